@@ -1,0 +1,1 @@
+"""mstudy: when, and why, momentum makes SGD faster."""

@@ -1,0 +1,1 @@
+"""Decides when something happened: abrupt sharpening of one run, parting of a pair (ruptures)."""

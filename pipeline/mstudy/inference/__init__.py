@@ -1,0 +1,1 @@
+"""Decides what the runs say together: advantage, threshold, coincidence, deferral, claims (statsmodels)."""

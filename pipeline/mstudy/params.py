@@ -1,0 +1,301 @@
+"""The parameters: one frozen dataclass a stage, built once from params.yaml and handed down.
+
+The defaults here are those of the shipped params.yaml (a test holds the two equal), so `mstudy analyze` gives in any
+folder what `dvc repro` gives. Only `load` reads YAML; no function takes the whole of `Params`.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mstudy.errors import ConfigError
+
+FULL = "full"  # a batch size: the whole training set
+
+
+def _require(holds: bool, key: str, value: object, rule: str) -> None:
+    if not holds:
+        raise ConfigError(f"{key} must be {rule}, found {value!r}.")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A geometric grid of effective learning rates, both ends included."""
+
+    low: float = 0.01
+    high: float = 2.56
+    points: int = 9
+
+    def __post_init__(self) -> None:
+        _require(self.low > 0, "low", self.low, "above 0")
+        _require(self.high >= self.low, "high", self.high, f"at least low = {self.low}")
+        _require(self.points >= 1, "points", self.points, "at least 1 (the grid would be empty)")
+        _require(
+            self.points > 1 or self.high == self.low, "points", self.points, "at least 2 unless low equals high"
+        )
+
+    def values(self) -> list[float]:
+        """The grid, rounded to 12 digits so that a value is the same text on every machine."""
+        if self.points == 1:
+            return [self.low]
+        ratio = (self.high / self.low) ** (1 / (self.points - 1))
+        return [float(f"{self.low * ratio**k:.12g}") for k in range(self.points)]
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """At which steps a run is logged."""
+
+    dense_steps: int = 60
+    growth: float = 0.04
+    sharpness_every: int = 16
+
+    def __post_init__(self) -> None:
+        _require(self.dense_steps >= 0, "dense_steps", self.dense_steps, "at least 0")
+        _require(0 < self.growth <= 1, "growth", self.growth, "above 0 and at most 1")
+        _require(self.sharpness_every >= 1, "sharpness_every", self.sharpness_every, "at least 1")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One sweep: every batch size x effective learning rate x momentum x seed."""
+
+    dataset: str = "digits"
+    n_train: int | None = None
+    hidden: tuple[int, ...] = (64, 64)
+    objective: str = "squared_error"
+    batch_sizes: tuple[int | str, ...] = (16, 64, 256, 512, FULL)
+    eta_ef: Grid = field(default_factory=Grid)
+    momenta: tuple[float, ...] = (0.0, 0.5, 0.9)
+    nesterov: bool = False
+    seeds: int = 5
+    steps: int = 800
+    divergence_factor: float = 1000.0
+    log: Cadence = field(default_factory=Cadence)
+
+    def __post_init__(self) -> None:
+        _require(
+            self.objective in ("squared_error", "cross_entropy"),
+            "objective",
+            self.objective,
+            "squared_error or cross_entropy",
+        )
+        _require(all(n >= 1 for n in self.hidden), "hidden", list(self.hidden), "layer widths of at least 1")
+        _require(len(self.batch_sizes) > 0, "batch_sizes", [], "a list of at least one batch size")
+        for b in self.batch_sizes:
+            _require(b == FULL or (isinstance(b, int) and b >= 1), "batch_sizes", b, f"at least 1, or {FULL!r}")
+        _require(len(self.momenta) > 0, "momenta", [], "a list of at least one momentum")
+        for mu in self.momenta:
+            _require(0 <= mu < 1, "momenta", mu, "at least 0 and below 1")
+        for key in ("batch_sizes", "momenta"):
+            values = list(getattr(self, key))
+            _require(len(set(values)) == len(values), key, values, "free of repetitions")
+        _require(self.n_train is None or self.n_train >= 1, "n_train", self.n_train, "at least 1, or null for all")
+        _require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        _require(self.steps >= 1, "steps", self.steps, "at least 1")
+        _require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
+
+
+@dataclass(frozen=True)
+class Detect:
+    """Abrupt sharpening of one run."""
+
+    jump_factor: float = 2.0
+    lasting_share: float = 0.4
+    min_points: int = 40
+    resamples: int = 199
+    alpha: float = 0.01
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.jump_factor > 1, "jump_factor", self.jump_factor, "above 1")
+        _require(0 < self.lasting_share <= 1, "lasting_share", self.lasting_share, "above 0 and at most 1")
+        _require(self.min_points >= 16, "min_points", self.min_points, "at least 16")
+        _require(0 < self.alpha < 1, "alpha", self.alpha, "between 0 and 1")
+        _require(
+            self.resamples >= 1 / self.alpha - 1,
+            "detect.resamples",
+            self.resamples,
+            f"at least 1/alpha - 1 = {1 / self.alpha - 1:.0f} (fewer cannot give a p-value of alpha)",
+        )
+
+
+@dataclass(frozen=True)
+class Compare:
+    """SGD against SGDM: the parting of a pair, the advantage of a cell."""
+
+    parting_margin: float = 0.02
+    margin: float = 0.05
+    diverged_log_ratio: float = 3.0
+    resamples: int = 2000
+    alpha: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.parting_margin > 0, "parting_margin", self.parting_margin, "above 0")
+        _require(self.margin > 0, "margin", self.margin, "above 0")
+        _require(
+            self.diverged_log_ratio > self.margin,
+            "compare.diverged_log_ratio",
+            self.diverged_log_ratio,
+            f"above margin = {self.margin}",
+        )
+        _require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
+        _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Threshold, coincidence, deferral, claims."""
+
+    margin: float = 0.05
+    lag_tolerance: float = 0.1
+    min_seeds: int = 3
+    min_cells: int = 3
+    min_batch_sizes: int = 5
+    resamples: int = 2000
+    alpha: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.margin > 0, "margin", self.margin, "above 0")
+        _require(0 < self.lag_tolerance < 1, "lag_tolerance", self.lag_tolerance, "between 0 and 1")
+        _require(self.min_seeds >= 2, "min_seeds", self.min_seeds, "at least 2")
+        _require(self.min_cells >= 2, "min_cells", self.min_cells, "at least 2")
+        _require(self.min_batch_sizes >= 3, "min_batch_sizes", self.min_batch_sizes, "at least 3")
+        _require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
+        _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The HTML report."""
+
+    title: str = "When and why momentum accelerates SGD"
+    points_per_curve: int = 160
+
+    def __post_init__(self) -> None:
+        _require(self.points_per_curve >= 20, "points_per_curve", self.points_per_curve, "at least 20")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that `mstudy analyze` needs."""
+
+    detect: Detect = field(default_factory=Detect)
+    compare: Compare = field(default_factory=Compare)
+    estimate: Estimate = field(default_factory=Estimate)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml."""
+
+    studies: dict[str, Study] = field(default_factory=lambda: {"digits": Study()})
+    detect: Detect = field(default_factory=Detect)
+    compare: Compare = field(default_factory=Compare)
+    estimate: Estimate = field(default_factory=Estimate)
+    report: Report = field(default_factory=Report)
+
+    @property
+    def analysis(self) -> Analysis:
+        """The part that the analysis reads."""
+        return Analysis(self.detect, self.compare, self.estimate, self.report)
+
+    def study(self, name: str) -> Study:
+        """The study of that name."""
+        if name not in self.studies:
+            raise ConfigError(f"studies must name the study to train, found {sorted(self.studies)}, asked for {name!r}.")
+        return self.studies[name]
+
+
+def load(path: Path) -> Params:
+    """Read and check a parameter file. Raises ConfigError, in one sentence, for anything that cannot be meant."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"The parameter file must exist, found nothing at {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The parameter file must be readable text, found at {path}: {error}.") from None
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"The parameter file must be valid YAML, found in {path}: {problem}.") from None
+    params: Params = _build(Params, {} if raw is None else raw, "")
+    _require(len(params.studies) > 0, "studies", {}, "a mapping with at least one study")
+    for name in params.studies:
+        _require(_is_plain_name(name), "studies", name, "named in letters, digits, '-' and '_' alone (it is a folder)")
+    return params
+
+
+def _is_plain_name(name: str) -> bool:
+    return name != "" and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
+
+
+def _build(cls: Any, raw: object, where: str) -> Any:
+    """An instance of the dataclass `cls` from parsed YAML, checked field by field."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{where or 'The parameter file'} must be a mapping of keys to values, found {raw!r}.")
+    known = {f.name: f for f in fields(cls)}
+    unknown = [key for key in raw if key not in known]
+    if unknown:
+        key = f"{where}.{unknown[0]}".lstrip(".")
+        raise ConfigError(f"{key} is not a parameter (value {raw[unknown[0]]!r}); known here: {', '.join(known)}.")
+    hints = typing.get_type_hints(cls)
+    values = {key: _convert(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in raw.items()}
+    missing = [f.name for f in known.values() if f.name not in raw and f.default is f.default_factory is MISSING]
+    if missing:
+        raise ConfigError(f"{where} must have the key {missing[0]}, found {sorted(raw)}.")
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.{error}".lstrip(".")) from None
+
+
+def _convert(kind: Any, value: object, key: str) -> Any:
+    """`value` as the annotated type, or ConfigError naming key and value."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(arguments, value, key)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{key} must be a list, found {value!r}.")
+        return tuple(_convert(arguments[0], item, key) for item in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{key} must be a mapping of names to values, found {value!r}.")
+        return {str(name): _build(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+    if hasattr(kind, "__dataclass_fields__"):
+        return _build(kind, value, key)
+    return _convert_scalar(kind, value, key)
+
+
+def _convert_union(kinds: tuple[Any, ...], value: object, key: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    for kind in kinds:
+        if kind is not type(None) and isinstance(value, kind) and not isinstance(value, bool):
+            return value
+    names = " or ".join("null" if kind is type(None) else _NAMES[kind] for kind in kinds)
+    raise ConfigError(f"{key} must be {names}, found {value!r}.")
+
+
+_NAMES: dict[type, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _convert_scalar(kind: type, value: object, key: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        hint = " (YAML reads 1e-3 as text; write 1.0e-3)" if kind is float and isinstance(value, str) else ""
+        raise ConfigError(f"{key} must be {_NAMES[kind]}, found {value!r}{hint}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{key} must be finite, found {value!r}.")
+    return value

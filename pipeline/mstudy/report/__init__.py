@@ -1,0 +1,1 @@
+"""Draws finished tables (altair); computes no statistic."""

@@ -1,0 +1,33 @@
+"""The format of a run's log, schema version 1: columns, metadata, status words. Plain data, no heavy imports.
+
+One Parquet file a run, one row per logged step. `step` counts the updates made before the row's quantities were
+measured. The Parquet key-value entry `mstudy` holds one JSON object. See docs/log-format.md.
+"""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+METADATA_KEY = "mstudy"
+
+REQUIRED_COLUMNS = ("step", "loss")
+OPTIONAL_COLUMNS = (
+    "directional_curvature",
+    "sharpness",
+    "sharpness_residual",
+    "batch_sharpness",
+    "batch_loss",
+    "grad_norm",
+    "update_norm",
+    "accuracy",
+    "epoch",
+)
+COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+
+COMPLETED, DIVERGED, INTERRUPTED = "completed", "diverged", "interrupted"
+STATUSES = (COMPLETED, DIVERGED, INTERRUPTED)
+
+SGD, HEAVY_BALL, NESTEROV = "sgd", "heavy_ball", "nesterov"
+OPTIMIZERS = (SGD, HEAVY_BALL, NESTEROV)
+
+# A log must say at least this of its run; one of `optimizer` and `momentum` implies the other only for SGD.
+REQUIRED_METADATA = ("learning_rate", "batch_size", "seed")

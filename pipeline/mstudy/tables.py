@@ -1,0 +1,213 @@
+"""The tables of an analysis: path, what a row is, key, columns. The only place that says so."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from mstudy.errors import LogError
+
+# What a comparison holds fixed: runs are compared within one setting only.
+SETTING = ("study", "model", "dataset", "objective")
+# A block: SGD and every SGDM at one batch size and one effective learning rate.
+BLOCK = (*SETTING, "batch_size", "eta_ef")
+# A cell: the pairs of one block at one momentum, all seeds.
+CELL = (*BLOCK, "optimizer", "momentum")
+# A line: the cells that differ in eta_ef alone.
+LINE = (*SETTING, "batch_size", "optimizer", "momentum")
+
+_KEY_TYPES: dict[str, pl.DataType] = {
+    "study": pl.String(),
+    "model": pl.String(),
+    "dataset": pl.String(),
+    "objective": pl.String(),
+    "batch_size": pl.Int64(),
+    "eta_ef": pl.Float64(),
+    "optimizer": pl.String(),
+    "momentum": pl.Float64(),
+}
+_TEXT, _INT, _REAL = pl.String(), pl.Int64(), pl.Float64()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of one table."""
+
+    name: str
+    row: str
+    key: tuple[str, ...]
+    schema: pl.Schema
+
+    def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
+        """Rows as a frame of this schema, sorted by the key; absent values are null."""
+        return pl.DataFrame(rows, schema=self.schema, orient="row").sort(self.key)
+
+    def write(self, frame: pl.DataFrame, folder: Path) -> None:
+        """Check and write, all or nothing."""
+        checked = frame.select(self.schema.names()).match_to_schema(self.schema).sort(self.key)
+        if checked.select(self.key).is_duplicated().any():
+            raise AssertionError(f"the key {self.key} of {self.name} must be unique")
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"{self.name}.{os.getpid()}.tmp"
+        checked.write_parquet(temporary, compression="zstd")
+        os.replace(temporary, self.path(folder))
+
+    def read(self, folder: Path) -> pl.DataFrame:
+        """Read and check. Raises LogError where an earlier stage has not been run."""
+        path = self.path(folder)
+        if not path.is_file():
+            raise LogError(f"{path} must exist, found nothing there; run `dvc repro` or `mstudy analyze` first.")
+        return pl.read_parquet(path).match_to_schema(self.schema)
+
+    def path(self, folder: Path) -> Path:
+        """Where the table lies in a folder of results."""
+        return folder / f"{self.name}.parquet"
+
+
+def _table(name: str, row: str, key: tuple[str, ...], own: dict[str, pl.DataType]) -> Table:
+    keys = {column: _KEY_TYPES[column] for column in key if column in _KEY_TYPES}
+    return Table(name, row, key, pl.Schema(keys | own))
+
+
+RUNS = _table(
+    "runs",
+    "one run",
+    ("run_id",),
+    {
+        "run_id": _TEXT,
+        "path": _TEXT,  # relative to the runs folder
+        **_KEY_TYPES,
+        "n_train": _INT,
+        "learning_rate": _REAL,
+        "seed": _INT,
+        "eta_ef_per_sample": _REAL,
+        "n_points": _INT,
+        "last_step": _INT,
+        "status": _TEXT,
+        "diverged_step": _INT,
+        "final_loss": _REAL,  # geometric mean over the last tenth of the steps; null where diverged
+    },
+)
+
+SHARPENINGS = _table(
+    "sharpenings",
+    "one run",
+    ("run_id",),
+    {
+        "run_id": _TEXT,
+        "status": _TEXT,  # detected, none, too_short, no_curvature
+        "step": _REAL,
+        "step_low": _REAL,
+        "step_high": _REAL,
+        "jump": _REAL,  # curvature after / before
+        "p_value": _REAL,
+        "followup_step": _REAL,  # the last step at which a jump could have been seen
+        "n_points": _INT,  # logged points with a usable curvature
+    },
+)
+
+PARTINGS = _table(
+    "partings",
+    "one pair of runs",
+    (*CELL, "seed"),
+    {
+        "seed": _INT,
+        "sgd_run_id": _TEXT,
+        "sgdm_run_id": _TEXT,
+        "status": _TEXT,  # parted, none, diverged (one of the two, or both), insufficient
+        "ahead": _TEXT,  # after the parting: sgdm or sgd; null without one
+        "step": _REAL,
+        "step_low": _REAL,
+        "step_high": _REAL,
+        "gap": _REAL,  # final log L_SGD / L_SGDM, capped where one diverged, null where both did
+        "cell_p_value": _REAL,  # that the cell's late gap is within the margin
+    },
+)
+
+ADVANTAGE = _table(
+    "advantage",
+    "one cell",
+    CELL,
+    {
+        "eta_ef_per_sample": _REAL,
+        "log_ratio": _REAL,  # mean over seeds of log L_SGD / L_SGDM
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "log_ratio_sd": _REAL,
+        "equivalence_p": _REAL,
+        "superiority_p": _REAL,
+        "inferiority_p": _REAL,
+        "n_seeds": _INT,
+        "n_diverged_sgd": _INT,
+        "n_diverged_sgdm": _INT,
+        "n_diverged_both": _INT,
+    },
+)
+
+THRESHOLDS = _table(
+    "thresholds",
+    "one line of cells: one batch size and momentum",
+    LINE,
+    {
+        "status": _TEXT,  # estimated, below_grid, above_grid, insufficient
+        "eta_ef_star": _REAL,
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "eta_ef_per_sample_star": _REAL,
+        "eta_ef_per_sample_low": _REAL,
+        "eta_ef_per_sample_high": _REAL,
+        "n_cells": _INT,
+        "n_seeds": _INT,
+        "margin": _REAL,
+    },
+)
+
+ALIGNMENT = _table(
+    "alignment",
+    "one test",
+    ("scope", "statistic"),
+    {
+        "scope": _TEXT,
+        "statistic": _TEXT,
+        "decides": pl.Boolean(),  # false: a naive test, shown so that a reader sees why it is not used
+        "estimate": _REAL,
+        "n_pairs": _INT,
+        "n_cells": _INT,
+        "lag_median": _REAL,  # log(parting / sharpening)
+        "lag_low": _REAL,
+        "lag_high": _REAL,
+        "lag_steps_median": _REAL,
+        "lag_steps_low": _REAL,
+        "lag_steps_high": _REAL,
+        "p_value": _REAL,
+        "null": _TEXT,
+    },
+)
+
+DEFERRAL = _table(
+    "deferral",
+    "one stratum, and all together",
+    ("stratum", "momentum"),
+    {
+        "stratum": _TEXT,
+        "momentum": _REAL,
+        "n_sgd": _INT,
+        "n_sgdm": _INT,
+        "events_sgd": _INT,
+        "events_sgdm": _INT,
+        "diverged_sgd": _INT,
+        "diverged_sgdm": _INT,
+        "hazard_ratio": _REAL,
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "p_value": _REAL,
+        "restricted_mean_sgd": _REAL,
+        "restricted_mean_sgdm": _REAL,
+        "horizon": _REAL,  # the step up to which the means are taken
+    },
+)
+
+TABLES = (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)

@@ -1,0 +1,70 @@
+"""Sharpness: the largest eigenvalue of the Hessian, for all members of an ensemble at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TopEigenpair:
+    """value: (n_members,) largest (not largest absolute) eigenvalue. vector: (n_members, n_parameters), unit norm.
+
+    residual: (n_members,) ||H v - value v||. Some eigenvalue lies within it; the error of `value` itself is of the
+    order residual^2 / (gap to the next eigenvalue).
+    """
+
+    value: Tensor
+    vector: Tensor
+    residual: Tensor
+
+
+def top_eigenpair(
+    product: Callable[[Tensor], Tensor],
+    start: Tensor,
+    max_products: int = 30,
+    relative_residual: float = 0.05,
+) -> TopEigenpair:
+    """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
+
+    product: v -> H v on (n_members, n_parameters). start: same shape, not zero; an earlier eigenvector saves most
+    of the work. Stops when every member's residual is at most `relative_residual` times its eigenvalue, or after
+    `max_products` products; the residual says which.
+    """
+    basis = [start / start.norm(dim=1, keepdim=True)]
+    diagonal: list[Tensor] = []
+    off_diagonal: list[Tensor] = []
+    while True:
+        image = product(basis[-1])
+        diagonal.append(_inner(image, basis[-1]))
+        for _ in range(2):  # twice is enough: Parlett (1998), section 6.9
+            for q in basis:
+                image = image - _inner(image, q)[:, None].to(image.dtype) * q
+        norm = image.norm(dim=1)
+        off_diagonal.append(norm.double())
+        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off_diagonal[:-1]))
+        value, coefficients = values[:, -1], vectors[:, :, -1]
+        residual = off_diagonal[-1] * coefficients[:, -1].abs()
+        # A member that has blown up has no eigenvalue to wait for.
+        settled = (residual <= relative_residual * value.abs()) | ~torch.isfinite(residual)
+        if bool(settled.all()) or len(basis) == min(max_products, start.shape[1]):
+            stacked = torch.stack(basis, dim=2)
+            vector = torch.bmm(stacked, coefficients[:, :, None].to(stacked.dtype))[:, :, 0]
+            return TopEigenpair(value, vector, residual)
+        # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
+        basis.append(image / norm.clamp_min(torch.finfo(norm.dtype).tiny)[:, None])
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(dim=1, dtype=torch.float64)
+
+
+def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> Tensor:
+    matrix = torch.diag_embed(torch.stack(diagonal, dim=1))
+    if off_diagonal:
+        beside = torch.stack(off_diagonal, dim=1)
+        matrix = matrix + torch.diag_embed(beside, offset=1) + torch.diag_embed(beside, offset=-1)
+    return torch.nan_to_num(matrix, posinf=0.0, neginf=0.0)
