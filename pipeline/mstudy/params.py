@@ -107,7 +107,7 @@ class Study:
 class Detect:
     """Abrupt sharpening of one run."""
 
-    jump_factor: float = 2.0
+    jump_factor: float = 5.0
     lasting_share: float = 0.4
     min_points: int = 40
     resamples: int = 199

@@ -1,0 +1,47 @@
+"""What both event detectors ask of a noisy series: levels, and the scale and resampling of dependent noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+
+
+def rolling_rise(y: Series, width: int) -> Series:
+    """Median of the `width` points from each index on, less the median of the `width` points before it.
+
+    y: (..., n_points). Returns (..., n_points - 2 width + 1); entry k belongs to the boundary before point k + width.
+    """
+    medians = np.median(sliding_window_view(y, width, axis=-1), axis=-1)
+    return medians[..., width:] - medians[..., :-width]
+
+
+def smooth(y: Series, width: int) -> Series:
+    """Running mean over `width` points (odd), the ends held: (n_points,) to (n_points,)."""
+    half = width // 2
+    padded = np.concatenate([np.full(half, y[:half].mean()), y, np.full(half, y[-half:].mean())])
+    return np.convolve(padded, np.full(width, 1 / width), mode="valid")
+
+
+def long_run_sd(residual: Series) -> float:
+    """Standard deviation that independent points would need for means to vary as these do.
+
+    From the means of blocks of about sqrt(n) points; not below that of single points. Neighbouring logged points
+    are dependent, and a penalty from the variance of differences would find a change in every slow wander.
+    """
+    length = max(2, int(len(residual) ** 0.5))
+    n_blocks = len(residual) // length
+    means = residual[: n_blocks * length].reshape(n_blocks, length).mean(axis=1)
+    return float(max(residual.std(), means.std(ddof=1) * length**0.5))
+
+
+def block_bootstrap(residual: Series, n_resamples: int, rng: np.random.Generator) -> Series:
+    """Moving-block resamples, (n_resamples, n_points), blocks of 2.5 n^(1/3) points; Kuensch (1989)."""
+    n_points = len(residual)
+    length = min(n_points, max(2, round(2.5 * n_points ** (1 / 3))))
+    n_blocks = -(-n_points // length)
+    starts = rng.integers(0, n_points - length + 1, size=(n_resamples, n_blocks))
+    index = (starts[:, :, None] + np.arange(length)).reshape(n_resamples, -1)[:, :n_points]
+    return residual[index]

@@ -1,0 +1,1 @@
+"""One chart subject per file: a finished frame in, an altair chart out; no statistic is computed here."""
