@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MstudyError(Exception):
     """A problem in the user's data or configuration: what must hold, what was found, where, what to do."""
@@ -21,3 +25,13 @@ class LogError(MstudyError):
 
 class TrainingError(MstudyError):
     """Training could not go on; what was finished stays in the store."""
+
+
+@contextmanager
+def exit_with_sentence() -> Iterator[None]:
+    """Turn a foreseeable fault into one line on stderr and exit code 1."""
+    try:
+        yield
+    except MstudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -37,9 +37,7 @@ class Grid:
         _require(self.low > 0, "low", self.low, "above 0")
         _require(self.high >= self.low, "high", self.high, f"at least low = {self.low}")
         _require(self.points >= 1, "points", self.points, "at least 1 (the grid would be empty)")
-        _require(
-            self.points > 1 or self.high == self.low, "points", self.points, "at least 2 unless low equals high"
-        )
+        _require(self.points > 1 or self.high == self.low, "points", self.points, "at least 2 unless low equals high")
 
     def values(self) -> list[float]:
         """The grid, rounded to 12 digits so that a value is the same text on every machine."""
@@ -213,7 +211,9 @@ class Params:
     def study(self, name: str) -> Study:
         """The study of that name."""
         if name not in self.studies:
-            raise ConfigError(f"studies must name the study to train, found {sorted(self.studies)}, asked for {name!r}.")
+            raise ConfigError(
+                f"studies must name the study to train, found {sorted(self.studies)}, asked for {name!r}."
+            )
         return self.studies[name]
 
 

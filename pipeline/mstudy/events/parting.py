@@ -133,9 +133,7 @@ def _onset(steps: Series, gap: Series, ahead: str, rng: np.random.Generator, n_r
     low, high = np.quantile(resampled, [0.025, 0.975])
     index = int(np.searchsorted(steps, onsets[best]))
     beside = steps[max(index - 1, 0)], steps[min(index + 1, len(steps) - 1)]
-    return Parting(
-        PARTED, ahead, float(onsets[best]), float(min(low, beside[0])), float(max(high, beside[1]))
-    )
+    return Parting(PARTED, ahead, float(onsets[best]), float(min(low, beside[0])), float(max(high, beside[1])))
 
 
 def _hinges(steps: Series) -> tuple[Series, Series]:

@@ -113,9 +113,7 @@ def _rise_at(y: Series, change: int, width: int) -> float:
     return float(np.median(after) - np.median(before))
 
 
-def _p_value(
-    y: Series, change: int, rise: float, width: int, n_resamples: int, rng: np.random.Generator
-) -> float:
+def _p_value(y: Series, change: int, rise: float, width: int, n_resamples: int, rng: np.random.Generator) -> float:
     """P(largest rise of a run with this trend and noise but no jump >= rise), by bootstrap; never below 1/(B + 1).
 
     The largest rise anywhere is the reference, so the whole run counts as one test.

@@ -125,7 +125,9 @@ def _batch_trend(advantage: pl.DataFrame, thresholds: pl.DataFrame, estimate: Es
     The batch size is the unit: seeds within one say nothing of how batch sizes differ.
     """
     slopes = []
-    for (*_, optimizer, momentum), cells in advantage.group_by([*SETTING, "optimizer", "momentum"], maintain_order=True):
+    for (*_, optimizer, momentum), cells in advantage.group_by(
+        [*SETTING, "optimizer", "momentum"], maintain_order=True
+    ):
         matched = _matched(cells, thresholds)
         by_batch = matched.group_by("batch_size").agg(pl.col("log_ratio").mean()).sort("batch_size")
         if len(by_batch) >= estimate.min_batch_sizes:
@@ -139,7 +141,7 @@ def _batch_trend(advantage: pl.DataFrame, thresholds: pl.DataFrame, estimate: Es
     adjusted = _holm([slope[2] for slope in slopes])
     growing = all(s[0] > 0 and p <= estimate.alpha for s, p in zip(slopes, adjusted, strict=True))
     falling = any(s[0] < 0 and p <= estimate.alpha for s, p in zip(slopes, adjusted, strict=True))
-    slope, half, p_value, label, n = min(slopes)
+    slope, half, _, label, n = min(slopes)
     reason = (
         f"Per doubling of b the advantage changes by {slope:+.3f} [{slope - half:+.3f}, {slope + half:+.3f}] in log "
         f"loss ({label}; the smallest of {len(slopes)} slopes)."
@@ -161,7 +163,9 @@ def _batch_trend(advantage: pl.DataFrame, thresholds: pl.DataFrame, estimate: Es
 
 def _matched(cells: pl.DataFrame, thresholds: pl.DataFrame) -> pl.DataFrame:
     """Cells at the eta_ef that every batch size shares without divergence, at or above the lowest threshold."""
-    whole = cells.filter((pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") == 0) & pl.col("log_ratio").is_not_null())
+    whole = cells.filter(
+        (pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") == 0) & pl.col("log_ratio").is_not_null()
+    )
     n_batches = cells["batch_size"].n_unique()
     shared = whole.group_by("eta_ef").agg(pl.col("batch_size").n_unique()).filter(pl.col("batch_size") == n_batches)
     lines = thresholds.join(cells.select(LINE).unique(), on=LINE).filter(pl.col("status") == ESTIMATED)

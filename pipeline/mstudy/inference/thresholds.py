@@ -109,7 +109,7 @@ def _profile(x: Vector, above: Vector, weight: Vector, candidates: Vector) -> Ve
     return best
 
 
-def _rises(x: Vector) -> list["_Rise"]:
+def _rises(x: Vector) -> list[_Rise]:
     knees = np.linspace(x[0] - 1, x[-1], 5 * len(x))
     widths = (x[-1] - x[0]) * np.geomspace(0.03, 1.0, 6)
     return [_Rise(kind, knee, width) for knee in knees for kind in _KINDS for width in widths]

@@ -96,7 +96,9 @@ def pair_caption(pair: dict[str, Any], sharpenings: dict[str, dict[str, Any]], n
     for name, row in ((label(0.0), sharpenings["sgd"]), (label(pair["momentum"]), sharpenings["sgdm"])):
         if row["status"] == "detected":
             span = interval(row["step_low"], row["step_high"])
-            parts.append(f"{name} sharpens abruptly at step {number(row['step'])} {span}, by a factor {row['jump']:.3g}")
+            parts.append(
+                f"{name} sharpens abruptly at step {number(row['step'])} {span}, by a factor {row['jump']:.3g}"
+            )
         else:
             parts.append(f"{name} shows {_ABSENCE[row['status']]}")
     if pair["status"] == "parted":

@@ -15,11 +15,15 @@ def keep_spikes(log: pl.DataFrame, column: str, n_points: int) -> pl.DataFrame:
         return rows
     bucket = pl.int_range(pl.len()) * (n_points // 4) // pl.len()
     place = pl.int_range(pl.len(), dtype=pl.Int64)
-    extremes = rows.select(place.alias("row"), bucket.alias("bucket"), pl.col(column)).group_by("bucket").agg(
-        pl.col("row").first().alias("first"),
-        pl.col("row").get(pl.col(column).arg_min()).alias("low"),
-        pl.col("row").get(pl.col(column).arg_max()).alias("high"),
-        pl.col("row").last().alias("last"),
+    extremes = (
+        rows.select(place.alias("row"), bucket.alias("bucket"), pl.col(column))
+        .group_by("bucket")
+        .agg(
+            pl.col("row").first().alias("first"),
+            pl.col("row").get(pl.col(column).arg_min()).alias("low"),
+            pl.col("row").get(pl.col(column).arg_max()).alias("high"),
+            pl.col("row").last().alias("last"),
+        )
     )
     kept = extremes.unpivot(index="bucket", value_name="row")["row"].unique().sort()
     return rows[kept]

@@ -99,8 +99,10 @@ def _runs_table(results: Results) -> pl.DataFrame:
         "run_id", pl.col("status").alias("sharpening"), pl.col("step").alias("sharpening_step")
     )
     columns = ["run_id", "batch_size", "eta_ef", "momentum", "seed", "status", "diverged_step", "final_loss"]
-    return results.runs.join(events, on="run_id").sort("batch_size", "eta_ef", "momentum", "seed").select(
-        *columns, "sharpening", "sharpening_step"
+    return (
+        results.runs.join(events, on="run_id")
+        .sort("batch_size", "eta_ef", "momentum", "seed")
+        .select(*columns, "sharpening", "sharpening_step")
     )
 
 

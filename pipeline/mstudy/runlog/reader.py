@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mstudy.errors import LogError
@@ -23,7 +24,7 @@ from mstudy.runlog.schema import (
     SGD,
     STATUSES,
 )
-from mstudy.tables import RUNS
+from mstudy.tables import CELL, RUNS
 
 POINTS_SCHEMA = pl.Schema(
     {"step": pl.Int64(), "loss": pl.Float64()} | {name: pl.Float64() for name in OPTIONAL_COLUMNS}
@@ -53,6 +54,28 @@ def read_runs(folder: Path, skip_bad: bool = False) -> RunFolder:
     Raises LogError when the folder is missing, empty or without a readable run, when two files claim one run, and,
     unless `skip_bad`, when any file is bad.
     """
+    runs, points, problems, n_files = _read_all(folder)
+    if not runs:
+        raise LogError(
+            f"{folder} must hold at least one readable run, found {n_files} files, none readable; "
+            f"the first: {problems[0].path}: {problems[0].reason}"
+        )
+    if problems and not skip_bad:
+        raise LogError(_describe(problems, n_files, folder))
+    doubles = _find_doubles(runs)
+    if doubles:
+        raise LogError(f"Each run must occur once: {doubles[0].path}: {doubles[0].reason}")
+    return RunFolder(RUNS.frame(runs), pl.concat(points), problems)
+
+
+def check_runs(folder: Path) -> tuple[int, list[Problem]]:
+    """Number of files, and every problem in them. Raises LogError when the folder is missing or empty."""
+    runs, _, problems, n_files = _read_all(folder)
+    return n_files, problems + _find_doubles(runs)
+
+
+def _read_all(folder: Path) -> tuple[list[dict[str, Any]], list[pl.DataFrame], list[Problem], int]:
+    """Rows of tables.RUNS, their points, the bad files, and how many files there are."""
     paths = _list_files(folder)
     runs, points, problems = [], [], []
     for path in paths:
@@ -64,15 +87,7 @@ def read_runs(folder: Path, skip_bad: bool = False) -> RunFolder:
             continue
         runs.append(run)
         points.append(rows)
-    if not runs:
-        raise LogError(
-            f"{folder} must hold at least one readable run, found {len(paths)} files, none readable; "
-            f"the first: {problems[0].path}: {problems[0].reason}"
-        )
-    if problems and not skip_bad:
-        raise LogError(_describe(problems, len(paths), folder))
-    _refuse_doubles(runs)
-    return RunFolder(RUNS.frame(runs), pl.concat(points), problems)
+    return runs, points, problems, len(paths)
 
 
 def _list_files(folder: Path) -> list[Path]:
@@ -93,22 +108,16 @@ def _describe(problems: list[Problem], n_files: int, folder: Path) -> str:
     )
 
 
-def _refuse_doubles(runs: list[dict[str, Any]]) -> None:
+def _find_doubles(runs: list[dict[str, Any]]) -> list[Problem]:
     """Two files of one run, or two runs of one cell and seed, would count one observation twice."""
-    for key in (("run_id",), ("study", "model", "dataset", "objective", *_IDENTITY)):
+    problems = []
+    for key, what in ((("run_id",), "run_id"), ((*CELL, "seed"), "setting, learning rate and seed")):
         seen: dict[tuple[Any, ...], str] = {}
         for run in runs:
-            identity = tuple(run[column] for column in key)
-            if identity in seen:
-                what = f"run_id {run['run_id']!r}" if key == ("run_id",) else "setting, learning rate and seed"
-                raise LogError(
-                    f"Each run must occur once, found the same {what} in {seen[identity]} and {run['path']}; "
-                    f"remove one of them."
-                )
-            seen[identity] = run["path"]
-
-
-_IDENTITY = ("batch_size", "optimizer", "momentum", "eta_ef", "seed")
+            first = seen.setdefault(tuple(run[column] for column in key), run["path"])
+            if first != run["path"] and all(p.path != run["path"] for p in problems):
+                problems.append(Problem(run["path"], f"it has the same {what} as {first}; remove one of the two."))
+    return problems
 
 
 def _read_one(path: Path, name: str) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -228,8 +237,9 @@ def _check_rows(rows: pl.DataFrame, run: dict[str, Any]) -> None:
         raise LogError(f"step must be at least 0, found {rows['step'][0]}.")
     finite = rows["loss"].is_finite()
     if not finite.all() and run["status"] != DIVERGED:
-        step = rows["step"][int((~finite).arg_max() or 0)]
-        raise LogError(f"loss must be finite in a run that has not diverged, found {rows['loss'][step]!r} at step {step}.")
+        row = int((~finite).arg_max() or 0)
+        found = f"{rows['loss'][row]!r} at step {rows['step'][row]}"
+        raise LogError(f"loss must be finite in a run that has not diverged, found {found}.")
 
 
 def _final_loss(rows: pl.DataFrame, status: str) -> float | None:
@@ -237,4 +247,5 @@ def _final_loss(rows: pl.DataFrame, status: str) -> float | None:
     if status == DIVERGED:
         return None
     late = rows.filter(pl.col("step") >= 0.9 * pl.col("step").max())["loss"]
-    return float(math.exp(late.log().mean())) if late.min() > 0 else float(late.mean())  # type: ignore
+    positive = late.filter(late > 0).to_numpy()
+    return float(np.exp(np.log(positive).mean())) if len(positive) == len(late) else float(late.to_numpy().mean())

@@ -19,6 +19,7 @@ import torch
 
 from mstudy.errors import TrainingError
 from mstudy.params import Study
+from mstudy.progress import Progress
 from mstudy.runlog.store import Store
 from mstudy.runlog.timing import append_timing
 from mstudy.runlog.writer import write_run
@@ -30,9 +31,19 @@ from mstudy.training.probe import SAMPLES_AT_ONCE
 MAX_WIDTH = 64  # wider ensembles gain nothing on a CPU: measured in benchmarks/training.py
 
 
+def train_study(name: str, study: Study, store: Store, runs: Path, workers: int) -> int:
+    """Train what the store lacks of a study, copy all its runs to the folder `runs`; how many were trained."""
+    planned = study_runs(name, study)
+    n_missing = sum(run.run_id not in store for run in planned)
+    progress = Progress(f"train {name}", n_missing)
+    trained = train_missing(planned, store, workers, progress.advance)
+    store.materialise([run.run_id for run in planned], runs)
+    return trained
+
+
 def study_runs(name: str, study: Study) -> list[RunConfig]:
     """The study's runs, on the data set that it names."""
-    data = _dataset(study.dataset)
+    data = dataset(study.dataset)
     return plan_runs(name, study, len(data.labels), data.inputs.shape[1], data.n_classes)
 
 
@@ -70,9 +81,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _train_in_pool(
-    store: Store, tasks: list[list[RunConfig]], workers: int, on_trained: Callable[[int], None]
-) -> None:
+def _train_in_pool(store: Store, tasks: list[list[RunConfig]], workers: int, on_trained: Callable[[int], None]) -> None:
     # forkserver: torch is imported once, and no worker inherits the state of a thread.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mstudy.training.ensemble"])
@@ -82,7 +91,7 @@ def _train_in_pool(
             on_trained(future.result())
     except BrokenProcessPool:
         raise TrainingError(
-            f"Every training worker must live until its runs are done, found one killed (out of memory?); "
+            "Every training worker must live until its runs are done, found one killed (out of memory?); "
             f"finished runs are kept in {store.root}, so run the same command again."
         ) from None
     finally:
@@ -105,7 +114,7 @@ def _end_with(sentinel: int) -> None:
 
 def _train_into(root: Path, task: list[RunConfig]) -> int:
     start = time.monotonic()
-    data = _dataset(task[0].dataset).first(task[0].n_train)
+    data = dataset(task[0].dataset).first(task[0].n_train)
     device = torch.device("cpu")
     for log in train_ensemble(task, data, device):
         write_run(Store(root).path(log.config.run_id), log.columns, log.metadata(device))
@@ -114,5 +123,6 @@ def _train_into(root: Path, task: list[RunConfig]) -> int:
 
 
 @lru_cache(maxsize=4)
-def _dataset(name: str) -> Dataset:
+def dataset(name: str) -> Dataset:
+    """A data set, loaded once a process."""
     return load_dataset(name)

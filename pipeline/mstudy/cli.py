@@ -1,0 +1,148 @@
+"""The command line: a thin skin over the library. Results on stdout, all else on stderr; heavy imports inside."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mstudy.errors import exit_with_sentence
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="When, and why, momentum makes SGD faster.",
+)
+
+_Runs = Annotated[Path, typer.Argument(help="Folder of run logs, searched at any depth.", metavar="RUNS")]
+_Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+_Study = Annotated[str, typer.Argument(help="Name of a study in the parameter file.")]
+
+
+def main() -> None:
+    """Run the command line; a foreseeable fault is one sentence and exit code 1."""
+    with exit_with_sentence():
+        app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mstudy {version('mstudy')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("train")
+def train_cli(
+    study: _Study,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = Path(),
+    params: _Params = Path("params.yaml"),
+    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
+    workers: Annotated[int, typer.Option(min=1, help="Processes; default: all cores.")] = 0,
+) -> None:
+    """Train the runs of a study that the store lacks.
+
+    Example: mstudy train digits
+    """
+    from mstudy.params import load
+    from mstudy.runlog.store import Store
+    from mstudy.training.sweep import available_cores, train_study
+
+    runs = Path("runs") / study if out == Path() else out
+    try:
+        trained = train_study(study, load(params).study(study), Store(store), runs, workers or available_cores())
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; finished runs are kept in {store}, run the same command to go on", err=True)
+        raise typer.Exit(130) from None
+    print(f"{trained} runs trained, all runs of {study} in {runs}")
+
+
+@app.command("plan")
+def plan_cli(study: _Study, params: _Params = Path("params.yaml"), as_json: _Json = False) -> None:
+    """Count the runs of a study and measure how long training them would take here.
+
+    Example: mstudy plan digits
+    """
+    from mstudy.params import load
+    from mstudy.runlog.store import DEFAULT_STORE, Store
+    from mstudy.training.estimate import estimate_seconds
+    from mstudy.training.sweep import available_cores, dataset, study_runs
+
+    wanted = load(params).study(study)
+    runs = study_runs(study, wanted)
+    missing = [run for run in runs if run.run_id not in Store(DEFAULT_STORE)]
+    workers = available_cores()
+    seconds = estimate_seconds(missing, dataset(wanted.dataset), workers)
+    plan = {"study": study, "n_runs": len(runs), "n_missing": len(missing), "workers": workers, "seconds": seconds}
+    if as_json:
+        print(json.dumps({"schema": 1, **plan}))
+    else:
+        print(f"{study}: {len(runs)} runs, {len(missing)} to train, at most about {seconds:.0f} s on {workers} cores")
+
+
+@app.command("analyze")
+def analyze_cli(
+    runs: _Runs,
+    out: Annotated[Path, typer.Option("--out", help="Folder for tables, claims and report.")],
+    params: Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out (exit code 3).")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Detect, compare, estimate and report on any folder of run logs.
+
+    Example: mstudy analyze runs/ --out study/
+    """
+    from mstudy.params import Analysis, load
+    from mstudy.steps.analyze import analyze
+
+    results = analyze(runs, out, Analysis() if params is None else load(params).analysis, skip_bad)
+    if as_json:
+        print(json.dumps({"schema": 1, "claims": results.claims, "problems": results.problems}))
+    else:
+        _print_claims(results.claims)
+        print(f"report: {out / 'index.html'}")
+    for problem in results.problems:
+        typer.echo(f"left out: {problem['path']}: {problem['reason']}", err=True)
+    if results.problems:
+        raise typer.Exit(3)
+
+
+@app.command("validate")
+def validate_cli(runs: _Runs, as_json: _Json = False) -> None:
+    """List every file that cannot be used, and why.
+
+    Example: mstudy validate runs/
+    """
+    from mstudy.runlog.reader import check_runs
+
+    n_files, problems = check_runs(runs)
+    if as_json:
+        print(json.dumps({"schema": 1, "n_files": n_files, "problems": [vars(p) for p in problems]}))
+    else:
+        print(f"{len(problems)} problems in {n_files} files")
+        for problem in problems:
+            print(f"{problem.path}: {problem.reason}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _print_claims(claims: list[dict[str, Any]]) -> None:
+    for claim in claims:
+        print(f"{claim['id']} {claim['verdict']:<12} {claim['statement']} {claim['reason']}")
+
+
+if __name__ == "__main__":
+    main()

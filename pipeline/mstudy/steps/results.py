@@ -1,0 +1,15 @@
+"""Everything that the steps wrote, as one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mstudy.results import Results
+from mstudy.steps.files import CLAIMS, PROBLEMS, RESULTS, read_json
+from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, PARTINGS, RUNS, SHARPENINGS, THRESHOLDS
+
+
+def read_results(out: Path) -> Results:
+    """Read a finished analysis. Raises LogError where a step has not run."""
+    tables = [t.read(out / RESULTS) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)]
+    return Results(*tables, claims=read_json(out / CLAIMS), problems=read_json(out / PROBLEMS))

@@ -1,0 +1,22 @@
+"""Train the runs of one study that the store lacks: python -m stages.train STUDY."""
+
+import sys
+from pathlib import Path
+
+from mstudy.errors import exit_with_sentence
+from mstudy.params import load
+from mstudy.runlog.store import DEFAULT_STORE, Store
+from mstudy.training.sweep import available_cores, train_study
+
+
+def main(name: str) -> None:
+    study = load(Path("params.yaml")).study(name)
+    train_study(name, study, Store(DEFAULT_STORE), Path("runs") / name, available_cores())
+
+
+if __name__ == "__main__":
+    with exit_with_sentence():
+        try:
+            main(sys.argv[1])
+        except KeyboardInterrupt:
+            sys.exit(130)  # what was finished is in the store
