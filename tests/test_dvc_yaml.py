@@ -16,10 +16,12 @@ def library_modules(stage: str) -> list[str]:
     while todo:
         for node in ast.walk(ast.parse(todo.pop().read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mstudy"):
-                path = ROOT / "pipeline" / (node.module.replace(".", "/") + ".py")
-                if path not in found:
-                    found.add(path)
-                    todo.append(path)
+                base = ROOT / "pipeline" / node.module.replace(".", "/")
+                names = [base / f"{alias.name}.py" for alias in node.names] if base.is_dir() else []
+                for path in names or [base.with_suffix(".py")]:
+                    if path not in found:
+                        found.add(path)
+                        todo.append(path)
     templates = {page for path in found for page in path.parent.glob("*.html")}
     return sorted(path.relative_to(ROOT).as_posix() for path in found | templates)
 

@@ -68,8 +68,8 @@ def find_sharpening(
     if p_value > detect.alpha:
         return Sharpening(NONE, n_usable, p_value=p_value, followup_step=followup)
     middle, low, high = _locate(y, candidate, width, detect.resamples, rng)
-    at = np.interp([middle, low, high], np.arange(len(times)), times)
-    return Sharpening(DETECTED, n_usable, *(float(t) for t in at), math.exp(rise), p_value, followup)
+    step, step_low, step_high = np.interp([middle, low, high], np.arange(len(times)), times).tolist()
+    return Sharpening(DETECTED, n_usable, step, step_low, step_high, math.exp(rise), p_value, followup)
 
 
 def _neighbour_means(values: Series) -> Series:

@@ -136,7 +136,7 @@ def _batch_trend(advantage: pl.DataFrame, thresholds: pl.DataFrame, estimate: Es
             label = f"{optimizer}, mu = {momentum:g}, matched eta_ef {_list(matched['eta_ef'].unique().sort())}"
             slopes.append((fit.slope, half, fit.pvalue, label, len(by_batch)))
     if not slopes:
-        needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an effective learning rate at or above a threshold"
+        needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at or above a threshold"
         return _untestable("C3", "advantage", needed)
     adjusted = _holm([slope[2] for slope in slopes])
     growing = all(s[0] > 0 and p <= estimate.alpha for s, p in zip(slopes, adjusted, strict=True))

@@ -8,6 +8,7 @@ that it does not stand on one of them. Method and limits: docs/methods.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ def estimate_thresholds(advantage: pl.DataFrame, estimate: Estimate) -> pl.DataF
             f"eta_ef_per_sample_{end}": None if value is None else value / batch_size
             for end, value in (("star", found.eta_ef_star), ("low", found.ci_low), ("high", found.ci_high))
         }
-        counts = {"n_cells": len(usable), "n_seeds": int(line["n_seeds"].max()), "margin": estimate.margin}
+        counts = {"n_cells": len(usable), "n_seeds": max(line["n_seeds"].to_list()), "margin": estimate.margin}
         rows.append(line.select(LINE).row(0, named=True) | vars(found) | per_sample | counts)
     return THRESHOLDS.frame(rows)
 
@@ -131,7 +132,7 @@ def _positive(t: Vector) -> Vector:
     return np.maximum(t, 0.0)
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[Vector, float], Vector]] = {
     "hinge": lambda t, k: _positive(t),
     "accelerating": lambda t, k: np.expm1(_positive(t) / k),
     "softened": lambda t, k: k * np.logaddexp(0.0, t / k),

@@ -23,12 +23,12 @@ def study_sentence(runs: pl.DataFrame) -> str:
     """The whole study in one sentence."""
     diverged = int((runs["status"] == "diverged").sum())
     batches = ", ".join(str(b) for b in runs["batch_size"].unique().sort())
-    rates = runs["eta_ef"]
+    rates = runs["eta_ef"].to_list()
     momenta = ", ".join(f"{m:g}" for m in runs["momentum"].unique().sort())
     models = " and ".join(f"{m} on {d}" for m, d in runs.select("model", "dataset").unique().sort("model").rows())
     return (
-        f"{len(runs)} runs of {models}: batch sizes {batches}; effective learning rates {rates.min():g} to "
-        f"{rates.max():g}; momenta {momenta}; {runs['seed'].n_unique()} seeds; {diverged} runs diverged and are kept "
+        f"{len(runs)} runs of {models}: batch sizes {batches}; effective learning rates {min(rates):g} to "
+        f"{max(rates):g}; momenta {momenta}; {runs['seed'].n_unique()} seeds; {diverged} runs diverged and are kept "
         f"as data."
     )
 
@@ -54,14 +54,14 @@ def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
     if finished.is_empty():
         return f"b = {batch_size}: no run finished."
     best = finished.sort("loss").row(0, named=True)
-    n = int((losses["n_finished"] + losses["n_diverged"]).max() or 0)  # type: ignore[call-overload]
+    n = max((losses["n_finished"] + losses["n_diverged"]).to_list())
     text = (
         f"b = {batch_size}: the lowest loss, {number(best['loss'])}, is reached by {label(best['momentum'])} at "
         f"η_ef = {number(best['eta_ef'])} ({n} seeds a point)."
     )
     fallen = losses.filter((pl.col("momentum") == 0) & (pl.col("n_diverged") > 0))
     if not fallen.is_empty():
-        text += f" SGD diverges from η_ef = {number(fallen['eta_ef'].min())}."  # type: ignore[arg-type]
+        text += f" SGD diverges from η_ef = {number(min(fallen['eta_ef'].to_list()))}."
     return text
 
 
@@ -77,14 +77,15 @@ def threshold_caption(thresholds: pl.DataFrame, per_sample: bool) -> str:
     """How the threshold moves over the batch sizes, per momentum."""
     column, unit = ("eta_ef_per_sample_star", "η_ef / b") if per_sample else ("eta_ef_star", "η_ef")
     parts = []
-    for (momentum,), rows in thresholds.group_by("momentum", maintain_order=True):
+    for rows in thresholds.sort("momentum").partition_by("momentum", maintain_order=True):
+        momentum = rows["momentum"][0]
         known = rows.filter(pl.col("status") == "estimated").sort("batch_size")
         if len(known) < 2:
-            parts.append(f"{label(momentum)}: a threshold at {len(known)} of {len(rows)} batch sizes")  # type: ignore[arg-type]
+            parts.append(f"{label(momentum)}: a threshold at {len(known)} of {len(rows)} batch sizes")
             continue
         first, last = known.row(0, named=True), known.row(-1, named=True)
         parts.append(
-            f"{label(momentum)}: {number(first[column])} at b = {first['batch_size']}, "  # type: ignore[arg-type]
+            f"{label(momentum)}: {number(first[column])} at b = {first['batch_size']}, "
             f"{number(last[column])} at b = {last['batch_size']}"
         )
     return f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.theme import HEIGHT, colour_scale, label, log_axis
+from mstudy.report.theme import HEIGHT, colour_scale, label, log_x, log_y
 
 Palette = dict[str, str]
 
@@ -16,10 +16,14 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
 
 
-def _rate(unit: str = "η/(1−μ)") -> alt.X:
-    axis = log_axis("eta_ef", f"effective learning rate {unit}", alt.X)
-    assert isinstance(axis, alt.X)
-    return axis
+def _rate() -> alt.X:
+    return log_x("eta_ef", "effective learning rate η/(1−μ)")
+
+
+def _layered(height: int, *layers: alt.Chart) -> alt.LayerChart:
+    chart = alt.LayerChart(layer=list(layers))
+    chart.width, chart.height = "container", height
+    return chart
 
 
 def loss_by_rate(losses: pl.DataFrame, palette: Palette) -> alt.LayerChart:
@@ -30,10 +34,10 @@ def loss_by_rate(losses: pl.DataFrame, palette: Palette) -> alt.LayerChart:
     frame = _named(losses)
     fallen = _stack_at_ceiling(frame.filter(pl.col("n_diverged") > 0), frame["loss_high"].max(), palette)
     colour = colour_scale(palette)
-    y = log_axis("loss", "final training loss", alt.Y)
+    y = log_y("loss", "final training loss")
     drawn = frame.filter(pl.col("loss").is_not_null())
     base = alt.Chart(drawn).encode(x=_rate(), color=colour)
-    band = base.mark_area(opacity=0.18).encode(y=log_axis("loss_low", "final training loss", alt.Y), y2="loss_high:Q")
+    band = base.mark_area(opacity=0.18).encode(y=log_y("loss_low", "final training loss"), y2="loss_high:Q")
     tooltip = ["optimiser:N", "eta_ef:Q", "loss:Q", "loss_low:Q", "loss_high:Q", "n_finished:Q", "n_diverged:Q"]
     line = base.mark_line(point=alt.OverlayMarkDef(size=28), strokeWidth=1.8).encode(y=y, tooltip=tooltip)
     crosses = (
@@ -41,12 +45,12 @@ def loss_by_rate(losses: pl.DataFrame, palette: Palette) -> alt.LayerChart:
         .mark_point(shape="cross", angle=45, size=60, filled=True)
         .encode(
             x=_rate(),
-            y=log_axis("ceiling", "final training loss", alt.Y),
+            y=log_y("ceiling", "final training loss"),
             color=colour,
             tooltip=["optimiser:N", "eta_ef:Q", "n_diverged:Q"],
         )
     )
-    return alt.layer(band, line, crosses).properties(width="container", height=HEIGHT)
+    return _layered(HEIGHT, band, line, crosses)
 
 
 def _stack_at_ceiling(fallen: pl.DataFrame, top: object, palette: Palette) -> pl.DataFrame:
@@ -97,7 +101,7 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, palette: Palette) 
             tooltip=["optimiser:N", "eta_ef:Q", "diverged:N", "n_diverged_sgd:Q", "n_diverged_sgdm:Q"],
         )
     )
-    return alt.layer(zone, bars, dots, triangles).properties(width="container", height=HEIGHT)
+    return _layered(HEIGHT, zone, bars, dots, triangles)
 
 
 def thresholds_by_batch(thresholds: pl.DataFrame, per_sample: bool, palette: Palette) -> alt.LayerChart:
@@ -118,12 +122,12 @@ def thresholds_by_batch(thresholds: pl.DataFrame, per_sample: bool, palette: Pal
     shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     frame = frame.with_columns((pl.col("batch_size") * (1.0 + 0.06 * shift)).alias("at"))
     tooltip = ["optimiser:N", "batch_size:Q", f"{star}:Q", f"{low}:Q", f"{high}:Q", "n_cells:Q", "n_seeds:Q"]
-    base = alt.Chart(frame).encode(x=log_axis("at", "batch size b", alt.X), color=colour_scale(palette))
-    bars = base.mark_rule(strokeWidth=2).encode(y=log_axis(low, title, alt.Y), y2=f"{high}:Q")
+    base = alt.Chart(frame).encode(x=log_x("at", "batch size b"), color=colour_scale(palette))
+    bars = base.mark_rule(strokeWidth=2).encode(y=log_y(low, title), y2=f"{high}:Q")
     dots = base.mark_line(point=alt.OverlayMarkDef(size=50), strokeWidth=1).encode(
-        y=log_axis(star, title, alt.Y), tooltip=tooltip
+        y=log_y(star, title), tooltip=tooltip
     )
-    return alt.layer(bars, dots).properties(width="container", height=HEIGHT + 40)
+    return _layered(HEIGHT + 40, bars, dots)
 
 
 def curve_over_time(
@@ -134,8 +138,8 @@ def curve_over_time(
     points: `step_drawn` (step + 1), `column`, `momentum`. events: `low`, `high`, `at` (steps + 1), `event`, and
     `momentum` of the run concerned. lines: `level`, `momentum`, `name`.
     """
-    x = log_axis("step_drawn", "step (updates made + 1)", alt.X)
-    y = log_axis(column, title, alt.Y)
+    x = log_x("step_drawn", "step (updates made + 1)")
+    y = log_y(column, title)
     colour = colour_scale(palette)
     curves = (
         alt.Chart(_named(points))
@@ -157,14 +161,14 @@ def curve_over_time(
     levels = (
         alt.Chart(_named(lines))
         .mark_rule(strokeDash=[6, 4], strokeWidth=1.2)
-        .encode(y=log_axis("level", title, alt.Y), color=colour, tooltip=["name:N", "level:Q"])
+        .encode(y=log_y("level", title), color=colour, tooltip=["name:N", "level:Q"])
     )
     marks = (
         alt.Chart(_named(lines))
         .mark_text(align="left", baseline="bottom", dx=4, dy=-2, fontSize=11)
-        .encode(y=log_axis("level", title, alt.Y), x=alt.value(0), text="name:N", color=colour)
+        .encode(y=log_y("level", title), x=alt.value(0), text="name:N", color=colour)
     )
-    return alt.layer(bands, curves, rules, words, levels, marks).properties(width="container", height=HEIGHT + 20)
+    return _layered(HEIGHT + 20, bands, curves, rules, words, levels, marks)
 
 
 def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.LayerChart:
@@ -191,4 +195,4 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.Lay
     )
     tooltip = ["optimiser:N", "batch_size:Q", "eta_ef:Q", "seed:Q", "sharpening_step:Q", "step:Q"]
     dots = alt.Chart(frame).mark_circle(size=60).encode(x=x, y=y, color=colour_scale(palette), tooltip=tooltip)
-    return alt.layer(identity, bars, dots).properties(width="container", height=HEIGHT + 100)
+    return _layered(HEIGHT + 100, identity, bars, dots)

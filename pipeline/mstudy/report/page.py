@@ -128,7 +128,7 @@ def _cell(value: object) -> str:
 @lru_cache(maxsize=1)
 def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, from vl-convert: no download."""
-    return vl_convert.javascript_bundle(vl_version="6.4")
+    return vl_convert.javascript_bundle(vl_version="6.4")  # type: ignore[call-arg]  # its stub lacks the default
 
 
 def _template(name: str) -> str:

@@ -73,7 +73,7 @@ def _advantage(results: Results, palette: Palette) -> Section:
     figures = []
     for (setting, batch_size), part in _by_batch(results.advantage):
         lines = results.thresholds.join(part.select(*_SETTING).unique(), on=_SETTING)
-        margin = float(lines["margin"].max() or 0.0)  # type: ignore[arg-type]
+        margin = max(lines["margin"].to_list(), default=0.0)
         usable = part.filter(pl.col("log_ratio").is_not_null())
         chart = charts.advantage_by_rate(part, margin, palette) if len(usable) else None
         caption = captions.advantage_caption(part, lines, batch_size)

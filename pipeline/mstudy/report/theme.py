@@ -24,17 +24,25 @@ def colours(momenta: Iterable[float]) -> dict[str, str]:
     return {label(0.0): SGD_COLOUR} | {label(m): by_rank[m] for m in sorted(by_rank)}
 
 
-def colour_scale(palette: dict[str, str], title: str | None = None) -> alt.Color:
+def colour_scale(palette: dict[str, str]) -> alt.Color:
     """Colour of the column `optimiser`; the page shows one legend for all charts."""
     scale = alt.Scale(domain=list(palette), range=list(palette.values()))
-    return alt.Color("optimiser:N", scale=scale, legend=None, title=title)
+    return alt.Color("optimiser:N", scale=scale, legend=None)
 
 
-def log_axis(column: str, title: str, channel: type[alt.X] | type[alt.Y], **axis: object) -> alt.X | alt.Y:
-    """A positional channel on a log scale that hugs its data, with few and readable ticks."""
-    return channel(
-        f"{column}:Q",
-        title=title,
-        scale=alt.Scale(type="log", nice=False, zero=False, padding=8),
-        axis=alt.Axis(format="~g", tickCount=5, labelOverlap=True, grid=False, **axis),
-    )
+def log_x(column: str, title: str) -> alt.X:
+    """The horizontal channel on a log scale that hugs its data, with few and readable ticks."""
+    return alt.X(f"{column}:Q", title=title, scale=_log_scale(), axis=_few_ticks())
+
+
+def log_y(column: str, title: str) -> alt.Y:
+    """The vertical channel, likewise."""
+    return alt.Y(f"{column}:Q", title=title, scale=_log_scale(), axis=_few_ticks())
+
+
+def _log_scale() -> alt.Scale:
+    return alt.Scale(type="log", nice=False, zero=False, padding=8)
+
+
+def _few_ticks() -> alt.Axis:
+    return alt.Axis(format="~g", tickCount=5, labelOverlap=True, grid=False)

@@ -77,7 +77,9 @@ def check_runs(folder: Path) -> tuple[int, list[Problem]]:
 def _read_all(folder: Path) -> tuple[list[dict[str, Any]], list[pl.DataFrame], list[Problem], int]:
     """Rows of tables.RUNS, their points, the bad files, and how many files there are."""
     paths = _list_files(folder)
-    runs, points, problems = [], [], []
+    runs: list[dict[str, Any]] = []
+    points: list[pl.DataFrame] = []
+    problems: list[Problem] = []
     for path in paths:
         name = path.relative_to(folder).as_posix()
         try:

@@ -11,5 +11,17 @@ from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, PARTINGS, RUNS, SHARPE
 
 def read_results(out: Path) -> Results:
     """Read a finished analysis. Raises LogError where a step has not run."""
-    tables = [t.read(out / RESULTS) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)]
-    return Results(*tables, claims=read_json(out / CLAIMS), problems=read_json(out / PROBLEMS))
+    runs, sharpenings, partings, advantage, thresholds, alignment, deferral = (
+        t.read(out / RESULTS) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)
+    )
+    return Results(
+        runs,
+        sharpenings,
+        partings,
+        advantage,
+        thresholds,
+        alignment,
+        deferral,
+        claims=read_json(out / CLAIMS),
+        problems=read_json(out / PROBLEMS),
+    )

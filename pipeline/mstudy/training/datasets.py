@@ -38,7 +38,7 @@ def load_dataset(name: str) -> Dataset:
 
 def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """1,797 real 8x8 images, ten classes, bundled with scikit-learn; UCI, CC BY 4.0."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # seconds to import: only when needed
+    from sklearn.datasets import load_digits  # seconds to import: only when needed
 
     inputs, labels = load_digits(return_X_y=True)
     return inputs, labels

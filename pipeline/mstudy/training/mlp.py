@@ -66,7 +66,7 @@ class Mlp:
         views, start = [], 0
         for n_in, n_out in self._shapes:
             middle, stop = start + n_in * n_out, start + n_in * n_out + n_out
-            views.append((w[:, start:middle].unflatten(1, (n_in, n_out)), w[:, middle:stop].unsqueeze(1)))
+            views.append((w[:, start:middle].view(-1, n_in, n_out), w[:, middle:stop].unsqueeze(1)))
             start = stop
         return views
 
