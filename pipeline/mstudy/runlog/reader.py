@@ -112,7 +112,7 @@ def _describe(problems: list[Problem], n_files: int, folder: Path) -> str:
 
 def _find_doubles(runs: list[dict[str, Any]]) -> list[Problem]:
     """Two files of one run, or two runs of one cell and seed, would count one observation twice."""
-    problems = []
+    problems: list[Problem] = []
     for key, what in ((("run_id",), "run_id"), ((*CELL, "seed"), "setting, learning rate and seed")):
         seen: dict[tuple[Any, ...], str] = {}
         for run in runs:
