@@ -85,11 +85,15 @@ def _explosion(loss: Series) -> int:
 def _first_lasting_rise(y: Series, width: int, detect: Detect) -> int | None:
     """The first proposed change at which y rises by the jump factor and keeps the stated share of the rise."""
     for change in _propose(y, width):
+        if change > len(y) - width:  # nobody can say that it lasts
+            break
         rise = _rise_at(y, change, width)
         if rise < math.log(detect.jump_factor):
             continue
         before = np.median(y[max(0, change - width) : change])
-        later = [np.median(y[start : start + width]) for start in range(change, min(change + 3 * width, len(y) - 3))]
+        later = [
+            np.median(y[start : start + width]) for start in range(change, min(change + 3 * width, len(y) - width) + 1)
+        ]
         if min(later) - before >= detect.lasting_share * rise:
             return change
     return None

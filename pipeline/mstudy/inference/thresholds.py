@@ -21,6 +21,7 @@ from mstudy.tables import LINE, THRESHOLDS
 
 ESTIMATED, BELOW_GRID, ABOVE_GRID, INSUFFICIENT = "estimated", "below_grid", "above_grid", "insufficient"
 _MIN_CELLS = 4
+_BEATEN = 0.05
 # The shapes are approximations, the worse the larger the ratio: each cell is granted this share of it as error.
 _SHAPE_ERROR = 0.25
 Vector = NDArray[np.float64]
@@ -40,8 +41,7 @@ def estimate_thresholds(advantage: pl.DataFrame, estimate: Estimate) -> pl.DataF
     """One row a line (tables.THRESHOLDS), from tables.ADVANTAGE."""
     rows = []
     for line in advantage.partition_by(LINE):
-        # Cells in which both optimisers always diverge, or with one seed, compare nothing.
-        usable = line.filter(pl.col("superiority_p").is_not_null()).sort("eta_ef")
+        usable = _informative_cells(line)
         found = find_crossing(
             usable["eta_ef"].to_numpy(),
             usable["log_ratio"].to_numpy(),
@@ -58,6 +58,19 @@ def estimate_thresholds(advantage: pl.DataFrame, estimate: Estimate) -> pl.DataF
         counts = {"n_cells": len(usable), "n_seeds": max(line["n_seeds"].to_list()), "margin": estimate.margin}
         rows.append(line.select(LINE).row(0, named=True) | vars(found) | per_sample | counts)
     return THRESHOLDS.frame(rows)
+
+
+def _informative_cells(line: pl.DataFrame) -> pl.DataFrame:
+    """The cells of a line that say where it crosses the margin, by rising eta_ef.
+
+    A cell with one seed, or in which both optimisers always diverge, compares nothing. The ratio of a cell in which
+    runs diverged is a cap, not a measurement: only the first such cell counts, and only where no other is superior.
+    """
+    cells = line.filter(pl.col("superiority_p").is_not_null()).sort("eta_ef")
+    diverged = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") > 0
+    whole, fallen = cells.filter(~diverged), cells.filter(diverged)
+    beaten_before = (whole["superiority_p"] <= _BEATEN).any()
+    return whole if beaten_before else pl.concat([whole, fallen.head(1)])
 
 
 def find_crossing(

@@ -60,7 +60,7 @@ def train_ensemble(configs: Sequence[RunConfig], data: Dataset, device: torch.de
 
     configs: equal but for learning rate, momentum, optimizer and seed. data: the training set, n_train samples.
     A member whose batch loss is not finite or exceeds `divergence_factor` times its first one is diverged: it leaves
-    the ensemble at that step, which is not logged. A member's numbers do not depend on who trains beside it.
+    the ensemble at that step, which is not logged. A member's numbers depend on who trains beside it in rounding only.
     """
     return _Training(configs, data, device or torch.device("cpu")).run()
 

@@ -31,12 +31,16 @@ def top_eigenpair(
     """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
     product: v -> H v on (n_members, n_parameters). start: same shape, not zero; an earlier eigenvector saves most
-    of the work. Stops when every member's residual is at most `relative_residual` times its eigenvalue, or after
-    `max_products` products; the residual says which.
+    of the work. A member is done when its residual is at most `relative_residual` times its eigenvalue, or after
+    `max_products` products; the residual says which. What a member gets does not depend on when the others are done.
     """
     basis = [start / start.norm(dim=1, keepdim=True)]
     diagonal: list[Tensor] = []
     off_diagonal: list[Tensor] = []
+    limit = min(max_products, start.shape[1])
+    value, residual = start.new_zeros(2, len(start), dtype=torch.float64)
+    coefficients = start.new_zeros(len(start), limit, dtype=torch.float64)
+    done = torch.zeros_like(value, dtype=torch.bool)
     while True:
         image = product(basis[-1])
         diagonal.append(_inner(image, basis[-1]))
@@ -46,14 +50,15 @@ def top_eigenpair(
         norm = image.norm(dim=1)
         off_diagonal.append(norm.double())
         values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off_diagonal[:-1]))
-        value, coefficients = values[:, -1], vectors[:, :, -1]
-        residual = off_diagonal[-1] * coefficients[:, -1].abs()
+        value = torch.where(done, value, values[:, -1])
+        residual = torch.where(done, residual, off_diagonal[-1] * vectors[:, -1, -1].abs())
+        coefficients[~done, : len(basis)] = vectors[~done, :, -1]
         # A member that has blown up has no eigenvalue to wait for.
-        settled = (residual <= relative_residual * value.abs()) | ~torch.isfinite(residual)
-        if bool(settled.all()) or len(basis) == min(max_products, start.shape[1]):
+        done = done | (residual <= relative_residual * value.abs()) | ~torch.isfinite(residual)
+        if bool(done.all()) or len(basis) == limit:
             stacked = torch.stack(basis, dim=2)
-            vector = torch.bmm(stacked, coefficients[:, :, None].to(stacked.dtype))[:, :, 0]
-            return TopEigenpair(value, vector, residual)
+            used = coefficients[:, : len(basis), None].to(stacked.dtype)
+            return TopEigenpair(value, torch.bmm(stacked, used)[:, :, 0], residual)
         # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
         basis.append(image / norm.clamp_min(torch.finfo(norm.dtype).tiny)[:, None])
 

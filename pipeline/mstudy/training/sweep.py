@@ -48,9 +48,13 @@ def study_runs(name: str, study: Study) -> list[RunConfig]:
 
 
 def ensembles(runs: Iterable[RunConfig]) -> list[list[RunConfig]]:
-    """Runs that train side by side: one batch size each, as many as the cache holds, the costliest first."""
+    """Runs that train side by side: one batch size each, as many as the cache holds, the costliest first.
+
+    Seed by seed, so that a study with a seed more has the same ensembles and new ones.
+    """
     groups = []
-    for batch_size, same in groupby(sorted(runs, key=lambda r: -r.batch_size), key=lambda r: r.batch_size):
+    ordered = sorted(runs, key=lambda run: (-run.batch_size, run.seed))
+    for batch_size, same in groupby(ordered, key=lambda run: run.batch_size):
         members = list(same)
         width = min(MAX_WIDTH, max(1, SAMPLES_AT_ONCE // batch_size))
         groups += [members[start : start + width] for start in range(0, len(members), width)]
@@ -66,14 +70,16 @@ def train_missing(
     KeyboardInterrupt leaves the store with every run finished by then.
     """
     store.create()
-    missing = [run for run in runs if run.run_id not in store]
-    tasks = ensembles(missing)
+    # Ensembles of the plan, not of what is missing: a killed sweep then goes on with the very ensembles that an
+    # undisturbed one trains, and a member's rounding depends (in the last digit) on its place in memory.
+    planned = ([run for run in task if run.run_id not in store] for task in ensembles(runs))
+    tasks = [task for task in planned if task]
     if workers == 1 or len(tasks) == 1:
         for task in tasks:
             on_trained(_train_into(store.root, task))
     elif tasks:
         _train_in_pool(store, tasks, min(workers, len(tasks)), on_trained)
-    return len(missing)
+    return sum(len(task) for task in tasks)
 
 
 def available_cores() -> int:

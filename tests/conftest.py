@@ -1,0 +1,78 @@
+"""Tiny runs with known truth."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mstudy.runlog.writer import write_run
+
+
+def about(**changes):
+    """A log's metadata, by default of an SGD run."""
+    run = {"schema": 1, "learning_rate": 0.1, "momentum": 0.0, "optimizer": "sgd", "batch_size": 8, "seed": 0}
+    run |= {"study": "tiny", "model": "m", "dataset": "d", "objective": "o", "n_train": 64, "status": "completed"}
+    run |= {"diverged_step": None} | changes
+    return run | {"run_id": changes.get("run_id", "-".join(str(run[k]) for k in _NAMED))}
+
+
+_NAMED = ("batch_size", "learning_rate", "momentum", "seed")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def save_run(tmp_path):
+    """Write one log below tmp_path/runs: save_run(columns, **metadata) -> path."""
+
+    def save(columns: dict | None = None, name: str | None = None, **metadata) -> Path:
+        run = about(**metadata)
+        folder = tmp_path / "runs"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name or run['run_id']}.parquet"
+        rows = columns or {"step": np.arange(5), "loss": np.linspace(1.0, 0.5, 5)}
+        write_run(path, rows, run)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def save_sweep(save_run, rng, tmp_path):
+    """A sweep in which SGD's curvature jumps at step 120 + 10 seed and its loss then stalls; SGDM goes on.
+
+    The jump happens for eta_ef >= 0.2 alone; at 0.8 SGD diverges at once.
+    """
+
+    def save(seeds=3, batch_sizes=(8, 16), rates=(0.05, 0.1, 0.2, 0.4, 0.8)) -> Path:
+        for b in batch_sizes:
+            for eta_ef in rates:
+                for seed in range(seeds):
+                    _save_pair(save_run, rng, b, eta_ef, seed)
+        return tmp_path / "runs"
+
+    return save
+
+
+def _save_pair(save_run, rng, b, eta_ef, seed):
+    steps = np.arange(300)
+    jump_at = 120 + 10 * seed
+    smooth = np.exp(-0.01 * steps - 0.01 * seed)
+    noise = rng.normal(0, 0.05, size=(2, len(steps)))
+    jumped = (steps >= jump_at) & (eta_ef >= 0.2)
+    stalled = np.where(jumped, np.exp(-0.01 * jump_at + -0.005 * (steps - jump_at)) * np.exp(-0.01 * seed), smooth)
+    calm = 0.1 * np.exp(noise[0])
+    sgd = {
+        "step": steps,
+        "loss": stalled,
+        "directional_curvature": np.where(jumped, 2 / eta_ef, 0.1) * np.exp(noise[1]),
+    }
+    if eta_ef >= 0.8:
+        sgd = {name: values[:4] for name, values in sgd.items()}
+        save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed, status="diverged", diverged_step=4)
+    else:
+        save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed)
+    sgdm = {"step": steps, "loss": np.interp(steps - 9, steps, smooth), "directional_curvature": calm}
+    save_run(sgdm, learning_rate=round(eta_ef * 0.1, 9), momentum=0.9, optimizer="heavy_ball", batch_size=b, seed=seed)

@@ -1,0 +1,145 @@
+"""The command line as a user meets it: what it prints, and how it exits."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from mstudy import cli
+
+
+@pytest.fixture
+def mstudy(monkeypatch, capsys):
+    """Run a command line; returns (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mstudy", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_version_and_help(mstudy):
+    assert mstudy("--version")[:2] == (0, "mstudy 0.1.0\n")
+    assert "analyze" in mstudy("--help")[1]
+    assert mstudy("analyse")[0] == 2
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["torch", "polars", "altair", "ruptures", "statsmodels", "scipy", "pyarrow", "numpy", "yaml"]
+    code = f"import sys, mstudy.cli; print([m for m in {heavy} if m in sys.modules])"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
+    code, out, _ = mstudy("analyze", save_sweep(), "--out", tmp_path / "out")
+
+    assert code == 0
+    assert "C1 supported" in out
+    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    tables = ["runs", "sharpenings", "partings", "advantage", "thresholds", "alignment", "deferral"]
+    assert written == {f"results/{t}.parquet" for t in tables} | {
+        "claims.json",
+        "problems.json",
+        "metrics.json",
+        "index.html",
+    }
+
+
+def test_analyze_json_is_one_object(mstudy, save_sweep, tmp_path):
+    _, out, _ = mstudy("analyze", save_sweep(), "--out", tmp_path / "out", "--json")
+
+    assert [claim["id"] for claim in json.loads(out)["claims"]] == ["C1", "C2", "C3", "C4", "C5"]
+
+
+def test_a_torn_file_stops_unless_told_otherwise(mstudy, save_sweep, tmp_path):
+    runs = save_sweep()
+    (runs / "torn.parquet").write_bytes(b"PAR1")
+
+    code, _, err = mstudy("analyze", runs, "--out", tmp_path / "out")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "torn.parquet: not a whole Parquet file" in err
+    code, _, err = mstudy("analyze", runs, "--out", tmp_path / "out", "--skip-bad")
+    assert code == 3
+    assert "left out: torn.parquet" in err
+    assert "torn.parquet" in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("command", ["analyze", "validate"])
+def test_a_missing_folder_is_one_sentence(mstudy, tmp_path, command):
+    extra = ["--out", tmp_path / "out"] if command == "analyze" else []
+
+    code, _, err = mstudy(command, tmp_path / "nowhere", *extra)
+
+    assert code == 1
+    assert err == f"error: The runs folder must exist, found none at {tmp_path / 'nowhere'}.\n"
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(mstudy, save_sweep, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    code, _, err = mstudy("analyze", save_sweep(), "--out", tmp_path / "file" / "out")
+
+    assert (code, err.count("\n")) == (1, 1)
+    assert "must be writable" in err
+
+
+def test_validate_counts_first(mstudy, save_run, tmp_path):
+    save_run()
+    assert mstudy("validate", tmp_path / "runs")[:2] == (0, "0 problems in 1 files\n")
+    (tmp_path / "runs" / "bad.parquet").write_bytes(b"")
+    code, out, _ = mstudy("validate", tmp_path / "runs")
+    assert (code, out.splitlines()[0]) == (1, "1 problems in 2 files")
+    assert json.loads(mstudy("validate", tmp_path / "runs", "--json")[1])["problems"][0]["path"] == "bad.parquet"
+
+
+TINY = """
+studies:
+  tiny: {n_train: 64, hidden: [8], batch_sizes: [16, full], eta_ef: {low: 0.1, high: 0.4, points: 3},
+    momenta: [0.0, 0.9], seeds: 2, steps: 4}
+"""
+
+
+def test_train_plan_and_train_again(mstudy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(TINY)
+
+    assert json.loads(mstudy("plan", "tiny", "--json")[1])["n_missing"] == 24
+    assert mstudy("train", "tiny", "--workers", 1)[1] == "24 runs trained, all runs of tiny in runs/tiny\n"
+    assert mstudy("train", "tiny", "--workers", 1)[1] == "0 runs trained, all runs of tiny in runs/tiny\n"
+    code, out, _ = mstudy("plan", "tiny")
+    assert (code, out.startswith("tiny: 24 runs, 0 to train, at most about 0 s on")) == (0, True)
+
+
+def test_train_refuses_bad_parameters_before_training(mstudy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("studies: {tiny: {batch_sizes: [5000]}}")
+
+    code, _, err = mstudy("train", "tiny")
+
+    assert code == 1
+    assert err == (
+        "error: studies.tiny.batch_sizes must be at most n_train = 1797, found 5000; "
+        "write 'full' for the whole training set.\n"
+    )
+    assert not (tmp_path / ".mstudy").exists()
+
+
+def test_an_interrupted_training_says_what_is_kept(mstudy, tmp_path, monkeypatch):
+    from mstudy.training import sweep
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(TINY)
+    monkeypatch.setattr(sweep, "train_missing", interrupt)
+
+    code, _, err = mstudy("train", "tiny")
+
+    assert code == 130
+    assert "finished runs are kept in .mstudy/store" in err

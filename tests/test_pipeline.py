@@ -1,0 +1,67 @@
+"""The whole way on a tiny study: dvc repro without git, then analyze on copied runs; equal to the byte."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TINY = """
+studies:
+  tiny: {n_train: 128, hidden: [16], batch_sizes: [32, full], eta_ef: {low: 0.05, high: 0.8, points: 5},
+    momenta: [0.0, 0.9], seeds: 3, steps: 60}
+detect: {min_points: 20, jump_factor: 3.0}
+compare: {margin: 0.1}
+estimate: {resamples: 200}
+report: {title: A tiny study}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project without history, as from a zip download."""
+    for name in ("pipeline", "stages", "dvc.yaml", ".dvcignore"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, tmp_path / name)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text((ROOT / ".dvc" / "config").read_text() + "    no_scm = true\n")
+    (tmp_path / "params.yaml").write_text(TINY)
+    return tmp_path
+
+
+def run(project, *arguments):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "pipeline")}
+    return subprocess.run(arguments, cwd=project, env=environment, capture_output=True, text=True)
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_repro_and_analyze_agree_and_nothing_is_done_twice(project):
+    first = run(project, "dvc", "repro")
+    assert first.returncode == 0, first.stderr
+    assert "train tiny: 60 of 60" in first.stderr
+    assert "didn't change" in run(project, "dvc", "repro").stdout + run(project, "dvc", "repro").stderr
+
+    copied = project / "elsewhere" / "runs"
+    shutil.copytree(project / "runs", copied)
+    arguments = ["analyze", "runs", "--out", "out", "--params", project / "params.yaml"]
+    again = run(copied.parent, sys.executable, "-m", "mstudy.cli", *arguments)
+    assert again.returncode == 0, again.stderr
+    assert contents(copied.parent / "out") == contents(project / "reports")
+
+
+def test_a_mistake_in_the_parameters_stops_before_training(project):
+    (project / "params.yaml").write_text(TINY.replace("0.9]", "1.0]"))
+
+    stopped = run(project, "dvc", "repro")
+
+    assert stopped.returncode != 0
+    assert "error: studies.tiny.momenta must be at least 0 and below 1, found 1.0." in stopped.stderr
+    assert not (project / ".mstudy").exists()

@@ -1,0 +1,66 @@
+"""Promises outside the code: what imports what, and what the README names."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mstudy import cli
+from mstudy.tables import TABLES
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "pipeline" / "mstudy"
+HOME = {"torch": "training", "ruptures": "events", "statsmodels": "inference", "altair": "report"}
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize(("heavy", "home"), HOME.items())
+def test_one_heavy_library_a_package(heavy, home):
+    users = {p.relative_to(LIBRARY).parts[0] for p in LIBRARY.rglob("*.py") if heavy in imports_of(p)}
+
+    assert users == {home}
+
+
+def test_training_needs_torch_numpy_pyarrow_and_yaml_alone():
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in {'polars', 'ruptures', 'altair', 'statsmodels', 'scipy', 'typer', 'dvc', 'jinja2'}:\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "import mstudy.training.sweep, mstudy.training.estimate, mstudy.runlog.writer\n"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+def test_the_analysis_never_imports_torch():
+    code = "import sys, mstudy.steps.analyze; print('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_packages_import_nothing_by_themselves():
+    assert all(len(ast.parse(p.read_text()).body) == 1 for p in LIBRARY.rglob("__init__.py"))
+
+
+def test_readme_names_every_command_and_table():
+    readme = (ROOT / "README.md").read_text()
+
+    assert all(f"mstudy {command.name}" in readme for command in cli.app.registered_commands)
+    assert all(f"`{table.name}`" in readme for table in TABLES)
+
+
+def test_every_table_names_its_key_and_row():
+    for table in TABLES:
+        assert set(table.key) <= set(table.schema.names())
+        assert table.row

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+from mstudy.errors import ConfigError
+from mstudy.params import Cadence, Grid, Study
+from mstudy.training.cadence import logged_steps, sharpness_steps
+from mstudy.training.minibatches import minibatches
+from mstudy.training.plan import plan_runs
+from mstudy.training.sweep import ensembles
+
+STUDY = Study(batch_sizes=(8, "full"), eta_ef=Grid(0.1, 0.4, 3), momenta=(0.0, 0.9), seeds=2)
+
+
+def plan(study=STUDY, n=100):
+    return plan_runs("s", study, n, 64, 10)
+
+
+def test_every_combination_once_at_equal_effective_rates():
+    runs = plan()
+
+    assert len(runs) == 2 * 3 * 2 * 2
+    assert len({run.run_id for run in runs}) == len(runs)
+    assert {round(r.learning_rate / (1 - r.momentum), 9) for r in runs} == {0.1, 0.2, 0.4}
+    assert {r.batch_size for r in runs} == {8, 100}
+    assert {r.optimizer for r in runs} == {"sgd", "heavy_ball"}
+
+
+def test_run_id_follows_the_configuration_alone():
+    assert [r.run_id for r in plan()] == [r.run_id for r in plan()]
+    more_seeds = {r.run_id for r in plan(replace(STUDY, seeds=3))}
+    assert {r.run_id for r in plan()} < more_seeds
+    assert not {r.run_id for r in plan()} & {r.run_id for r in plan(replace(STUDY, steps=7))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "n", "message"),
+    [
+        ({"batch_sizes": (8, 200)}, 100, r"studies\.s\.batch_sizes must be at most n_train = 100, found 200"),
+        ({"n_train": 300}, 100, r"studies\.s\.n_train must be at most the 100 samples of digits, found 300"),
+        ({"batch_sizes": (100, "full")}, 100, r"studies\.s\.batch_sizes must differ, found 100 twice"),
+    ],
+)
+def test_impossible_plans_name_key_and_value(changes, n, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(replace(STUDY, **changes), n)
+
+
+def test_ensembles_hold_each_run_once_and_one_batch_size_each():
+    runs = plan(replace(STUDY, seeds=30))
+
+    tasks = ensembles(runs)
+
+    assert sorted(r.run_id for t in tasks for r in t) == sorted(r.run_id for r in runs)
+    assert all(len({r.batch_size for r in t}) == 1 for t in tasks)
+
+
+def test_gaps_after_the_dense_part_are_odd():
+    steps = logged_steps(Cadence(dense_steps=10, growth=0.1), 1000)
+
+    gaps = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+    assert steps[:12] == list(range(12))
+    assert all(gap % 2 == 1 for gap in gaps[:-1])  # the last one ends the run
+    assert steps[-1] == 1000
+    assert gaps == sorted(gaps[:-1]) + gaps[-1:]
+
+
+def test_sharpness_is_measured_at_the_ends_too():
+    steps = sharpness_steps(Cadence(dense_steps=10, growth=0.1, sharpness_every=4), 50)
+
+    assert {0, 4, 8, 50} <= steps
+    assert steps <= set(logged_steps(Cadence(dense_steps=10, growth=0.1), 50))
+
+
+def test_an_epoch_visits_every_sample_once():
+    batches = minibatches(10, 3, seed=1)
+
+    first_epoch = [next(batches) for _ in range(3)]
+
+    assert len({int(i) for batch in first_epoch for i in batch}) == 9
+    again = minibatches(10, 3, seed=1)
+    assert all((next(again) == batch).all() for batch in first_epoch)

@@ -1,0 +1,60 @@
+"""Truth: matrices whose spectrum is known, and a dense Hessian."""
+
+import pytest
+import torch
+from mstudy.training.mlp import Mlp
+from mstudy.training.objectives import OBJECTIVES
+from mstudy.training.sharpness import top_eigenpair
+
+
+def diagonal_operator(*spectra):
+    spectrum = torch.tensor(spectra, dtype=torch.float64)
+    return lambda v: spectrum * v
+
+
+def test_largest_eigenvalue_of_diagonal_matrices():
+    product = diagonal_operator([5.0, 1.0, 0.5, -1.0], [2.0, 7.0, 3.0, 0.0])
+
+    found = top_eigenpair(product, torch.ones(2, 4, dtype=torch.float64), relative_residual=1e-9)
+
+    assert found.value.tolist() == pytest.approx([5.0, 7.0])
+    assert found.vector.abs().argmax(dim=1).tolist() == [0, 1]
+    assert found.residual.max() < 1e-8
+
+
+def test_largest_is_not_largest_absolute():
+    found = top_eigenpair(diagonal_operator([-100.0, 3.0, 1.0]), torch.ones(1, 3, dtype=torch.float64))
+
+    assert found.value.item() == pytest.approx(3.0)
+
+
+def test_residual_is_the_distance_from_an_eigenpair():
+    product = diagonal_operator([5.0, 4.9, 4.0, 3.0, 1.0, 0.0])
+
+    found = top_eigenpair(product, torch.ones(1, 6, dtype=torch.float64), max_products=3)
+
+    expected = (product(found.vector) - found.value[:, None] * found.vector).norm()
+    assert found.residual.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert found.residual.item() > 1e-3
+
+
+def test_start_in_an_eigenvector_ends_at_once_without_nan():
+    start = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64)
+
+    found = top_eigenpair(diagonal_operator([1.0, 4.0, 2.0]), start)
+
+    assert found.value.item() == pytest.approx(4.0)
+    assert torch.isfinite(found.vector).all()
+
+
+def test_against_dense_hessian_of_a_network():
+    network = Mlp((4, 5, 3), OBJECTIVES["cross_entropy"], torch.float64)
+    w = torch.stack([network.initial_weights(seed) for seed in (0, 1)])
+    x, y = torch.randn(9, 4, dtype=torch.float64), torch.eye(3, dtype=torch.float64)[torch.randint(3, (9,))]
+    product = network.hessian_operator(w, network.forward(w, x, y))
+    basis = torch.eye(network.n_parameters, dtype=torch.float64)
+    dense = torch.stack([product(e.expand_as(w)).clone() for e in basis], dim=1)
+
+    found = top_eigenpair(product, torch.ones_like(w), relative_residual=1e-8)
+
+    torch.testing.assert_close(found.value, torch.linalg.eigvalsh(dense)[:, -1], rtol=1e-7, atol=1e-9)

@@ -1,0 +1,126 @@
+"""Truth: the store's bytes before and after."""
+
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from mstudy.errors import DataError, LogError, TrainingError
+from mstudy.params import Grid, Study
+from mstudy.runlog.store import Store
+from mstudy.training import sweep
+from mstudy.training.datasets import load_dataset
+
+STUDY = Study(
+    n_train=64, hidden=(8,), batch_sizes=(16,), eta_ef=Grid(0.1, 0.1, 1), momenta=(0.0, 0.9), seeds=2, steps=5
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+
+
+def test_finished_runs_are_never_trained_twice(store, tmp_path):
+    assert sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1) == 4
+    assert sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1) == 0
+    assert contents(store.root) == contents(tmp_path / "runs")
+
+
+def test_a_sweep_cut_short_ends_in_the_same_bytes(store, tmp_path):
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
+    sweep.train_study("s", study, store, tmp_path / "runs", workers=1)
+    before = contents(store.root)
+    lost = sweep.ensembles(sweep.study_runs("s", study))[0]
+    for run in lost:
+        store.path(run.run_id).unlink()
+
+    assert sweep.train_study("s", study, store, tmp_path / "runs", workers=1) == len(lost) == 4
+    assert contents(store.root) == before
+
+
+def test_of_an_ensemble_only_what_is_missing_is_trained(store, tmp_path):
+    sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1)
+    before = contents(store.root)
+    lost = sorted(store.root.glob("*.parquet"))[2]
+    lost.unlink()
+
+    assert sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1) == 1
+    after = contents(store.root)
+    assert set(after) == set(before)
+    assert {k: v for k, v in after.items() if k != lost.name} == {k: v for k, v in before.items() if k != lost.name}
+
+
+def test_a_further_seed_leaves_the_old_ensembles_as_they_are():
+    few, more = (sweep.study_runs("s", Study(**{**vars(STUDY), "seeds": n})) for n in (32, 64))
+
+    assert sweep.ensembles(more)[: len(sweep.ensembles(few))] == sweep.ensembles(few)
+
+
+def test_workers_write_what_one_process_writes(store, tmp_path):
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
+    one = Store(tmp_path / "one")
+    sweep.train_study("s", study, one, tmp_path / "a", workers=1)
+
+    trained = sweep.train_study("s", study, store, tmp_path / "b", workers=2)
+
+    assert trained == 8
+    assert contents(one.root) == contents(store.root)
+
+
+def test_the_runs_folder_holds_the_study_and_nothing_else(store, tmp_path):
+    runs = tmp_path / "runs"
+    sweep.train_study("s", STUDY, store, runs, workers=1)
+
+    smaller = Study(**{**vars(STUDY), "seeds": 1})
+    sweep.train_study("s", smaller, store, runs, workers=1)
+
+    assert len(contents(runs)) == 2
+    assert len(contents(store.root)) == 4
+
+
+def test_progress_counts_the_runs(store, capsys, tmp_path):
+    sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1)
+
+    assert "train s: 4 of 4" in capsys.readouterr().err
+
+
+def test_a_dead_worker_is_one_sentence(store, monkeypatch):
+    class DyingPool:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def submit(self, *args):
+            raise BrokenProcessPool
+
+        def shutdown(self, **kwargs):
+            pass
+
+    monkeypatch.setattr(sweep, "ProcessPoolExecutor", DyingPool)
+    runs = sweep.study_runs("s", Study(**{**vars(STUDY), "batch_sizes": (16, 32)}))
+
+    with pytest.raises(TrainingError, match="found one killed .* run the same command again"):
+        sweep.train_missing(runs, store, workers=2)
+
+
+def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(LogError, match="The store must be a folder that can be written, found at .*file"):
+        sweep.train_missing(sweep.study_runs("s", STUDY), Store(tmp_path / "file" / "store"), workers=1)
+
+
+def test_an_unknown_data_set_is_one_sentence():
+    with pytest.raises(DataError, match="dataset must be one of digits, found 'imagenet'"):
+        load_dataset("imagenet")
+
+
+def test_digits_are_standardised():
+    data = load_dataset("digits")
+
+    assert data.inputs.shape == (1797, 64)
+    assert data.n_classes == 10
+    assert data.inputs.mean() == pytest.approx(0, abs=1e-12)
+    assert data.inputs.std() == pytest.approx(1)
