@@ -59,16 +59,13 @@ def save_sweep(save_run, rng, tmp_path):
 def _save_pair(save_run, rng, b, eta_ef, seed):
     steps = np.arange(300)
     jump_at = 120 + 10 * seed
-    smooth = np.exp(-0.01 * steps - 0.01 * seed)
+    smooth = np.exp(-0.003 * steps - 0.01 * seed)
     noise = rng.normal(0, 0.05, size=(2, len(steps)))
     jumped = (steps >= jump_at) & (eta_ef >= 0.2)
-    stalled = np.where(jumped, np.exp(-0.01 * jump_at + -0.005 * (steps - jump_at)) * np.exp(-0.01 * seed), smooth)
+    stalled = np.where(jumped, smooth * np.exp(0.0015 * (steps - jump_at)), smooth)
     calm = 0.1 * np.exp(noise[0])
-    sgd = {
-        "step": steps,
-        "loss": stalled,
-        "directional_curvature": np.where(jumped, 2 / eta_ef, 0.1) * np.exp(noise[1]),
-    }
+    sharp = np.where(jumped, 2 / eta_ef, 0.1) * np.exp(noise[1])
+    sgd = {"step": steps, "loss": stalled, "directional_curvature": sharp}
     if eta_ef >= 0.8:
         sgd = {name: values[:4] for name, values in sgd.items()}
         save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed, status="diverged", diverged_step=4)

@@ -48,10 +48,10 @@ def _options(
 @app.command("train")
 def train_cli(
     study: _Study,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = Path(),
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = None,
     params: _Params = Path("params.yaml"),
     store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
-    workers: Annotated[int, typer.Option(min=1, help="Processes; default: all cores.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
 ) -> None:
     """Train the runs of a study that the store lacks.
 
@@ -61,7 +61,7 @@ def train_cli(
     from mstudy.runlog.store import Store
     from mstudy.training.sweep import available_cores, train_study
 
-    runs = Path("runs") / study if out == Path() else out
+    runs = out or Path("runs") / study
     try:
         trained = train_study(study, load(params).study(study), Store(store), runs, workers or available_cores())
     except KeyboardInterrupt:

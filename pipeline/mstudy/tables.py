@@ -50,10 +50,13 @@ class Table:
         checked = frame.select(self.schema.names()).match_to_schema(self.schema).sort(self.key)
         if checked.select(self.key).is_duplicated().any():
             raise AssertionError(f"the key {self.key} of {self.name} must be unique")
-        folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f"{self.name}.{os.getpid()}.tmp"
-        checked.write_parquet(temporary, compression="zstd")
-        os.replace(temporary, self.path(folder))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            checked.write_parquet(temporary, compression="zstd")
+            os.replace(temporary, self.path(folder))
+        except OSError as error:
+            raise LogError(f"The output folder must be writable, found at {folder}: {error.strerror}.") from None
 
     def read(self, folder: Path) -> pl.DataFrame:
         """Read and check. Raises LogError where an earlier stage has not been run."""

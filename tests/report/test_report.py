@@ -7,6 +7,7 @@ from dataclasses import replace
 import altair as alt
 import polars as pl
 import pytest
+from markupsafe import escape
 from mstudy.inference.losses import summarise_losses
 from mstudy.params import Analysis, Report
 from mstudy.report import captions, charts
@@ -66,12 +67,9 @@ def test_study_sentence_counts(study):
 def test_losses_are_geometric_means_over_seeds(study):
     losses = summarise_losses(study[0].runs)
 
-    row = losses.row(
-        by_predicate=(pl.col("eta_ef") == 0.1) & (pl.col("momentum") == 0) & (pl.col("batch_size") == 8), named=True
-    )
-    finals = study[0].runs.filter((pl.col("eta_ef") == 0.1) & (pl.col("momentum") == 0) & (pl.col("batch_size") == 8))[
-        "final_loss"
-    ]
+    sgd_at_8 = (pl.col("eta_ef") == 0.1) & (pl.col("momentum") == 0) & (pl.col("batch_size") == 8)
+    row = losses.row(by_predicate=sgd_at_8, named=True)
+    finals = study[0].runs.filter(sgd_at_8)["final_loss"]
     assert row["loss"] == pytest.approx(finals.product() ** (1 / 3))
     assert (row["loss_low"], row["loss_high"], row["n_finished"]) == (finals.min(), finals.max(), 3)
 
@@ -114,7 +112,7 @@ def test_the_planted_study_is_told_as_it_is(study):
 
     assert "SGD sharpens abruptly at step" in html
     assert "SGDM μ = 0.9 shows no abrupt sharpening" in html
-    assert all(claim["statement"] in html for claim in results.claims)
+    assert all(str(escape(claim["statement"])) in html for claim in results.claims)
     assert html.count('class="chart"') == len(re.findall(r'<script type="application/json"', html))
 
 
@@ -137,7 +135,7 @@ def test_text_from_logs_is_never_markup(study):
     def poison(frame):
         ids = [c for c in ("run_id", "sgd_run_id", "sgdm_run_id") if c in frame.columns]
         frame = frame.with_columns(named[c] for c in named if c in frame.columns)
-        return frame.with_columns(pl.lit(ATTACK) + pl.col(c) for c in ids)
+        return frame.with_columns((pl.lit(ATTACK) + pl.col(c)).alias(c) for c in ids)
 
     tables = {n: poison(getattr(results, n)) for n in ("runs", "sharpenings", "partings", "advantage", "thresholds")}
     claims = [claim | {"reason": ATTACK, "unit": ATTACK} for claim in results.claims]

@@ -1,5 +1,7 @@
 """Truth: torch.func on the same network written plainly, in float64; a dense Hessian."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ WIDTHS = [(5, 3), (5, 4, 3), (5, 4, 4, 3)]
 
 def plain_loss(w, widths, x, y, objective):
     h, start = x, 0
-    shapes = list(zip(widths[:-1], widths[1:], strict=True))
+    shapes = list(itertools.pairwise(widths))
     for index, (n_in, n_out) in enumerate(shapes):
         weight = w[start : start + n_in * n_out].view(n_in, n_out)
         bias = w[start + n_in * n_out : start + n_in * n_out + n_out]

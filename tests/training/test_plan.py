@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,7 @@ def test_ensembles_hold_each_run_once_and_one_batch_size_each():
 def test_gaps_after_the_dense_part_are_odd():
     steps = logged_steps(Cadence(dense_steps=10, growth=0.1), 1000)
 
-    gaps = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(steps)]
     assert steps[:12] == list(range(12))
     assert all(gap % 2 == 1 for gap in gaps[:-1])  # the last one ends the run
     assert steps[-1] == 1000

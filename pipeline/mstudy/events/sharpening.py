@@ -91,9 +91,8 @@ def _first_lasting_rise(y: Series, width: int, detect: Detect) -> int | None:
         if rise < math.log(detect.jump_factor):
             continue
         before = np.median(y[max(0, change - width) : change])
-        later = [
-            np.median(y[start : start + width]) for start in range(change, min(change + 3 * width, len(y) - width) + 1)
-        ]
+        last_start = min(change + 3 * width, len(y) - width)
+        later = [np.median(y[start : start + width]) for start in range(change, last_start + 1)]
         if min(later) - before >= detect.lasting_share * rise:
             return change
     return None

@@ -14,6 +14,7 @@ from mstudy.training.plan import RunConfig
 from mstudy.training.sweep import ensembles
 
 _STEPS = 20
+_NEVER = 10**6
 
 
 def estimate_seconds(runs: Sequence[RunConfig], data: Dataset, workers: int) -> float:
@@ -37,21 +38,21 @@ def _core_seconds(task: list[RunConfig], data: Dataset) -> float:
     """Seconds on one core for one run of this batch size."""
     run = task[0]
     cadence = Cadence(run.dense_steps, run.growth, run.sharpness_every)
-    # Logging costs the same in any width: two members tell.
-    bare = _seconds(task, data, every=_STEPS) / _STEPS
-    logged = _seconds(task[:2], data, every=1) / (_STEPS + 1)
-    sharp = _seconds(task[:2], data, every=1, with_sharpness=True) / (_STEPS + 1)
     n_sharp = len(sharpness_steps(cadence, run.steps))
     n_logged = len(logged_steps(cadence, run.steps))
-    return run.steps * bare + (n_logged - n_sharp) * logged + n_sharp * sharp
+    dense, sparse = Cadence(_STEPS, 1.0, _NEVER), Cadence(0, 1.0, _NEVER)
+    # Logging costs a member the same in any width: two members tell. Bare steps need the ensemble's own width.
+    few = task[:2]
+    steps_and_logs = _seconds(few, data, dense)
+    sharp = (_seconds(few, data, replace(dense, sharpness_every=1)) - steps_and_logs) / _STEPS
+    logged = (steps_and_logs - _seconds(few, data, sparse)) / (_STEPS + 1 - len(logged_steps(sparse, _STEPS)))
+    bare = (_seconds(task, data, sparse) - len(logged_steps(sparse, _STEPS)) * logged) / _STEPS
+    return run.steps * max(bare, 0.0) + n_logged * logged + n_sharp * max(sharp, 0.0)
 
 
-def _seconds(task: list[RunConfig], data: Dataset, every: int, with_sharpness: bool = False) -> float:
-    """Seconds a member for `_STEPS` steps, logged at each step or at the two ends alone."""
-    dense = _STEPS if every == 1 else 0
-    growth = 1.0 if every == 1 else float(_STEPS)
-    sharpness_every = 1 if with_sharpness else _STEPS + 1
-    short = [replace(r, steps=_STEPS, dense_steps=dense, growth=growth, sharpness_every=sharpness_every) for r in task]
+def _seconds(task: list[RunConfig], data: Dataset, cadence: Cadence) -> float:
+    """Seconds a member for `_STEPS` steps, logged at this cadence."""
+    short = [replace(run, steps=_STEPS, **vars(cadence)) for run in task]
     start = time.perf_counter()
     train_ensemble(short, data.first(task[0].n_train))
     return (time.perf_counter() - start) / len(task)
