@@ -62,7 +62,8 @@ def _save_pair(save_run, rng, b, eta_ef, seed):
     smooth = np.exp(-0.003 * steps - 0.01 * seed)
     noise = rng.normal(0, 0.05, size=(2, len(steps)))
     jumped = (steps >= jump_at) & (eta_ef >= 0.2)
-    stalled = np.where(jumped, smooth * np.exp(0.0015 * (steps - jump_at)), smooth)
+    own_level = np.exp(rng.normal(0, 0.004, 2))  # of the two runs: seeds differ
+    stalled = own_level[0] * np.where(jumped, smooth * np.exp(0.0015 * (steps - jump_at)), smooth)
     calm = 0.1 * np.exp(noise[0])
     sharp = np.where(jumped, 2 / eta_ef, 0.1) * np.exp(noise[1])
     sgd = {"step": steps, "loss": stalled, "directional_curvature": sharp}
@@ -71,5 +72,5 @@ def _save_pair(save_run, rng, b, eta_ef, seed):
         save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed, status="diverged", diverged_step=4)
     else:
         save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed)
-    sgdm = {"step": steps, "loss": np.interp(steps - 9, steps, smooth), "directional_curvature": calm}
+    sgdm = {"step": steps, "loss": own_level[1] * np.interp(steps - 9, steps, smooth), "directional_curvature": calm}
     save_run(sgdm, learning_rate=round(eta_ef * 0.1, 9), momentum=0.9, optimizer="heavy_ball", batch_size=b, seed=seed)
