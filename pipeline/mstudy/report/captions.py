@@ -11,7 +11,9 @@ from mstudy.report.theme import label
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number for readers; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}g}"
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -98,7 +100,7 @@ def pair_caption(pair: dict[str, Any], sharpenings: dict[str, dict[str, Any]], n
         if row["status"] == "detected":
             span = interval(row["step_low"], row["step_high"])
             parts.append(
-                f"{name} sharpens abruptly at step {number(row['step'])} {span}, by a factor {row['jump']:.3g}"
+                f"{name} sharpens abruptly at step {number(row['step'])} {span}, by a factor {number(row['jump'])}"
             )
         else:
             parts.append(f"{name} shows {_ABSENCE[row['status']]}")

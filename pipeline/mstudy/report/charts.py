@@ -153,11 +153,13 @@ def curve_over_time(
         .mark_rule(strokeWidth=1.5)
         .encode(x=alt.X("at:Q"), color=colour, tooltip=["event:N", "step:Q", "step_low:Q", "step_high:Q"])
     )
-    words = (
-        alt.Chart(named)
-        .mark_text(align="right", baseline="top", dx=-4, fontSize=11)
-        .encode(x=alt.X("at:Q"), y=alt.value(4), text="event:N", color=colour)
-    )
+    # One row of text an event, lest two that coincide hide each other.
+    words = [
+        alt.Chart(named.filter(pl.col("event") == event))
+        .mark_text(align="right", baseline="top", dx=-5, fontSize=11)
+        .encode(x=alt.X("at:Q"), y=alt.value(4 + 14 * row), text="event:N", color=colour)
+        for row, event in enumerate(named["event"].unique(maintain_order=True))
+    ]
     levels = (
         alt.Chart(_named(lines))
         .mark_rule(strokeDash=[6, 4], strokeWidth=1.2)
@@ -168,7 +170,7 @@ def curve_over_time(
         .mark_text(align="left", baseline="bottom", dx=4, dy=-2, fontSize=11)
         .encode(y=log_y("level", title), x=alt.value(0), text="name:N", color=colour)
     )
-    return _layered(HEIGHT + 20, bands, curves, rules, words, levels, marks)
+    return _layered(HEIGHT + 20, bands, curves, rules, *words, levels, marks)
 
 
 def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.LayerChart:
@@ -190,7 +192,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.Lay
     )
     bars = (
         alt.Chart(frame)
-        .mark_rule(opacity=0.5)
+        .mark_rule(opacity=0.5, clip=True)
         .encode(x=x, y=alt.Y("step_low:Q", scale=scale), y2="step_high:Q", color=colour_scale(palette))
     )
     tooltip = ["optimiser:N", "batch_size:Q", "eta_ef:Q", "seed:Q", "sharpening_step:Q", "step:Q"]
