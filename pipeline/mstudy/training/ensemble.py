@@ -83,10 +83,12 @@ class _Training:
         self.members = np.arange(len(configs))
         self.w = torch.stack([self.network.initial_weights(c.seed) for c in configs]).to(device)
         self.velocity = torch.zeros_like(self.w)
+        self.update = torch.zeros_like(self.w)
         self.eigenvectors = torch.ones_like(self.w)
         self.learning_rate = column([c.learning_rate for c in configs])
         self.momentum = column([c.momentum for c in configs])
         self.nesterov = column([float(c.optimizer == NESTEROV) for c in configs])
+        self.any_nesterov = bool(self.nesterov.any())
         self.loss_limit = torch.full((len(configs),), torch.inf, device=device)
         self.steps: list[list[int]] = [[] for _ in configs]
         self.rows: list[list[NDArray[np.float64]]] = [[] for _ in configs]
@@ -135,15 +137,18 @@ class _Training:
         for member in self.members[~kept]:
             self.diverged_step[member] = step
         self.members = self.members[kept]
-        for name in ("w", "velocity", "eigenvectors", "learning_rate", "momentum", "nesterov", "loss_limit"):
+        for name in ("w", "velocity", "update", "eigenvectors", "learning_rate", "momentum", "nesterov", "loss_limit"):
             setattr(self, name, getattr(self, name)[alive])
 
     def _update(self, gradient: Tensor) -> Tensor:
         """Advance the velocity and return w_{t+1} - w_t, as torch.optim.SGD does without dampening."""
         self.velocity.mul_(self.momentum).add_(gradient)
+        if not self.any_nesterov:
+            return torch.mul(self.velocity, -self.learning_rate, out=self.update)
         # Nesterov looks ahead: g + mu v instead of v.
-        ahead = gradient + self.momentum * self.velocity
-        return -self.learning_rate * torch.where(self.nesterov > 0, ahead, self.velocity)
+        torch.mul(self.velocity, self.momentum, out=self.update).add_(gradient)
+        ahead = torch.where(self.nesterov > 0, self.update, self.velocity)
+        return torch.mul(ahead, -self.learning_rate, out=self.update)
 
     def _record(self, step: int, at: Forward, gradient: Tensor, update: Tensor, with_sharpness: bool) -> None:
         measured = self.probe.measure(

@@ -84,8 +84,8 @@ class Mlp:
         return Forward(loss, h, slope, residual)
 
     def gradient(self, w: Tensor, at: Forward) -> Tensor:
-        """Gradient of the loss, (n_members, n_parameters); back-propagation."""
-        gradient = torch.empty_like(w)
+        """Gradient of the loss, (n_members, n_parameters); back-propagation. Scratch, as the evaluation `at` is."""
+        gradient = self._like("gradient", w)
         slots = self.layers(gradient)
         for index, delta in self._deltas(w, at):
             _weight_gradient(slots[index], at.h[index], delta)
