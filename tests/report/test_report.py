@@ -41,7 +41,7 @@ def test_a_spike_survives_and_the_ends_too():
 
 def test_threshold_sentences():
     row = {"batch_size": 256, "momentum": 0.9, "eta_ef_star": 0.29, "ci_low": 0.24, "ci_high": 0.34}
-    row |= {"n_seeds": 5, "n_cells": 9}
+    row |= {"n_seeds": 5, "n_cells": 9, "optimizer": "heavy_ball"}
 
     assert captions.threshold_sentence(row | {"status": "estimated"}) == (
         "At b = 256, SGDM μ = 0.9 helps from η_ef = 0.29 [0.24, 0.34] (5 seeds, 9 learning rates)."
@@ -75,11 +75,10 @@ def test_losses_are_geometric_means_over_seeds(study):
 
 
 def test_one_colour_an_optimiser_sgd_first():
-    palette = colours([0.9, 0.0, 0.5])
+    palette = colours([("heavy_ball", 0.9), ("sgd", 0.0), ("nesterov", 0.9), ("heavy_ball", 0.5)])
 
-    assert list(palette) == ["SGD", "SGDM μ = 0.5", "SGDM μ = 0.9"]
-    assert len(set(palette.values())) == 3
-    assert palette["SGDM μ = 0.9"] == colours([0.0, 0.9])["SGDM μ = 0.9"]
+    assert list(palette) == ["SGD", "SGDM μ = 0.5", "SGDM μ = 0.9", "Nesterov μ = 0.9"]
+    assert len(set(palette.values())) == 4
 
 
 def encodings(chart: alt.LayerChart) -> list[dict]:
@@ -88,11 +87,11 @@ def encodings(chart: alt.LayerChart) -> list[dict]:
 
 def test_charts_are_titled_with_units_and_logarithmic(study):
     results, _ = study
-    palette = colours(results.runs["momentum"].unique())
+    palette = colours(results.runs.select("optimizer", "momentum").rows())
     one = results.advantage.filter(pl.col("batch_size") == 8)
     losses = summarise_losses(results.runs).filter(pl.col("batch_size") == 8)
 
-    band, line, crosses = encodings(charts.loss_by_rate(losses, palette))
+    band, line, crosses, _ = encodings(charts.loss_by_rate(losses, palette))
     assert line["x"]["title"] == "effective learning rate η/(1−μ)"
     assert (line["x"]["scale"]["type"], line["y"]["scale"]["type"]) == ("log", "log")
     assert {band["y"]["field"], band["y2"]["field"]} == {"loss_low", "loss_high"}

@@ -37,7 +37,7 @@ def study_sentence(runs: pl.DataFrame) -> str:
 
 def threshold_sentence(row: dict[str, Any]) -> str:
     """When momentum begins to help at one batch size and momentum (a row of tables.THRESHOLDS)."""
-    where = f"At b = {row['batch_size']}, {label(row['momentum'])}"
+    where = f"At b = {row['batch_size']}, {label(row['momentum'], row['optimizer'])}"
     n = f"{row['n_seeds']} seeds, {row['n_cells']} learning rates"
     match row["status"]:
         case "estimated":
@@ -57,8 +57,9 @@ def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
         return f"b = {batch_size}: no run finished."
     best = finished.sort("loss").row(0, named=True)
     n = max((losses["n_finished"] + losses["n_diverged"]).to_list())
+    winner = label(best["momentum"], best["optimizer"])
     text = (
-        f"b = {batch_size}: the lowest loss, {number(best['loss'])}, is reached by {label(best['momentum'])} at "
+        f"b = {batch_size}: the lowest loss, {number(best['loss'])}, is reached by {winner} at "
         f"η_ef = {number(best['eta_ef'])} ({n} seeds a point)."
     )
     fallen = losses.filter((pl.col("momentum") == 0) & (pl.col("n_diverged") > 0))
@@ -79,15 +80,15 @@ def threshold_caption(thresholds: pl.DataFrame, per_sample: bool) -> str:
     """How the threshold moves over the batch sizes, per momentum."""
     column, unit = ("eta_ef_per_sample_star", "η_ef / b") if per_sample else ("eta_ef_star", "η_ef")
     parts = []
-    for rows in thresholds.sort("momentum").partition_by("momentum", maintain_order=True):
-        momentum = rows["momentum"][0]
+    for rows in thresholds.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
+        name = label(rows["momentum"][0], rows["optimizer"][0])
         known = rows.filter(pl.col("status") == "estimated").sort("batch_size")
         if len(known) < 2:
-            parts.append(f"{label(momentum)}: a threshold at {len(known)} of {len(rows)} batch sizes")
+            parts.append(f"{name}: a threshold at {len(known)} of {len(rows)} batch sizes")
             continue
         first, last = known.row(0, named=True), known.row(-1, named=True)
         parts.append(
-            f"{label(momentum)}: {number(first[column])} at b = {first['batch_size']}, "
+            f"{name}: {number(first[column])} at b = {first['batch_size']}, "
             f"{number(last[column])} at b = {last['batch_size']}"
         )
     return f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
@@ -96,7 +97,10 @@ def threshold_caption(thresholds: pl.DataFrame, per_sample: bool) -> str:
 def pair_caption(pair: dict[str, Any], sharpenings: dict[str, dict[str, Any]], n_drawn: int, n_logged: int) -> str:
     """What happened to one pair. pair: a row of tables.PARTINGS; sharpenings: rows by `sgd` and `sgdm`."""
     parts = []
-    for name, row in ((label(0.0), sharpenings["sgd"]), (label(pair["momentum"]), sharpenings["sgdm"])):
+    for name, row in (
+        (label(0.0), sharpenings["sgd"]),
+        (label(pair["momentum"], pair["optimizer"]), sharpenings["sgdm"]),
+    ):
         if row["status"] == "detected":
             span = interval(row["step_low"], row["step_high"])
             parts.append(

@@ -11,8 +11,8 @@ Palette = dict[str, str]
 
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with `optimiser`, the label of its momentum."""
-    names = [label(m) for m in frame["momentum"]]
+    """The frame with `optimiser`, the label of its optimizer and momentum."""
+    names = [label(mu, optimizer) for mu, optimizer in frame.select("momentum", "optimizer").iter_rows()]
     return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
 
 
@@ -50,7 +50,8 @@ def loss_by_rate(losses: pl.DataFrame, palette: Palette) -> alt.LayerChart:
             tooltip=["optimiser:N", "eta_ef:Q", "n_diverged:Q"],
         )
     )
-    return _layered(HEIGHT, band, line, crosses)
+    counts = crosses.mark_text(dx=10, fontSize=10).encode(text="n_diverged:Q")
+    return _layered(HEIGHT, band, line, crosses, counts)
 
 
 def _stack_at_ceiling(fallen: pl.DataFrame, top: object, palette: Palette) -> pl.DataFrame:
@@ -135,8 +136,8 @@ def curve_over_time(
 ) -> alt.LayerChart:
     """One quantity of a pair over the steps, log-log, with events as bands and stability lines.
 
-    points: `step_drawn` (step + 1), `column`, `momentum`. events: `low`, `high`, `at` (steps + 1), `event`, and
-    `momentum` of the run concerned. lines: `level`, `momentum`, `name`.
+    All frames name their run by `momentum` and `optimizer`. points: `step_drawn` (step + 1), `column`. events: `low`,
+    `high`, `at` (steps + 1), `event`. lines: `level`, `name`.
     """
     x = log_x("step_drawn", "step (updates made + 1)")
     y = log_y(column, title)
@@ -182,9 +183,8 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.Lay
     ends = [float(x) for x in (*frame["sharpening_step"], *frame["step"])]
     low, high = min(ends) / 1.3, max(ends) * 1.3
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(format="~g", tickCount=5, labelOverlap=True, grid=False)
-    x = alt.X("sharpening_step:Q", title="step of SGD's abrupt sharpening", scale=scale, axis=axis)
-    y = alt.Y("step:Q", title="step of parting", scale=scale, axis=axis)
+    x = log_x("sharpening_step", "step of SGD's abrupt sharpening").scale(scale)
+    y = log_y("step", "step of parting").scale(scale)
     identity = (
         alt.Chart(pl.DataFrame({"sharpening_step": [low, high], "step": [low, high]}))
         .mark_line(color="#808080", strokeDash=[5, 4], strokeWidth=1)

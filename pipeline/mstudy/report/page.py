@@ -42,7 +42,7 @@ def write_report(results: Results, points: pl.DataFrame, out: Path, report: Repo
 
 def render_report(results: Results, points: pl.DataFrame, report: Report) -> str:
     """The page as text; the same results give the same text."""
-    palette = colours(results.runs["momentum"].unique())
+    palette = colours(results.runs.select("optimizer", "momentum").unique().rows())
     with alt.data_transformers.disable_max_rows():
         sections = build_sections(results, points, report, palette)
         specs = [

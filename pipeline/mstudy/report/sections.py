@@ -89,13 +89,15 @@ def _advantage(results: Results, palette: Palette) -> Section:
 
 
 def _thresholds(results: Results, palette: Palette) -> Section:
-    known = results.thresholds.filter(pl.col("status") == "estimated")
     figures = []
-    for per_sample in (False, True):
-        chart = charts.thresholds_by_batch(results.thresholds, per_sample, palette) if len(known) else None
-        title = "per sample, η_ef / b" if per_sample else "η_ef = η/(1−μ)"
-        caption = captions.threshold_caption(results.thresholds, per_sample)
-        figures.append(Figure(title, caption, results.thresholds, chart))
+    settings = results.thresholds.sort(_SETTING).partition_by(_SETTING, maintain_order=True)
+    for lines in settings:
+        setting = _setting_name(lines) if len(settings) > 1 else ""
+        known = lines.filter(pl.col("status") == "estimated")
+        for per_sample in (False, True):
+            chart = charts.thresholds_by_batch(lines, per_sample, palette) if len(known) else None
+            title = setting + ("per sample, η_ef / b" if per_sample else "η_ef = η/(1−μ)")
+            figures.append(Figure(title, captions.threshold_caption(lines, per_sample), lines, chart))
     return Section(
         "threshold",
         "The threshold against the batch size",
@@ -108,7 +110,7 @@ def _thresholds(results: Results, palette: Palette) -> Section:
 def _pairs(results: Results, points: pl.DataFrame, report: Report, palette: Palette) -> Section:
     figures, choices = [], []
     for pair in _shown_pairs(results).iter_rows(named=True):
-        group = f"b = {pair['batch_size']}, η_ef = {pair['eta_ef']:g}, {label(pair['momentum'])}"
+        group = f"b = {pair['batch_size']}, η_ef = {pair['eta_ef']:g}, {label(pair['momentum'], pair['optimizer'])}"
         choices.append(group)
         figures += _pair_figures(pair, group, results, points, report, palette)
     intro = (
@@ -158,7 +160,7 @@ def _pair_figures(
                 (pl.col("step") + 1).alias("step_drawn"), pl.lit(momentum).alias("momentum")
             )
             for log, momentum in logs
-        ).select("step", "step_drawn", column, "momentum")
+        ).select("step", "step_drawn", column, "momentum", pl.lit(pair["optimizer"]).alias("optimizer"))
         n_logged = sum(len(log) for log, _ in logs)
         caption = captions.pair_caption(pair, found, len(drawn), n_logged)
         lines = _stability_lines(pair) if column == "directional_curvature" else _stability_lines(pair).clear()
@@ -181,7 +183,8 @@ def _events(pair: dict[str, Any], found: dict[str, dict[str, Any]]) -> pl.DataFr
     schema = {"event": pl.String, "momentum": pl.Float64} | dict.fromkeys(("step", "step_low", "step_high"), pl.Float64)
     frame = pl.DataFrame(rows, schema=schema)
     drawn = {"at": "step", "low": "step_low", "high": "step_high"}
-    return frame.with_columns((pl.col(source) + 1).alias(name) for name, source in drawn.items())
+    shifted = frame.with_columns((pl.col(source) + 1).alias(name) for name, source in drawn.items())
+    return shifted.with_columns(pl.lit(pair["optimizer"]).alias("optimizer"))
 
 
 def _stability_lines(pair: dict[str, Any]) -> pl.DataFrame:
@@ -192,6 +195,7 @@ def _stability_lines(pair: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "momentum": [0.0, mu],
+            "optimizer": ["sgd", pair["optimizer"]],
             "level": [2 / eta_ef, 2 * (1 + mu) / (nesterov * eta_ef * (1 - mu))],
             "name": ["2/η of SGD", f"{name} of SGDM"],
         }
@@ -216,7 +220,8 @@ def _lags(results: Results, palette: Palette) -> Section:
 
 def _deferral(results: Results) -> Section:
     columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "diverged_sgd", "diverged_sgdm"]
-    table = results.deferral.select(*columns, "hazard_ratio", "ci_low", "ci_high", "p_value")
+    by_batch = results.deferral.sort("momentum", pl.col("stratum").str.len_chars(), "stratum")
+    table = by_batch.select(*columns, "hazard_ratio", "ci_low", "ci_high", "p_value")
     intro = (
         "How many runs sharpen abruptly with and without momentum. Runs that diverged or ended first are censored; "
         "a hazard ratio below one means later under momentum, a dash that it is not estimable."
@@ -234,5 +239,10 @@ def _by_batch(frame: pl.DataFrame) -> list[tuple[tuple[str, int], pl.DataFrame]]
     parts = []
     for part in frame.sort(*_SETTING, "batch_size").partition_by([*_SETTING, "batch_size"], maintain_order=True):
         row = part.row(0, named=True)
-        parts.append(((f"{row['study'] or row['model']}: " if several else "", row["batch_size"]), part))
+        parts.append(((_setting_name(part) if several else "", row["batch_size"]), part))
     return parts
+
+
+def _setting_name(frame: pl.DataFrame) -> str:
+    """The setting of a frame's first row, for titles."""
+    return ", ".join(part for part in frame.select(_SETTING).row(0) if part) + ": "

@@ -6,22 +6,26 @@ from collections.abc import Iterable
 
 import altair as alt
 
+from mstudy.runlog.schema import HEAVY_BALL, NESTEROV
+
 SGD_COLOUR = "#d55e00"
 # Okabe & Ito (2008), safe for colour-blind readers; the largest momentum gets the strongest contrast to SGD.
 _MOMENTUM_COLOURS = ("#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 HEIGHT = 220
 
 
-def label(momentum: float) -> str:
+def label(momentum: float, optimizer: str = HEAVY_BALL) -> str:
     """The name of an optimiser in charts and tables."""
-    return "SGD" if momentum == 0 else f"SGDM μ = {momentum:g}"
+    if momentum == 0:
+        return "SGD"
+    return f"{'Nesterov' if optimizer == NESTEROV else 'SGDM'} μ = {momentum:g}"
 
 
-def colours(momenta: Iterable[float]) -> dict[str, str]:
-    """Colour by label, SGD first, then rising momentum."""
-    ranked = sorted({m for m in momenta if m > 0}, reverse=True)
-    by_rank = {m: _MOMENTUM_COLOURS[i % len(_MOMENTUM_COLOURS)] for i, m in enumerate(ranked)}
-    return {label(0.0): SGD_COLOUR} | {label(m): by_rank[m] for m in sorted(by_rank)}
+def colours(optimisers: Iterable[tuple[str, float]]) -> dict[str, str]:
+    """Colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum)."""
+    ranked = sorted({(mu, name) for name, mu in optimisers if mu > 0}, reverse=True)
+    by_rank = {key: _MOMENTUM_COLOURS[i % len(_MOMENTUM_COLOURS)] for i, key in enumerate(ranked)}
+    return {label(0.0): SGD_COLOUR} | {label(*key): by_rank[key] for key in sorted(by_rank)}
 
 
 def colour_scale(palette: dict[str, str]) -> alt.Color:
@@ -41,8 +45,10 @@ def log_y(column: str, title: str) -> alt.Y:
 
 
 def _log_scale() -> alt.Scale:
-    return alt.Scale(type="log", nice=False, zero=False, padding=8)
+    return alt.Scale(type="log", nice=False, padding=8)
 
 
 def _few_ticks() -> alt.Axis:
-    return alt.Axis(format="~g", tickCount=5, labelOverlap=True, grid=False)
+    """Ticks at 1, 2 and 5 of each decade, those without room for a label left out."""
+    values = [float(f"{digit}e{power}") for power in range(-9, 10) for digit in (1, 2, 5)]
+    return alt.Axis(format="~g", values=values, labelOverlap="greedy", labelSeparation=5, grid=False)
