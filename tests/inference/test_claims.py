@@ -97,6 +97,13 @@ def test_a_claim_can_fail(claim, verdict, data):
     assert found["reason"].endswith(".")
 
 
+def test_every_momentum_must_show_the_trend():
+    flat = [c | {"momentum": 0.5, "log_ratio": 0.1 * (c["batch_size"] in (8, 128))} for c in GOOD_CELLS]
+    lines = [threshold(b) | {"momentum": mu} for b in (8, 16, 32, 64, 128) for mu in (0.5, 0.9)]
+
+    assert judge(cells=GOOD_CELLS + flat, lines=lines)["C3"]["verdict"] == "inconclusive"
+
+
 def test_seeds_below_the_minimum_have_no_say():
     assert judge(cells=[c | {"n_seeds": 2} for c in GOOD_CELLS])["C1"]["verdict"] == "untestable"
 

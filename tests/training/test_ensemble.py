@@ -98,6 +98,16 @@ def test_a_diverged_member_is_recorded_and_leaves(data):
     assert logs[1].columns["step"][-1] == 12
 
 
+def test_a_finite_loss_beyond_the_factor_is_divergence_too(data):
+    rising = replace(BASE, learning_rate=2.5, batch_size=40)
+
+    strict, lenient = (train_ensemble([replace(rising, divergence_factor=factor)], data)[0] for factor in (1.05, 1e12))
+
+    losses = lenient.columns["batch_loss"]
+    assert np.isfinite(losses).all()
+    assert strict.diverged_step == int(np.argmax(losses > 1.05 * losses[0])) > 0
+
+
 def test_an_ensemble_may_diverge_whole(data):
     logs = train_ensemble([replace(BASE, learning_rate=rate, batch_size=40) for rate in (500.0, 900.0)], data)
 

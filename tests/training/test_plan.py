@@ -80,3 +80,4 @@ def test_an_epoch_visits_every_sample_once():
     assert len({int(i) for batch in first_epoch for i in batch}) == 9
     again = minibatches(10, 3, seed=1)
     assert all((next(again) == batch).all() for batch in first_epoch)
+    assert any((a != b).any() for a, b in zip(first_epoch, minibatches(10, 3, seed=2), strict=False))
