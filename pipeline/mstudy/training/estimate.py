@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+
 from mstudy.params import Cadence
 from mstudy.training.cadence import logged_steps, sharpness_steps
 from mstudy.training.datasets import Dataset
@@ -20,9 +22,14 @@ _NEVER = 10**6
 def estimate_seconds(runs: Sequence[RunConfig], data: Dataset, workers: int) -> float:
     """Wall time of training these runs on `workers` cores; an upper figure, since diverging runs end early.
 
-    Per batch size three short trainings are timed: bare steps, logged steps, logged steps with sharpness.
+    Per batch size short trainings are timed and subtracted: bare steps, logged steps, steps with sharpness.
     """
-    return sum(_core_seconds(task, data) * n for task, n in _representatives(runs)) / workers
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a worker has
+    try:
+        return sum(_core_seconds(task, data) * n for task, n in _representatives(runs)) / workers
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _representatives(runs: Sequence[RunConfig]) -> list[tuple[list[RunConfig], int]]:
@@ -41,18 +48,21 @@ def _core_seconds(task: list[RunConfig], data: Dataset) -> float:
     n_sharp = len(sharpness_steps(cadence, run.steps))
     n_logged = len(logged_steps(cadence, run.steps))
     dense, sparse = Cadence(_STEPS, 1.0, _NEVER), Cadence(0, 1.0, _NEVER)
-    # Logging costs a member the same in any width: two members tell. Bare steps need the ensemble's own width.
-    few = task[:2]
-    steps_and_logs = _seconds(few, data, dense)
-    sharp = (_seconds(few, data, replace(dense, sharpness_every=1)) - steps_and_logs) / _STEPS
-    logged = (steps_and_logs - _seconds(few, data, sparse)) / (_STEPS + 1 - len(logged_steps(sparse, _STEPS)))
-    bare = (_seconds(task, data, sparse) - len(logged_steps(sparse, _STEPS)) * logged) / _STEPS
-    return run.steps * max(bare, 0.0) + n_logged * logged + n_sharp * max(sharp, 0.0)
+    few = task[:2]  # logging costs a member the same in any width; bare steps need the ensemble's own
+    _seconds(few, data, sparse, _STEPS)  # the first touch of memory and of the kernels is not the price of a step
+    # Differences, since every training pays for its start and for the sharpness at both ends.
+    logs = _seconds(few, data, dense, _STEPS)
+    sharp = (_seconds(few, data, replace(dense, sharpness_every=1), _STEPS) - logs) / (_STEPS - 1)
+    logged = (logs - _seconds(few, data, sparse, _STEPS)) / (_STEPS + 1 - len(logged_steps(sparse, _STEPS)))
+    longer = _seconds(task, data, sparse, 3 * _STEPS) - _seconds(task, data, sparse, _STEPS)
+    rows = len(logged_steps(sparse, 3 * _STEPS)) - len(logged_steps(sparse, _STEPS))
+    bare = (longer - rows * logged) / (2 * _STEPS)
+    return run.steps * max(bare, 0.0) + n_logged * max(logged, 0.0) + n_sharp * max(sharp, 0.0)
 
 
-def _seconds(task: list[RunConfig], data: Dataset, cadence: Cadence) -> float:
-    """Seconds a member for `_STEPS` steps, logged at this cadence."""
-    short = [replace(run, steps=_STEPS, **vars(cadence)) for run in task]
+def _seconds(task: list[RunConfig], data: Dataset, cadence: Cadence, steps: int) -> float:
+    """Seconds a member for this number of steps, logged at this cadence."""
+    short = [replace(run, steps=steps, **vars(cadence)) for run in task]
     start = time.perf_counter()
     train_ensemble(short, data.first(task[0].n_train))
     return (time.perf_counter() - start) / len(task)
