@@ -88,6 +88,7 @@ def test_the_analysis_part_is_the_same_object():
         ("estimate: {min_batch_sizes: 2}", r"estimate\.min_batch_sizes must be at least 3"),
         ("estimate: {alpha: 0.7}", r"estimate\.alpha must be between 0 and 0.5"),
         ("estimate: {resamples: 3}", r"estimate\.resamples must be at least 100"),
+        ("compare: {margin: 0.1}", r"estimate\.margin must be equal to compare\.margin = 0.1: .*found 0.05"),
         ("report: {points_per_curve: 3}", r"report\.points_per_curve must be at least 20"),
         ("report: {title: 3}", r"report\.title must be text, found 3"),
         ("[1, 2]", r"The parameter file must be a mapping of keys to values"),

@@ -203,6 +203,10 @@ class Params:
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
 
+    def __post_init__(self) -> None:
+        rule = f"equal to compare.margin = {self.compare.margin}: the claims speak of the tests made there"
+        _require(self.estimate.margin == self.compare.margin, "estimate.margin", self.estimate.margin, rule)
+
     @property
     def analysis(self) -> Analysis:
         """The part that the analysis reads."""

@@ -101,7 +101,7 @@ def _below_threshold(placed: pl.DataFrame, estimate: Estimate) -> Claim:
 
 
 def _above_threshold(placed: pl.DataFrame, estimate: Estimate) -> Claim:
-    """Every cell above must be superior (Holm-adjusted, all); one significantly inferior cell contradicts."""
+    """Every cell above must be superior (intersection-union); one inferior cell contradicts (Holm)."""
     cells = placed.filter((pl.col("side") == "above") & (pl.col("n_seeds") >= estimate.min_seeds))
     if cells.is_empty():
         return _untestable("C2", "advantage", "no cell with enough seeds lies above an estimated threshold")

@@ -21,7 +21,6 @@ from mstudy.tables import LINE, THRESHOLDS
 
 ESTIMATED, BELOW_GRID, ABOVE_GRID, INSUFFICIENT = "estimated", "below_grid", "above_grid", "insufficient"
 _MIN_CELLS = 4
-_BEATEN = 0.05
 # The shapes are approximations, the worse the larger the ratio: each cell is granted this share of it as error.
 _SHAPE_ERROR = 0.25
 Vector = NDArray[np.float64]
@@ -41,7 +40,7 @@ def estimate_thresholds(advantage: pl.DataFrame, estimate: Estimate) -> pl.DataF
     """One row a line (tables.THRESHOLDS), from tables.ADVANTAGE."""
     rows = []
     for line in advantage.partition_by(LINE):
-        usable = _informative_cells(line)
+        usable = _informative_cells(line, estimate.alpha)
         found = find_crossing(
             usable["eta_ef"].to_numpy(),
             usable["log_ratio"].to_numpy(),
@@ -60,7 +59,7 @@ def estimate_thresholds(advantage: pl.DataFrame, estimate: Estimate) -> pl.DataF
     return THRESHOLDS.frame(rows)
 
 
-def _informative_cells(line: pl.DataFrame) -> pl.DataFrame:
+def _informative_cells(line: pl.DataFrame, alpha: float) -> pl.DataFrame:
     """The cells of a line that say where it crosses the margin, by rising eta_ef.
 
     A cell with one seed, or in which both optimisers always diverge, compares nothing. The ratio of a cell in which
@@ -69,7 +68,7 @@ def _informative_cells(line: pl.DataFrame) -> pl.DataFrame:
     cells = line.filter(pl.col("superiority_p").is_not_null()).sort("eta_ef")
     diverged = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") > 0
     whole, fallen = cells.filter(~diverged), cells.filter(diverged)
-    beaten_before = (whole["superiority_p"] <= _BEATEN).any()
+    beaten_before = (whole["superiority_p"] <= alpha).any()
     return whole if beaten_before else pl.concat([whole, fallen.head(1)])
 
 
