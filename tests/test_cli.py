@@ -99,7 +99,7 @@ def test_validate_counts_first(mstudy, save_run, tmp_path):
 
 TINY = """
 studies:
-  tiny: {n_train: 64, hidden: [8], batch_sizes: [16, full], eta_ef: {low: 0.1, high: 0.4, points: 3},
+  tiny: {n_train: 64, model: mlp-tanh-8, width: 4, batch_sizes: [16, full], eta_ef: {low: 0.1, high: 0.4, points: 3},
     momenta: [0.0, 0.9], seeds: 2, steps: 4}
 """
 
@@ -112,7 +112,10 @@ def test_train_plan_and_train_again(mstudy, tmp_path, monkeypatch):
     assert mstudy("train", "tiny", "--workers", 1)[1] == "24 runs trained, all runs of tiny in runs/tiny\n"
     assert mstudy("train", "tiny", "--workers", 1)[1] == "0 runs trained, all runs of tiny in runs/tiny\n"
     code, out, _ = mstudy("plan", "tiny")
-    assert (code, out.startswith("tiny: 24 runs, 0 to train, at most about 0 s on")) == (0, True)
+    head, *engines, total = out.splitlines()
+    assert (code, len(engines), head.split()[:4]) == (0, 2, ["b", "runs", "engine", "width"])
+    assert engines[1].split()[:4] == ["16", "0", "explicit", "4"]
+    assert total.startswith("tiny: 24 runs, 0 to train, at most about 0 s on")
 
 
 def test_train_refuses_bad_parameters_before_training(mstudy, tmp_path, monkeypatch):
@@ -142,4 +145,4 @@ def test_an_interrupted_training_says_what_is_kept(mstudy, tmp_path, monkeypatch
     code, _, err = mstudy("train", "tiny")
 
     assert code == 130
-    assert "finished runs are kept in .mstudy/store" in err
+    assert "all work done is kept in .mstudy/store" in err

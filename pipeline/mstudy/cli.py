@@ -21,6 +21,9 @@ app = typer.Typer(
 _Runs = Annotated[Path, typer.Argument(help="Folder of run logs, searched at any depth.", metavar="RUNS")]
 _Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+_Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
+_Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")]
+_Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
 _Study = Annotated[str, typer.Argument(help="Name of a study in the parameter file.")]
 
 
@@ -50,8 +53,9 @@ def train_cli(
     study: _Study,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = None,
     params: _Params = Path("params.yaml"),
-    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
+    store: _Store = Path(".mstudy/store"),
+    workers: _Workers = None,
+    device: _Device = "auto",
 ) -> None:
     """Train the runs of a study that the store lacks.
 
@@ -61,36 +65,39 @@ def train_cli(
     from mstudy.runlog.store import Store
     from mstudy.training.sweep import available_cores, train_study
 
-    runs = out or Path("runs") / study
+    runs, wanted = out or Path("runs") / study, load(params).study(study)
     try:
-        trained = train_study(study, load(params).study(study), Store(store), runs, workers or available_cores())
+        trained = train_study(study, wanted, Store(store), runs, workers or available_cores(), device)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; finished runs are kept in {store}, run the same command to go on", err=True)
+        typer.echo(f"interrupted; all work done is kept in {store}, run the same command to go on", err=True)
         raise typer.Exit(130) from None
     print(f"{trained} runs trained, all runs of {study} in {runs}")
 
 
 @app.command("plan")
-def plan_cli(study: _Study, params: _Params = Path("params.yaml"), as_json: _Json = False) -> None:
-    """Count the runs of a study and measure how long training them would take here.
+def plan_cli(
+    study: _Study,
+    params: _Params = Path("params.yaml"),
+    store: _Store = Path(".mstudy/store"),
+    workers: _Workers = None,
+    device: _Device = "auto",
+    as_json: _Json = False,
+) -> None:
+    """Count the runs of a study, choose the engine of each batch size, and measure how long training would take here.
 
     Example: mstudy plan digits
     """
     from mstudy.params import load
-    from mstudy.runlog.store import DEFAULT_STORE, Store
-    from mstudy.training.estimate import estimate_seconds
-    from mstudy.training.sweep import available_cores, dataset, study_runs
+    from mstudy.runlog.store import Store
+    from mstudy.training.estimate import estimate_study
+    from mstudy.training.sweep import available_cores, torch_device
 
     wanted = load(params).study(study)
-    runs = study_runs(study, wanted)
-    missing = [run for run in runs if run.run_id not in Store(DEFAULT_STORE)]
-    workers = available_cores()
-    seconds = estimate_seconds(missing, dataset(wanted.dataset), workers)
-    plan = {"study": study, "n_runs": len(runs), "n_missing": len(missing), "workers": workers, "seconds": seconds}
+    plan = estimate_study(study, wanted, Store(store), workers or available_cores(), torch_device(device))
     if as_json:
-        print(json.dumps({"schema": 1, **plan}))
+        print(json.dumps({"schema": 1, **plan.as_dict()}))
     else:
-        print(f"{study}: {len(runs)} runs, {len(missing)} to train, at most about {seconds:.0f} s on {workers} cores")
+        print(plan.as_text())
 
 
 @app.command("analyze")

@@ -16,8 +16,12 @@ from typing import Any
 import yaml
 
 from mstudy.errors import ConfigError
+from mstudy.training.models import names
 
 FULL = "full"  # a batch size: the whole training set
+
+
+_NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the model's own", "width": " to measure"}
 
 
 def _require(holds: bool, key: str, value: object, rule: str) -> None:
@@ -53,12 +57,30 @@ class Cadence:
 
     dense_steps: int = 60
     growth: float = 0.04
+    curvature_every: int = 1
     sharpness_every: int = 16
+    batch_sharpness_every: int = 0
+    batch_sharpness_batches: int = 16
+    edge_ratio: bool = False
+    adaptive_factor: float | None = None
 
     def __post_init__(self) -> None:
         _require(self.dense_steps >= 0, "dense_steps", self.dense_steps, "at least 0")
         _require(0 < self.growth <= 1, "growth", self.growth, "above 0 and at most 1")
-        _require(self.sharpness_every >= 1, "sharpness_every", self.sharpness_every, "at least 1")
+        for key in ("curvature_every", "sharpness_every", "batch_sharpness_every"):
+            _require(getattr(self, key) >= 0, key, getattr(self, key), "at least 0 (0 = never)")
+        _require(
+            self.batch_sharpness_batches >= 2,
+            "batch_sharpness_batches",
+            self.batch_sharpness_batches,
+            "at least 2 (one has no standard error)",
+        )
+        _require(
+            self.adaptive_factor is None or (self.adaptive_factor > 1 and self.curvature_every == 1),
+            "adaptive_factor",
+            self.adaptive_factor,
+            "above 1 with curvature_every = 1, or null",
+        )
 
 
 @dataclass(frozen=True)
@@ -67,15 +89,20 @@ class Study:
 
     dataset: str = "digits"
     n_train: int | None = None
-    hidden: tuple[int, ...] = (64, 64)
+    model: str = "mlp-tanh-64-64"
     objective: str = "squared_error"
     batch_sizes: tuple[int | str, ...] = (16, 64, 256, 512, FULL)
     eta_ef: Grid = field(default_factory=Grid)
     momenta: tuple[float, ...] = (0.0, 0.5, 0.9)
     nesterov: bool = False
+    weight_decay: float = 0.0
+    warmup_steps: int = 0
     seeds: int = 5
     steps: int = 800
     divergence_factor: float = 1000.0
+    probe_samples: int | None = None
+    chunk: int | None = None
+    width: int | None = None
     log: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
@@ -85,7 +112,7 @@ class Study:
             self.objective,
             "squared_error or cross_entropy",
         )
-        _require(all(n >= 1 for n in self.hidden), "hidden", list(self.hidden), "layer widths of at least 1")
+        names.parse(self.model)
         _require(len(self.batch_sizes) > 0, "batch_sizes", [], "a list of at least one batch size")
         for b in self.batch_sizes:
             _require(b == FULL or (isinstance(b, int) and b >= 1), "batch_sizes", b, f"at least 1, or {FULL!r}")
@@ -95,7 +122,11 @@ class Study:
         for key in ("batch_sizes", "momenta"):
             values = list(getattr(self, key))
             _require(len(set(values)) == len(values), key, values, "free of repetitions")
-        _require(self.n_train is None or self.n_train >= 1, "n_train", self.n_train, "at least 1, or null for all")
+        for key in ("n_train", "probe_samples", "chunk", "width"):
+            value = getattr(self, key)
+            _require(value is None or value >= 1, key, value, f"at least 1, or null{_NULL[key]}")
+        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
+        _require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "at least 0")
         _require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
         _require(self.steps >= 1, "steps", self.steps, "at least 1")
         _require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")

@@ -68,8 +68,10 @@ def test_the_writer_refuses_rows_that_break_the_format(tmp_path, columns, messag
 
 
 def test_an_unwritable_place_is_one_sentence(tmp_path):
-    with pytest.raises(LogError, match="A run's log must be writable, found at .*missing"):
-        write_run(tmp_path / "missing" / "x.parquet", {"step": np.arange(2), "loss": np.ones(2)}, {})
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(LogError, match="A run's log must be writable, found at .*file"):
+        write_run(tmp_path / "file" / "x.parquet", {"step": np.arange(2), "loss": np.ones(2)}, {})
 
 
 def write_raw(path, columns, metadata):

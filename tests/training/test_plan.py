@@ -1,11 +1,13 @@
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from mstudy.errors import ConfigError
 from mstudy.params import Cadence, Grid, Study
-from mstudy.training.cadence import logged_steps, sharpness_steps
-from mstudy.training.minibatches import minibatches
+from mstudy.training.cadence import Schedule, logged_steps
+from mstudy.training.datasets.dataset import Dataset
+from mstudy.training.minibatches import MiniBatches
 from mstudy.training.plan import plan_runs
 from mstudy.training.sweep import ensembles
 
@@ -13,7 +15,7 @@ STUDY = Study(batch_sizes=(8, "full"), eta_ef=Grid(0.1, 0.4, 3), momenta=(0.0, 0
 
 
 def plan(study=STUDY, n=100):
-    return plan_runs("s", study, n, 64, 10)
+    return plan_runs("s", study, Dataset("digits", np.zeros((n, 64)), np.zeros(n, dtype=np.int64), 10))
 
 
 def test_every_combination_once_at_equal_effective_rates():
@@ -38,6 +40,7 @@ def test_run_id_follows_the_configuration_alone():
     [
         ({"batch_sizes": (8, 200)}, 100, r"studies\.s\.batch_sizes must be at most n_train = 100, found 200"),
         ({"n_train": 300}, 100, r"studies\.s\.n_train must be at most the 100 samples of digits, found 300"),
+        ({"probe_samples": 101}, 100, r"studies\.s\.probe_samples must be at most n_train = 100, found 101"),
         ({"batch_sizes": (100, "full")}, 100, r"studies\.s\.batch_sizes must differ, found 100 twice"),
     ],
 )
@@ -49,7 +52,7 @@ def test_impossible_plans_name_key_and_value(changes, n, message):
 def test_ensembles_hold_each_run_once_and_one_batch_size_each():
     runs = plan(replace(STUDY, seeds=30))
 
-    tasks = ensembles(runs)
+    tasks = ensembles(runs, {8: 7, 100: 64})
 
     assert sorted(r.run_id for t in tasks for r in t) == sorted(r.run_id for r in runs)
     assert all(len({r.batch_size for r in t}) == 1 for t in tasks)
@@ -66,18 +69,32 @@ def test_gaps_after_the_dense_part_are_odd():
 
 
 def test_sharpness_is_measured_at_the_ends_too():
-    steps = sharpness_steps(Cadence(dense_steps=10, growth=0.1, sharpness_every=4), 50)
+    cadence = Cadence(dense_steps=10, growth=0.1, sharpness_every=4, batch_sharpness_every=0)
+    logged = logged_steps(cadence, 50)
+    schedule = Schedule(cadence, logged)
 
-    assert {0, 4, 8, 50} <= steps
-    assert steps <= set(logged_steps(Cadence(dense_steps=10, growth=0.1), 50))
+    steps = {step for step in range(51) if schedule.sharpness(step)}
+
+    assert steps == {*logged[::4], 50}
+    assert {step for step in range(51) if schedule.curvature(step)} == set(logged)
+    assert not any(schedule.batch_sharpness(step) for step in range(51))
 
 
 def test_an_epoch_visits_every_sample_once():
-    batches = minibatches(10, 3, seed=1)
+    batches = MiniBatches(10, 3, seed=1)
 
-    first_epoch = [next(batches) for _ in range(3)]
+    first_epoch = [batches.at(step) for step in range(3)]
 
     assert len({int(i) for batch in first_epoch for i in batch}) == 9
-    again = minibatches(10, 3, seed=1)
-    assert all((next(again) == batch).all() for batch in first_epoch)
-    assert any((a != b).any() for a, b in zip(first_epoch, minibatches(10, 3, seed=2), strict=False))
+    again, other = MiniBatches(10, 3, seed=1), MiniBatches(10, 3, seed=2)
+    again.at(7)  # the order depends on the step alone, not on what was asked before
+    assert all((again.at(step) == batch).all() for step, batch in enumerate(first_epoch))
+    assert any((other.at(step) != batch).any() for step, batch in enumerate(first_epoch))
+    assert any((batches.at(step + 3) != batch).any() for step, batch in enumerate(first_epoch))
+
+
+def test_cross_entropy_needs_labels():
+    fitted = Dataset("curve", np.zeros((100, 3)), np.zeros((100, 1)), 1)
+
+    with pytest.raises(ConfigError, match="objective must be squared_error for the real targets of curve, found"):
+        plan_runs("s", replace(STUDY, objective="cross_entropy"), fitted)

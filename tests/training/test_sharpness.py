@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mstudy.training.mlp import Mlp
+from mstudy.training.network import CURVATURE, Batch
 from mstudy.training.objectives import OBJECTIVES
 from mstudy.training.sharpness import top_eigenpair
 
@@ -48,13 +49,13 @@ def test_start_in_an_eigenvector_ends_at_once_without_nan():
 
 
 def test_against_dense_hessian_of_a_network():
-    network = Mlp((4, 5, 3), OBJECTIVES["cross_entropy"], torch.float64)
+    network = Mlp((4, 5, 3), "tanh", OBJECTIVES["cross_entropy"], torch.float64)
     w = torch.stack([network.initial_weights(seed) for seed in (0, 1)])
     x, y = torch.randn(9, 4, dtype=torch.float64), torch.eye(3, dtype=torch.float64)[torch.randint(3, (9,))]
-    product = network.hessian_operator(w, network.forward(w, x, y))
-    basis = torch.eye(network.n_parameters, dtype=torch.float64)
-    dense = torch.stack([product(e.expand_as(w)).clone() for e in basis], dim=1)
+    product = network.evaluate(w, Batch(x, y, shared=True), CURVATURE).hessian_operator()
+    basis = torch.eye(network.row_length, dtype=torch.float64)[: network.n_parameters]
+    dense = torch.stack([product(e.expand_as(w)) for e in basis], dim=1)[:, :, : network.n_parameters]
 
-    found = top_eigenpair(product, torch.ones_like(w), relative_residual=1e-8)
+    found = top_eigenpair(product, w, relative_residual=1e-8)
 
     torch.testing.assert_close(found.value, torch.linalg.eigvalsh(dense)[:, -1], rtol=1e-7, atol=1e-9)

@@ -3,15 +3,23 @@
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
-from mstudy.errors import DataError, LogError, TrainingError
+import torch
+from mstudy.errors import ConfigError, LogError, TrainingError
 from mstudy.params import Grid, Study
 from mstudy.runlog.store import Store
-from mstudy.training import sweep
-from mstudy.training.datasets import load_dataset
+from mstudy.training import pool, sweep
 
 STUDY = Study(
-    n_train=64, hidden=(8,), batch_sizes=(16,), eta_ef=Grid(0.1, 0.1, 1), momenta=(0.0, 0.9), seeds=2, steps=5
+    n_train=64,
+    model="mlp-tanh-8",
+    batch_sizes=(16,),
+    eta_ef=Grid(0.1, 0.1, 1),
+    momenta=(0.0, 0.9),
+    seeds=2,
+    steps=5,
+    width=4,
 )
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def test_a_sweep_cut_short_ends_in_the_same_bytes(store, tmp_path):
     study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
     sweep.train_study("s", study, store, tmp_path / "runs", workers=1)
     before = contents(store.root)
-    lost = sweep.ensembles(sweep.study_runs("s", study))[0]
+    lost = sweep.ensembles(sweep.study_runs("s", study), {16: 4, 32: 4})[0]
     for run in lost:
         store.path(run.run_id).unlink()
 
@@ -56,7 +64,9 @@ def test_of_an_ensemble_only_what_is_missing_is_trained(store, tmp_path):
 def test_a_further_seed_leaves_the_old_ensembles_as_they_are():
     few, more = (sweep.study_runs("s", Study(**{**vars(STUDY), "seeds": n})) for n in (32, 64))
 
-    assert sweep.ensembles(more)[: len(sweep.ensembles(few))] == sweep.ensembles(few)
+    old, new = (sweep.ensembles(runs, {16: 4}) for runs in (few, more))
+
+    assert new[: len(old)] == old
 
 
 def test_workers_write_what_one_process_writes(store, tmp_path):
@@ -98,29 +108,46 @@ def test_a_dead_worker_is_one_sentence(store, monkeypatch):
         def shutdown(self, **kwargs):
             pass
 
-    monkeypatch.setattr(sweep, "ProcessPoolExecutor", DyingPool)
-    runs = sweep.study_runs("s", Study(**{**vars(STUDY), "batch_sizes": (16, 32)}))
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", DyingPool)
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
 
     with pytest.raises(TrainingError, match="found one killed .* run the same command again"):
-        sweep.train_missing(runs, store, workers=2)
+        sweep.train_missing(sweep.study_runs("s", study), study, store, 2, CPU)
 
 
 def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(LogError, match="The store must be a folder that can be written, found at .*file"):
-        sweep.train_missing(sweep.study_runs("s", STUDY), Store(tmp_path / "file" / "store"), workers=1)
+        sweep.train_missing(sweep.study_runs("s", STUDY), STUDY, Store(tmp_path / "file" / "store"), 1, CPU)
 
 
-def test_an_unknown_data_set_is_one_sentence():
-    with pytest.raises(DataError, match="dataset must be one of digits, found 'imagenet'"):
-        load_dataset("imagenet")
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "gpu"])
+def test_an_unknown_device_is_one_sentence(name):
+    with pytest.raises(ConfigError, match=f"--device must be auto, cpu, cuda or cuda:N, found '{name}'"):
+        sweep.torch_device(name)
 
 
-def test_digits_are_standardised():
-    data = load_dataset("digits")
+def test_a_missing_device_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 
-    assert data.inputs.shape == (1797, 64)
-    assert data.n_classes == 10
-    assert data.inputs.mean() == pytest.approx(0, abs=1e-12)
-    assert data.inputs.std() == pytest.approx(1)
+    with pytest.raises(ConfigError, match="device of this machine, which has 1 GPUs, found 'cuda:1'"):
+        sweep.torch_device("cuda:1")
+
+
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert sweep.torch_device("auto").type == device
+
+
+def test_an_engine_is_measured_once_a_store(store, monkeypatch):
+    study = Study(**{**vars(STUDY), "width": None})
+    runs = sweep.study_runs("s", study)
+    store.create()
+    first = sweep.engines_of(runs, study, store, 1, CPU)
+    monkeypatch.setattr(sweep, "choose_engine", None)  # asked again, it would fail
+
+    assert sweep.engines_of(runs, study, store, 1, CPU) == first
+    assert first[16].name == "explicit"
+    assert 1 <= first[16].width <= 4

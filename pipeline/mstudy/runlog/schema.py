@@ -15,9 +15,11 @@ OPTIONAL_COLUMNS = (
     "sharpness",
     "sharpness_residual",
     "batch_sharpness",
+    "batch_sharpness_se",
     "batch_loss",
     "grad_norm",
     "update_norm",
+    "edge_ratio",
     "accuracy",
     "epoch",
 )

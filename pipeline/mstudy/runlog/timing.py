@@ -11,11 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstudy.runlog.files import write_whole
+
 
 def append_timing(store: Path, run_ids: Sequence[str], seconds: float) -> None:
     """Note that these runs took `seconds` together: one small file in `<store>/timing/`, one row a run."""
-    folder = store / "timing"
-    folder.mkdir(exist_ok=True)
     table = pa.table(
         {
             "run_id": list(run_ids),
@@ -24,7 +24,7 @@ def append_timing(store: Path, run_ids: Sequence[str], seconds: float) -> None:
             "host": [platform.node()] * len(run_ids),
         }
     )
-    target = folder / f"{run_ids[0]}-{os.getpid()}-{time.monotonic_ns()}.parquet"
-    temporary = target.with_suffix(".tmp")
-    pq.write_table(table, temporary)
-    os.replace(temporary, target)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    target = store / "timing" / f"{run_ids[0]}-{os.getpid()}-{time.monotonic_ns()}.parquet"
+    write_whole(target, memoryview(sink.getvalue()), "The store's timing")

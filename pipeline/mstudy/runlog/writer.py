@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mstudy.errors import LogError
+from mstudy.runlog.files import write_whole
 from mstudy.runlog.schema import COLUMNS, METADATA_KEY, REQUIRED_COLUMNS
 
 
@@ -29,16 +29,9 @@ def write_run(path: Path, columns: Mapping[str, NDArray[Any]], metadata: Mapping
     table = pa.table({name: _array(name, columns[name]) for name in COLUMNS if name in columns})
     text = json.dumps(metadata, sort_keys=True, allow_nan=False, separators=(",", ":"))
     table = table.replace_schema_metadata({METADATA_KEY: text})
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")  # unique, so two writers do no harm
-    try:
-        with temporary.open("wb") as sink:
-            pq.write_table(table, sink, compression="zstd", use_dictionary=False)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise LogError(f"A run's log must be writable, found at {path}: {error.strerror or error}.") from None
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False)
+    write_whole(path, memoryview(sink.getvalue()), "A run's log")
 
 
 def _check(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:

@@ -1,6 +1,8 @@
-"""At which steps a run is logged."""
+"""At which steps a run is logged, and each quantity measured."""
 
 from __future__ import annotations
+
+import bisect
 
 from mstudy.params import Cadence
 
@@ -18,7 +20,37 @@ def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
     return steps
 
 
-def sharpness_steps(cadence: Cadence, n_steps: int) -> set[int]:
-    """Of the logged steps every `sharpness_every`-th, and the last: lambda_max costs some ten gradients."""
-    steps = logged_steps(cadence, n_steps)
-    return {*steps[:: cadence.sharpness_every], steps[-1]}
+class Schedule:
+    """What to measure when: each quantity at every so many-th logged step and at the last one; never if that is 0."""
+
+    def __init__(self, cadence: Cadence, steps: list[int]) -> None:
+        self.steps = steps
+        self._logged = set(steps)
+        self._curvature = _every(steps, cadence.curvature_every)
+        self._sharpness = _every(steps, cadence.sharpness_every)
+        self._batch_sharpness = _every(steps, cadence.batch_sharpness_every)
+
+    def logs(self, step: int) -> bool:
+        """Whether the step has a row."""
+        return step in self._logged
+
+    def curvature(self, step: int) -> bool:
+        """Whether the row has the curvature along the update."""
+        return step in self._curvature
+
+    def sharpness(self, step: int) -> bool:
+        """Whether the row has lambda_max, which costs some ten gradients."""
+        return step in self._sharpness
+
+    def batch_sharpness(self, step: int) -> bool:
+        """Whether the row has the batch sharpness, which costs some two gradients of each batch drawn."""
+        return step in self._batch_sharpness
+
+    def before(self, step: int) -> int | None:
+        """The logged step before this logged one."""
+        place = bisect.bisect_left(self.steps, step)
+        return self.steps[place - 1] if place else None
+
+
+def _every(steps: list[int], n: int) -> set[int]:
+    return {*steps[::n], steps[-1]} if n else set()

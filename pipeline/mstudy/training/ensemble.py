@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,161 +10,202 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mstudy.params import Cadence
-from mstudy.runlog.schema import COMPLETED, DIVERGED, NESTEROV
-from mstudy.training.cadence import logged_steps, sharpness_steps
-from mstudy.training.datasets import Dataset
-from mstudy.training.minibatches import minibatches
-from mstudy.training.mlp import Forward, Mlp
-from mstudy.training.objectives import OBJECTIVES
+from mstudy.training.cadence import Schedule
+from mstudy.training.chunks import evaluate
+from mstudy.training.datasets.dataset import Dataset
+from mstudy.training.minibatches import MiniBatches
+from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
+from mstudy.training.networks import build_network
 from mstudy.training.plan import RunConfig
-from mstudy.training.probe import Probe
+from mstudy.training.probe import Probe, batch_sharpness
+from mstudy.training.rows import inner, norms
+from mstudy.training.samples import Samples
+from mstudy.training.sgd import Sgd
+from mstudy.training.state import Rows, State
 
-_MEASURED = (
+QUANTITIES = (
     "loss",
     "directional_curvature",
     "sharpness",
     "sharpness_residual",
+    "batch_sharpness",
+    "batch_sharpness_se",
     "batch_loss",
     "grad_norm",
     "update_norm",
+    "edge_ratio",
 )
 
+# On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked this often alone.
+# A diverged member that trains on meanwhile touches nobody, and the step at which it diverged is kept.
+_STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
+_ROWS_HELD = 44  # weights, velocity, update and gradient, and the Krylov space of the search for the sharpness
+_EPS = torch.finfo(torch.float32).eps
 
-@dataclass(frozen=True)
-class RunLog:
-    """What one run left: columns of the schema, each (n_rows,), and how it ended."""
 
-    config: RunConfig
-    columns: dict[str, NDArray[Any]]
-    status: str
-    diverged_step: int | None
+class Ensemble:
+    """Runs that are equal but for learning rate, momentum, optimizer and seed, on one device.
 
-    def metadata(self, device: torch.device) -> dict[str, Any]:
-        """The JSON object of the run's log."""
+    A member whose batch loss is not finite or exceeds `divergence_factor` times its first one is diverged from that
+    step on, which is not logged.
+    """
+
+    def __init__(self, runs: Sequence[RunConfig], data: Dataset, device: torch.device) -> None:
+        self.runs, self._shared, self._device = list(runs), runs[0], device
+        shared = self._shared
+        data = data.first(shared.n_train)
+        self._network = build_network(shared.model, shared.objective, data, device)
+        self._samples = Samples(data, self._network.dtype, device)
+        self._everything = self._samples.first(shared.n_train)
+        # A network of its own, so that measuring does not overwrite what a step still needs.
+        probing = build_network(shared.model, shared.objective, data, device)
+        self._loss_probe = Probe(probing, self._everything, shared.chunk)
+        self._probe = Probe(probing, self._samples.first(shared.probe_samples), shared.chunk)
+        self._probing = probing
+        self._orders = {run.seed: MiniBatches(shared.n_train, shared.batch_size, run.seed) for run in runs}
+        self._sgd = Sgd(runs, self._network.dtype, device)
+        self._sgd_of = list(range(len(runs)))
+        self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights of one member."""
+        return self._network.n_parameters
+
+    def describe(self) -> dict[str, Any]:
+        """Engine, width, dtype and device, as each member's log names them."""
         return {
-            **self.config.metadata(),
-            "status": self.status,
-            "diverged_step": self.diverged_step,
-            "curvature_samples": self.config.n_train,
-            "engine": "ensemble",
-            "dtype": "float32",
-            "device": device.type,
-            "torch": str(torch.__version__),
+            "engine": self._network.engine,
+            "width": len(self.runs),
+            "dtype": str(self._network.dtype).removeprefix("torch."),
+            "device": self._device.type,
         }
 
+    def bytes_per_member(self) -> int:
+        """Memory that a member takes while it trains and is measured, roughly."""
+        rows = _ROWS_HELD * self._network.row_length * self._network.dtype.itemsize
+        n_samples = min(self._shared.batch_size, self._shared.chunk)
+        return rows + self._network.bytes_per_sample(self._everything) * n_samples
 
-def train_ensemble(configs: Sequence[RunConfig], data: Dataset, device: torch.device | None = None) -> list[RunLog]:
-    """Train the runs together; one log each, in their order.
+    def start(self) -> State:
+        """All members at step 0."""
+        w = torch.stack([self._network.initial_weights(run.seed) for run in self.runs]).to(self._device)
+        limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
+        diverged_at = torch.full((len(w),), -1, device=self._device)
+        return State(0, list(range(len(w))), w, torch.zeros_like(w), torch.zeros_like(w), limit, diverged_at)
 
-    configs: equal but for learning rate, momentum, optimizer and seed. data: the training set, n_train samples.
-    A member whose batch loss is not finite or exceeds `divergence_factor` times its first one is diverged: it leaves
-    the ensemble at that step, which is not logged. A member's numbers depend on who trains beside it in rounding only.
-    """
-    return _Training(configs, data, device or torch.device("cpu")).run()
+    def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
+        """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
+        measures_here = schedule.curvature(state.step) or schedule.sharpness(state.step)
+        order = CURVATURE if self._shared.full_batch and measures_here else GRADIENT
+        batch = self._batch(state)
+        at = self._evaluate(state, batch, order)
+        self._note_divergence(state, at.loss)
+        if schedule.logs(state.step) or state.step % self._check_every == 0:
+            alive = self._retire(state, rows)
+            if not alive:
+                return
+            if len(alive) < len(at.loss):
+                batch = batch.members(torch.tensor(alive, device=self._device))
+                at = self._evaluate(state, batch, order)
+        gradient = at.gradient()
+        update = self._rule(state).update(state.step, state.w, state.velocity, gradient)
+        if schedule.logs(state.step):
+            shared = at if order == CURVATURE else None
+            rows.add(state.step, state.members, self._measure(state, schedule, batch, at, shared, gradient, update))
+        if state.step < self._shared.steps:
+            state.w += update
+        state.step += 1
 
+    def _evaluate(self, state: State, batch: Batch, order: int) -> Evaluation:
+        return evaluate(self._network, state.w, batch, order, self._shared.chunk)
 
-class _Training:
-    """The state of an ensemble in training. Row i of every tensor belongs to run `self.members[i]`."""
+    def _batch(self, state: State) -> Batch:
+        if self._shared.full_batch:
+            return self._everything
+        return self._samples.batch(np.stack([self._order(m).at(state.step) for m in state.members]))
 
-    def __init__(self, configs: Sequence[RunConfig], data: Dataset, device: torch.device) -> None:
-        self.configs, self.shared, self.device = list(configs), configs[0], device
-        objective = OBJECTIVES[self.shared.objective]
-        self.network = Mlp(self.shared.widths, objective)
-        self.x = torch.as_tensor(data.inputs, dtype=self.network.dtype, device=device)
-        self.y = torch.eye(data.n_classes, dtype=self.network.dtype, device=device)[torch.as_tensor(data.labels)]
-        self.probe = Probe(Mlp(self.shared.widths, objective), self.x, self.y)
-        self.orders = {c.seed: minibatches(c.n_train, c.batch_size, c.seed) for c in configs}
+    def _order(self, member: int) -> MiniBatches:
+        return self._orders[self.runs[member].seed]
 
-        def column(values: list[float]) -> Tensor:
-            return torch.tensor(values, dtype=self.network.dtype, device=device)[:, None]
+    def _rule(self, state: State) -> Sgd:
+        if self._sgd_of != state.members:
+            self._sgd = Sgd([self.runs[m] for m in state.members], self._network.dtype, self._device)
+            self._sgd_of = list(state.members)
+        return self._sgd
 
-        self.members = np.arange(len(configs))
-        self.w = torch.stack([self.network.initial_weights(c.seed) for c in configs]).to(device)
-        self.velocity = torch.zeros_like(self.w)
-        self.update = torch.zeros_like(self.w)
-        self.eigenvectors = torch.ones_like(self.w)
-        self.learning_rate = column([c.learning_rate for c in configs])
-        self.momentum = column([c.momentum for c in configs])
-        self.nesterov = column([float(c.optimizer == NESTEROV) for c in configs])
-        self.any_nesterov = bool(self.nesterov.any())
-        self.loss_limit = torch.full((len(configs),), torch.inf, device=device)
-        self.steps: list[list[int]] = [[] for _ in configs]
-        self.rows: list[list[NDArray[np.float64]]] = [[] for _ in configs]
-        self.diverged_step: list[int | None] = [None] * len(configs)
+    def _note_divergence(self, state: State, loss: Tensor) -> None:
+        if state.step == 0:
+            state.loss_limit = loss * self._shared.divergence_factor
+        fine = torch.isfinite(loss) & (loss <= state.loss_limit)
+        state.diverged_at.masked_fill_(~fine & (state.diverged_at < 0), state.step)
 
-    def run(self) -> list[RunLog]:
-        cadence = Cadence(self.shared.dense_steps, self.shared.growth, self.shared.sharpness_every)
-        logged = set(logged_steps(cadence, self.shared.steps))
-        sharp = sharpness_steps(cadence, self.shared.steps)
-        for step in range(self.shared.steps + 1):
-            at = self._forward_alive(step)
-            if at is None:
-                break
-            gradient = self.network.gradient(self.w, at)
-            update = self._update(gradient)
-            if step in logged:
-                self._record(step, at, gradient, update, with_sharpness=step in sharp)
-            if step < self.shared.steps:
-                self.w += update
-        return [self._log(index) for index in range(len(self.configs))]
+    def _retire(self, state: State, rows: Rows) -> list[int]:
+        """Let the diverged members go; the places of those that stay."""
+        steps = state.diverged_at.tolist()
+        for member, step in zip(state.members, steps, strict=True):
+            if step >= 0:
+                rows.diverged_step[member] = step
+        alive = [place for place, step in enumerate(steps) if step < 0]
+        if len(alive) < len(steps):
+            state.keep(alive)
+        return alive
 
-    def _forward_alive(self, step: int) -> Forward | None:
-        """The step's mini-batch at the current weights, for the members that have not diverged by now."""
-        x, y = self._batch()
-        at = self.network.forward(self.w, x, y)
-        if step == 0:
-            self.loss_limit = at.loss * self.shared.divergence_factor
-        alive = torch.isfinite(at.loss) & (at.loss <= self.loss_limit)
-        if bool(alive.all()):
-            return at
-        self._retire(step, alive)
-        if len(self.members) == 0:
-            return None
-        keep = slice(None) if self.shared.full_batch else alive
-        return self.network.forward(self.w, x[keep], y[keep])
-
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        if self.shared.full_batch:
-            return self.x, self.y
-        drawn = {seed: next(order) for seed, order in self.orders.items()}
-        index = torch.as_tensor(np.stack([drawn[self.configs[m].seed] for m in self.members]), device=self.device)
-        return self.x[index], self.y[index]
-
-    def _retire(self, step: int, alive: Tensor) -> None:
-        kept = alive.cpu().numpy()
-        for member in self.members[~kept]:
-            self.diverged_step[member] = step
-        self.members = self.members[kept]
-        for name in ("w", "velocity", "update", "eigenvectors", "learning_rate", "momentum", "nesterov", "loss_limit"):
-            setattr(self, name, getattr(self, name)[alive])
-
-    def _update(self, gradient: Tensor) -> Tensor:
-        """Advance the velocity and return w_{t+1} - w_t, as torch.optim.SGD does without dampening."""
-        self.velocity.mul_(self.momentum).add_(gradient)
-        if not self.any_nesterov:
-            return torch.mul(self.velocity, -self.learning_rate, out=self.update)
-        # Nesterov looks ahead: g + mu v instead of v.
-        torch.mul(self.velocity, self.momentum, out=self.update).add_(gradient)
-        ahead = torch.where(self.nesterov > 0, self.update, self.velocity)
-        return torch.mul(ahead, -self.learning_rate, out=self.update)
-
-    def _record(self, step: int, at: Forward, gradient: Tensor, update: Tensor, with_sharpness: bool) -> None:
-        measured = self.probe.measure(
-            self.w,
-            update,
-            self.eigenvectors if with_sharpness else None,
-            at if self.shared.full_batch else None,
+    def _measure(
+        self,
+        state: State,
+        schedule: Schedule,
+        batch: Batch,
+        at: Evaluation,
+        shared: Evaluation | None,
+        gradient: Tensor,
+        update: Tensor,
+    ) -> NDArray[np.float64]:
+        """One row a member, in the order of QUANTITIES. shared: the step's evaluation, where it knows the curvature."""
+        step, w = state.step, state.w
+        nothing = torch.full((len(w),), torch.nan, dtype=torch.float64, device=self._device)
+        values = dict.fromkeys(QUANTITIES, nothing)
+        values |= {"batch_loss": at.loss.double(), "grad_norm": norms(gradient), "update_norm": norms(update)}
+        slope = inner(gradient, update)
+        if schedule.sharpness(step) and not bool(state.eigenvectors.any()):
+            state.eigenvectors.copy_(gradient)  # lies where the loss is steep, hence mostly in the sharp directions
+        found = self._probe.measure(
+            w,
+            update if schedule.curvature(step) else None,
+            state.eigenvectors if schedule.sharpness(step) else None,
+            shared if self._probe.batch.n_samples == batch.n_samples else None,
         )
-        values = [*vars(measured).values(), at.loss, gradient.norm(dim=1), update.norm(dim=1)]
-        table = torch.stack([value.double().cpu() for value in values], dim=1).numpy()
-        for member, row in zip(self.members, table, strict=True):
-            if np.isfinite(row[0]):  # the full loss may overflow a few steps before the batch loss does
-                self.steps[member].append(step)
-                self.rows[member].append(row)
+        values |= vars(found)
+        values["directional_curvature"] = torch.where(_moves(w, update), found.directional_curvature, nothing)
+        if self._probe.batch.n_samples < self._shared.n_train:
+            values["loss"] = self._loss_probe.loss(w)
+        if schedule.batch_sharpness(step):
+            mean, error = batch_sharpness(self._probing, w, self._drawn(state), self._shared.chunk)
+            values |= {"batch_sharpness": mean, "batch_sharpness_se": error}
+        if self._shared.cadence.edge_ratio:
+            after = evaluate(self._network, w + update, batch, LOSS, self._shared.chunk).loss.double()
+            values["edge_ratio"] = edge_ratio(values["batch_loss"], after, slope)
+        return torch.stack([values[name] for name in QUANTITIES], dim=1).cpu().numpy()
 
-    def _log(self, index: int) -> RunLog:
-        table = np.stack(self.rows[index])
-        columns = {"step": np.array(self.steps[index])} | dict(zip(_MEASURED, table.T, strict=True))
-        diverged = self.diverged_step[index]
-        return RunLog(self.configs[index], columns, COMPLETED if diverged is None else DIVERGED, diverged)
+    def _drawn(self, state: State) -> list[Batch]:
+        if self._shared.full_batch:
+            return [self._everything]
+        n = self._shared.cadence.batch_sharpness_batches
+        index = np.stack([self._order(m).drawn(state.step, n) for m in state.members])
+        return [self._samples.batch(index[:, k]) for k in range(n)]
+
+
+def edge_ratio(loss: Tensor, after: Tensor, slope: Tensor) -> Tensor:
+    """zeta = 1 + (L(w + u) - L(w)) / (-g^T u), from two losses on one batch; (n_members,).
+
+    The realised edge of stability of Lee & Lee 2026 ("The Road Taken"): on a quadratic, -u^T H u / (2 g^T u), which
+    for gradient descent is eta/2 times the directional curvature. NaN where the losses' rounding would drown it.
+    """
+    drowned = slope.abs() < 200 * _EPS * loss
+    return torch.where(drowned, torch.nan, 1 + (after - loss) / -slope)
+
+
+def _moves(w: Tensor, update: Tensor) -> Tensor:
+    """Whether the update survives its addition to the weights: one of half a last digit or less does not."""
+    lost = norms((w + update).sub_(w).sub_(update))
+    return lost <= 0.1 * norms(update)

@@ -2,67 +2,117 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 
-from mstudy.params import Cadence
-from mstudy.training.cadence import logged_steps, sharpness_steps
-from mstudy.training.datasets import Dataset
-from mstudy.training.ensemble import train_ensemble
+from mstudy.params import Study
+from mstudy.runlog.store import Store
+from mstudy.training.cadence import Schedule, logged_steps
+from mstudy.training.datasets.dataset import Dataset
+from mstudy.training.engine import NOTHING, Engine, shrunk, step_seconds
+from mstudy.training.ensemble import Ensemble
 from mstudy.training.plan import RunConfig
-from mstudy.training.sweep import ensembles
+from mstudy.training.sweep import engines_of, study_runs
+from mstudy.training.task import dataset
 
-_STEPS = 20
-_NEVER = 10**6
+_STEPS = list(range(10**4))  # every step of a trial is logged
 
 
-def estimate_seconds(runs: Sequence[RunConfig], data: Dataset, workers: int) -> float:
-    """Wall time of training these runs on `workers` cores; an upper figure, since diverging runs end early.
+@dataclass(frozen=True)
+class Estimate:
+    """What the runs of one batch size will take.
 
-    Per batch size short trainings are timed and subtracted: bare steps, logged steps, steps with sharpness.
+    n_runs: those to train. training, logging: seconds of one core, or of the GPU.
     """
+
+    engine: Engine
+    n_runs: int
+    training: float
+    logging: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study before it is trained; `seconds` of wall time at most, since diverging runs end early."""
+
+    study: str
+    n_runs: int
+    n_missing: int
+    workers: int
+    device: str
+    seconds: float
+    estimates: list[Estimate]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """A table to read: one line a batch size, and the sum."""
+        head = (
+            f"{'b':>6} {'runs':>5} {'engine':>9} {'width':>5} {'step, us':>9} {'MB':>6} {'training':>9} {'logging':>8}"
+        )
+        lines = [
+            f"{e.engine.batch_size:>6} {e.n_runs:>5} {e.engine.name:>9} {e.engine.width:>5} "
+            f"{e.engine.seconds * 1e6:>9.0f} {e.engine.megabytes:>6.0f} {e.training:>7.0f} s {e.logging:>6.0f} s"
+            for e in self.estimates
+        ]
+        cores = f"{self.workers} cores" if self.device == "cpu" else self.device
+        counts = f"{self.study}: {self.n_runs} runs, {self.n_missing} to train"
+        total = f"{counts}, at most about {self.seconds:.0f} s on {cores}"
+        return "\n".join([head, *lines, total])
+
+
+def estimate_study(name: str, study: Study, store: Store, workers: int, device: torch.device) -> Plan:
+    """One estimate a batch size, and the wall time of all."""
+    runs = study_runs(name, study)
+    missing = [run for run in runs if run.run_id not in store]
+    workers = workers if device.type == "cpu" else 1
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a worker has
     try:
-        return sum(_core_seconds(task, data) * n for task, n in _representatives(runs)) / workers
+        engines = engines_of(runs, study, store, workers, device)
+        estimates = [_estimate(engine, missing, dataset(study.dataset), device) for engine in engines.values()]
     finally:
         torch.set_num_threads(threads)
+    seconds = sum(e.training + e.logging for e in estimates) / workers
+    return Plan(name, len(runs), len(missing), workers, str(device), seconds, estimates)
 
 
-def _representatives(runs: Sequence[RunConfig]) -> list[tuple[list[RunConfig], int]]:
-    """The gentlest ensemble of each batch size (nothing diverges in it), and the number of runs it stands for."""
-    found: dict[int, tuple[list[RunConfig], int]] = {}
-    for task in ensembles(runs):
-        first, n = found.get(task[0].batch_size, (task, 0))
-        found[task[0].batch_size] = (first, n + len(task))
-    return list(found.values())
+def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, device: torch.device) -> Estimate:
+    same = [run for run in missing if run.batch_size == engine.batch_size]
+    if not same:
+        return Estimate(engine, 0, 0.0, 0.0)
+    run = min(same, key=lambda run: run.learning_rate)
+    training = run.steps * engine.seconds * len(same)
+    return Estimate(engine, len(same), training, _logging_seconds(run, data, device) * len(same))
 
 
-def _core_seconds(task: list[RunConfig], data: Dataset) -> float:
-    """Seconds on one core for one run of this batch size."""
-    run = task[0]
-    cadence = Cadence(run.dense_steps, run.growth, run.sharpness_every)
-    n_sharp = len(sharpness_steps(cadence, run.steps))
-    n_logged = len(logged_steps(cadence, run.steps))
-    dense, sparse = Cadence(_STEPS, 1.0, _NEVER), Cadence(0, 1.0, _NEVER)
-    few = task[:2]  # logging costs a member the same in any width; bare steps need the ensemble's own
-    _seconds(few, data, sparse, _STEPS)  # the first touch of memory and of the kernels is not the price of a step
-    # Differences, since every training pays for its start and for the sharpness at both ends.
-    logs = _seconds(few, data, dense, _STEPS)
-    sharp = (_seconds(few, data, replace(dense, sharpness_every=1), _STEPS) - logs) / (_STEPS - 1)
-    logged = (logs - _seconds(few, data, sparse, _STEPS)) / (_STEPS + 1 - len(logged_steps(sparse, _STEPS)))
-    longer = _seconds(task, data, sparse, 3 * _STEPS) - _seconds(task, data, sparse, _STEPS)
-    rows = len(logged_steps(sparse, 3 * _STEPS)) - len(logged_steps(sparse, _STEPS))
-    bare = (longer - rows * logged) / (2 * _STEPS)
-    return run.steps * max(bare, 0.0) + n_logged * max(logged, 0.0) + n_sharp * max(sharp, 0.0)
+def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device) -> float:
+    """Seconds that one run of this kind spends on its log: rows, and the dear quantities at their own cadence."""
+    cadence, small = run.cadence, shrunk(run)[0]
+    scale = run.probe_samples / small.probe_samples
+    few = Ensemble([small] * 2, data, device)  # logging costs a member the same in any width
+    bare = step_seconds(few, NOTHING)
 
+    def extra(curvature: int = 0, sharpness: int = 0, batch_sharpness: int = 0) -> float:
+        every = replace(
+            cadence,
+            curvature_every=curvature,
+            sharpness_every=sharpness,
+            batch_sharpness_every=batch_sharpness,
+            adaptive_factor=None,
+        )
+        return max(step_seconds(few, Schedule(every, _STEPS)) - bare, 0.0) / 2
 
-def _seconds(task: list[RunConfig], data: Dataset, cadence: Cadence, steps: int) -> float:
-    """Seconds a member for this number of steps, logged at this cadence."""
-    short = [replace(run, steps=steps, **vars(cadence)) for run in task]
-    start = time.perf_counter()
-    train_ensemble(short, data.first(task[0].n_train))
-    return (time.perf_counter() - start) / len(task)
+    row = extra(curvature=1) if cadence.curvature_every else extra()
+    n_rows = len(logged_steps(cadence, run.steps))
+    total = n_rows * row * scale
+    if cadence.sharpness_every:
+        total += n_rows / cadence.sharpness_every * max(extra(sharpness=1) - extra(), 0.0) * scale
+    if cadence.batch_sharpness_every:
+        total += n_rows / cadence.batch_sharpness_every * max(extra(batch_sharpness=1) - extra(), 0.0)
+    return total

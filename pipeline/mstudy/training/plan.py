@@ -9,11 +9,18 @@ from functools import cached_property
 from typing import Any
 
 from mstudy.errors import ConfigError
-from mstudy.params import FULL, Study
+from mstudy.params import FULL, Cadence, Study
 from mstudy.runlog.schema import HEAVY_BALL, NESTEROV, SCHEMA_VERSION, SGD
+from mstudy.training.datasets.dataset import Dataset
+from mstudy.training.models import names
 
 # Raise this when the numbers that training writes change: every run is then trained anew.
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
+
+# Samples that are evaluated at once, by the model's family: more fall out of a processor's cache, or of its memory.
+# Fixed, not measured: under batch normalisation it decides what is normalised together.
+_CHUNKS = {names.CNN: 1024, names.RESNET18: 128, names.VGG11: 128, names.TRANSFORMER: 64}
+_CHUNK_OF_PERCEPTRONS = 4096
 
 
 @dataclass(frozen=True)
@@ -28,71 +35,81 @@ class RunConfig:
     optimizer: str
     learning_rate: float
     momentum: float
+    weight_decay: float
+    warmup_steps: int
     batch_size: int
     seed: int
     steps: int
     divergence_factor: float
-    dense_steps: int
-    growth: float
-    sharpness_every: int
+    probe_samples: int
+    chunk: int
+    cadence: Cadence
 
     @cached_property
     def run_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the configuration and the training code's version."""
-        text = json.dumps([SCHEMA_VERSION, TRAINING_VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest([SCHEMA_VERSION, TRAINING_VERSION, asdict(self)])
 
     @property
     def full_batch(self) -> bool:
         """Whether each step sees the whole training set."""
         return self.batch_size == self.n_train
 
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Layer sizes of the perceptron, inputs first."""
-        return tuple(int(n) for n in self.model.removeprefix("mlp-tanh-").split("-"))
-
     def metadata(self) -> dict[str, Any]:
         """The part of the log's metadata that describes the run."""
         return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **asdict(self), "training_version": TRAINING_VERSION}
 
 
-def plan_runs(name: str, study: Study, n_available: int, n_features: int, n_classes: int) -> list[RunConfig]:
+def digest(content: object) -> str:
+    """First 16 hex digits of the SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
     """Every run of a study, ordered by batch size, eta_ef, momentum, seed.
 
     At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the data set is
-    smaller than the study asks for.
+    smaller than the study asks for, or not of the kind that its objective needs.
     """
-    n_train = study.n_train or n_available
-    if n_train > n_available:
+    if study.objective == "cross_entropy" and not data.classification:
         raise ConfigError(
-            f"studies.{name}.n_train must be at most the {n_available} samples of {study.dataset}, found {n_train}."
+            f"studies.{name}.objective must be squared_error for the real targets of {data.name}, "
+            f"found {study.objective!r}."
         )
-    model = "mlp-tanh-" + "-".join(str(n) for n in (n_features, *study.hidden, n_classes))
+    n_train = _at_most(name, "n_train", study.n_train, data.n_samples, f"the {data.n_samples} samples of {data.name}")
+    probe_samples = _at_most(name, "probe_samples", study.probe_samples, n_train, f"n_train = {n_train}")
     return [
         RunConfig(
             study=name,
-            dataset=study.dataset,
+            dataset=data.name,
             n_train=n_train,
-            model=model,
+            model=study.model,
             objective=study.objective,
             optimizer=_optimizer(mu, study.nesterov),
             # 12 digits: the same text, hence the same run_id, whatever the rounding of 1 - mu.
             learning_rate=float(f"{eta_ef * (1 - mu):.12g}"),
             momentum=mu,
+            weight_decay=study.weight_decay,
+            warmup_steps=study.warmup_steps,
             batch_size=b,
             seed=seed,
             steps=study.steps,
             divergence_factor=study.divergence_factor,
-            dense_steps=study.log.dense_steps,
-            growth=study.log.growth,
-            sharpness_every=study.log.sharpness_every,
+            probe_samples=probe_samples,
+            chunk=study.chunk or _CHUNKS.get(names.parse(study.model).family, _CHUNK_OF_PERCEPTRONS),
+            cadence=study.log,
         )
         for b in _batch_sizes(name, study, n_train)
         for eta_ef in study.eta_ef.values()
         for mu in study.momenta
         for seed in range(study.seeds)
     ]
+
+
+def _at_most(name: str, key: str, value: int | None, limit: int, what: str) -> int:
+    if value is not None and value > limit:
+        raise ConfigError(f"studies.{name}.{key} must be at most {what}, found {value}.")
+    return value or limit
 
 
 def _batch_sizes(name: str, study: Study, n_train: int) -> list[int]:

@@ -1,25 +1,25 @@
-"""Measures the full training loss and its curvature at the weights of an ensemble."""
+"""Measures the training loss and its curvature at the weights of an ensemble."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mstudy.training.mlp import Forward, Mlp
+from mstudy.training.chunks import evaluate, in_groups
+from mstudy.training.network import CURVATURE, LOSS, Batch, Evaluation, Network
+from mstudy.training.rows import norms
 from mstudy.training.sharpness import top_eigenpair
-
-# Samples that one evaluation holds at once: the layer outputs of more fall out of the processor's cache.
-SAMPLES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Per member, (n_members,) float64 on the CPU; NaN where not measured.
+    """Per member, (n_members,) float64; NaN where not measured.
 
-    loss: mean full training loss L(w). directional_curvature: u^T H u / ||u||^2 along the update u, H the Hessian of
-    L. sharpness: largest eigenvalue of H; sharpness_residual: ||H v - sharpness v||.
+    loss: mean loss of the probe's samples. directional_curvature: u^T H u / ||u||^2 along the update u, H the Hessian
+    of that loss. sharpness: largest eigenvalue of H; sharpness_residual: ||H v - sharpness v||.
     """
 
     loss: Tensor
@@ -29,35 +29,68 @@ class Measurement:
 
 
 class Probe:
-    """The full training set, seen through a network of its own (so that scratch space is not shared)."""
+    """A fixed set of samples, seen at most `chunk` (members times samples) at a time."""
 
-    def __init__(self, network: Mlp, x: Tensor, y: Tensor) -> None:
-        self._network, self._x, self._y = network, x, y
-        self._members_at_once = max(1, SAMPLES_AT_ONCE // x.shape[0])
+    def __init__(self, network: Network, batch: Batch, chunk: int) -> None:
+        self._network, self.batch, self._chunk = network, batch, chunk
 
-    def measure(self, w: Tensor, update: Tensor, eigenvectors: Tensor | None, at: Forward | None) -> Measurement:
-        """Loss and curvature along `update` at `w`, both (n_members, n_parameters).
+    def loss(self, w: Tensor) -> Tensor:
+        """Mean loss of the samples, (n_members,) float64."""
+        groups = in_groups(w, self.batch, self._chunk)
+        return torch.cat([evaluate(self._network, w[g], self.batch, LOSS, self._chunk).loss.double() for g in groups])
 
-        eigenvectors: start of the search for the sharpness, overwritten by what it finds; None leaves it out.
-        at: an evaluation on the full training set at `w`, where the caller has one already.
+    def measure(
+        self, w: Tensor, update: Tensor | None, eigenvectors: Tensor | None, at: Evaluation | None
+    ) -> Measurement:
+        """Loss and curvature at `w` (n_members, row_length).
+
+        update: the direction of the directional curvature, shaped as `w`; None leaves it out. eigenvectors: start of
+        the search for the sharpness, overwritten by what it finds; None leaves it out. at: an evaluation of these
+        samples at `w` of order CURVATURE, where the caller has one already.
         """
         if at is not None:
-            return self._measure_part(w, update, eigenvectors, at)
+            return _measure(at, update, eigenvectors)
+        order = LOSS if update is None and eigenvectors is None else CURVATURE
         parts = []
-        for start in range(0, len(w), self._members_at_once):
-            part = slice(start, start + self._members_at_once)
-            at_part = self._network.forward(w[part], self._x, self._y)
-            vectors = None if eigenvectors is None else eigenvectors[part]
-            parts.append(self._measure_part(w[part], update[part], vectors, at_part))
+        for group in in_groups(w, self.batch, self._chunk):
+            at = evaluate(self._network, w[group], self.batch, order, self._chunk)
+            parts.append(_measure(at, _part(update, group), _part(eigenvectors, group)))
         return Measurement(*(torch.cat(column) for column in zip(*(vars(p).values() for p in parts), strict=True)))
 
-    def _measure_part(self, w: Tensor, update: Tensor, eigenvectors: Tensor | None, at: Forward) -> Measurement:
-        # Along the unit vector: the square of a small update would leave the range of float32.
-        direction = update / update.norm(dim=1, keepdim=True)
-        curvature = self._network.curvature_along(w, direction, at)
-        value = residual = torch.full_like(curvature, torch.nan)
-        if eigenvectors is not None:
-            top = top_eigenpair(self._network.hessian_operator(w, at), eigenvectors)
-            value, residual = top.value, top.residual
-            eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, eigenvectors))
-        return Measurement(at.loss.double().cpu(), curvature.cpu(), value.cpu(), residual.cpu())
+
+def batch_sharpness(network: Network, w: Tensor, batches: Iterable[Batch], chunk: int) -> tuple[Tensor, Tensor]:
+    """E_B[g_B^T H_B g_B / ||g_B||^2] over the batches drawn, and its standard error; (n_members,) float64 each.
+
+    Ratio first, then mean: Andreyev & Beneventano 2024 (arXiv 2412.20553). A single batch, which only the full batch
+    may be, has no sampling error: 0.
+    """
+    ratios = []
+    for batch in batches:
+        at = evaluate(network, w, batch, CURVATURE, chunk)
+        ratios.append(at.curvature_along(_unit(at.gradient())))
+    # Sums in order, element by element: a reduction's rounding may depend on how many members lie beside each other.
+    n, zero = len(ratios), torch.zeros_like(ratios[0])
+    mean = sum(ratios, zero) / n
+    squares = sum(((ratio - mean).square() for ratio in ratios), zero)
+    return mean, torch.sqrt(squares / (n * max(n - 1, 1)))
+
+
+def _measure(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None) -> Measurement:
+    loss = at.loss.double()
+    curvature = value = residual = torch.full_like(loss, torch.nan)
+    if eigenvectors is not None:  # first: the curvature along the update may use up what the evaluation recorded
+        top = top_eigenpair(at.hessian_operator(), eigenvectors)
+        value, residual = top.value, top.residual
+        eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, eigenvectors))
+    if update is not None:
+        curvature = at.curvature_along(_unit(update))
+    return Measurement(loss, curvature, value, residual)
+
+
+def _unit(direction: Tensor) -> Tensor:
+    """Of length 1: the square of a small update would leave the range of float32."""
+    return direction / norms(direction)[:, None].to(direction.dtype)
+
+
+def _part(rows: Tensor | None, group: slice) -> Tensor | None:
+    return None if rows is None else rows[group]

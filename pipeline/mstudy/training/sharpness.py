@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mstudy.training.rows import inner
+
 
 @dataclass(frozen=True)
 class TopEigenpair:
@@ -43,10 +45,10 @@ def top_eigenpair(
     done = torch.zeros_like(value, dtype=torch.bool)
     while True:
         image = product(basis[-1])
-        diagonal.append(_inner(image, basis[-1]))
+        diagonal.append(inner(image, basis[-1]))
         for _ in range(2):  # twice is enough: Parlett (1998), section 6.9
             for q in basis:
-                image = image - _inner(image, q)[:, None].to(image.dtype) * q
+                image = image - inner(image, q)[:, None].to(image.dtype) * q
         norm = image.norm(dim=1)
         off_diagonal.append(norm.double())
         values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off_diagonal[:-1]))
@@ -56,15 +58,17 @@ def top_eigenpair(
         # A member that has blown up has no eigenvalue to wait for.
         done = done | (residual <= relative_residual * value.abs()) | ~torch.isfinite(residual)
         if bool(done.all()) or len(basis) == limit:
-            stacked = torch.stack(basis, dim=2)
-            used = coefficients[:, : len(basis), None].to(stacked.dtype)
-            return TopEigenpair(value, torch.bmm(stacked, used)[:, :, 0], residual)
+            return TopEigenpair(value, _combined(basis, coefficients.to(start.dtype)), residual)
         # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
         basis.append(image / norm.clamp_min(torch.finfo(norm.dtype).tiny)[:, None])
 
 
-def _inner(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(dim=1, dtype=torch.float64)
+def _combined(basis: list[Tensor], coefficients: Tensor) -> Tensor:
+    """Sum of the basis vectors, one by one: a coefficient of 0, while others search on, leaves a member as it is."""
+    total = torch.zeros_like(basis[0])
+    for k, q in enumerate(basis):
+        total.addcmul_(q, coefficients[:, k, None])
+    return total
 
 
 def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> Tensor:

@@ -1,0 +1,162 @@
+"""Any torch.nn.Module as an ensemble: derivatives by autograd, members stacked by torch.func.vmap.
+
+One member alone is a plain call of the module, without vmap: on a CPU that is the faster way for convolutions and wide
+layers, so the engine may choose ensembles of width one (see engine.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch
+from mstudy.training.objectives import Objective
+from mstudy.training.rows import inner, padded
+
+
+class ModuleNetwork:
+    """K members of one architecture.
+
+    build: makes a fresh module from torch's global random state. The module's output is (n_samples, ..., n_outputs);
+    it must be a function of its weights and inputs alone (no dropout, no running statistics).
+    """
+
+    engine = "autograd"
+
+    def __init__(
+        self,
+        build: Callable[[], nn.Module],
+        objective: Objective,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
+        self._build = build
+        self.objective, self.dtype = objective, dtype
+        self._module = self._fresh(0).to(device)
+        self._names = [name for name, _ in self._module.named_parameters()]
+        self._shapes = [tuple(p.shape) for p in self._module.parameters()]
+        sizes = [math.prod(shape) for shape in self._shapes]
+        self._ends = list(accumulate(sizes))
+        self.n_parameters = self._ends[-1]
+        self.row_length = padded(self.n_parameters)
+
+    def initial_weights(self, seed: int) -> Tensor:
+        """One member's weights, (row_length,): PyTorch's default initialisation of each layer."""
+        row = torch.zeros(self.row_length, dtype=self.dtype)
+        torch.cat([p.detach().flatten() for p in self._fresh(seed).parameters()], out=row[: self.n_parameters])
+        return row
+
+    def evaluate(self, w: Tensor, batch: Batch, order: int) -> ModuleEvaluation:
+        """Forward pass at `w`, recorded for derivatives unless `order` is LOSS."""
+        return ModuleEvaluation(self, w, batch, order)
+
+    def bytes_per_sample(self, batch: Batch) -> int:
+        """Memory of one member's second derivatives, a sample: thrice what a forward pass records."""
+        recorded = 0
+
+        def count(t: Tensor) -> Tensor:
+            nonlocal recorded
+            recorded += t.numel() * t.element_size()
+            return t
+
+        w = self.initial_weights(0)[None].to(batch.x.device)
+        few = batch.samples(slice(0, 2))  # two: batch normalisation has no use for one
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+            self.evaluate(w, few, GRADIENT)
+        return 3 * max(recorded - self.n_parameters * w.element_size(), 0) // few.n_samples
+
+    def parameters(self, w: Tensor) -> list[Tensor]:
+        """Views of the flat weights, shaped as the module's parameters; members in front unless there is one."""
+        rows = w[0] if len(w) == 1 else w
+        lead = () if len(w) == 1 else (len(w),)
+        starts = [0, *self._ends[:-1]]
+        slices = (rows[..., start:end] for start, end in zip(starts, self._ends, strict=True))
+        return [part.view(*lead, *shape) for part, shape in zip(slices, self._shapes, strict=True)]
+
+    def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
+        """The inverse of `parameters`, as new padded rows."""
+        rows = parts[0].new_zeros(n_members, self.row_length)
+        torch.cat([part.detach().reshape(n_members, -1) for part in parts], dim=1, out=rows[:, : self.n_parameters])
+        return rows
+
+    def outputs(self, parts: list[Tensor], batch: Batch, n_members: int) -> Tensor:
+        """The module's outputs, (n_members, n_samples, ..., n_outputs)."""
+        named = dict(zip(self._names, parts, strict=True))
+        if n_members == 1:
+            x = batch.x if batch.shared else batch.x[0]
+            outputs: Tensor = functional_call(self._module, named, (x,))
+            return outputs[None]
+        call = vmap(self._call, in_dims=(0, None if batch.shared else 0))
+        return call(named, batch.x)
+
+    def _call(self, named: dict[str, Tensor], x: Tensor) -> Tensor:
+        outputs: Tensor = functional_call(self._module, named, (x,))
+        return outputs
+
+    def _fresh(self, seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._build().to(self.dtype)
+
+
+class ModuleEvaluation:
+    """One recorded forward pass."""
+
+    def __init__(self, network: ModuleNetwork, w: Tensor, batch: Batch, order: int) -> None:
+        self._network, self._n_members, self._order = network, len(w), order
+        self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
+        with torch.set_grad_enabled(order > LOSS):
+            outputs = network.outputs(self._leaves, batch, len(w))
+            self._loss = network.objective.loss(*_as_samples(outputs, batch))
+        self._gradients: list[Tensor] | None = None
+
+    @property
+    def loss(self) -> Tensor:
+        """Mean loss of the batch, (n_members,)."""
+        return self._loss.detach()
+
+    def gradient(self) -> Tensor:
+        """Gradient of the loss, (n_members, row_length)."""
+        return self._network.rows(self._first_derivatives(), self._n_members)
+
+    def curvature_along(self, direction: Tensor) -> Tensor:
+        """Double backward, sharing the forward and the first backward pass: some 1.1 to 1.6 gradients more."""
+        return inner(self._product(direction, keep=False), direction)
+
+    def hessian_operator(self) -> Callable[[Tensor], Tensor]:
+        """v -> H v by double backward of the recorded gradient."""
+        return lambda v: self._product(v, keep=True)
+
+    def _first_derivatives(self) -> list[Tensor]:
+        if self._gradients is None:
+            create = self._order == CURVATURE
+            # The members' losses do not touch each other's weights: the sum has each one's own gradient.
+            self._gradients = list(torch.autograd.grad(self._loss.sum(), self._leaves, create_graph=create))
+        return self._gradients
+
+    def _product(self, v: Tensor, keep: bool) -> Tensor:
+        slope = torch.stack(
+            [
+                (g * d).sum()
+                for g, d in zip(self._first_derivatives(), self._network.parameters(v), strict=True)
+                if g.requires_grad  # the gradient of an affine part has no derivative of its own
+            ]
+        ).sum()
+        second = torch.autograd.grad(slope, self._leaves, retain_graph=keep, materialize_grads=True)
+        return self._network.rows(list(second), self._n_members)
+
+
+def _as_samples(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Outputs and targets as the objective wants them, (n_members, n_samples, n_outputs): symbols are samples too."""
+    n_members, n_outputs = outputs.shape[0], outputs.shape[-1]
+    y = batch.y
+    if not y.is_floating_point():
+        y = torch.eye(n_outputs, dtype=outputs.dtype, device=outputs.device)[y]
+    if batch.shared:
+        y = y.expand(n_members, *y.shape)
+    return outputs.reshape(n_members, -1, n_outputs), y.reshape(n_members, -1, n_outputs)

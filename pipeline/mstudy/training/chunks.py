@@ -1,0 +1,71 @@
+"""A batch too large to hold at once, evaluated in chunks of samples: the memory stays flat.
+
+The loss and every derivative are means over samples, hence weighted means over chunks. A network with batch
+normalisation is the exception: each chunk is normalised by its own statistics (as by "ghost batches"), so its loss is
+the mean of the chunks' losses by definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation, Network
+
+
+def evaluate(network: Network, w: Tensor, batch: Batch, order: int, chunk: int) -> Evaluation:
+    """The network on the batch, at most `chunk` samples at a time."""
+    if batch.n_samples <= chunk:
+        return network.evaluate(w, batch, order)
+    return ChunkedEvaluation(network, w, batch, chunk)
+
+
+class ChunkedEvaluation:
+    """Passes over the chunks, one for each quantity asked for; the loss comes free with any of them."""
+
+    def __init__(self, network: Network, w: Tensor, batch: Batch, chunk: int) -> None:
+        self._network, self._w, self._batch, self._chunk = network, w, batch, chunk
+        self._loss: Tensor | None = None
+
+    @property
+    def loss(self) -> Tensor:
+        """Mean loss of the batch, (n_members,)."""
+        if self._loss is None:
+            self._mean(LOSS, lambda at: at.loss)
+        assert self._loss is not None
+        return self._loss
+
+    def gradient(self) -> Tensor:
+        """Gradient of the loss, (n_members, row_length)."""
+        return self._mean(GRADIENT, lambda at: at.gradient())
+
+    def curvature_along(self, direction: Tensor) -> Tensor:
+        """d^T H d, (n_members,) float64."""
+        return self._mean(CURVATURE, lambda at: at.curvature_along(direction))
+
+    def hessian_operator(self) -> Callable[[Tensor], Tensor]:
+        """v -> H v; every product passes over all chunks anew."""
+        return lambda v: self._mean(CURVATURE, lambda at: at.hessian_operator()(v))
+
+    def _mean(self, order: int, quantity: Callable[[Evaluation], Tensor]) -> Tensor:
+        total = loss = None
+        for share, at in self._parts(order):
+            part = quantity(at) * share
+            total = part if total is None else total.add_(part)
+            loss = at.loss * share if loss is None else loss.add_(at.loss, alpha=share)
+        assert total is not None, "a batch has at least one sample"
+        self._loss = loss
+        return total
+
+    def _parts(self, order: int) -> Iterator[tuple[float, Evaluation]]:
+        n = self._batch.n_samples
+        for start in range(0, n, self._chunk):
+            part = self._batch.samples(slice(start, start + self._chunk))
+            yield part.n_samples / n, self._network.evaluate(self._w, part, order)
+
+
+def in_groups(rows: Tensor, batch: Batch, chunk: int) -> Iterator[slice]:
+    """Members to evaluate at once, so that members times samples stay within `chunk`."""
+    width = max(1, chunk // min(batch.n_samples, chunk))
+    return (slice(start, start + width) for start in range(0, len(rows), width))

@@ -1,0 +1,88 @@
+"""What an ensemble carries from step to step, and the rows it has logged: all that a checkpoint must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_ROWS = ("w", "velocity", "eigenvectors", "loss_limit", "diverged_at")
+
+
+@dataclass
+class State:
+    """The members still in training. Row i of every tensor belongs to run `members[i]`.
+
+    step: updates made. w, velocity, eigenvectors: (n_members, row_length). loss_limit: (n_members,), the batch loss
+    above which a member counts as diverged. diverged_at: (n_members,), the step at which it did, else -1.
+    """
+
+    step: int
+    members: list[int]
+    w: Tensor
+    velocity: Tensor
+    eigenvectors: Tensor
+    loss_limit: Tensor
+    diverged_at: Tensor
+
+    def keep(self, alive: list[int]) -> None:
+        """Drop all members but those at these places."""
+        self.members = [self.members[i] for i in alive]
+        for name in _ROWS:
+            setattr(self, name, getattr(self, name)[alive])
+
+    def copy(self) -> State:
+        """A state that does not change with this one."""
+        return State(self.step, list(self.members), *(getattr(self, name).clone() for name in _ROWS))
+
+    def saved(self) -> dict[str, Any]:
+        """As plain values and tensors on the CPU."""
+        return {"step": self.step, "members": self.members} | {n: getattr(self, n).cpu() for n in _ROWS}
+
+    @classmethod
+    def restored(cls, saved: dict[str, Any], device: torch.device) -> State:
+        """The inverse of `saved`."""
+        return cls(saved["step"], saved["members"], *(saved[name].to(device) for name in _ROWS))
+
+
+@dataclass
+class Rows:
+    """The logged rows of every run of an ensemble: per run, step -> measured values."""
+
+    by_run: list[dict[int, NDArray[np.float64]]]
+    diverged_step: list[int | None] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, n_runs: int) -> Rows:
+        """No rows yet."""
+        return cls([{} for _ in range(n_runs)], [None] * n_runs)
+
+    def add(self, step: int, members: list[int], table: NDArray[np.float64]) -> None:
+        """Rows of one step, (n_members, n_quantities), the loss first; one without a finite loss is left out."""
+        for member, row in zip(members, table, strict=True):
+            if np.isfinite(row[0]):  # the full loss may overflow a few steps before the batch loss does
+                self.by_run[member][step] = row
+
+    def table(self, run: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Steps (n_rows,) in order and the values there (n_rows, n_quantities)."""
+        steps = sorted(self.by_run[run])
+        return np.array(steps, dtype=np.int64), np.stack([self.by_run[run][step] for step in steps])
+
+    def saved(self) -> dict[str, Any]:
+        """As plain values and tensors, two a run: thousands of small ones would take seconds to write."""
+        tables = [(sorted(rows), [rows[step] for step in sorted(rows)]) for rows in self.by_run]
+        return {
+            "steps": [steps for steps, _ in tables],
+            "tables": [torch.from_numpy(np.array(table)) for _, table in tables],
+            "diverged_step": self.diverged_step,
+        }
+
+    @classmethod
+    def restored(cls, saved: dict[str, Any]) -> Rows:
+        """The inverse of `saved`."""
+        tables = zip(saved["steps"], saved["tables"], strict=True)
+        return cls([dict(zip(steps, table.numpy(), strict=True)) for steps, table in tables], saved["diverged_step"])
