@@ -1,10 +1,14 @@
-"""Tiny runs with known truth."""
+"""Tiny runs with known truth; a command line; a web server on this machine."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mstudy import cli
 from mstudy.runlog.writer import write_run
+
+from tests.loopback import Server
 
 
 def about(**changes):
@@ -74,3 +78,26 @@ def _save_pair(save_run, rng, b, eta_ef, seed):
         save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed)
     sgdm = {"step": steps, "loss": own_level[1] * np.interp(steps - 9, steps, smooth), "directional_curvature": calm}
     save_run(sgdm, learning_rate=round(eta_ef * 0.1, 9), momentum=0.9, optimizer="heavy_ball", batch_size=b, seed=seed)
+
+
+@pytest.fixture
+def mstudy(monkeypatch, capsys):
+    """Run a command line; returns (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mstudy", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server on 127.0.0.1; no proxy stands before it."""
+    monkeypatch.setenv("no_proxy", "*")
+    server = Server()
+    yield server
+    server.stop()

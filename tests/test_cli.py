@@ -5,21 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from mstudy import cli
-
-
-@pytest.fixture
-def mstudy(monkeypatch, capsys):
-    """Run a command line; returns (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mstudy", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def test_version_and_help(mstudy):

@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 from mstudy import cli
 from mstudy.tables import TABLES
+from mstudy.training.datasets.catalogue import ENTRIES
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "pipeline" / "mstudy"
-HOME = {"torch": "training", "ruptures": "events", "statsmodels": "inference", "altair": "report"}
+HOME = {
+    "torch": "training",
+    "sklearn": "training",
+    "PIL": "training",
+    "ruptures": "events",
+    "statsmodels": "inference",
+    "altair": "report",
+}
 
 
 def imports_of(path):
@@ -53,11 +61,28 @@ def test_packages_import_nothing_by_themselves():
     assert all(len(ast.parse(p.read_text()).body) == 1 for p in LIBRARY.rglob("__init__.py"))
 
 
+def commands_of(app, name="mstudy"):
+    """Every command line of an app, those of its sub-apps included: "mstudy train", "mstudy data list"."""
+    yield from (f"{name} {command.name}" for command in app.registered_commands)
+    for group in app.registered_groups:
+        yield from commands_of(group.typer_instance, f"{name} {group.name}")
+
+
 def test_readme_names_every_command_and_table():
     readme = (ROOT / "README.md").read_text()
+    commands = list(commands_of(cli.app))
 
-    assert all(f"mstudy {command.name}" in readme for command in cli.app.registered_commands)
+    assert "mstudy data fetch" in commands
+    assert [command for command in commands if command not in readme] == []
     assert all(f"`{table.name}`" in readme for table in TABLES)
+
+
+def test_readme_describes_every_data_set():
+    readme = (ROOT / "README.md").read_text()
+
+    for entry in ENTRIES.values():
+        shape = " × ".join(map(str, entry.shape))
+        assert f"| `{entry.name}` | {entry.samples:,} | {shape} | {entry.licence} |" in readme
 
 
 def test_every_table_names_its_key_and_row():

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mstudy.cli_data import data_app
 from mstudy.errors import exit_with_sentence
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="When, and why, momentum makes SGD faster.",
 )
+app.add_typer(data_app, name="data")
 
 _Runs = Annotated[Path, typer.Argument(help="Folder of run logs, searched at any depth.", metavar="RUNS")]
 _Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]

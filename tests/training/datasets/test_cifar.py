@@ -1,5 +1,7 @@
 import io
 import sys
+import tarfile
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -99,8 +101,20 @@ def test_a_broken_archive_is_one_sentence(save, make_archive):
             load_dataset("cifar10")
 
 
+def test_an_archive_that_cannot_be_read_is_one_sentence(save, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied")
+
+    save("cifar10", ARCHIVE, b"")
+    monkeypatch.setattr(tarfile, "open", refuse)
+    with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz must be readable, found: Permission denied\.$"):
+        load_dataset("cifar10")
+
+
 GREY = np.zeros((32, 32), np.uint8)
 GOOD = png(np.zeros((32, 32, 3), np.uint8))
+_HUGE_HEADER = b"IHDR" + (65535).to_bytes(4, "big") * 2 + GOOD[24:29]  # Pillow refuses to make room for it
+HUGE = GOOD[:12] + _HUGE_HEADER + zlib.crc32(_HUGE_HEADER).to_bytes(4, "big") + GOOD[33:]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +125,9 @@ GOOD = png(np.zeros((32, 32, 3), np.uint8))
         (png(np.zeros((32, 32, 3), np.uint8), "JPEG"), "found cannot identify image file"),
         (GOOD[:60], "image must be an RGB PNG of 32 x 32, found .* in row 1"),
         (GOOD[:20] + b"\xff" + GOOD[21:], "image must be an RGB PNG of 32 x 32, found .* in row 1"),
+        (GOOD[:11] + b"\x00" + GOOD[12:], "image must be an RGB PNG of 32 x 32, found .* in row 1"),
+        (GOOD[:36] + b"\x00" + GOOD[37:], "image must be an RGB PNG of 32 x 32, found .* in row 1"),
+        (HUGE, "image must be an RGB PNG of 32 x 32, found .* in row 1"),
         (None, "image must be PNG bytes, found NoneType in row 1 of"),
     ],
 )

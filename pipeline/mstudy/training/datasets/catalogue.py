@@ -24,7 +24,7 @@ class Entry:
 
     samples, shape: of the whole training set and of one input. layouts: lists of files, each list enough by itself,
     the best first. system: folders where a package manager puts them. origin: where the numbers of a data set without
-    files come from.
+    files come from; module: what must be installed for them.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Entry:
     remotes: tuple[Remote, ...] = ()
     system: tuple[str, ...] = ()
     origin: str = ""
+    module: str = ""
 
 
 IDX = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
@@ -53,7 +54,7 @@ def _idx_remotes(address: str, images_md5: str, labels_md5: str) -> tuple[Remote
 
 
 _ENTRIES = (
-    Entry("digits", 1797, (1, 8, 8), "CC BY 4.0", origin="comes with scikit-learn"),
+    Entry("digits", 1797, (1, 8, 8), "CC BY 4.0", origin="comes with scikit-learn", module="sklearn"),
     Entry(
         "mnist",
         60000,

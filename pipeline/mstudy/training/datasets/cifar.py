@@ -98,7 +98,7 @@ def _decoded(picture: Any, where: str) -> NDArray[np.uint8]:
                 found = f"{image.mode} {image.width} x {image.height}"
                 raise DataError(f"image must be an RGB PNG of 32 x 32, found {found} in {where}.")
             return np.asarray(image).transpose(2, 0, 1)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's three kinds of broken PNG
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's kinds of broken PNG
         raise DataError(f"image must be an RGB PNG of 32 x 32, found {error} in {where}.") from None
 
 
