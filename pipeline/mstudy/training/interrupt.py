@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class Interrupted(Exception):
@@ -22,20 +23,41 @@ def on_interrupt(request: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    usual = {kind: signal.getsignal(kind) for kind in kinds}
-
-    def restore() -> None:
-        for kind, handler in usual.items():
-            signal.signal(kind, handler)
+    usual = _handlers()
 
     def handle(kind: int, frame: FrameType | None) -> None:
-        restore()
+        _install(usual)
         request()
 
-    for kind in kinds:
-        signal.signal(kind, handle)
+    _install(dict.fromkeys(_KINDS, handle))
     try:
         yield
     finally:
-        restore()
+        _install(usual)
+
+
+@contextmanager
+def ignored_signals() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM do nothing, to this process or to any that it starts. Main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = _handlers()
+    _install(dict.fromkeys(_KINDS, signal.SIG_IGN))
+    try:
+        yield
+    finally:
+        _install(usual)
+
+
+_KINDS = (signal.SIGINT, signal.SIGTERM)
+_Handlers = Mapping[signal.Signals, Any]
+
+
+def _handlers() -> _Handlers:
+    return {kind: signal.getsignal(kind) for kind in _KINDS}
+
+
+def _install(handlers: _Handlers) -> None:
+    for kind, handler in handlers.items():
+        signal.signal(kind, handler)

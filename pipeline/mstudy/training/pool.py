@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Event
 
 import torch
 
 from mstudy.errors import TrainingError
 from mstudy.runlog.store import Store
-from mstudy.training.interrupt import Interrupted, on_interrupt
+from mstudy.training.interrupt import Interrupted, ignored_signals, on_interrupt
 from mstudy.training.task import Task, train_task
 
 
@@ -47,9 +48,7 @@ def _train_here(store: Store, tasks: Sequence[Task], on_trained: Callable[[int],
 
 
 def _train_in_pool(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
-    # forkserver: torch is imported once, and no worker inherits the state of a thread.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mstudy.training.task"])
+    context = _fork_server()
     stop = context.Event()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
@@ -66,6 +65,15 @@ def _train_in_pool(store: Store, tasks: Sequence[Task], workers: int, on_trained
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _fork_server() -> ForkServerContext:
+    """Forks workers that have torch imported already, and none of the state of a thread."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mstudy.training.task"])
+    with ignored_signals():  # a terminal's Ctrl-C goes to every process: the server and its workers inherit deafness
+        forkserver.ensure_running()
+    return context
+
+
 _STOP: Event | None = None
 
 
@@ -73,8 +81,6 @@ def _start_worker(stop: Event) -> None:
     global _STOP
     _STOP = stop
     torch.set_num_threads(1)
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, signal.SIG_IGN)  # the parent hears them too, and decides
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -20,7 +20,7 @@ from mstudy.training.checkpoint import checkpoint_path
 from mstudy.training.engine import Engine, choose_engine
 from mstudy.training.plan import RunConfig, digest, plan_runs
 from mstudy.training.pool import train_tasks
-from mstudy.training.task import Task, dataset
+from mstudy.training.task import CHECKPOINT_SECONDS, Task, dataset
 
 
 def train_study(name: str, study: Study, store: Store, runs: Path, workers: int, device: str = "auto") -> int:
@@ -49,8 +49,9 @@ def train_missing(
     workers: int,
     device: torch.device,
     on_trained: Callable[[int], None] = lambda n: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> int:
-    """Train the runs that the store lacks; how many were trained."""
+    """Train the runs that the store lacks; how many they were. checkpoint_seconds: the work that a kill may cost."""
     store.create()
     missing = {run.run_id for run in runs if run.run_id not in store}
     if not missing:
@@ -61,9 +62,9 @@ def train_missing(
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
     for group in ensembles(runs, {b: engine.width for b, engine in engines.items()}):
         if checkpoint_path(store.root, group).exists():
-            tasks.append(Task(group, study.dataset, str(device)))
+            tasks.append(Task(group, study.dataset, str(device), checkpoint_seconds))
         elif lacking := [run for run in group if run.run_id in missing]:
-            tasks.append(Task(lacking, study.dataset, str(device)))
+            tasks.append(Task(lacking, study.dataset, str(device), checkpoint_seconds))
     train_tasks(store, tasks, workers, on_trained)
     return len(missing)
 

@@ -19,6 +19,8 @@ from mstudy.training.interrupt import Interrupted
 from mstudy.training.plan import RunConfig
 from mstudy.training.training import Training
 
+CHECKPOINT_SECONDS = 30.0
+
 
 @dataclass(frozen=True)
 class Task:
@@ -30,7 +32,7 @@ class Task:
     runs: Sequence[RunConfig]
     source: str
     device: str = "cpu"
-    checkpoint_seconds: float = 30.0
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
 def train_task(store: Store, task: Task, stop: Callable[[], bool] = lambda: False) -> int:
