@@ -112,5 +112,7 @@ def test_a_stop_is_heard_between_two_steps_and_leaves_a_checkpoint_alone(tmp_pat
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert files == [checkpoint.checkpoint_path(tmp_path, runs).relative_to(tmp_path)]
     assert checkpoint.load(checkpoint.checkpoint_path(tmp_path, runs))["state"]["step"] == 7
-    assert task.train_task(store, task.Task(runs, "toy")) == len(runs)
+    later_calls = iter(range(100))
+    assert task.train_task(store, task.Task(runs, "toy"), stop=lambda: next(later_calls) > 99) == len(runs)
+    assert next(later_calls) == STUDY.steps + 1 - 7  # the steps that were left, not all of them
     assert list((tmp_path / "checkpoints").iterdir()) == []

@@ -7,7 +7,8 @@ import torch
 from mstudy.errors import ConfigError, LogError, TrainingError
 from mstudy.params import Grid, Study
 from mstudy.runlog.store import Store
-from mstudy.training import pool, sweep
+from mstudy.runlog.writer import write_run
+from mstudy.training import pool, sweep, task
 
 STUDY = Study(
     n_train=64,
@@ -59,6 +60,26 @@ def test_of_an_ensemble_only_what_is_missing_is_trained(store, tmp_path):
     after = contents(store.root)
     assert set(after) == set(before)
     assert {k: v for k, v in after.items() if k != lost.name} == {k: v for k, v in before.items() if k != lost.name}
+
+
+def test_a_kill_between_two_logs_of_an_ensemble_leaves_no_trace(store, tmp_path, monkeypatch):
+    undisturbed = Store(tmp_path / "undisturbed")
+    sweep.train_study("s", STUDY, undisturbed, tmp_path / "a", workers=1)
+    written = []
+
+    def write_one(path, columns, metadata):
+        if written:
+            raise SystemExit  # as a kill, but for the tests
+        written.append(path)
+        write_run(path, columns, metadata)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(task, "write_run", write_one)
+        sweep.train_study("s", STUDY, store, tmp_path / "b", workers=1)
+
+    assert len(contents(store.root)) == 1
+    assert sweep.train_study("s", STUDY, store, tmp_path / "b", workers=1) == 3
+    assert contents(store.root) == contents(undisturbed.root)
 
 
 def test_a_further_seed_leaves_the_old_ensembles_as_they_are():
