@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mstudy.params import Cadence
+from mstudy.training import ensemble
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.minibatches import MiniBatches
 from mstudy.training.mlp import Mlp
@@ -114,6 +115,22 @@ def test_a_diverged_member_is_recorded_and_leaves(data):
     assert logs[0].columns["step"][-1] < logs[0].diverged_step
     assert np.isfinite(logs[0].columns["loss"]).all()
     assert logs[1].columns["step"][-1] == 12
+
+
+def test_divergence_noticed_late_is_logged_as_if_at_once(data, monkeypatch):
+    # On a GPU the members are asked now and then, between logged steps.
+    runs = [replace(BASE, learning_rate=rate, seed=s) for rate in (0.1, 2.0, 5.0, 500.0) for s in (0, 1)]
+    runs = [replace(run, steps=60, cadence=Cadence(dense_steps=2, growth=0.9)) for run in runs]
+    at_once = train_ensemble(runs, data)
+    monkeypatch.setitem(ensemble._STEPS_BETWEEN_CHECKS, "cpu", 16)
+
+    late = train_ensemble(runs, data)
+
+    assert len({log.diverged_step for log in at_once}) > 2
+    for a, b in zip(at_once, late, strict=True):
+        assert a.diverged_step == b.diverged_step
+        for name, values in a.columns.items():
+            np.testing.assert_array_equal(b.columns[name], values, err_msg=name)
 
 
 def test_a_finite_loss_beyond_the_factor_is_divergence_too(data):
