@@ -54,7 +54,7 @@ def plain_losses(config, data):
         nesterov=config.optimizer == "nesterov",
     )
     warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: min(1, (t + 1) / max(config.warmup_steps, 1)))
-    order, losses = MiniBatches(config.n_train, config.batch_size, config.seed), []
+    order, losses = MiniBatches(config.n_train, config.batch_size, [config.seed]), []
 
     def loss_of(rows):
         (w1, b1), (w2, b2) = network.layers(w)
@@ -64,7 +64,7 @@ def plain_losses(config, data):
     for step in range(config.steps + 1):
         losses.append(loss_of(slice(None)).item())
         optimizer.zero_grad()
-        loss_of(order.at(step)).backward()
+        loss_of(order.at(step)[0]).backward()
         optimizer.step()
         warmup.step()
     return losses

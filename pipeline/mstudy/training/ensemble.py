@@ -62,7 +62,9 @@ class Ensemble:
         self._loss_probe = Probe(probing, self._everything, shared.chunk)
         self._probe = Probe(probing, self._samples.first(shared.probe_samples), shared.chunk)
         self._probing = probing
-        self._orders = {run.seed: MiniBatches(shared.n_train, shared.batch_size, run.seed) for run in runs}
+        seeds = sorted({run.seed for run in runs})
+        self._orders = MiniBatches(shared.n_train, shared.batch_size, seeds)
+        self._order_of = np.array([seeds.index(run.seed) for run in runs])
         self._sgd = Sgd(runs, self._network.dtype, device)
         self._sgd_of = list(range(len(runs)))
         self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
@@ -123,10 +125,7 @@ class Ensemble:
     def _batch(self, state: State) -> Batch:
         if self._shared.full_batch:
             return self._everything
-        return self._samples.batch(np.stack([self._order(m).at(state.step) for m in state.members]))
-
-    def _order(self, member: int) -> MiniBatches:
-        return self._orders[self.runs[member].seed]
+        return self._samples.batch(self._orders.at(state.step)[self._order_of[state.members]])
 
     def _rule(self, state: State) -> Sgd:
         if self._sgd_of != state.members:
@@ -191,8 +190,9 @@ class Ensemble:
         if self._shared.full_batch:
             return [self._everything]
         n = self._shared.cadence.batch_sharpness_batches
-        index = np.stack([self._order(m).drawn(state.step, n) for m in state.members])
-        return [self._samples.batch(index[:, k]) for k in range(n)]
+        return [
+            self._samples.batch(index[self._order_of[state.members]]) for index in self._orders.drawn(state.step, n)
+        ]
 
 
 def edge_ratio(loss: Tensor, after: Tensor, slope: Tensor) -> Tensor:
