@@ -58,17 +58,20 @@ class Cadence:
     dense_steps: int = 60
     growth: float = 0.04
     curvature_every: int = 1
-    sharpness_every: int = 16
+    sharpness_every: int = 17
     batch_sharpness_every: int = 0
     batch_sharpness_batches: int = 16
     edge_ratio: bool = False
-    adaptive_factor: float | None = None
+    adaptive_factor: float | None = 3.0
 
     def __post_init__(self) -> None:
         _require(self.dense_steps >= 0, "dense_steps", self.dense_steps, "at least 0")
         _require(0 < self.growth <= 1, "growth", self.growth, "above 0 and at most 1")
         for key in ("curvature_every", "sharpness_every", "batch_sharpness_every"):
-            _require(getattr(self, key) >= 0, key, getattr(self, key), "at least 0 (0 = never)")
+            value = getattr(self, key)
+            _require(
+                value == 0 or (value > 0 and value % 2 == 1), key, value, "odd, or 0 for never (else period 2 hides)"
+            )
         _require(
             self.batch_sharpness_batches >= 2,
             "batch_sharpness_batches",
@@ -76,10 +79,10 @@ class Cadence:
             "at least 2 (one has no standard error)",
         )
         _require(
-            self.adaptive_factor is None or (self.adaptive_factor > 1 and self.curvature_every == 1),
+            self.adaptive_factor is None or self.adaptive_factor > 1,
             "adaptive_factor",
             self.adaptive_factor,
-            "above 1 with curvature_every = 1, or null",
+            "above 1, or null for never",
         )
 
 

@@ -92,7 +92,7 @@ def test_a_trial_sees_one_chunk_and_says_how_many_there_are(data):
 
 def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     # A bare step of two members takes 2 s, a row with the curvature 6 s more, the sharpness 20 s more than a bare row.
-    cadence = Cadence(dense_steps=10, growth=0.5, sharpness_every=4)
+    cadence = Cadence(dense_steps=10, growth=0.5, sharpness_every=3)
     study = replace(STUDY, log=cadence, width=2, steps=30)
     runs = plan_runs("s", study, data)
 
@@ -110,6 +110,6 @@ def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     n_rows = len(logged_steps(cadence, 30))
     assert (plan.n_runs, plan.n_missing, plan.workers) == (100, 100, 2)
     assert plan.estimates[0].training == pytest.approx(100 * 30 * 1.0)
-    assert plan.estimates[0].logging == pytest.approx(100 * (n_rows * 3.0 + n_rows / 4 * 10.0))
+    assert plan.estimates[0].logging == pytest.approx(100 * (n_rows * 3.0 + n_rows / 3 * 10.0))
     assert plan.seconds == pytest.approx((plan.estimates[0].training + plan.estimates[0].logging) / 2)
     assert not (tmp_path / "none").exists()  # a plan leaves nothing behind where nothing was

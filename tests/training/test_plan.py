@@ -69,13 +69,13 @@ def test_gaps_after_the_dense_part_are_odd():
 
 
 def test_sharpness_is_measured_at_the_ends_too():
-    cadence = Cadence(dense_steps=10, growth=0.1, sharpness_every=4, batch_sharpness_every=0)
+    cadence = Cadence(dense_steps=10, growth=0.1, sharpness_every=3, batch_sharpness_every=0)
     logged = logged_steps(cadence, 50)
     schedule = Schedule(cadence, logged)
 
     steps = {step for step in range(51) if schedule.sharpness(step)}
 
-    assert steps == {*logged[::4], 50}
+    assert steps == {*logged[::3], 50}
     assert {step for step in range(51) if schedule.curvature(step)} == set(logged)
     assert not any(schedule.batch_sharpness(step) for step in range(51))
 

@@ -8,7 +8,9 @@ one gap.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import islice, pairwise
+
+import numpy as np
 
 from mstudy.params import Cadence
 from mstudy.training.cadence import Schedule
@@ -23,9 +25,9 @@ _FLOOR = 0.01  # of the largest curvature remembered: the logarithm of anything 
 
 def changed_fast(rows: Rows, member: int, factor: float) -> bool:
     """Whether the member's last row stands out: curvature `factor` times its last, or more than its noise explains."""
-    steps = sorted(rows.by_run[member])[-_REMEMBERED - 1 :]
-    values = [float(rows.by_run[member][step][_CURVATURE]) for step in steps]
-    values = [value for value in values if math.isfinite(value)]
+    by_step = rows.by_run[member]
+    found = (float(by_step[step][_CURVATURE]) for step in sorted(by_step, reverse=True))
+    values = list(islice((value for value in found if math.isfinite(value)), _REMEMBERED + 1))[::-1]
     if len(values) < 2:
         return False
     floor = _FLOOR * max(abs(value) for value in values)
@@ -49,4 +51,4 @@ def replay(ensemble: Ensemble, before: State, rows: Rows, members: list[int], un
     for run, found in zip(rows.by_run, again.by_run, strict=True):
         for step, row in found.items():
             if before.step < step < until:
-                run[step] = row
+                run[step] = np.where(np.isnan(run[step]), row, run[step]) if step in run else row

@@ -52,7 +52,7 @@ class Training:
         self._schedule = Schedule(cadence, logged_steps(cadence, self._shared.steps))
         self._rows = Rows.empty(len(runs))
         self._state = self._ensemble.start()
-        self._before: State | None = None  # at the last logged step; kept for adaptive logging alone
+        self._before: State | None = None  # at the last row with a curvature; kept for adaptive logging alone
 
     @property
     def finished(self) -> bool:
@@ -67,7 +67,7 @@ class Training:
     def step(self) -> None:
         """One step of all members, logged where the cadence says so."""
         step, factor = self._state.step, self._shared.cadence.adaptive_factor
-        here = self._state.copy() if factor is not None and self._schedule.logs(step) else None
+        here = self._state.copy() if factor is not None and self._schedule.curvature(step) else None
         self._ensemble.advance(self._state, self._rows, self._schedule)
         if here is not None and factor is not None:
             self._fill_the_gap(step, factor)
