@@ -26,7 +26,9 @@ _FLOOR = 0.01  # of the largest curvature remembered: the logarithm of anything 
 def changed_fast(rows: Rows, member: int, factor: float) -> bool:
     """Whether the member's last row stands out: curvature `factor` times its last, or more than its noise explains."""
     by_step = rows.by_run[member]
-    found = (float(by_step[step][_CURVATURE]) for step in sorted(by_step, reverse=True))
+    found = [float(by_step[step][_CURVATURE]) for step in sorted(by_step, reverse=True)]
+    if not found or not math.isfinite(found[0]):  # else an older change would be taken for that of the last gap
+        return False
     values = list(islice((value for value in found if math.isfinite(value)), _REMEMBERED + 1))[::-1]
     if len(values) < 2:
         return False
