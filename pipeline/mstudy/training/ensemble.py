@@ -175,7 +175,8 @@ class Ensemble:
             shared if self._probe.batch.n_samples == batch.n_samples else None,
         )
         values |= vars(found)
-        values["directional_curvature"] = torch.where(_moves(w, update), found.directional_curvature, nothing)
+        moves = _moves(w, update)
+        values["directional_curvature"] = torch.where(moves, found.directional_curvature, nothing)
         if self._probe.batch.n_samples < self._shared.n_train:
             values["loss"] = self._loss_probe.loss(w)
         if schedule.batch_sharpness(step):
@@ -183,7 +184,7 @@ class Ensemble:
             values |= {"batch_sharpness": mean, "batch_sharpness_se": error}
         if self._shared.cadence.edge_ratio:
             after = evaluate(self._network, w + update, batch, LOSS, self._shared.chunk).loss.double()
-            values["edge_ratio"] = edge_ratio(values["batch_loss"], after, slope)
+            values["edge_ratio"] = torch.where(moves, edge_ratio(values["batch_loss"], after, slope), nothing)
         return torch.stack([values[name] for name in QUANTITIES], dim=1).cpu().numpy()
 
     def _drawn(self, state: State) -> list[Batch]:
