@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mstudy.training.rows import inner
+from mstudy.training.rows import inner, norms
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,16 @@ def top_eigenpair(
     product: Callable[[Tensor], Tensor],
     start: Tensor,
     max_products: int = 30,
-    relative_residual: float = 0.05,
+    relative_residual: float = 0.005,
 ) -> TopEigenpair:
     """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
-    product: v -> H v on (n_members, n_parameters). start: same shape, not zero; an earlier eigenvector saves most
-    of the work. A member is done when its residual is at most `relative_residual` times its eigenvalue, or after
-    `max_products` products; the residual says which. What a member gets does not depend on when the others are done.
+    product: v -> H v on (n_members, n_parameters). start: same shape; an earlier eigenvector saves some of the work.
+    A member is done when its residual is at most `relative_residual` times its eigenvalue, or after `max_products`
+    products; the residual says which. What a member gets does not depend on when the others are done.
     """
-    basis = [start / start.norm(dim=1, keepdim=True)]
+    # An earlier eigenvector may have been overtaken by another; by itself it would be found again, its residual small.
+    basis = [_unit(_unit(start) + _unit(product(_noise(start))))]
     diagonal: list[Tensor] = []
     off_diagonal: list[Tensor] = []
     limit = min(max_products, start.shape[1])
@@ -60,7 +61,18 @@ def top_eigenpair(
         if bool(done.all()) or len(basis) == limit:
             return TopEigenpair(value, _combined(basis, coefficients.to(start.dtype)), residual)
         # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
-        basis.append(image / norm.clamp_min(torch.finfo(norm.dtype).tiny)[:, None])
+        basis.append(_unit(image))
+
+
+def _noise(like: Tensor) -> Tensor:
+    """The same random numbers for every member, always: its image under the Hessian leans to the sharp directions."""
+    numbers = torch.randn(like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return numbers.to(like).expand_as(like).contiguous()
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Each row of norm 1, or 0 where it is 0."""
+    return rows / norms(rows).to(rows.dtype).clamp_min(torch.finfo(rows.dtype).tiny)[:, None]
 
 
 def _combined(basis: list[Tensor], coefficients: Tensor) -> Tensor:
