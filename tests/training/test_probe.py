@@ -184,10 +184,13 @@ def test_each_member_has_draws_of_its_own_seed(toy):
     assert together[0].columns["batch_sharpness"][0] != together[1].columns["batch_sharpness"][0]
 
 
-def test_curvature_of_a_subset_beside_the_loss_of_all(toy):
-    columns = train_ensemble([replace(RUN, probe_samples=11)], toy)[0].columns
+@pytest.mark.parametrize("batch_size", [8, 40])
+def test_curvature_of_a_subset_beside_the_loss_of_all(toy, batch_size):
+    run = replace(RUN, batch_size=batch_size, probe_samples=11)
 
-    for step, weights, gradient in trajectory(toy, RUN):
+    columns = train_ensemble([run], toy)[0].columns
+
+    for step, weights, gradient in trajectory(toy, run):
         loss = linear_step(toy, np.arange(40), weights)[0]
         factor = linear_step(toy, np.arange(11), weights)[2]
         assert columns["loss"][step] == pytest.approx(loss, rel=1e-5)
@@ -219,7 +222,7 @@ def test_the_steps_own_evaluation_serves_as_well_as_a_fresh_one(model):
 
 
 def test_a_full_batch_run_logs_the_same_when_it_measures_by_itself(toy):
-    # 39 samples to measure on leave the step's own evaluation unused; 40 use it. The data's last sample is a copy.
+    # The second half of the data is a copy of the first: 20 samples to measure on leave the step's evaluation unused.
     doubled = replace(toy, inputs=toy.inputs[[*range(20), *range(20)]], targets=toy.targets[[*range(20), *range(20)]])
     full = replace(RUN, batch_size=40, model="mlp-tanh-5")
 
