@@ -13,7 +13,7 @@ from mstudy.training.state import Rows
 from mstudy.training.training import Training, train_ensemble
 from torch import device, equal
 
-SPARSE = Cadence(dense_steps=0, growth=0.3, sharpness_every=0)
+SPARSE = Cadence(dense_steps=0, growth=0.3, sharpness_every=0, adaptive_factor=None)
 JUMPING = RunConfig(
     study="t",
     dataset="toy",
@@ -61,7 +61,9 @@ def test_a_jump_between_two_rows_is_logged_step_by_step(data):
 
     jumped, calm = (log.columns for log in train_ensemble([JUMPING, steady], data))
 
-    every = columns_of(replace(JUMPING, cadence=Cadence(dense_steps=120, sharpness_every=0)), data)
+    every = columns_of(
+        replace(JUMPING, cadence=Cadence(dense_steps=120, sharpness_every=0, adaptive_factor=None)), data
+    )
     sparse = columns_of(replace(JUMPING, cadence=SPARSE), data)["step"].tolist()
     assert {63, 82} < set(sparse)
     assert set(range(63, 83)) < set(jumped["step"].tolist())
@@ -98,7 +100,7 @@ def test_a_replay_repeats_the_run_to_the_bit(data, changes):
 
 
 def test_rows_and_weights_are_those_of_a_run_without_adaptive_logging(data):
-    cadence = replace(JUMPING.cadence, sharpness_every=3, batch_sharpness_every=4)
+    cadence = replace(JUMPING.cadence, sharpness_every=3, batch_sharpness_every=5)
     run = replace(JUMPING, cadence=cadence)
     trainings = [
         Training([r], data, device("cpu")) for r in (run, replace(run, cadence=replace(cadence, adaptive_factor=None)))

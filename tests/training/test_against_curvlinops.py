@@ -29,6 +29,8 @@ CASES = [
     ("transformer-1-4-2", (4,)),
 ]
 
+NOTHING = torch.zeros(1, 1, dtype=torch.float64)
+
 
 class HalfSquare(nn.MSELoss):
     """torch averages over the outputs too; ours is half the sum over them."""
@@ -97,7 +99,7 @@ def test_sharpness(case, rng):
     ours, theirs, network = case
     start = rows(rng.normal(size=network.n_parameters), network)
 
-    found = top_eigenpair(ours, start, max_products=100, relative_residual=1e-7)
+    found = top_eigenpair(ours, start, NOTHING, max_products=100, relative_residual=1e-7)
 
     expected = eigsh(theirs, k=1, which="LA", tol=1e-10, v0=start[0, : network.n_parameters].numpy())[0][0]
     assert found.value.item() == pytest.approx(expected, rel=1e-6)
@@ -119,6 +121,6 @@ def test_explicit_perceptron(rng):
 
     batch = Batch(x, torch.eye(3, dtype=torch.float64)[y], shared=True)
     product = network.evaluate(w, batch, CURVATURE).hessian_operator()
-    found = top_eigenpair(product, w, max_products=50, relative_residual=1e-7)
+    found = top_eigenpair(product, w, NOTHING, max_products=50, relative_residual=1e-7)
 
     assert found.value.item() == pytest.approx(eigsh(operator, k=1, which="LA", tol=1e-10)[0][0], rel=1e-6)

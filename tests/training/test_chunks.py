@@ -140,11 +140,11 @@ def test_a_probe_holds_no_more_than_its_chunk_whatever_it_measures(chunk):
     network = Watched(network_of("mlp-tanh-4"))
     w, batch = weights(network), random_batch((2, 3), True)
     v = random_directions(network, w)
-    whole = Probe(network, batch, 1000).measure(w, v, v.clone(), None)
+    whole = Probe(network, batch, 1000).measure(w, v, v.clone(), v, None)
     network.asked.clear()
     probe = Probe(network, batch, chunk)
 
-    losses, found = probe.loss(w), probe.measure(w, v, v.clone(), None)
+    losses, found = probe.loss(w), probe.measure(w, v, v.clone(), v, None)
 
     assert max(members * samples for members, samples in network.asked) <= chunk
     torch.testing.assert_close(losses, whole.loss)

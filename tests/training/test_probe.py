@@ -39,7 +39,7 @@ RUN = RunConfig(
     divergence_factor=1000.0,
     probe_samples=40,
     chunk=4096,
-    cadence=Cadence(dense_steps=4, sharpness_every=1, batch_sharpness_every=2, batch_sharpness_batches=5),
+    cadence=Cadence(dense_steps=4, sharpness_every=1, batch_sharpness_every=3, batch_sharpness_batches=5),
 )
 
 
@@ -67,7 +67,7 @@ def test_curvature_along_any_direction_of_the_quadratic(quadratic, rng):
     u[:17, :17] = torch.eye(17)
     scales = torch.logspace(-100, 100, 20, dtype=torch.float64)[:, None]
 
-    found = Probe(network, batch, 4096).measure(w, u * scales, None, None)
+    found = Probe(network, batch, 4096).measure(w, u * scales, None, u, None)
 
     d = u[:, :17].numpy()
     np.testing.assert_allclose(found.directional_curvature, d**2 @ EIGENVALUES / (d**2).sum(axis=1), rtol=1e-11)
@@ -82,7 +82,7 @@ def test_an_update_whose_square_leaves_the_range_of_float32():
     update = torch.zeros(2, network.row_length)
     update[:, :17] = torch.tensor([[1e-25], [1e25]])
 
-    found = Probe(network, batch, 4096).measure(torch.zeros_like(update), update, None, None)
+    found = Probe(network, batch, 4096).measure(torch.zeros_like(update), update, None, update, None)
 
     np.testing.assert_allclose(found.directional_curvature, EIGENVALUES.mean(), rtol=1e-5)
 
@@ -91,7 +91,7 @@ def test_sharpness_of_the_quadratic(quadratic, rng):
     network, batch = quadratic
     w, start = (padded_rows(rng.normal(size=(5, 17)), network) for _ in range(2))
 
-    found = Probe(network, batch, 4096).measure(w, None, start, None)
+    found = Probe(network, batch, 4096).measure(w, None, start, start, None)
 
     np.testing.assert_allclose(found.sharpness, max(SPECTRUM), rtol=1e-3)
     v = start[:, :17].numpy()  # overwritten by the eigenvector
@@ -121,7 +121,7 @@ def test_curvature_of_the_linear_softmax_model(rng):
     batch = Batch(torch.tensor(x), torch.eye(n_classes, dtype=torch.float64)[torch.tensor(labels)], shared=True)
     start = u.clone()
 
-    found = Probe(network, batch, 4096).measure(w, u, start, None)
+    found = Probe(network, batch, 4096).measure(w, u, start, u, None)
 
     ones = np.hstack([x, np.ones((n, 1))])
     for k in range(2):
@@ -149,9 +149,9 @@ def trajectory(data, run):
     """The run's weights (7, 3) before each step and its gradients, in float64."""
     network = Mlp((6, 3), "tanh", OBJECTIVES["squared_error"])
     weights = network.initial_weights(run.seed)[:21].double().numpy().reshape(7, 3)
-    order = MiniBatches(run.n_train, run.batch_size, run.seed)
+    order = MiniBatches(run.n_train, run.batch_size, [run.seed])
     for step in range(run.steps + 1):
-        gradient = linear_step(data, order.at(step), weights)[1]
+        gradient = linear_step(data, order.at(step)[0], weights)[1]
         yield step, weights, gradient
         weights = weights - run.learning_rate * gradient
 
@@ -161,10 +161,10 @@ def test_batch_sharpness_and_its_error_over_the_batches_drawn(toy):
 
     columns = train_ensemble([run], toy)[0].columns
 
-    order, measured = MiniBatches(40, 8, 3), []
+    order, measured = MiniBatches(40, 8, [3]), []
     for step, weights, _ in trajectory(toy, run):
-        if step in (0, 2, 4, 5):  # every second row, and the last
-            parts = [linear_step(toy, rows, weights) for rows in order.drawn(step, 5)]
+        if step in (0, 3, 5):  # every third row, and the last
+            parts = [linear_step(toy, rows, weights) for rows in order.drawn(step, 5)[:, 0]]
             ratios = [curvature_of(factor, gradient) for _, gradient, factor in parts]
             measured.append(step)
             assert columns["batch_sharpness"][step] == pytest.approx(np.mean(ratios), rel=1e-5)
@@ -212,8 +212,8 @@ def test_the_steps_own_evaluation_serves_as_well_as_a_fresh_one(model):
     probe, at = Probe(network, batch, 4096), network.evaluate(w, batch, CURVATURE)
     update = at.gradient().clone()  # as a step does, before anything is measured
 
-    shared = probe.measure(w, update, starts[0], at)
-    fresh = probe.measure(w, update, starts[1], None)
+    shared = probe.measure(w, update, starts[0], update, at)
+    fresh = probe.measure(w, update, starts[1], update, None)
 
     for name, values in vars(fresh).items():
         assert torch.isfinite(values).all()
@@ -262,7 +262,7 @@ def test_logged_edge_ratio_belongs_to_the_steps_own_batch(toy, batch_size):
 
     found = train_ensemble([run], toy)[0].columns["edge_ratio"]
 
-    order = MiniBatches(40, batch_size, 3)
+    order = MiniBatches(40, batch_size, [3])
     for step, _, gradient in trajectory(toy, run):
-        factor = linear_step(toy, order.at(step), np.zeros((7, 3)))[2]
+        factor = linear_step(toy, order.at(step)[0], np.zeros((7, 3)))[2]
         assert found[step] == pytest.approx(0.05 / 2 * curvature_of(factor, gradient), rel=1e-3)

@@ -39,6 +39,8 @@ RUN = RunConfig(
     cadence=Cadence(sharpness_every=0),
 )
 
+NOTHING = torch.zeros(1, 1, dtype=torch.float64)
+
 
 @pytest.fixture(scope="module")
 def quadratic():
@@ -114,6 +116,13 @@ def spectrum_product(spectrum):
     return lambda v: values * v
 
 
+def leaning(spectrum):
+    """A gradient: as steep along each direction as its eigenvalue makes it, at a random distance."""
+    values = torch.as_tensor(spectrum)
+    distance = torch.randn(len(values), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return (values * distance.to(values.dtype))[None]
+
+
 def basis_vector(n, k, mixed_in=0.0, other=0):
     v = torch.zeros(1, n, dtype=torch.float64)
     v[0, k] = 1
@@ -125,7 +134,7 @@ def basis_vector(n, k, mixed_in=0.0, other=0):
 def test_a_start_orthogonal_to_the_top_eigenvector_still_finds_it(mixed_in):
     spectrum = [10.0, 8.0, *np.linspace(0, 5, 200)]
 
-    found = top_eigenpair(spectrum_product(spectrum), basis_vector(202, 1, mixed_in))
+    found = top_eigenpair(spectrum_product(spectrum), basis_vector(202, 1, mixed_in), leaning(spectrum))
 
     assert found.value.item() == pytest.approx(10.0, rel=0.01)
     assert found.vector.abs().argmax().item() == 0
@@ -133,9 +142,11 @@ def test_a_start_orthogonal_to_the_top_eigenvector_still_finds_it(mixed_in):
 
 def test_a_warm_start_after_another_eigenvector_has_taken_the_lead():
     before, after = [10.0, 8.0, *np.linspace(0, 5, 200)], [9.0, 12.0, *np.linspace(0, 5, 200)]
-    first = top_eigenpair(spectrum_product(before), torch.ones(1, 202, dtype=torch.float64), relative_residual=1e-12)
+    first = top_eigenpair(
+        spectrum_product(before), torch.ones(1, 202, dtype=torch.float64), NOTHING, relative_residual=1e-12
+    )
 
-    second = top_eigenpair(spectrum_product(after), first.vector)
+    second = top_eigenpair(spectrum_product(after), first.vector, leaning(after))
 
     assert second.value.item() == pytest.approx(12.0, rel=0.01)
     assert second.vector.abs().argmax().item() == 1
@@ -151,13 +162,13 @@ def test_sharpness_at_the_default_settings_when_the_gap_is_small(gap, dtype):
     start = torch.randn(4, 505, generator=generator, dtype=torch.float64).to(dtype)
     start[0], start[1] = torch.eye(505, dtype=dtype)[1], torch.eye(505, dtype=dtype)[0]
 
-    found = top_eigenpair(lambda v: spectrum * v, start)
+    found = top_eigenpair(lambda v: spectrum * v, start, leaning(spectrum))
 
     exact = (spectrum * found.vector - found.value[:, None].to(dtype) * found.vector).norm(dim=1)
     np.testing.assert_allclose(found.residual, exact, rtol=0.05, atol=1e-5)
     error = (1 - found.value).abs()
     assert ((error <= 0.01) | (found.residual > 0.01)).all()
-    assert (found.residual <= 0.005 * found.value).all()
+    assert (found.residual <= 0.01 * found.value).all()
 
 
 def test_an_unfinished_search_says_so_by_its_residual():
@@ -165,10 +176,10 @@ def test_an_unfinished_search_says_so_by_its_residual():
     # distance to some eigenvalue, not to the largest.
     spectrum = torch.linspace(0.5, 1, 300, dtype=torch.float64)
 
-    found = top_eigenpair(lambda v: spectrum * v, torch.ones(1, 300, dtype=torch.float64), max_products=2)
+    found = top_eigenpair(lambda v: spectrum * v, torch.ones(1, 300, dtype=torch.float64), NOTHING, max_products=2)
 
     assert found.value.item() < 0.99
-    assert found.residual.item() > 0.005 * found.value.item()
+    assert found.residual.item() > 0.01 * found.value.item()
     assert (spectrum - found.value).abs().min() <= found.residual.item()
 
 

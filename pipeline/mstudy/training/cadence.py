@@ -39,7 +39,7 @@ class Schedule:
         return step in self._curvature
 
     def sharpness(self, step: int) -> bool:
-        """Whether the row has lambda_max, which costs some twenty gradients."""
+        """Whether the row has lambda_max, which costs some ten gradients."""
         return step in self._sharpness
 
     def batch_sharpness(self, step: int) -> bool:

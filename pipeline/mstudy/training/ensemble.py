@@ -166,12 +166,11 @@ class Ensemble:
         values = dict.fromkeys(QUANTITIES, nothing)
         values |= {"batch_loss": at.loss.double(), "grad_norm": norms(gradient), "update_norm": norms(update)}
         slope = inner(gradient, update)
-        if schedule.sharpness(step) and not bool(state.eigenvectors.any()):
-            state.eigenvectors.copy_(gradient)  # lies where the loss is steep, hence mostly in the sharp directions
         found = self._probe.measure(
             w,
             update if schedule.curvature(step) else None,
             state.eigenvectors if schedule.sharpness(step) else None,
+            gradient,
             shared if self._probe.batch.n_samples == batch.n_samples else None,
         )
         values |= vars(found)

@@ -40,21 +40,22 @@ class Probe:
         return torch.cat([evaluate(self._network, w[g], self.batch, LOSS, self._chunk).loss.double() for g in groups])
 
     def measure(
-        self, w: Tensor, update: Tensor | None, eigenvectors: Tensor | None, at: Evaluation | None
+        self, w: Tensor, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor, at: Evaluation | None
     ) -> Measurement:
         """Loss and curvature at `w` (n_members, row_length).
 
         update: the direction of the directional curvature, shaped as `w`; None leaves it out. eigenvectors: start of
-        the search for the sharpness, overwritten by what it finds; None leaves it out. at: an evaluation of these
-        samples at `w` of order CURVATURE, where the caller has one already.
+        the search for the sharpness, overwritten by what it finds; None leaves it out. gradient: of the step, shaped
+        as `w`; the search may turn to where it points. at: an evaluation of these samples at `w` of order CURVATURE,
+        where the caller has one already.
         """
         if at is not None:
-            return _measure(at, update, eigenvectors)
+            return _measure(at, update, eigenvectors, gradient)
         order = LOSS if update is None and eigenvectors is None else CURVATURE
         parts = []
         for group in in_groups(w, self.batch, self._chunk):
             at = evaluate(self._network, w[group], self.batch, order, self._chunk)
-            parts.append(_measure(at, _part(update, group), _part(eigenvectors, group)))
+            parts.append(_measure(at, _part(update, group), _part(eigenvectors, group), gradient[group]))
         return Measurement(*(torch.cat(column) for column in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
@@ -75,11 +76,11 @@ def batch_sharpness(network: Network, w: Tensor, batches: Iterable[Batch], chunk
     return mean, torch.sqrt(squares / (n * max(n - 1, 1)))
 
 
-def _measure(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None) -> Measurement:
+def _measure(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor) -> Measurement:
     loss = at.loss.double()
     curvature = value = residual = torch.full_like(loss, torch.nan)
     if eigenvectors is not None:  # first: the curvature along the update may use up what the evaluation recorded
-        top = top_eigenpair(at.hessian_operator(), eigenvectors)
+        top = top_eigenpair(at.hessian_operator(), eigenvectors, gradient)
         value, residual = top.value, top.residual
         eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, eigenvectors))
     if update is not None:

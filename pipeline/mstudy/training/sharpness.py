@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mstudy.training.rows import inner, norms
 
+_MIXED_IN = 0.3
+
 
 @dataclass(frozen=True)
 class TopEigenpair:
@@ -27,17 +29,21 @@ class TopEigenpair:
 def top_eigenpair(
     product: Callable[[Tensor], Tensor],
     start: Tensor,
+    beside: Tensor,
     max_products: int = 30,
-    relative_residual: float = 0.005,
+    min_products: int = 4,
+    relative_residual: float = 0.01,
 ) -> TopEigenpair:
     """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
-    product: v -> H v on (n_members, n_parameters). start: same shape; an earlier eigenvector saves some of the work.
-    A member is done when its residual is at most `relative_residual` times its eigenvalue, or after `max_products`
-    products; the residual says which. What a member gets does not depend on when the others are done.
+    product: v -> H v on (n_members, n_parameters). start: same shape; an earlier eigenvector, which saves most of the
+    work, or zeros. beside: a direction that leans to the sharp ones, as the gradient does; a share of it is mixed in,
+    since an eigenvector that has been overtaken by another would by itself be found again, its residual small.
+    A member is done when its residual is at most `relative_residual` times its eigenvalue, after `min_products`
+    products at least and `max_products` at most; the residual says which. What a member gets does not depend on when
+    the others are done. Where both starts are zero there is nothing to search from: NaN.
     """
-    # An earlier eigenvector may have been overtaken by another; by itself it would be found again, its residual small.
-    basis = [_unit(_unit(start) + _unit(product(_noise(start))))]
+    basis = [_unit(_unit(start) + _MIXED_IN * _unit(beside))]
     diagonal: list[Tensor] = []
     off_diagonal: list[Tensor] = []
     limit = min(max_products, start.shape[1])
@@ -57,17 +63,13 @@ def top_eigenpair(
         residual = torch.where(done, residual, off_diagonal[-1] * vectors[:, -1, -1].abs())
         coefficients[~done, : len(basis)] = vectors[~done, :, -1]
         # A member that has blown up has no eigenvalue to wait for.
-        done = done | (residual <= relative_residual * value.abs()) | ~torch.isfinite(residual)
+        enough = residual <= relative_residual * value.abs() if len(basis) >= min_products else torch.zeros_like(done)
+        done = done | enough | ~torch.isfinite(residual)
         if bool(done.all()) or len(basis) == limit:
+            value = torch.where(norms(basis[0]) > 0, value, torch.nan)
             return TopEigenpair(value, _combined(basis, coefficients.to(start.dtype)), residual)
         # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
         basis.append(_unit(image))
-
-
-def _noise(like: Tensor) -> Tensor:
-    """The same random numbers for every member, always: its image under the Hessian leans to the sharp directions."""
-    numbers = torch.randn(like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return numbers.to(like).expand_as(like).contiguous()
 
 
 def _unit(rows: Tensor) -> Tensor:
