@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch
 from mstudy.training.objectives import Objective
@@ -38,7 +39,7 @@ class ModuleNetwork:
         self._build = build
         self.objective, self.dtype = objective, dtype
         self._module = self._fresh(0).to(device)
-        self._names = [name for name, _ in self._module.named_parameters()]
+        self._places = _places(self._module)
         self._shapes = [tuple(p.shape) for p in self._module.parameters()]
         sizes = [math.prod(shape) for shape in self._shapes]
         self._ends = list(accumulate(sizes))
@@ -86,22 +87,35 @@ class ModuleNetwork:
 
     def outputs(self, parts: list[Tensor], batch: Batch, n_members: int) -> Tensor:
         """The module's outputs, (n_members, n_samples, ..., n_outputs)."""
-        named = dict(zip(self._names, parts, strict=True))
         if n_members == 1:
-            x = batch.x if batch.shared else batch.x[0]
-            outputs: Tensor = functional_call(self._module, named, (x,))
-            return outputs[None]
+            return self._call(parts, batch.x if batch.shared else batch.x[0])[None]
         call = vmap(self._call, in_dims=(0, None if batch.shared else 0))
-        return call(named, batch.x)
+        return call(parts, batch.x)
 
-    def _call(self, named: dict[str, Tensor], x: Tensor) -> Tensor:
-        outputs: Tensor = functional_call(self._module, named, (x,))
+    def _call(self, parts: list[Tensor], x: Tensor) -> Tensor:
+        for held, name, index in self._places:
+            held[name] = parts[index]
+        outputs: Tensor = self._module(x)
         return outputs
 
     def _fresh(self, seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self._build().to(self.dtype)
+
+
+def _places(module: nn.Module) -> list[tuple[dict[str, Any], str, int]]:
+    """Where the module looks for its parameters: (dictionary, key there, place among `module.parameters()`).
+
+    To put weights there is what torch.func.functional_call does, without the search by name that it makes each time.
+    """
+    place = {parameter: index for index, parameter in enumerate(module.parameters())}
+    return [
+        (part._parameters, name, place[parameter])
+        for part in module.modules()
+        for name, parameter in part._parameters.items()
+        if parameter is not None
+    ]
 
 
 class ModuleEvaluation:
@@ -136,7 +150,8 @@ class ModuleEvaluation:
         if self._gradients is None:
             create = self._order == CURVATURE
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
-            self._gradients = list(torch.autograd.grad(self._loss.sum(), self._leaves, create_graph=create))
+            ones = torch.ones_like(self._loss)
+            self._gradients = list(torch.autograd.grad(self._loss, self._leaves, ones, create_graph=create))
         return self._gradients
 
     def _product(self, v: Tensor, keep: bool) -> Tensor:

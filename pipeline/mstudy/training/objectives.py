@@ -42,7 +42,7 @@ def _squared_error_curvature(f: Tensor, d: Tensor, out: Tensor) -> Tensor:
 
 
 def _cross_entropy(f: Tensor, y: Tensor) -> Tensor:
-    return -(torch.log_softmax(f, dim=2) * y).sum(dim=(1, 2)) / f.shape[1]
+    return (torch.log_softmax(f, dim=2) * y).sum(dim=(1, 2)) / -f.shape[1]
 
 
 def _cross_entropy_residual(f: Tensor, y: Tensor, out: Tensor) -> Tensor:
