@@ -20,13 +20,18 @@ lint: .venv/dev  ## Set up and check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/study  ## Set up and time training against the loop one would write
-	$(BIN)/python benchmarks/training.py
+bench: .venv/bench  ## Set up, time training and curvature, write benchmarks/README.md (5 minutes, on an idle machine)
+	$(BIN)/python -m benchmarks
 
 .venv/study: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -e '.[train,pipeline]'
 	@touch $@
+
+.venv/bench: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[train,pipeline,bench]'
+	@touch $@ .venv/study
 
 .venv/dev: pyproject.toml
 	$(PYTHON) -m venv .venv

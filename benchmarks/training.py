@@ -1,97 +1,71 @@
-"""Time of one training step of one run: the ensemble against the loop that a user would write.
-
-One process, one thread, the default study's perceptron on digits, in one go; the best of several repetitions of
-each. Nothing is logged on either side. Writes benchmarks/README.md.
-"""
+"""Time of one training step of one run: the library against the loop that a user would write, and against JAX."""
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
 import torch
-from mstudy.params import Study
-from mstudy.training.ensemble import train_ensemble
-from mstudy.training.plan import RunConfig
-from mstudy.training.sweep import dataset, ensembles, study_runs
+from mstudy.training.engine import choose_engine
+from mstudy.training.task import dataset
 
-REPETITIONS = 5
-STEPS = {16: 400, 64: 200, 256: 100, 512: 60, 1797: 40}
+from benchmarks import jax_ensemble
+from benchmarks.contenders import ensemble_step, gentle_digits, plain_step
+from benchmarks.pair import Job, Pair
+from benchmarks.timing import BLOCK_SECONDS, ROUNDS, least, table
 
-
-def loop(run: RunConfig) -> None:
-    """torch.nn, autograd and torch.optim.SGD, one network."""
-    data = dataset(run.dataset)
-    x, y = torch.tensor(data.inputs, dtype=torch.float32), torch.eye(data.n_classes)[torch.tensor(data.labels)]
-    torch.manual_seed(run.seed)
-    network = torch.nn.Sequential(
-        torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 10)
-    )
-    optimizer = torch.optim.SGD(network.parameters(), run.learning_rate, run.momentum)
-    for _ in range(run.steps):
-        rows = slice(None) if run.full_batch else torch.randint(run.n_train, (run.batch_size,))
-        loss = ((network(x[rows]) - y[rows]) ** 2).sum(dim=1).mean() / 2
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+BATCH_SIZES = (16, 64, 256, 512, 1797)
+JAX_WIDTHS = (1, 8, 64)
 
 
-def microseconds(train: Callable[[int], object], steps: int) -> float:
-    """Best time of one step: of three times the steps, less that of the steps, so that start and end cancel."""
-    best = {steps: float("inf"), 3 * steps: float("inf")}
-    for _ in range(REPETITIONS):
-        for n in best:
-            start = time.perf_counter()
-            train(n)
-            best[n] = min(best[n], time.perf_counter() - start)
-    return (best[3 * steps] - best[steps]) / (2 * steps) * 1e6
+def section() -> str:
+    """The section of the README."""
+    widths, rows = {}, []
+    with Pair() as pair:
+        for b in BATCH_SIZES:
+            alone, ours, widths[b] = _one_process(b)
+            alone_2 = pair.seconds(Job(b, 0, round(BLOCK_SECONDS / alone)))
+            ours_2 = pair.seconds(Job(b, widths[b], max(1, round(BLOCK_SECONDS / (ours * widths[b])))))
+            rows.append((b, alone, ours, alone_2, ours_2))
+    jax = _jax(widths)
+    return _text([_line(row, widths[row[0]], jax.get(row[0])) for row in rows])
 
 
-def measure() -> list[tuple[int, int, float, float]]:
-    """Batch size, ensemble width, µs of the loop, µs of the ensemble per run."""
-    data = dataset("digits")
-    rows = []
-    for batch_size, steps in sorted(STEPS.items()):
-        gentle = [r for r in study_runs("digits", Study()) if r.batch_size == batch_size and r.learning_rate < 0.1]
-        task = ensembles(gentle)[0]
-        looped = microseconds(lambda n, run=task[0]: loop(replace(run, steps=n)), steps)
-        together = microseconds(lambda n, task=task: train_ensemble(_quiet(task, n), data), steps)
-        rows.append((batch_size, len(task), looped, together / len(task)))
-    return rows
+def _one_process(batch_size: int) -> tuple[float, float, int]:
+    """Seconds of the loop's step, of ours a run, and our width."""
+    data, runs = dataset("digits"), gentle_digits(batch_size)
+    width = choose_engine(runs, data, torch.device("cpu"), workers=2).width
+    alone, together = least([plain_step(runs[0], data), ensemble_step(runs[:width], data)])
+    return alone, together / width, width
 
 
-def _quiet(task: list[RunConfig], steps: int) -> list[RunConfig]:
-    """Logged at steps that double: one row more for three times the steps."""
-    return [replace(run, steps=steps, dense_steps=0, growth=1.0, sharpness_every=10**6) for run in task]
+def _jax(widths: dict[int, int]) -> dict[int, tuple[float, int, float]]:
+    """By batch size: microseconds at our width, JAX's best width and microseconds there; nothing without JAX."""
+    if not jax_ensemble.installed():
+        return {}
+    tried = {b: sorted({*JAX_WIDTHS, width}) for b, width in widths.items()}
+    times = jax_ensemble.measured([(b, k) for b, ks in tried.items() for k in ks])
+    best = {b: min(ks, key=lambda k: times[b, k]) for b, ks in tried.items()}
+    return {b: (times[b, widths[b]], best[b], times[b, best[b]]) for b in widths}
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    table = "\n".join(
-        f"| {b} | {width} | {looped:.0f} | {together:.0f} | {looped / together:.1f} |"
-        for b, width, looped, together in measure()
-    )
-    text = f"""# Benchmarks
+def _line(row: tuple[int, float, float, float, float], width: int, jax: tuple[float, int, float] | None) -> list[str]:
+    batch_size, alone, ours, alone_2, ours_2 = row
+    cells = [f"{batch_size}", f"{width}", f"{alone * 1e6:.0f}", f"{ours * 1e6:.0f}", f"{alone / ours:.2f}"]
+    cells += [f"{alone_2 * 1e6:.0f}", f"{ours_2 * 1e6:.0f}", f"{alone_2 / ours_2:.2f}"]
+    if jax is None:
+        return [*cells, "not installed", "not installed"]
+    same, best_width, best = jax
+    return [*cells, f"{same:.0f}", f"{best:.0f} (width {best_width})"]
 
-Written by `make bench`; ratios are within one run on one machine.
 
-## One training step of one run (`benchmarks/training.py`)
+def _text(rows: list[list[str]]) -> str:
+    head = ["batch size", "width", "loop", "ours", "loop / ours"]
+    head += ["two loops", "two workers", "loops / workers", "JAX, our width", "JAX, its best"]
+    return f"""## One step of training, digits (`benchmarks/training.py`)
 
-Perceptron 64-64-64-10 on digits, squared error; {platform.machine()}, one thread; torch {torch.__version__},
-NumPy {np.__version__}; best of {REPETITIONS}, start-up and first rows of the log cancelled.
-The loop is one network with autograd and `torch.optim.SGD`.
+Microseconds a run and step. Perceptron 64-64-64-10, tanh, squared error, nothing logged, one thread a process; least
+of {ROUNDS} blocks of {BLOCK_SECONDS} s. Loop: one network, `torch.nn`, autograd and `torch.optim.SGD`. Ours: the
+ensemble at the width that the engine measures to be fastest. Two loops, two workers: two processes at once, wall time
+over the runs of both. JAX: `vmap`, `jit` and `lax.scan` on one core, at our width and at the best of
+{", ".join(map(str, JAX_WIDTHS))} and ours.
 
-| batch size | ensemble width | loop, µs | ensemble, µs a run | ratio |
-|---|---|---|---|---|
-{table}
+{table(head, rows)}
 """
-    (Path(__file__).parent / "README.md").write_text(text)
-    print(text)
-
-
-if __name__ == "__main__":
-    main()

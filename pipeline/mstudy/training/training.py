@@ -92,7 +92,9 @@ class Training:
         before = self._before
         if before is None or step - before.step < 2:
             return
-        jumped = [member for member in self._state.members if changed_fast(self._rows, member, factor)]
+        ends = {before.step, step}
+        logged = [m for m in self._state.members if ends <= self._rows.by_run[m].keys()]
+        jumped = [member for member in logged if changed_fast(self._rows, member, factor)]
         if jumped:
             replay(self._ensemble, before, self._rows, jumped, step)
 

@@ -1,0 +1,45 @@
+"""Runs the benchmarks and writes benchmarks/README.md; with names (training, models, curvature), prints those alone."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from benchmarks import curvature, models, training
+from benchmarks.timing import cpu
+
+SECTIONS = {"training": training, "models": models, "curvature": curvature}
+
+
+def main(names: list[str]) -> None:
+    """Measure, print, and write if nothing is left out."""
+    torch.set_num_threads(1)
+    parts = [_head()]
+    for name in names or SECTIONS:
+        parts.append(SECTIONS[name].section())
+        print(parts[-1], flush=True)
+    if not names:
+        (Path(__file__).parent / "README.md").write_text("\n".join(parts))
+
+
+def _head() -> str:
+    versions = ", ".join(f"{name} {_version(name)}" for name in ("torch", "numpy", "scipy", "jax"))
+    return f"""# Benchmarks
+
+Written by `make bench`, on a machine with nothing else to do; figures compare within one table only.
+Machine: {cpu()}. Versions: {versions}.
+"""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

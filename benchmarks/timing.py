@@ -1,0 +1,51 @@
+"""Least time of a call, with contenders taken in turns: a disturbance of the machine then meets all alike."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROUNDS = 5
+BLOCK_SECONDS = 0.2
+
+
+def block(call: Callable[[], object], n: int) -> float:
+    """Seconds of one call, over n of them."""
+    start = time.perf_counter()
+    for _ in range(n):
+        call()
+    return (time.perf_counter() - start) / n
+
+
+def calls_a_block(call: Callable[[], object], seconds: float = BLOCK_SECONDS) -> int:
+    """How many calls fill a block; the first two, which touch memory for the first time, do not count."""
+    block(call, 2)
+    return max(1, round(seconds / block(call, 1)))
+
+
+def least(calls: Sequence[Callable[[], object]], seconds: float = BLOCK_SECONDS, rounds: int = ROUNDS) -> list[float]:
+    """Seconds of one call of each: the least over the rounds of a block's mean."""
+    sizes = [calls_a_block(call, seconds) for call in calls]
+    times = [[block(call, n) for call, n in zip(calls, sizes, strict=True)] for _ in range(rounds)]
+    return [min(column) for column in zip(*times, strict=True)]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cpu() -> str:
+    """The processor's name and the cores at hand."""
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        import platform
+
+        name = platform.processor() or platform.machine()
+    return f"{name}, {n} cores"
