@@ -111,12 +111,13 @@ class Ensemble:
                 batch = batch.members(torch.tensor(alive, device=self._device))
                 at = self._evaluate(state, batch, order)
         gradient = at.gradient()
-        update = self._rule(state).update(state.step, state.w, state.velocity, gradient)
+        rule = self._rule(state)
+        direction = rule.accelerate(state.step, state.w, state.velocity, gradient)
         if schedule.logs(state.step):
-            shared = at if order == CURVATURE else None
+            shared, update = at if order == CURVATURE else None, rule.update(direction)
             rows.add(state.step, state.members, self._measure(state, schedule, batch, at, shared, gradient, update))
         if state.step < self._shared.steps:
-            state.w += update
+            rule.move(state.w, direction)
         state.step += 1
 
     def _evaluate(self, state: State, batch: Batch, order: int) -> Evaluation:

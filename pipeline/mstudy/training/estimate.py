@@ -17,6 +17,7 @@ from mstudy.training.ensemble import Ensemble
 from mstudy.training.plan import RunConfig
 from mstudy.training.sweep import engines_of, study_runs
 from mstudy.training.task import dataset
+from mstudy.training.threads import one_thread
 
 _STEPS = list(range(10**4))  # every step of a trial is logged
 
@@ -71,13 +72,9 @@ def estimate_study(name: str, study: Study, store: Store, workers: int, device: 
     runs = study_runs(name, study)
     missing = [run for run in runs if run.run_id not in store]
     workers = workers if device.type == "cpu" else 1
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a worker has
-    try:
+    with one_thread():  # as a worker has
         engines = engines_of(runs, study, store, workers, device)
         estimates = [_estimate(engine, missing, dataset(study.dataset), device) for engine in engines.values()]
-    finally:
-        torch.set_num_threads(threads)
     seconds = sum(e.training + e.logging for e in estimates) / workers
     return Plan(name, len(runs), len(missing), workers, str(device), seconds, estimates)
 

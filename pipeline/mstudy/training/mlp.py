@@ -19,6 +19,7 @@ from torch import Tensor
 from mstudy.training.activations import ACTIVATIONS
 from mstudy.training.network import CURVATURE, Batch
 from mstudy.training.objectives import Objective
+from mstudy.training.products import add_product, affine, multiply
 from mstudy.training.rows import new_rows, padded
 
 _Layers = list[tuple[Tensor, Tensor]]
@@ -69,7 +70,7 @@ class Mlp:
         slopes, bends = [], []
         for index, (weight, bias) in enumerate(layers, start=1):
             z = self.scratch(f"h{index}", h[-1], weight)
-            torch.baddbmm(bias, h[-1], weight, out=z)
+            affine(h[-1], weight, bias, z)
             if index < len(layers):
                 slopes.append(self.like(f"slope{index}", z))
                 bends.append(self.like(f"bend{index}", z) if order == CURVATURE else None)
@@ -134,14 +135,15 @@ class MlpEvaluation:
         """
         space, directions = self.network, self.network.layers(direction)
         h1 = space.scratch("z1_0", self.h[0], directions[0][0])  # d h / d e; the inputs do not depend on e
-        torch.baddbmm(directions[0][1], self.h[0], directions[0][0], out=h1)
+        affine(self.h[0], *directions[0], h1)
         h2 = None  # d^2 h / d e^2
         for index in range(1, len(self.layers)):
             h1, h2 = self._through_activation(index, h1, h2)
             (weight, _), (d_weight, d_bias) = self.layers[index], directions[index]
             z1, z2 = (space.scratch(f"{name}_{index}", h1, weight) for name in ("z1", "z2"))
-            torch.baddbmm(d_bias, self.h[index], d_weight, out=z1).baddbmm_(h1, weight)
-            torch.bmm(h1, d_weight, out=z2).mul_(2).baddbmm_(h2, weight)
+            scratch = space.like(f"sum_{index}", z1)
+            add_product(affine(self.h[index], d_weight, d_bias, z1), h1, weight, scratch)
+            add_product(multiply(h1, d_weight, z2).mul_(2), h2, weight, scratch)
             h1, h2 = z1, z2
         curvature = space.objective.curvature_product(self.h[-1], h1, space.like("r_out", h1)).mul_(h1)
         if h2 is not None:
@@ -167,9 +169,10 @@ class MlpEvaluation:
                 _weight_gradient(slots[index], self.h[index], r_delta)
                 if index > 0:
                     r_h = torch.mul(r_z[index - 1], self.slope[index - 1], out=self._space("r_h", index))
-                    slots[index][0].baddbmm_(r_h.transpose(1, 2), deltas[index])
-                    r_back = torch.bmm(r_delta, _transposed(self.layers[index]), out=self._space("r_delta", index))
-                    r_back.baddbmm_(deltas[index], _transposed(directions[index]))
+                    space = self.network.like(f"sum_weight{index}", slots[index][0])
+                    add_product(slots[index][0], r_h.transpose(1, 2), deltas[index], space)
+                    r_back = multiply(r_delta, _transposed(self.layers[index]), self._space("r_delta", index))
+                    add_product(r_back, deltas[index], _transposed(directions[index]), self._space("sum", index))
                     r_delta = r_back.mul_(self.slope[index - 1]).addcmul_(turns[index], r_z[index - 1])
             return image
 
@@ -181,12 +184,12 @@ class MlpEvaluation:
         for index in reversed(range(len(self.layers))):
             yield index, delta
             if index > 0:
-                back = torch.bmm(delta, _transposed(self.layers[index]), out=self._space("delta", index))
+                back = multiply(delta, _transposed(self.layers[index]), self._space("delta", index))
                 delta = back.mul_(self.slope[index - 1])
 
     def _turn(self, index: int, delta: Tensor) -> Tensor:
         """h'' times the error that reaches h[index]: how the slope turns the error as z moves."""
-        back = torch.bmm(delta, _transposed(self.layers[index]), out=self._space("turn", index))
+        back = multiply(delta, _transposed(self.layers[index]), self._space("turn", index))
         return back.mul_(self._bend(index))
 
     def _directional_inputs(self, directions: _Layers) -> list[Tensor]:
@@ -194,10 +197,10 @@ class MlpEvaluation:
         r_z: list[Tensor] = []
         for index, ((weight, _), (d_weight, d_bias)) in enumerate(zip(self.layers, directions, strict=True)):
             z = self.network.scratch(f"r_z{index}", self.h[index], weight)
-            torch.baddbmm(d_bias, self.h[index], d_weight, out=z)
+            affine(self.h[index], d_weight, d_bias, z)
             if index > 0:
                 r_h = torch.mul(r_z[-1], self.slope[index - 1], out=self._space("r_h", index))
-                z.baddbmm_(r_h, weight)
+                add_product(z, r_h, weight, self.network.like(f"sum_z{index}", z))
             r_z.append(z)
         return r_z
 
@@ -223,5 +226,5 @@ def _transposed(layer: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _weight_gradient(slot: tuple[Tensor, Tensor], h: Tensor, delta: Tensor) -> None:
-    torch.bmm(h.transpose(1, 2), delta, out=slot[0])
+    multiply(h.transpose(1, 2), delta, slot[0])
     torch.sum(delta, dim=1, keepdim=True, out=slot[1])

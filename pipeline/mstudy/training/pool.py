@@ -13,12 +13,11 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Event
 
-import torch
-
 from mstudy.errors import TrainingError
 from mstudy.runlog.store import Store
 from mstudy.training.interrupt import Interrupted, ignored_signals, on_interrupt
 from mstudy.training.task import Task, train_task
+from mstudy.training.threads import one_thread
 
 
 def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
@@ -37,14 +36,9 @@ def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: C
 
 def _train_here(store: Store, tasks: Sequence[Task], on_trained: Callable[[int], None]) -> None:
     stop = threading.Event()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a worker has: the number of threads decides how sums are rounded
-    try:
-        with on_interrupt(stop.set):
-            for task in tasks:
-                on_trained(train_task(store, task, stop.is_set))
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), on_interrupt(stop.set):  # one thread, as a worker has
+        for task in tasks:
+            on_trained(train_task(store, task, stop.is_set))
 
 
 def _train_in_pool(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
@@ -80,7 +74,6 @@ _STOP: Event | None = None
 def _start_worker(stop: Event) -> None:
     global _STOP
     _STOP = stop
-    torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -94,4 +87,5 @@ def _end_with(sentinel: int) -> None:
 
 def _train_in_worker(store: Store, task: Task) -> int:
     assert _STOP is not None, "a worker is started by _start_worker"
-    return train_task(store, task, _STOP.is_set)
+    with one_thread():
+        return train_task(store, task, _STOP.is_set)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.network import Batch
@@ -29,4 +30,9 @@ class Samples:
     def batch(self, index: NDArray[np.int64]) -> Batch:
         """Each member's own samples; index (n_members, n_samples)."""
         rows = torch.as_tensor(index, device=self._x.device)
-        return Batch(self._x[rows], self._y[rows], shared=False)
+        return Batch(_taken(self._x, rows), _taken(self._y, rows), shared=False)
+
+
+def _taken(source: Tensor, rows: Tensor) -> Tensor:
+    """source[rows], several times faster."""
+    return source.index_select(0, rows.flatten()).view(*rows.shape, *source.shape[1:])

@@ -23,22 +23,28 @@ class Sgd:
         self._momentum = self._column([run.momentum for run in runs])
         nesterov = [float(run.optimizer == NESTEROV) for run in runs]
         self._nesterov = self._column(nesterov) if any(nesterov) else None
-        self._update: Tensor | None = None
+        self._rate = self._learning_rate
 
-    def update(self, step: int, w: Tensor, velocity: Tensor, gradient: Tensor) -> Tensor:
-        """Advance `velocity`; w_{t+1} - w_t, all (n_members, row_length). Holds until the next call."""
+    def accelerate(self, step: int, w: Tensor, velocity: Tensor, gradient: Tensor) -> Tensor:
+        """Advance `velocity`; the direction that the step goes against, all (n_members, row_length)."""
         shared = self._shared
         if shared.weight_decay:
             gradient = gradient.add(w, alpha=shared.weight_decay)
-        velocity.mul_(self._momentum).add_(gradient)
-        if self._update is None:
-            self._update = torch.empty_like(w)
-        warmth = min(1.0, (step + 1) / shared.warmup_steps) if shared.warmup_steps else 1.0
+        torch.addcmul(gradient, velocity, self._momentum, out=velocity)
+        self._rate = self._learning_rate
+        if step < shared.warmup_steps:
+            self._rate = self._learning_rate * ((step + 1) / shared.warmup_steps)
         if self._nesterov is None:
-            return torch.mul(velocity, -warmth * self._learning_rate, out=self._update)
-        torch.mul(velocity, self._momentum, out=self._update).add_(gradient)
-        ahead = torch.where(self._nesterov > 0, self._update, velocity)
-        return torch.mul(ahead, -warmth * self._learning_rate, out=self._update)
+            return velocity
+        return torch.where(self._nesterov > 0, torch.addcmul(gradient, velocity, self._momentum), velocity)
+
+    def update(self, direction: Tensor) -> Tensor:
+        """w_{t+1} - w_t as a tensor of its own; only who measures needs it."""
+        return direction * -self._rate
+
+    def move(self, w: Tensor, direction: Tensor) -> None:
+        """Advance the weights, in one pass: in small networks the passes over them cost as much as the products."""
+        w.addcmul_(direction, -self._rate)
 
     def _column(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self._device)[:, None]

@@ -21,6 +21,7 @@ from mstudy.training.engine import Engine, choose_engine
 from mstudy.training.plan import RunConfig, digest, plan_runs
 from mstudy.training.pool import train_tasks
 from mstudy.training.task import CHECKPOINT_SECONDS, Task, dataset
+from mstudy.training.threads import one_thread
 
 
 def train_study(name: str, study: Study, store: Store, runs: Path, workers: int, device: str = "auto") -> int:
@@ -57,7 +58,8 @@ def train_missing(
     if not missing:
         return 0
     workers = workers if device.type == "cpu" else 1  # several processes would share one GPU
-    engines = engines_of(runs, study, store, workers, device)
+    with one_thread():  # as a worker has
+        engines = engines_of(runs, study, store, workers, device)
     tasks = []
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
     for group in ensembles(runs, {b: engine.width for b, engine in engines.items()}):
