@@ -6,7 +6,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
+import numpy  # noqa: F401  (its OpenBLAS is asked for below)
+from mstudy.training.threads import one_thread
+from threadpoolctl import threadpool_info
 
 from benchmarks import curvature, models, training
 from benchmarks.timing import cpu
@@ -16,11 +18,11 @@ SECTIONS = {"training": training, "models": models, "curvature": curvature}
 
 def main(names: list[str]) -> None:
     """Measure, print, and write if nothing is left out."""
-    torch.set_num_threads(1)
     parts = [_head()]
-    for name in names or SECTIONS:
-        parts.append(SECTIONS[name].section())
-        print(parts[-1], flush=True)
+    with one_thread():
+        for name in names or SECTIONS:
+            parts.append(SECTIONS[name].section())
+            print(parts[-1], flush=True)
     if not names:
         (Path(__file__).parent / "README.md").write_text("\n".join(parts))
 
@@ -31,7 +33,17 @@ def _head() -> str:
 
 Written by `make bench`, on a machine with nothing else to do; figures compare within one table only.
 Machine: {cpu()}. Versions: {versions}.
+NumPy's products: {_products()}.
 """
+
+
+def _products() -> str:
+    """Library and kernels: a setting of the environment may hold them back."""
+    return ", ".join(
+        f"{i['internal_api']} {i['version']} ({i['architecture']})"
+        for i in threadpool_info()
+        if i["user_api"] == "blas"
+    )
 
 
 def _version(name: str) -> str:

@@ -6,8 +6,8 @@ import multiprocessing
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 
-import torch
 from mstudy.training.task import dataset
+from mstudy.training.threads import one_thread
 
 from benchmarks.contenders import ensemble_step, gentle_digits, plain_step
 from benchmarks.timing import ROUNDS, block
@@ -50,10 +50,14 @@ class Pair:
 def _start(barrier: Barrier) -> None:
     global _together
     _together = barrier
-    torch.set_num_threads(1)
 
 
 def _run(job: Job) -> list[float]:
+    with one_thread():
+        return _times(job)
+
+
+def _times(job: Job) -> list[float]:
     data, runs = dataset("digits"), gentle_digits(job.batch_size, max(job.width, 1))
     step = ensemble_step(runs, data) if job.width else plain_step(runs[0], data)
     block(step, 2)

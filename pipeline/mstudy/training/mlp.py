@@ -10,8 +10,9 @@ Symbols: `h[l]` the output of layer l, (n_members, n_samples, width), h[0] the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -123,7 +124,7 @@ class MlpEvaluation:
         """Back-propagation."""
         gradient = self.network.like("gradient", self.w)
         slots = self.network.layers(gradient)
-        for index, delta in self._deltas():
+        for index, delta in self._deltas.items():
             _weight_gradient(slots[index], self.h[index], delta)
         return gradient
 
@@ -156,7 +157,7 @@ class MlpEvaluation:
         Forward and backward passes differentiated along v. What does not depend on v is computed once; a product then
         costs about 1.6 gradients.
         """
-        deltas = dict(self._deltas())
+        deltas = self._deltas
         turns = {index: self._turn(index, deltas[index]) for index in range(1, len(self.layers))}
 
         def product(v: Tensor) -> Tensor:
@@ -178,14 +179,15 @@ class MlpEvaluation:
 
         return product
 
-    def _deltas(self) -> Iterator[tuple[int, Tensor]]:
-        """(layer, d loss / d z of it), last layer first."""
-        delta = self.residual
-        for index in reversed(range(len(self.layers))):
-            yield index, delta
-            if index > 0:
-                back = multiply(delta, _transposed(self.layers[index]), self._space("delta", index))
-                delta = back.mul_(self.slope[index - 1])
+    @cached_property
+    def _deltas(self) -> dict[int, Tensor]:
+        """Layer to d loss / d z of it, last layer first."""
+        last = len(self.layers) - 1
+        deltas = {last: self.residual}
+        for index in range(last, 0, -1):
+            back = multiply(deltas[index], _transposed(self.layers[index]), self._space("delta", index))
+            deltas[index - 1] = back.mul_(self.slope[index - 1])
+        return deltas
 
     def _turn(self, index: int, delta: Tensor) -> Tensor:
         """h'' times the error that reaches h[index]: how the slope turns the error as z moves."""

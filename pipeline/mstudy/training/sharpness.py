@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mstudy.training.rows import inner, norms
+from mstudy.training.products import multiply
+from mstudy.training.rows import inner, new_rows, norms
 
 _MIXED_IN = 0.3
 
@@ -32,7 +33,7 @@ def top_eigenpair(
     beside: Tensor,
     max_products: int = 30,
     min_products: int = 4,
-    relative_residual: float = 0.01,
+    relative_residual: float = 0.015,
 ) -> TopEigenpair:
     """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
@@ -43,51 +44,44 @@ def top_eigenpair(
     products at least and `max_products` at most; the residual says which. What a member gets does not depend on when
     the others are done. Where both starts are zero there is nothing to search from: NaN.
     """
-    basis = [_unit(_unit(start) + _MIXED_IN * _unit(beside))]
-    diagonal: list[Tensor] = []
-    off_diagonal: list[Tensor] = []
-    limit = min(max_products, start.shape[1])
-    value, residual = start.new_zeros(2, len(start), dtype=torch.float64)
-    coefficients = start.new_zeros(len(start), limit, dtype=torch.float64)
+    n_members, n_parameters = start.shape
+    limit = min(max_products, n_parameters)
+    basis = start.new_zeros(n_members, limit, n_parameters)
+    basis[:, 0] = _unit(_unit(start) + _MIXED_IN * _unit(beside))
+    tridiagonal = start.new_zeros(n_members, limit + 1, limit + 1, dtype=torch.float64)
+    value, residual = start.new_zeros(2, n_members, dtype=torch.float64)
+    coefficients = new_rows(n_members, (1, limit), start)
     done = torch.zeros_like(value, dtype=torch.bool)
-    while True:
-        image = product(basis[-1])
-        diagonal.append(inner(image, basis[-1]))
+    for k in range(limit):
+        image = product(basis[:, k])
+        tridiagonal[:, k, k] = inner(image, basis[:, k])
         for _ in range(2):  # twice is enough: Parlett (1998), section 6.9
-            for q in basis:
-                image = image - inner(image, q)[:, None].to(image.dtype) * q
-        norm = image.norm(dim=1)
-        off_diagonal.append(norm.double())
-        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off_diagonal[:-1]))
+            image = _without(basis[:, : k + 1], image)
+        norm = norms(image)
+        values, vectors = torch.linalg.eigh(torch.nan_to_num(tridiagonal[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0))
         value = torch.where(done, value, values[:, -1])
-        residual = torch.where(done, residual, off_diagonal[-1] * vectors[:, -1, -1].abs())
-        coefficients[~done, : len(basis)] = vectors[~done, :, -1]
+        residual = torch.where(done, residual, norm * vectors[:, -1, -1].abs())
+        coefficients[~done, 0, : k + 1] = vectors[~done, :, -1].to(start.dtype)
+        enough = residual <= relative_residual * value.abs() if k + 1 >= min_products else torch.zeros_like(done)
         # A member that has blown up has no eigenvalue to wait for.
-        enough = residual <= relative_residual * value.abs() if len(basis) >= min_products else torch.zeros_like(done)
         done = done | enough | ~torch.isfinite(residual)
-        if bool(done.all()) or len(basis) == limit:
-            value = torch.where(norms(basis[0]) > 0, value, torch.nan)
-            return TopEigenpair(value, _combined(basis, coefficients.to(start.dtype)), residual)
+        if bool(done.all()) or k + 1 == limit:
+            break
+        tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = norm
         # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
-        basis.append(_unit(image))
+        basis[:, k + 1] = _unit(image)
+    value = torch.where(norms(basis[:, 0]) > 0, value, torch.nan)
+    vector = multiply(coefficients, basis, torch.empty_like(start)[:, None])[:, 0]
+    return TopEigenpair(value, vector, residual)
+
+
+def _without(basis: Tensor, image: Tensor) -> Tensor:
+    """The image less its part in the span of the basis (n_members, k, n_parameters)."""
+    inside = multiply(basis, image[:, :, None], new_rows(len(basis), (basis.shape[1], 1), image))
+    part = multiply(inside.transpose(1, 2), basis, torch.empty_like(image)[:, None])
+    return image - part[:, 0]
 
 
 def _unit(rows: Tensor) -> Tensor:
     """Each row of norm 1, or 0 where it is 0."""
     return rows / norms(rows).to(rows.dtype).clamp_min(torch.finfo(rows.dtype).tiny)[:, None]
-
-
-def _combined(basis: list[Tensor], coefficients: Tensor) -> Tensor:
-    """Sum of the basis vectors, one by one: a coefficient of 0, while others search on, leaves a member as it is."""
-    total = torch.zeros_like(basis[0])
-    for k, q in enumerate(basis):
-        total.addcmul_(q, coefficients[:, k, None])
-    return total
-
-
-def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> Tensor:
-    matrix = torch.diag_embed(torch.stack(diagonal, dim=1))
-    if off_diagonal:
-        beside = torch.stack(off_diagonal, dim=1)
-        matrix = matrix + torch.diag_embed(beside, offset=1) + torch.diag_embed(beside, offset=-1)
-    return torch.nan_to_num(matrix, posinf=0.0, neginf=0.0)
