@@ -168,7 +168,7 @@ def test_sharpness_at_the_default_settings_when_the_gap_is_small(gap, dtype):
     np.testing.assert_allclose(found.residual, exact, rtol=0.05, atol=1e-5)
     error = (1 - found.value).abs()
     assert ((error <= 0.01) | (found.residual > 0.01)).all()
-    assert (found.residual <= 0.015 * found.value).all()
+    assert (found.residual <= 0.02 * found.value).all()
 
 
 def test_an_unfinished_search_says_so_by_its_residual():
@@ -179,7 +179,7 @@ def test_an_unfinished_search_says_so_by_its_residual():
     found = top_eigenpair(lambda v: spectrum * v, torch.ones(1, 300, dtype=torch.float64), NOTHING, max_products=2)
 
     assert found.value.item() < 0.99
-    assert found.residual.item() > 0.015 * found.value.item()
+    assert found.residual.item() > 0.02 * found.value.item()
     assert (spectrum - found.value).abs().min() <= found.residual.item()
 
 

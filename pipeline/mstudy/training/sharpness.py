@@ -33,7 +33,7 @@ def top_eigenpair(
     beside: Tensor,
     max_products: int = 30,
     min_products: int = 4,
-    relative_residual: float = 0.015,
+    relative_residual: float = 0.02,
 ) -> TopEigenpair:
     """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
