@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from mstudy.errors import TrainingError
 from mstudy.params import Cadence
 from mstudy.training import ensemble
 from mstudy.training.datasets.dataset import Dataset
@@ -171,6 +172,13 @@ def test_a_finite_loss_beyond_the_factor_is_divergence_too(data):
     losses = lenient.columns["batch_loss"]
     assert np.isfinite(losses).all()
     assert strict.diverged_step == int(np.argmax(losses > 1.05 * losses[0])) > 0
+
+
+def test_a_loss_that_is_infinite_from_the_start_is_one_sentence(data):
+    huge = replace(data, inputs=data.inputs * 1e30)
+
+    with pytest.raises(TrainingError, match="The loss at the initial weights must be finite, found .* linear on toy"):
+        train_ensemble([replace(BASE, model="linear")], huge)
 
 
 def test_an_ensemble_may_diverge_whole(data):

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mstudy.errors import TrainingError
 from mstudy.training.cadence import Schedule
 from mstudy.training.chunks import evaluate
 from mstudy.training.datasets.dataset import Dataset
@@ -47,7 +48,7 @@ class Ensemble:
     """Runs that are equal but for learning rate, momentum, optimizer and seed, on one device.
 
     A member whose batch loss is not finite or exceeds `divergence_factor` times its first one is diverged from that
-    step on, which is not logged.
+    step on, which is not logged. Raises TrainingError where that is so before the first step.
     """
 
     def __init__(self, runs: Sequence[RunConfig], data: Dataset, device: torch.device) -> None:
@@ -143,6 +144,11 @@ class Ensemble:
     def _retire(self, state: State, rows: Rows) -> list[int]:
         """Let the diverged members go; the places of those that stay."""
         steps = state.diverged_at.tolist()
+        if 0 in steps:
+            raise TrainingError(
+                f"The loss at the initial weights must be finite, found otherwise for {self._shared.model} on "
+                f"{self._shared.dataset}; bring the inputs to a scale of about 1."
+            )
         for member, step in zip(state.members, steps, strict=True):
             if step >= 0:
                 rows.diverged_step[member] = step
