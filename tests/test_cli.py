@@ -26,7 +26,16 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
     assert code == 0
     assert "C1 supported" in out
     written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
-    tables = ["runs", "sharpenings", "partings", "advantage", "thresholds", "alignment", "deferral"]
+    tables = [
+        "runs",
+        "sharpenings",
+        "sharpening_events",
+        "partings",
+        "advantage",
+        "thresholds",
+        "alignment",
+        "deferral",
+    ]
     assert written == {f"results/{t}.parquet" for t in tables} | {
         "claims.json",
         "problems.json",

@@ -85,7 +85,7 @@ def test_the_analysis_part_is_the_same_object():
         ("studies: {digits: 3}", r"studies\.digits must be a mapping of keys to values, found 3"),
         ("detect: {jmp: 2}", r"detect\.jmp is not a parameter"),
         ("detect: {jump_factor: 1}", r"detect\.jump_factor must be above 1, found 1.0"),
-        ("detect: {resamples: 10}", r"detect\.resamples must be at least 1/alpha - 1 = 99 .*found 10"),
+        ("detect: {resamples: 10}", r"detect\.resamples must be at least 1/alpha - 1 = 19 .*found 10"),
         ("detect: {alpha: 2}", r"detect\.alpha must be between 0 and 1"),
         ("detect: {lasting_share: 0}", r"detect\.lasting_share must be above 0"),
         ("detect: {min_points: 3}", r"detect\.min_points must be at least 16"),

@@ -24,6 +24,9 @@ FULL = "full"  # a batch size: the whole training set
 _NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the model's own", "width": " to measure"}
 
 
+_QUANTITIES = ("directional_curvature", "sharpness", "batch_sharpness")
+
+
 def _require(holds: bool, key: str, value: object, rule: str) -> None:
     if not holds:
         raise ConfigError(f"{key} must be {rule}, found {value!r}.")
@@ -137,23 +140,33 @@ class Study:
 
 @dataclass(frozen=True)
 class Detect:
-    """Abrupt sharpening of one run."""
+    """Abrupt sharpening of one run; the band of its stability line."""
 
-    jump_factor: float = 5.0
+    quantity: str = "directional_curvature"
+    jump_factor: float = 3.0
     lasting_share: float = 0.4
     min_points: int = 40
     resamples: int = 199
-    alpha: float = 0.01
+    alpha: float = 0.05
+    band_factor: float = 2.0
+    band_share: float = 0.8
+    band_points: int = 8
+    agreement: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _require(self.quantity in _QUANTITIES, "quantity", self.quantity, " or ".join(_QUANTITIES))
         _require(self.jump_factor > 1, "jump_factor", self.jump_factor, "above 1")
         _require(0 < self.lasting_share <= 1, "lasting_share", self.lasting_share, "above 0 and at most 1")
         _require(self.min_points >= 16, "min_points", self.min_points, "at least 16")
         _require(0 < self.alpha < 1, "alpha", self.alpha, "between 0 and 1")
+        _require(self.band_factor > 1, "band_factor", self.band_factor, "above 1")
+        _require(0 < self.band_share <= 1, "band_share", self.band_share, "above 0 and at most 1")
+        _require(self.band_points >= 1, "band_points", self.band_points, "at least 1")
+        _require(0 <= self.agreement < 1, "agreement", self.agreement, "at least 0 and below 1")
         _require(
             self.resamples >= 1 / self.alpha - 1,
-            "detect.resamples",
+            "resamples",
             self.resamples,
             f"at least 1/alpha - 1 = {1 / self.alpha - 1:.0f} (fewer cannot give a p-value of alpha)",
         )

@@ -102,13 +102,36 @@ SHARPENINGS = _table(
     {
         "run_id": _TEXT,
         "status": _TEXT,  # detected, none, too_short, no_curvature
+        "step": _REAL,  # of the first event: the middle of its rise
+        "step_low": _REAL,
+        "step_high": _REAL,
+        "onset": _REAL,
+        "end": _REAL,
+        "jump": _REAL,  # curvature after / before
+        "p_value": _REAL,  # of the first event, else of the largest rise; null where the log is too short
+        "n_events": _INT,
+        "followup_step": _REAL,  # the last step at which a jump could have been seen
+        "n_points": _INT,  # logged points with a usable curvature
+        "stability_status": _TEXT,  # reached, none, too_short, no_curvature
+        "stability_step": _REAL,  # first step from which the curvature stays near its stability line
+        "stability_agrees": pl.Boolean(),  # with the first event; null where either is missing
+    },
+)
+
+SHARPENING_EVENTS = _table(
+    "sharpening_events",
+    "one abrupt sharpening of a run",
+    ("run_id", "index"),
+    {
+        "run_id": _TEXT,
+        "index": _INT,  # 0 = the first of its run
         "step": _REAL,
         "step_low": _REAL,
         "step_high": _REAL,
-        "jump": _REAL,  # curvature after / before
+        "onset": _REAL,
+        "end": _REAL,
+        "jump": _REAL,
         "p_value": _REAL,
-        "followup_step": _REAL,  # the last step at which a jump could have been seen
-        "n_points": _INT,  # logged points with a usable curvature
     },
 )
 
@@ -213,4 +236,5 @@ DEFERRAL = _table(
     },
 )
 
+# Those that the report reads; SHARPENING_EVENTS is for its users alone.
 TABLES = (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)

@@ -1,21 +1,11 @@
-"""What both event detectors ask of a noisy series: levels, and the scale and resampling of dependent noise."""
+"""What the event detectors ask of a noisy series: a running mean, and the scale and resampling of dependent noise."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
-
-
-def rolling_rise(y: Series, width: int) -> Series:
-    """Median of the `width` points from each index on, less the median of the `width` points before it.
-
-    y: (..., n_points). Returns (..., n_points - 2 width + 1); entry k belongs to the boundary before point k + width.
-    """
-    medians = np.median(sliding_window_view(y, width, axis=-1), axis=-1)
-    return medians[..., width:] - medians[..., :-width]
 
 
 def smooth(y: Series, width: int) -> Series:
@@ -45,3 +35,13 @@ def block_bootstrap(residual: Series, n_resamples: int, rng: np.random.Generator
     starts = rng.integers(0, n_points - length + 1, size=(n_resamples, n_blocks))
     index = (starts[:, :, None] + np.arange(length)).reshape(n_resamples, -1)[:, :n_points]
     return residual[index]
+
+
+def local_scale(residual: Series) -> Series:
+    """Scale near each point, (n,): geometric mean of the mean |residual| over a sixth of the run and over all."""
+    width = max(17, len(residual) // 6)
+    size = np.abs(residual)
+    sums, counts = (np.convolve(values, np.ones(width), mode="same") for values in (size, np.ones_like(size)))
+    floor = max(float(size.mean()), 1e-12)
+    scale: Series = np.sqrt(np.maximum(sums / counts, 1e-6 * floor) * floor)
+    return scale

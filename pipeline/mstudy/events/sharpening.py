@@ -1,7 +1,7 @@
-"""Abrupt sharpening: a lasting jump of the directional curvature of one run, or an honest "none".
+"""Abrupt sharpening: lasting jumps of the curvature of one run, or an honest "none".
 
-On log curvature. ruptures proposes change points; the effect filter (a rise by a stated factor that lasts) and a
-bootstrap of the run's own trend and noise decide. Method and limits: docs/methods.md.
+ruptures proposes changes of log curvature; the effect filter (a rise by a stated factor, within a few points, that
+lasts) and the run's own null (its trend and noise without a jump) decide. Method and limits: docs/methods.md.
 """
 
 from __future__ import annotations
@@ -10,32 +10,48 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import ruptures
 from numpy.typing import NDArray
 
-from mstudy.events.series import Series, block_bootstrap, long_run_sd, rolling_rise, smooth
+from mstudy.events.coarse import Coarse, Usable, coarsen, usable_points
+from mstudy.events.null import largest_rise, noise_before, simulate_null, window_medians
+from mstudy.events.propose import Change, gaps_for, longest_rise, propose, window_width
+from mstudy.events.ramp import LONGEST, Rise, locate
+from mstudy.events.series import Series
 from mstudy.params import Detect
 
 DETECTED, NONE, TOO_SHORT, NO_CURVATURE = "detected", "none", "too_short", "no_curvature"
-_MIN_SIDE = 4  # points that a level needs on its side of a change
+# Why a proposed change is no jump.
+SMALL, PASSING, LIKE_NOISE, SLOW = "small", "passing", "like_noise", "slow"
+_SLACK = 8  # blocks by which a proposed time may be wrong
+_MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution
+_LEVEL = 0.95  # of the interval
+
+
+@dataclass(frozen=True)
+class Event:
+    """One jump. step: the middle of its rise; [step_low, step_high]: 95 % interval; jump: curvature after / before."""
+
+    step: float
+    step_low: float
+    step_high: float
+    onset: float
+    end: float
+    jump: float
+    p_value: float
 
 
 @dataclass(frozen=True)
 class Sharpening:
     """The verdict on one run.
 
-    step: time of the jump, the middle of its rise; [step_low, step_high]: 95 % interval, at least one logged point
-    either side. jump: curvature after / before. p_value: of a rise as large under the run's own trend and noise,
-    None where nothing rose by the factor. followup_step: last step at which a jump could have been seen.
+    events: in order of time. p_value: of the first event, else of the largest rise anywhere, against the run's own
+    null; None where the log is too short. followup_step: last step at which a jump would have been seen.
     n_points: logged points used.
     """
 
     status: str
     n_points: int
-    step: float | None = None
-    step_low: float | None = None
-    step_high: float | None = None
-    jump: float | None = None
+    events: tuple[Event, ...] = ()
     p_value: float | None = None
     followup_step: float | None = None
 
@@ -43,118 +59,130 @@ class Sharpening:
 def find_sharpening(
     steps: NDArray[np.int64], curvature: Series, loss: Series, detect: Detect, rng: np.random.Generator
 ) -> Sharpening:
-    """Find the first abrupt sharpening of a run.
+    """Find the abrupt sharpenings of a run.
 
     steps, curvature, loss: (n_rows,), the log in order; NaN curvature means not measured. A non-positive curvature
     has no logarithm and is left out; so is the explosive tail of a run whose loss ends above where it began.
     """
     if not np.isfinite(curvature).any():
         return Sharpening(NO_CURVATURE, 0)
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(curvature) & (curvature > 0) & (np.arange(len(loss)) < _explosion(loss))
-    n_usable = int(usable.sum())
-    if n_usable < detect.min_points:
-        return Sharpening(TOO_SHORT, n_usable)
-    # Means of neighbours: at the edge of stability curvature alternates with period 2.
-    y = _neighbour_means(np.log(curvature[usable]))
-    times = _neighbour_means(steps[usable].astype(np.float64))
-    width = max(2 * _MIN_SIDE, len(y) // 50)
-    followup = float(times[len(y) - width])
-    candidate = _first_lasting_rise(y, width, detect)
-    if candidate is None:
-        return Sharpening(NONE, n_usable, followup_step=followup)
-    rise = _rise_at(y, candidate, width)
-    p_value = _p_value(y, candidate, rise, width, detect.resamples, rng)
-    if p_value > detect.alpha:
-        return Sharpening(NONE, n_usable, p_value=p_value, followup_step=followup)
-    middle, low, high = _locate(y, candidate, width, detect.resamples, rng)
-    step, step_low, step_high = np.interp([middle, low, high], np.arange(len(times)), times).tolist()
-    return Sharpening(DETECTED, n_usable, step, step_low, step_high, math.exp(rise), p_value, followup)
+    points = usable_points(steps, curvature, loss)
+    n_points = len(points.steps)
+    if n_points < detect.min_points:
+        return Sharpening(TOO_SHORT, n_points)
+    coarse = coarsen(points)
+    if len(coarse.values) < detect.min_points:
+        return Sharpening(TOO_SHORT, n_points)
+    verdicts, p_value = _judge(coarse.values, detect, rng)
+    changes = [verdict.change for verdict in verdicts]
+    events = tuple(_event(points, coarse, v, changes) for v in verdicts if v.reason is None)
+    width = window_width(len(coarse.values))
+    return Sharpening(
+        DETECTED if events else NONE,
+        n_points,
+        events,
+        events[0].p_value if events else p_value,
+        float(points.steps[coarse.edges[len(coarse.values) - width]]),
+    )
 
 
-def _neighbour_means(values: Series) -> Series:
-    return (values[1:] + values[:-1]) / 2
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided on a proposed change, in blocks of the coarse series.
 
-
-def _explosion(loss: Series) -> int:
-    """Index from which the loss stays above its first value to the end."""
-    below = np.flatnonzero(loss <= loss[0])
-    return int(below[-1]) + 1
-
-
-def _first_lasting_rise(y: Series, width: int, detect: Detect) -> int | None:
-    """The first proposed change at which y rises by the jump factor and keeps the stated share of the rise."""
-    for change in _propose(y, width):
-        if change > len(y) - width:  # nobody can say that it lasts
-            break
-        rise = _rise_at(y, change, width)
-        if rise < math.log(detect.jump_factor):
-            continue
-        before = np.median(y[max(0, change - width) : change])
-        last_start = min(change + 3 * width, len(y) - width)
-        later = [np.median(y[start : start + width]) for start in range(change, last_start + 1)]
-        if min(later) - before >= detect.lasting_share * rise:
-            return change
-    return None
-
-
-def _propose(y: Series, width: int) -> list[int]:
-    """Change points of the mean, in order: exact search in C (ruptures KernelCPD, linear kernel).
-
-    The penalty is 4 sigma^2 ln n with a long-run sigma of what a running mean leaves. It hardly matters: the filter
-    behind it decides.
+    reason: why it is no jump, None for one that is. place: where a large and lasting rise is, 99 % interval.
     """
-    sigma = long_run_sd(y - smooth(y, 2 * width + 1))
-    penalty = max(4 * sigma**2 * math.log(len(y)), 1e-9)  # a noiseless series has no sigma, and the search needs one
-    search = ruptures.KernelCPD(kernel="linear", min_size=_MIN_SIDE).fit(y[:, None])
-    # ruptures ends its list with n_points, which is no change.
-    return [int(change) for change in search.predict(pen=penalty)[:-1]]
+
+    change: Change
+    p_value: float
+    reason: str | None
+    place: Rise | None = None
 
 
-def _rise_at(y: Series, change: int, width: int) -> float:
-    after, before = y[change : change + width], y[max(0, change - width) : change]
-    return float(np.median(after) - np.median(before))
+def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float]:
+    """Every proposed rise, and the p-value of the largest rise anywhere in units of the noise before it.
 
-
-def _p_value(y: Series, change: int, rise: float, width: int, n_resamples: int, rng: np.random.Generator) -> float:
-    """P(largest rise of a run with this trend and noise but no jump >= rise), by bootstrap; never below 1/(B + 1).
-
-    The largest rise anywhere is the reference, so the whole run counts as one test.
+    p-value: P(largest rise anywhere under the null >= this rise); the run as a whole is one test.
     """
-    flat = y - np.where(np.arange(len(y)) >= change, rise, 0.0)
-    trend = smooth(flat, 4 * width + 1)
-    null = trend + block_bootstrap(flat - trend, n_resamples, rng)
-    exceed = int((rolling_rise(null, width).max(axis=1) >= rise).sum())
-    return (1 + exceed) / (n_resamples + 1)
+    changes = propose(y)
+    width, gaps, threshold = window_width(len(y)), gaps_for(len(y)), math.log(detect.jump_factor)
+    large = [(c.start, c.end) for c in changes if abs(c.rise) >= threshold]
+    null = simulate_null(y, large, detect.resamples, rng)
+    reference = largest_rise(null.series, null.scale, width, gaps)
+    unit = noise_before(null.scale, width)
+    verdicts = []
+    for change in changes:
+        p_value = _p_value(reference, change.rise / unit[change.start - width])
+        place = None
+        if change.rise < threshold:
+            reason: str | None = SMALL
+        elif not _lasts(y, change, detect.lasting_share):
+            reason = PASSING
+        elif p_value > detect.alpha:
+            reason = LIKE_NOISE
+        else:
+            index = np.arange(len(y), dtype=np.float64)
+            place = locate(index, y, *_span(change), _SLACK, _bounds(change, changes, len(y)), 0.99)
+            reason = None if _is_abrupt(place, len(y)) else SLOW
+        verdicts.append(Verdict(change, p_value, reason, place))
+    return verdicts, _p_value(reference, float(largest_rise(y, null.scale, width, gaps)))
 
 
-def _locate(
-    y: Series, change: int, width: int, n_resamples: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Middle of the rise and its 95 % interval, as (fractional) indices.
-
-    Least absolute deviations over every ramp (onset, end) near the candidate; the interval resamples the residuals
-    of the fit and is widened to one point either side.
-    """
-    first, last = max(0, change - 2 * width), min(len(y), change + 2 * width)
-    window = y[first:last]
-    centre = change - first
-    ramps, middles = _ramps(len(window), centre, width)
-    before, after = np.median(window[: max(centre - 1, 1)]), np.median(window[centre + 1 :])
-    models = before + (after - before) * ramps
-    best = int(np.abs(models - window).sum(axis=1).argmin())
-    residual = window - models[best]
-    draws = models[best] + residual[rng.integers(0, len(residual), size=(n_resamples, len(residual)))]
-    cost = np.abs(models[None] - draws[:, None, :]).sum(axis=2)
-    resampled = middles[cost.argmin(axis=1)]
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    middle = float(middles[best])
-    return first + middle, first + min(float(low), middle - 1), first + max(float(high), middle + 1)
+def _is_abrupt(place: Rise, n: int) -> bool:
+    """Whether the rise is short, and its middle can be told: a drift has no place."""
+    return place.end - place.onset <= longest_rise(n) and place.spread <= window_width(n)
 
 
-def _ramps(n_points: int, centre: int, width: int) -> tuple[Series, Series]:
-    """Ramps from 0 to 1, (n_ramps, n_points), onset and end within `width` of the centre; and their middles."""
-    onsets, ends = np.meshgrid(np.arange(centre - width, centre + width), np.arange(1, width + 1), indexing="ij")
-    onset, length = onsets.ravel()[:, None], ends.ravel()[:, None]
-    ramps = np.clip((np.arange(n_points)[None, :] - onset) / length, 0.0, 1.0)
-    return ramps, (onset + length / 2)[:, 0]
+def _p_value(reference: Series, rise: float) -> float:
+    return float((1 + (reference >= rise).sum()) / (len(reference) + 1))
+
+
+def _lasts(y: Series, change: Change, share: float) -> bool:
+    """Whether the level stays above the stated share of the rise for three widths from the start of the change."""
+    width = window_width(len(y))
+    before = float(np.median(y[change.start - width : change.start]))
+    later = window_medians(y[change.end : change.start + 4 * width], width)
+    return bool(later.min() - before >= share * change.rise)
+
+
+def _bounds(change: Change, changes: list[Change], n: int) -> tuple[int, int]:
+    """From where to where no other change of at least half the size is."""
+    others = [c for c in changes if abs(c.rise) >= 0.5 * change.rise]
+    earlier = [c.end for c in others if c.end < change.start - 2]
+    later = [c.start for c in others if c.start > change.end + 2]
+    return max([0, *earlier]), min([n, *later])
+
+
+def _event(points: Usable, coarse: Coarse, verdict: Verdict, changes: list[Change]) -> Event:
+    """The jump at full resolution, within a few blocks of its place; a rise of many points is known well enough."""
+    edges, y, place = coarse.edges, coarse.values, verdict.place
+    assert place is not None
+    n = len(y)
+    first, last = (int(edges[min(max(round(b), 0), n)]) for b in (place.low, place.high + 1))
+    block = int(np.diff(edges[max(int(place.low) - 1, 0) : int(place.high) + 3]).max())
+    bounds = _bounds(verdict.change, changes, n)
+    rows = np.interp([place.onset, place.end], np.arange(n + 1), edges)
+    if place.end - place.onset >= _MANY_BLOCKS and rows[1] - rows[0] > LONGEST:
+        rough = locate(np.arange(n, dtype=np.float64), y, *_span(verdict.change), _SLACK, bounds, _LEVEL)
+        found = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
+    else:
+        span = int(edges[bounds[0]]), int(edges[bounds[1]])
+        found = _times(locate(points.steps, points.log_curvature, first, last, max(4, 2 * block), span, _LEVEL))
+    times = np.interp(found, np.arange(len(points.steps)), points.steps).tolist()
+    return Event(times[0], times[1], times[2], times[3], times[4], _factor(y, place), verdict.p_value)
+
+
+def _times(rise: Rise) -> Series:
+    return np.array([rise.middle, rise.low, rise.high, rise.onset, rise.end])
+
+
+def _span(change: Change) -> tuple[int, int]:
+    return change.start, change.end
+
+
+def _factor(y: Series, place: Rise) -> float:
+    """Curvature after / before: medians over a width on either side of the rise."""
+    width = window_width(len(y))
+    onset, end = int(place.onset), int(np.ceil(place.end))
+    before, after = y[max(onset - width, 0) : max(onset, 0) + 1], y[end : end + width]
+    return math.exp(float(np.median(after) - np.median(before)))

@@ -1,0 +1,188 @@
+"""When a rise happened, at full resolution: the posterior of its onset, midpoint and end.
+
+Every onset and length on a grid, linear and exponential in time, uniform prior over onsets and over log length;
+Student-t noise with an autocorrelation and a scale of its own on either side. Heights are fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mstudy.events.series import Series
+
+_TAIL = 4.0  # degrees of freedom of the noise
+_SIDE = 40  # points of context on either side of where the rise may be
+_SHRINK = 0.6  # the scale is that of all innovations; the Student-t's own variance is smaller
+_LENGTHS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 16, 22, 30, 44, 60)
+LONGEST = _LENGTHS[-1]
+_COARSE = 48  # onsets tried before the place is known to a few points
+_TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
+_ROUNDS = 2  # of noise and shape, each from the other
+
+
+@dataclass(frozen=True)
+class Rise:
+    """Indices (as real numbers). onset, middle, end: of the likeliest shape.
+
+    [low, high]: interval of the middle; spread: width of its central 80 %.
+    """
+
+    onset: float
+    middle: float
+    end: float
+    low: float
+    high: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """shapes: (n_shapes, n_points) from 0 to 1; onset, middle, end: (n_shapes,)."""
+
+    shapes: Series
+    onset: Series
+    middle: Series
+    end: Series
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Autocorrelation and scale of the innovations at each point, (n_points,)."""
+
+    phi: Series
+    scale: Series
+
+
+def locate(times: Series, y: Series, first: int, last: int, slack: int, bounds: tuple[int, int], level: float) -> Rise:
+    """The rise between the points `first` and `last`, give or take `slack` points.
+
+    times, y: (n,). bounds: points outside belong to other changes. level: of the interval.
+    """
+    longest = min(max(4.0, 2.0 * (last - first) + slack), LONGEST)
+    low, high = first - slack, last + slack
+    start = max(bounds[0], int(low - _SIDE - longest / 2))
+    stop = min(bounds[1], int(high + _SIDE + longest))
+    clock, window = times[start:stop], y[start:stop]
+    onsets = _onsets(low - start, high - start, len(window))
+    grid = _grid(clock, onsets, longest)
+    noise = _first_noise(window, low - start, high - start)
+    for round_ in range(_ROUNDS):
+        weights, best = _posterior(window, grid, noise)
+        noise = _noise_beside(window, grid, best)
+        if round_ == 0 and len(onsets) > 1 and onsets[1] - onsets[0] > 0.5:
+            grid = _grid(clock, _finer(grid, weights, onsets, len(window)), longest)
+    weights, best = _posterior(window, grid, noise)
+    low_end, high_end, early, late = _quantiles(grid.middle, weights, [(1 - level) / 2, (1 + level) / 2, 0.1, 0.9])
+    onset, middle, end = (float(values[best]) for values in (grid.onset, grid.middle, grid.end))
+    low_end, high_end = min(low_end, middle - 0.25), max(high_end, middle + 0.25)
+    return Rise(start + onset, start + middle, start + end, start + low_end, start + high_end, late - early)
+
+
+def _onsets(low: float, high: float, n: int) -> Series:
+    step = max(0.5, np.ceil((high - low) / _COARSE))
+    return np.arange(max(low, 0.0), min(high, n - 2.0) + step, step)
+
+
+def _finer(grid: _Grid, weights: Series, onsets: Series, n: int) -> Series:
+    """Onsets half a point apart over what the first posterior left."""
+    low, high = _quantiles(grid.onset, weights, [0.01, 0.99])
+    step = onsets[1] - onsets[0]
+    low, high = max(low - 2 * step, 0.0), min(high + 2 * step, n - 2.0)
+    return np.arange(low, high + 0.5, max(0.5, round((high - low) / (2 * _COARSE)) / 2))
+
+
+def _grid(clock: Series, onsets: Series, longest: float) -> _Grid:
+    """Rises linear and exponential in time. Onsets and lengths are in points, what lies between them is in steps."""
+    lengths = np.array([length for length in _LENGTHS if length <= longest])
+    index = np.arange(len(clock), dtype=np.float64)
+    onset, length = (a.ravel() for a in np.meshgrid(onsets, lengths, indexing="ij"))
+    end = onset + length
+    t_onset, t_end = np.interp(onset, index, clock), np.interp(end, index, clock)
+    span = np.maximum(t_end - t_onset, 1e-9)
+    since = np.maximum(clock[None] - t_onset[:, None], 0.0) / span[:, None]
+    shapes = np.concatenate([np.minimum(since, 1.0), -np.expm1(-3 * since[length > 1])])
+    middle = np.interp(t_onset + span / 2, clock, index)
+    slow = np.interp((t_onset + span * np.log(2) / 3)[length > 1], clock, index)
+    both = np.concatenate([np.ones(len(onset), dtype=bool), length > 1])
+    return _Grid(
+        shapes,
+        np.concatenate([onset, onset])[both],
+        np.concatenate([middle, slow]),
+        np.concatenate([end, end])[both],
+    )
+
+
+def _first_noise(window: Series, low: float, high: float) -> _Noise:
+    before, after = window[: max(int(low), 4)], window[min(int(high), len(window) - 4) :]
+    scale = max(_spread(before), _spread(after), 1e-9)
+    return _Noise(np.zeros(len(window)), np.full(len(window), scale))
+
+
+def _spread(values: Series) -> float:
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def _whiten(y: Series, noise: _Noise) -> Series:
+    """Innovations over their scale: (..., n) to (..., n); the first point is kept, with the variance of the series."""
+    first = y[..., :1] * np.sqrt(1 - noise.phi[0] ** 2)
+    return np.concatenate([first, y[..., 1:] - noise.phi[1:] * y[..., :-1]], axis=-1) / noise.scale
+
+
+def _posterior(window: Series, grid: _Grid, noise: _Noise) -> tuple[Series, int]:
+    """Weight of each shape and the index of the likeliest. The heights are least squares on winsorised innovations."""
+    line = np.vstack([np.ones(len(window)), np.arange(len(window)) / len(window)])
+    base = np.linalg.qr(_whiten(line, noise).T)[0].T
+    shapes = _whiten(grid.shapes, noise)
+    shapes = shapes - (shapes @ base.T) @ base
+    norm = np.maximum(np.linalg.norm(shapes, axis=1), 1e-9)
+    shapes = shapes / norm[:, None]
+    target = _whiten(window, noise)
+    pseudo = target
+    for _ in range(2):
+        height = shapes @ pseudo
+        best = int(np.where(height > 0, height, 0.0).argmax())
+        fitted = height[best] * shapes[best] + (base @ pseudo) @ base
+        pseudo = fitted + np.clip(target - fitted, -2.5, 2.5)
+    height = np.maximum(shapes @ pseudo, 0.0)
+    residual = target - (base @ pseudo) @ base - height[:, None] * shapes
+    likelihood = -_TEMPER * (_TAIL + 1) / 2 * np.log1p(residual**2 / (_TAIL * _SHRINK)).sum(axis=1)
+    weights = np.exp(likelihood - likelihood.max())
+    return weights / weights.sum(), int(likelihood.argmax())
+
+
+def _noise_beside(window: Series, grid: _Grid, best: int) -> _Noise:
+    """Autocorrelation and scale before and after the middle of a shape, from what it leaves."""
+    shape, index = grid.shapes[best], np.arange(len(window))
+    low, high = shape < 0.05, shape > 0.95
+    before = np.median(window[low]) if low.any() else window[0]
+    after = np.median(window[high]) if high.any() else window[-1]
+    residual = window - before - (after - before) * shape
+    first = index < grid.middle[best]
+    sides = [_fit_ar(residual[first]), _fit_ar(residual[~first])]
+    phi = np.where(first, sides[0][0], sides[1][0])
+    scale = np.where(first, sides[0][1], sides[1][1])
+    return _Noise(phi, np.maximum(scale, 1e-6 + 1e-3 * abs(after - before)))
+
+
+def _fit_ar(residual: Series) -> tuple[float, float]:
+    """Autocorrelation, bias corrected (Kendall 1954), and scale of the innovations."""
+    n = len(residual)
+    if n < 6:
+        return 0.0, max(float(np.abs(residual).mean()), 1e-9) if n else 1e-9
+    limit = 3 * max(_spread(residual), 1e-9)
+    r = np.clip(residual - np.median(residual), -limit, limit)
+    phi = float(r[1:] @ r[:-1]) / max(float(r @ r), 1e-12)
+    phi = min(max(phi + (1 + 3 * phi) / n, -0.95), 0.95)
+    innovations = r[1:] - phi * r[:-1]
+    return phi, float(np.sqrt(np.mean(np.minimum(np.abs(innovations), 2.5 * _spread(innovations) + 1e-9) ** 2)))
+
+
+def _quantiles(positions: Series, weights: Series, levels: list[float]) -> list[float]:
+    """Quantiles of weighted positions, each spread over the half point around it."""
+    places, inverse = np.unique(np.round(positions * 2) / 2, return_inverse=True)
+    mass = np.bincount(inverse.ravel(), weights)
+    edges = np.concatenate([places - 0.25, places[-1:] + 0.25])
+    cumulative = np.concatenate([[0.0], mass.cumsum()])
+    return [float(np.interp(level, cumulative / cumulative[-1], edges)) for level in levels]
