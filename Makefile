@@ -20,8 +20,9 @@ lint: .venv/dev  ## Set up and check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/bench  ## Set up, time training and curvature, write benchmarks/README.md (5 minutes, on an idle machine)
+bench: .venv/bench  ## Set up, measure speed and detection, write benchmarks/*.md (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.detection --write
 
 .venv/study: pyproject.toml
 	$(PYTHON) -m venv .venv

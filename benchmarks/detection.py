@@ -1,0 +1,208 @@
+"""Abrupt sharpening on series with known truth: ours beside what a user would reach for.
+
+python -m benchmarks.detection [--series 200] [--write]: Markdown to stdout, or to benchmarks/detection.md. Needs the
+extra `bench`. Truth and suites: benchmarks/planted.py. The seeds are not those that the detector was developed on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import changeforest
+import fastcpd
+import numpy as np
+import ruptures
+from mstudy.events.coarse import usable_points
+from mstudy.events.series import Series
+from mstudy.events.sharpening import find_sharpening
+from mstudy.params import Detect
+
+from benchmarks.planted import BURSTS, CATAPULTS, EXPONENTIAL, FLAT, SUITES, Family, Planted, build, draw
+
+SEED = 91_000
+FACTOR = 2.0  # the smallest that is planted
+DETECT = Detect(jump_factor=FACTOR)
+PELT_POINTS = 600  # Pelt takes minutes beyond
+TIMED = (200, 1000, 5000, 20000)
+
+# First event (middle, low, high) as indices of logged points, or None; and a p-value where there is one.
+Finding = tuple[tuple[float, float, float] | None, float | None]
+Changes = Callable[[Series], list[int]]
+
+
+def ours(series: Planted, seed: int) -> Finding:
+    """mstudy.events, with p-value and interval."""
+    rng = np.random.default_rng(seed)
+    found = find_sharpening(series.steps, series.curvature, series.loss, DETECT, rng)
+    if not found.events:
+        return None, found.p_value
+    first, index = found.events[0], np.arange(len(series.steps))
+    middle, low, high = np.interp([first.step, first.step_low, first.step_high], series.steps, index)
+    return (float(middle), float(low), float(high)), found.p_value
+
+
+def bic(y: Series) -> float:
+    """2 sigma^2 ln n, sigma from the differences of neighbours."""
+    sigma = 1.4826 * float(np.median(np.abs(np.diff(y) - np.median(np.diff(y))))) / 2**0.5
+    return max(2 * sigma**2 * math.log(len(y)), 1e-9)
+
+
+def kernel_cpd(y: Series) -> list[int]:
+    """ruptures.KernelCPD, linear kernel, BIC."""
+    return list(ruptures.KernelCPD(kernel="linear", min_size=2).fit(y[:, None]).predict(pen=bic(y)))[:-1]
+
+
+def pelt(y: Series) -> list[int]:
+    """ruptures.Pelt, l2, jump 1, BIC."""
+    return list(ruptures.Pelt(model="l2", jump=1, min_size=2).fit(y[:, None]).predict(pen=bic(y)))[:-1]
+
+
+def fastcpd_mean(y: Series) -> list[int]:
+    """fastcpd, change in mean, its own defaults (MBIC)."""
+    return [int(change) for change in np.ravel(fastcpd.detect_mean(y[:, None]).cp_set)]
+
+
+def change_forest(y: Series) -> list[int]:
+    """changeforest, change in mean, binary segmentation, its own defaults."""
+    return list(changeforest.changeforest(y[:, None], "change_in_mean", "bs").split_points())
+
+
+COMPARATORS: dict[str, Changes] = {
+    "ruptures `KernelCPD` linear, BIC": kernel_cpd,
+    "ruptures `Pelt` l2, jump 1, BIC": pelt,
+    "fastcpd mean, MBIC": fastcpd_mean,
+    "changeforest mean": change_forest,
+}
+
+
+def first_rise(series: Planted, changes: Changes, factor: float) -> Finding:
+    """The first change to a segment whose mean is higher by the factor, of log curvature without unusable points."""
+    points = usable_points(series.steps, series.curvature, series.loss)
+    y = points.log_curvature
+    borders = [0, *changes(y), len(y)]
+    means = [float(y[a:b].mean()) for a, b in pairwise(borders)]
+    for k, border in enumerate(borders[1:-1]):
+        if means[k + 1] - means[k] > math.log(factor):
+            step = (points.steps[border - 1] + points.steps[border]) / 2
+            at = float(np.interp(step, series.steps, np.arange(len(series.steps))))
+            return (at, at, at), None
+    return None, None
+
+
+def tolerance(series: Planted) -> float:
+    """Points by which a time may be wrong and still be in its place."""
+    return max(5.0, 0.01 * len(series.steps))
+
+
+def row(name: str, find: Callable[[Planted, int], Finding], planted: list[Planted], nulls: list[Planted]) -> str:
+    """One line of a suite's table."""
+    started = time.perf_counter()
+    findings = [find(series, k) for k, series in enumerate(planted)]
+    alarms = [find(series, k) for k, series in enumerate(nulls)]
+    spent = (time.perf_counter() - started) / (len(planted) + len(nulls))
+    errors = np.array(
+        [math.inf if f is None else abs(f[0] - s.midpoint) for (f, _), s in zip(findings, planted, strict=True)]
+    )
+    found = np.array([f is not None for f, _ in findings])
+    hit = errors <= [tolerance(series) for series in planted]
+    inside = [f is not None and f[1] <= s.midpoint <= f[2] for (f, _), s in zip(findings, planted, strict=True)]
+    exponential = np.array([series.family.shape == EXPONENTIAL for series in planted])
+    p = np.array([p for _, p in alarms if p is not None])
+    own = len(p) > 0
+    cells = [
+        f"{hit.mean():.1%}",
+        f"{(found & ~hit).mean():.1%}",
+        f"{np.mean([f is not None for f, _ in alarms]):.1%}",
+        f"{np.median(errors[hit]):.1f} / {np.quantile(errors[hit], 0.95):.1f}" if hit.any() else "–",
+        f"{np.mean(np.array(inside)[hit]):.1%} ({np.mean(np.array(inside)[hit & exponential]):.1%})" if own else "–",
+        f"{(p <= 0.05).mean():.1%} / {(p <= 0.01).mean():.1%}" if own else "–",
+        f"{spent * 1e3:.1f}",
+    ]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def suite_table(name: str, n_series: int) -> list[str]:
+    """All methods on one suite."""
+    suite, key = SUITES[name], sorted(SUITES).index(name)
+    planted = [draw(suite, np.random.default_rng([SEED, key, k, 1])) for k in range(n_series)]
+    nulls = [draw(suite, np.random.default_rng([SEED, key, k, 0]), event=False) for k in range(n_series)]
+    lines = [
+        f"**{name}**: factor {suite.factor[0]}–{suite.factor[1]}, σ {suite.sigma[0]}–{suite.sigma[1]}, "
+        f"n {suite.n[0]}–{suite.n[1]}, ramps up to {suite.lengths[1]} points, spikes in {suite.spikes:.0%}",
+        "",
+        "| method | found | wrong place | false alarms | error, points: median / 95 % | coverage (exponential) "
+        "| null p ≤ 5 % / 1 % | ms |",
+        "|---|---|---|---|---|---|---|---|",
+        row("**mstudy**", ours, planted, nulls),
+    ]
+    for label, changes in COMPARATORS.items():
+        few = [
+            [s for s in part if len(s.steps) <= PELT_POINTS] if changes is pelt else part for part in (planted, nulls)
+        ]
+        if not few[0]:
+            continue
+        note = f" ({len(few[0])} series of at most {PELT_POINTS} points)" if changes is pelt else ""
+        for what, factor in ((", any rise", 1.0), (f", rises by {FACTOR:g}", FACTOR)):
+            if changes is pelt and factor == 1.0:
+                continue
+            lines.append(row(label + what + note, lambda s, _, c=changes, f=factor: first_rise(s, c, f), *few))
+    return [*lines, ""]
+
+
+def time_table() -> list[str]:
+    """Time of one series, best of five; with one event, and with catapults."""
+    lines = ["| points | one event, ms | catapults, ms |", "|---|---|---|"]
+    for n in TIMED:
+        cells = []
+        for after in (FLAT, CATAPULTS):
+            series = build(Family(n=n, after=after), np.random.default_rng([SEED, n]))
+            cells.append(f"{1e3 * min(_seconds(series) for _ in range(5)):.0f}")
+        lines.append(f"| {n} | " + " | ".join(cells) + " |")
+    burst = build(Family(n=1000, cadence=BURSTS), np.random.default_rng(SEED))
+    return [*lines, f"| {len(burst.steps)}, of which 80 at every step | {1e3 * _seconds(burst):.0f} | |", ""]
+
+
+def _seconds(series: Planted) -> float:
+    started = time.perf_counter()
+    ours(series, 0)
+    return time.perf_counter() - started
+
+
+def report(n_series: int) -> str:
+    """The section, in Markdown."""
+    lines = [
+        "## Abrupt sharpening in series with known truth (`benchmarks/detection.py`)",
+        "",
+        f"{n_series} series with an event and {n_series} without in each suite; generator and definition of an event: "
+        "`benchmarks/planted.py`. Seeds other than those of development.",
+        f"Found: the first event within max(5 points, 1 %) of the planted midpoint. mstudy: jump factor {FACTOR:g}, "
+        f"α {DETECT.alpha:g}; the others get log curvature without unusable values or exploding tail; "
+        "their first change upwards counts, or, to be fair, their first whose means differ by that factor. "
+        "`Pelt` finds what `KernelCPD` finds (the same optimum) and is run on short series alone.",
+        "",
+    ]
+    for name in SUITES:
+        lines += suite_table(name, n_series)
+    return "\n".join([*lines, "Time with p-value and interval, one core:", "", *time_table()])
+
+
+def main() -> None:
+    """Print or write."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--series", type=int, default=200)
+    arguments.add_argument("--write", action="store_true")
+    options = arguments.parse_args()
+    text = report(options.series)
+    if options.write:
+        Path(__file__).with_name("detection.md").write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
