@@ -42,8 +42,9 @@ def clock(monkeypatch):
     [
         (lambda k: 1e-3 * k, 1, [1, 2, 4, 8, 16, 32, 64]),  # company changes nothing: no company
         (lambda k: 1e-3 + 1e-6 * k, 64, [1, 2, 4, 8, 16, 32, 64]),  # nearly all of it is shared
-        (lambda k: 1e-3 + 1e-6 * k**3, 8, [1, 2, 4, 8, 16]),  # until the cache is full
-        (lambda k: 1e-3 * k * (1 if k == 1 else 2), 1, [1, 2]),  # company costs
+        (lambda k: 1e-3 + 1e-6 * k**3, 8, [1, 2, 4, 8, 16, 32]),  # until the cache is full
+        (lambda k: 1e-3 * k * (1 if k == 1 else 2), 1, [1, 2, 4]),  # company costs
+        (lambda k: k**0.5 * 1e-3 * (1 if k == 1 else 2), 64, [1, 2, 4, 8, 16, 32, 64]),  # it costs two, and pays four
     ],
 )
 def test_the_width_is_where_another_doubling_no_longer_pays(data, clock, seconds, width, trials):

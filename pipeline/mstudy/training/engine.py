@@ -22,6 +22,7 @@ from mstudy.training.plan import RunConfig
 from mstudy.training.state import Rows
 
 _MAX_WIDTH = {"cpu": 64, "cuda": 1024}
+_PATIENCE = 2  # doublings that may lose before the search ends: two stacked networks may, where sixteen gain
 _PAYS = 0.95  # a wider ensemble must take at most this share of the time, a run and step
 _SHARE_OF_MEMORY = 0.5
 _SECONDS_A_TRIAL = 0.15
@@ -56,6 +57,7 @@ def choose_engine(
     small, scale = shrunk(gentle)
     limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
     best: Engine | None = None
+    worse = 0
     for candidate in [width] if width else _doublings(limit):
         ensemble = Ensemble([small] * candidate, data, device)
         megabytes = ensemble.bytes_per_member() * candidate / 1e6
@@ -63,9 +65,12 @@ def choose_engine(
             break
         seconds = step_seconds(ensemble, NOTHING) / candidate * scale
         if best is None or seconds < best.seconds * _PAYS:
+            worse = 0
             best = Engine(gentle.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
         elif seconds > best.seconds / _PAYS:
-            break
+            worse += 1
+            if worse == _PATIENCE:
+                break
     assert best is not None, "a study has at least one run"
     return best
 
