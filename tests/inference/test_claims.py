@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from mstudy.inference.claims import judge_claims
+from mstudy.inference.claims.evidence import Evidence
+from mstudy.inference.claims.judge import judge_claims
 from mstudy.params import Estimate
 from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, THRESHOLDS
 
@@ -43,14 +44,13 @@ GOOD_LINES = [threshold(b) for b in (8, 16, 32, 64, 128)]
 
 
 def judge(cells=GOOD_CELLS, lines=GOOD_LINES, alignment=None, deferral=None):
-    claims = judge_claims(
+    evidence = Evidence(
         ADVANTAGE.frame(cells),
         THRESHOLDS.frame(lines),
         ALIGNMENT.frame(alignment if alignment is not None else align(0.01, 0.01)),
         DEFERRAL.frame(deferral if deferral is not None else [defer(0.01)]),
-        Estimate(),
     )
-    return {claim["id"]: claim for claim in claims}
+    return {claim["id"]: claim for claim in judge_claims(evidence, Estimate())}
 
 
 def test_all_five_can_be_supported():
@@ -110,6 +110,7 @@ def test_seeds_below_the_minimum_have_no_say():
 
 def test_nothing_to_judge_is_untestable_throughout():
     empty = ALIGNMENT.frame(align(None, None, n=0)).with_columns(pl.lit(0, pl.Int64).alias("n_cells"))
-    claims = judge_claims(ADVANTAGE.frame([]), THRESHOLDS.frame([]), empty, DEFERRAL.frame([]), Estimate())
+    evidence = Evidence(ADVANTAGE.frame([]), THRESHOLDS.frame([]), empty, DEFERRAL.frame([]))
+    claims = judge_claims(evidence, Estimate())
 
     assert {claim["verdict"] for claim in claims} == {"untestable"}

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from mstudy.inference.alignment import measure_alignment
-from mstudy.inference.claims import judge_claims
+from mstudy.inference.claims.evidence import Evidence
+from mstudy.inference.claims.judge import judge_claims
 from mstudy.inference.deferral import measure_deferral
 from mstudy.inference.thresholds import estimate_thresholds
 from mstudy.params import Estimate
@@ -26,7 +27,7 @@ def estimate(out: Path, params: Estimate) -> None:
     THRESHOLDS.write(thresholds, results)
     ALIGNMENT.write(alignment, results)
     DEFERRAL.write(deferral, results)
-    claims = judge_claims(advantage, thresholds, alignment, deferral, params)
+    claims = judge_claims(Evidence(advantage, thresholds, alignment, deferral), params)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
 
