@@ -23,6 +23,7 @@ from mstudy.training.network import CURVATURE, GRADIENT, Batch
 from mstudy.training.networks import build_network
 from mstudy.training.objectives import OBJECTIVES
 from mstudy.training.plan import RunConfig, plan_runs
+from mstudy.training.quantities import SHARPNESS
 from mstudy.training.samples import Samples
 from mstudy.training.sharpness import top_eigenpair
 from mstudy.training.state import Rows
@@ -173,7 +174,7 @@ def _points(run: RunConfig, data: Dataset) -> Iterator[tuple[bool, Tensor, Tenso
     for step in range(run.steps + 1):
         w, start = state.w.clone(), state.eigenvectors.clone()
         ensemble.advance(state, rows, schedule)
-        if schedule.sharpness(step):
+        if schedule.asks(SHARPNESS, step):
             cold = not bool(start.any())
             yield cold, w, start
 

@@ -7,30 +7,20 @@ import pytest
 from mstudy.params import Cadence
 from mstudy.training.adaptive import changed_fast
 from mstudy.training.datasets.dataset import Dataset
-from mstudy.training.ensemble import QUANTITIES
-from mstudy.training.plan import RunConfig
+from mstudy.training.quantities import COLUMNS
 from mstudy.training.state import Rows
 from mstudy.training.training import Training, train_ensemble
 from torch import device, equal
 
+from tests.training.configs import RUN as SMALL
+
 SPARSE = Cadence(dense_steps=0, growth=0.3, sharpness_every=0, adaptive_factor=None)
-JUMPING = RunConfig(
-    study="t",
-    dataset="toy",
-    n_train=40,
+JUMPING = replace(
+    SMALL,
     model="mlp-tanh-8",
-    objective="squared_error",
-    optimizer="sgd",
     learning_rate=0.8,
-    momentum=0.0,
-    weight_decay=0.0,
-    warmup_steps=0,
     batch_size=40,
-    seed=0,
     steps=120,
-    divergence_factor=1000.0,
-    probe_samples=40,
-    chunk=4096,
     cadence=replace(SPARSE, adaptive_factor=5.0),
 )
 
@@ -48,9 +38,9 @@ def columns_of(run, data):
 def rows_of(curvatures):
     rows = Rows.empty(1)
     for step, value in enumerate(curvatures):
-        table = np.full((1, len(QUANTITIES)), np.nan)
-        table[0, QUANTITIES.index("loss")] = 1.0
-        table[0, QUANTITIES.index("directional_curvature")] = value
+        table = np.full((1, len(COLUMNS)), np.nan)
+        table[0, COLUMNS.index("loss")] = 1.0
+        table[0, COLUMNS.index("directional_curvature")] = value
         rows.add(step, [0], table)
     return rows
 

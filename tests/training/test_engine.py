@@ -11,6 +11,7 @@ from mstudy.training import engine, estimate, sweep
 from mstudy.training.cadence import logged_steps
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.plan import plan_runs
+from mstudy.training.quantities import DIRECTIONAL_CURVATURE, SHARPNESS
 
 CPU = torch.device("cpu")
 STUDY = Study(model="mlp-tanh-4", batch_sizes=(8,), eta_ef=Grid(0.1, 0.8, 10), momenta=(0.0,), seeds=10, steps=30)
@@ -98,7 +99,7 @@ def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     runs = plan_runs("s", study, data)
 
     def step_seconds(ensemble, schedule):
-        return 2.0 + 6.0 * schedule.curvature(5) + 20.0 * schedule.sharpness(5)
+        return 2.0 + 6.0 * schedule.asks(DIRECTIONAL_CURVATURE, 5) + 20.0 * schedule.asks(SHARPNESS, 5)
 
     monkeypatch.setattr(engine, "step_seconds", step_seconds)
     monkeypatch.setattr(estimate, "step_seconds", step_seconds)
@@ -113,4 +114,7 @@ def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     assert plan.estimates[0].training == pytest.approx(100 * 30 * 1.0)
     assert plan.estimates[0].logging == pytest.approx(100 * (n_rows * 3.0 + n_rows / 3 * 10.0))
     assert plan.seconds == pytest.approx((plan.estimates[0].training + plan.estimates[0].logging) / 2)
+    assert plan.replays
+    assert plan.as_text().endswith("the replays of adaptive logging come on top")
+    assert "replays" not in replace(plan, replays=False).as_text()
     assert not (tmp_path / "none").exists()  # a plan leaves nothing behind where nothing was

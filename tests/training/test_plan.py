@@ -9,6 +9,7 @@ from mstudy.training.cadence import Schedule, logged_steps
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.minibatches import MiniBatches
 from mstudy.training.plan import plan_runs
+from mstudy.training.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, SHARPNESS
 from mstudy.training.sweep import ensembles
 
 STUDY = Study(batch_sizes=(8, "full"), eta_ef=Grid(0.1, 0.4, 3), momenta=(0.0, 0.9), seeds=2)
@@ -73,11 +74,11 @@ def test_sharpness_is_measured_at_the_ends_too():
     logged = logged_steps(cadence, 50)
     schedule = Schedule(cadence, logged)
 
-    steps = {step for step in range(51) if schedule.sharpness(step)}
+    steps = {step for step in range(51) if schedule.asks(SHARPNESS, step)}
 
     assert steps == {*logged[::3], 50}
-    assert {step for step in range(51) if schedule.curvature(step)} == set(logged)
-    assert not any(schedule.batch_sharpness(step) for step in range(51))
+    assert {step for step in range(51) if schedule.asks(DIRECTIONAL_CURVATURE, step)} == set(logged)
+    assert not any(schedule.asks(BATCH_SHARPNESS, step) for step in range(51))
 
 
 def test_an_epoch_visits_every_sample_once():

@@ -15,30 +15,20 @@ from mstudy.training.mlp import Mlp
 from mstudy.training.models.registry import build
 from mstudy.training.network import CURVATURE, Batch
 from mstudy.training.objectives import OBJECTIVES
-from mstudy.training.plan import RunConfig
 from mstudy.training.probe import Probe, batch_sharpness
 from mstudy.training.samples import Samples
 from mstudy.training.training import train_ensemble
 
+from tests.training.configs import RUN as SMALL
+
 EIGENVALUES = np.array([*SPECTRUM, 1.0])  # of the quadratic's Hessian in (weights, bias)
 CPU = torch.device("cpu")
-RUN = RunConfig(
-    study="t",
-    dataset="toy",
-    n_train=40,
+RUN = replace(
+    SMALL,
     model="linear",
-    objective="squared_error",
-    optimizer="sgd",
     learning_rate=0.05,
-    momentum=0.0,
-    weight_decay=0.0,
-    warmup_steps=0,
-    batch_size=8,
     seed=3,
     steps=4,
-    divergence_factor=1000.0,
-    probe_samples=40,
-    chunk=4096,
     cadence=Cadence(dense_steps=4, sharpness_every=1, batch_sharpness_every=3, batch_sharpness_batches=5),
 )
 

@@ -13,29 +13,21 @@ from mstudy.training.datasets.quadratic import SPECTRUM, load_quadratic
 from mstudy.training.mlp import Mlp
 from mstudy.training.models.registry import build
 from mstudy.training.objectives import OBJECTIVES
-from mstudy.training.plan import RunConfig
 from mstudy.training.sharpness import top_eigenpair
 from mstudy.training.training import train_ensemble
 
+from tests.training.configs import RUN as SMALL
+
 EIGENVALUES = np.array([*SPECTRUM, 1.0])  # of the quadratic's Hessian in (weights, bias)
 TOP = max(SPECTRUM)
-RUN = RunConfig(
-    study="t",
+RUN = replace(
+    SMALL,
     dataset="quadratic",
     n_train=512,
-    model="linear",
-    objective="squared_error",
-    optimizer="sgd",
-    learning_rate=0.1,
-    momentum=0.0,
-    weight_decay=0.0,
-    warmup_steps=0,
     batch_size=512,
-    seed=0,
-    steps=400,
-    divergence_factor=1000.0,
     probe_samples=512,
-    chunk=4096,
+    model="linear",
+    steps=400,
     cadence=Cadence(sharpness_every=0),
 )
 

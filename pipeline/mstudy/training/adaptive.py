@@ -8,16 +8,17 @@ one gap.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
 
-from mstudy.params import Cadence
 from mstudy.training.cadence import Schedule
-from mstudy.training.ensemble import QUANTITIES, Ensemble
+from mstudy.training.ensemble import Ensemble
+from mstudy.training.quantities import COLUMNS
 from mstudy.training.state import Rows, State
 
-_CURVATURE = QUANTITIES.index("directional_curvature")
+_CURVATURE = COLUMNS.index("directional_curvature")
 _REMEMBERED = 8  # changes that tell a member's ordinary noise
 _OUT_OF_THE_ORDINARY = 3.0  # times the median of those
 _FLOOR = 0.01  # of the largest curvature remembered: the logarithm of anything smaller is noise
@@ -46,7 +47,8 @@ def replay(ensemble: Ensemble, before: State, rows: Rows, members: list[int], un
     """Log every step of these members between the row at `before.step` and the one at `until`."""
     state = before.copy()
     state.keep([place for place, member in enumerate(state.members) if member in members])
-    every = Schedule(Cadence(sharpness_every=0), list(range(before.step + 1, until)))
+    every_step = replace(ensemble.runs[0].cadence, curvature_every=1, sharpness_every=0, batch_sharpness_every=0)
+    every = Schedule(every_step, list(range(before.step + 1, until)))
     again = Rows.empty(len(rows.by_run))
     while state.step < until and state.members:
         ensemble.advance(state, again, every)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
-
 from mstudy.params import Cadence
+from mstudy.training.quantities import QUANTITIES, Quantity
 
 
 def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
@@ -26,30 +25,15 @@ class Schedule:
     def __init__(self, cadence: Cadence, steps: list[int]) -> None:
         self.steps = steps
         self._logged = set(steps)
-        self._curvature = _every(steps, cadence.curvature_every)
-        self._sharpness = _every(steps, cadence.sharpness_every)
-        self._batch_sharpness = _every(steps, cadence.batch_sharpness_every)
+        self._asked = {quantity: _every(steps, quantity.every(cadence)) for quantity in QUANTITIES}
 
     def logs(self, step: int) -> bool:
         """Whether the step has a row."""
         return step in self._logged
 
-    def curvature(self, step: int) -> bool:
-        """Whether the row has the curvature along the update."""
-        return step in self._curvature
-
-    def sharpness(self, step: int) -> bool:
-        """Whether the row has lambda_max, which costs some ten gradients."""
-        return step in self._sharpness
-
-    def batch_sharpness(self, step: int) -> bool:
-        """Whether the row has the batch sharpness, which costs some two gradients of each batch drawn."""
-        return step in self._batch_sharpness
-
-    def before(self, step: int) -> int | None:
-        """The logged step before this logged one."""
-        place = bisect.bisect_left(self.steps, step)
-        return self.steps[place - 1] if place else None
+    def asks(self, quantity: Quantity, step: int) -> bool:
+        """Whether the row of the step has the quantity."""
+        return step in self._asked[quantity]
 
 
 def _every(steps: list[int], n: int) -> set[int]:

@@ -19,23 +19,11 @@ from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
 from mstudy.training.networks import build_network
 from mstudy.training.plan import RunConfig
 from mstudy.training.probe import Probe, batch_sharpness
+from mstudy.training.quantities import BATCH_SHARPNESS, COLUMNS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
 from mstudy.training.rows import inner, norms
 from mstudy.training.samples import Samples
 from mstudy.training.sgd import Sgd
 from mstudy.training.state import Rows, State
-
-QUANTITIES = (
-    "loss",
-    "directional_curvature",
-    "sharpness",
-    "sharpness_residual",
-    "batch_sharpness",
-    "batch_sharpness_se",
-    "batch_loss",
-    "grad_norm",
-    "update_norm",
-    "edge_ratio",
-)
 
 # On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked this often alone.
 # A diverged member that trains on meanwhile touches nobody, and the step at which it diverged is kept.
@@ -99,7 +87,7 @@ class Ensemble:
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
         """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
-        measures_here = schedule.curvature(state.step) or schedule.sharpness(state.step)
+        measures_here = schedule.asks(DIRECTIONAL_CURVATURE, state.step) or schedule.asks(SHARPNESS, state.step)
         order = CURVATURE if self._shared.full_batch and measures_here else GRADIENT
         batch = self._batch(state)
         at = self._evaluate(state, batch, order)
@@ -167,16 +155,16 @@ class Ensemble:
         gradient: Tensor,
         update: Tensor,
     ) -> NDArray[np.float64]:
-        """One row a member, in the order of QUANTITIES. shared: the step's evaluation, where it knows the curvature."""
+        """One row a member, in the order of COLUMNS. shared: the step's evaluation, where it knows the curvature."""
         step, w = state.step, state.w
         nothing = torch.full((len(w),), torch.nan, dtype=torch.float64, device=self._device)
-        values = dict.fromkeys(QUANTITIES, nothing)
+        values = dict.fromkeys(COLUMNS, nothing)
         values |= {"batch_loss": at.loss.double(), "grad_norm": norms(gradient), "update_norm": norms(update)}
         slope = inner(gradient, update)
         found = self._probe.measure(
             w,
-            update if schedule.curvature(step) else None,
-            state.eigenvectors if schedule.sharpness(step) else None,
+            update if schedule.asks(DIRECTIONAL_CURVATURE, step) else None,
+            state.eigenvectors if schedule.asks(SHARPNESS, step) else None,
             gradient,
             shared if self._probe.batch.n_samples == batch.n_samples else None,
         )
@@ -185,13 +173,13 @@ class Ensemble:
         values["directional_curvature"] = torch.where(moves, found.directional_curvature, nothing)
         if self._probe.batch.n_samples < self._shared.n_train:
             values["loss"] = self._loss_probe.loss(w)
-        if schedule.batch_sharpness(step):
+        if schedule.asks(BATCH_SHARPNESS, step):
             mean, error = batch_sharpness(self._probing, w, self._drawn(state), self._shared.chunk)
             values |= {"batch_sharpness": mean, "batch_sharpness_se": error}
-        if self._shared.cadence.edge_ratio:
+        if schedule.asks(EDGE_RATIO, step):
             after = evaluate(self._network, w + update, batch, LOSS, self._shared.chunk).loss.double()
             values["edge_ratio"] = torch.where(moves, edge_ratio(values["batch_loss"], after, slope), nothing)
-        return torch.stack([values[name] for name in QUANTITIES], dim=1).cpu().numpy()
+        return torch.stack([values[name] for name in COLUMNS], dim=1).cpu().numpy()
 
     def _drawn(self, state: State) -> list[Batch]:
         if self._shared.full_batch:

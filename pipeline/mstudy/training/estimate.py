@@ -37,7 +37,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study before it is trained; `seconds` of wall time at most, since diverging runs end early."""
+    """A study before it is trained; `seconds` of wall time at most, since diverging runs end early.
+
+    replays: adaptive logging trains some steps twice, as many as the curvature has jumps; they are not in `seconds`.
+    """
 
     study: str
     n_runs: int
@@ -45,6 +48,7 @@ class Plan:
     workers: int
     device: str
     seconds: float
+    replays: bool
     estimates: list[Estimate]
 
     def as_dict(self) -> dict[str, Any]:
@@ -64,7 +68,8 @@ class Plan:
         cores = f"{self.workers} cores" if self.device == "cpu" else self.device
         counts = f"{self.study}: {self.n_runs} runs, {self.n_missing} to train"
         total = f"{counts}, at most about {self.seconds:.0f} s on {cores}"
-        return "\n".join([head, *lines, total])
+        on_top = "; the replays of adaptive logging come on top" if self.replays else ""
+        return "\n".join([head, *lines, total + on_top])
 
 
 def estimate_study(name: str, study: Study, store: Store, workers: int, device: torch.device) -> Plan:
@@ -76,7 +81,9 @@ def estimate_study(name: str, study: Study, store: Store, workers: int, device: 
         engines = engines_of(runs, study, store, workers, device)
         estimates = [_estimate(engine, missing, dataset(study.dataset), device) for engine in engines.values()]
     seconds = sum(e.training + e.logging for e in estimates) / workers
-    return Plan(name, len(runs), len(missing), workers, str(device), seconds, estimates)
+    return Plan(
+        name, len(runs), len(missing), workers, str(device), seconds, study.log.adaptive_factor is not None, estimates
+    )
 
 
 def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, device: torch.device) -> Estimate:

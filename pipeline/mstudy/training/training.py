@@ -13,8 +13,9 @@ from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.training.adaptive import changed_fast, replay
 from mstudy.training.cadence import Schedule, logged_steps
 from mstudy.training.datasets.dataset import Dataset
-from mstudy.training.ensemble import QUANTITIES, Ensemble
+from mstudy.training.ensemble import Ensemble
 from mstudy.training.plan import RunConfig
+from mstudy.training.quantities import COLUMNS, DIRECTIONAL_CURVATURE, columns_of
 from mstudy.training.state import Rows, State
 
 
@@ -67,7 +68,7 @@ class Training:
     def step(self) -> None:
         """One step of all members, logged where the cadence says so."""
         step, factor = self._state.step, self._shared.cadence.adaptive_factor
-        here = self._state.copy() if factor is not None and self._schedule.curvature(step) else None
+        here = self._state.copy() if factor is not None and self._schedule.asks(DIRECTIONAL_CURVATURE, step) else None
         self._ensemble.advance(self._state, self._rows, self._schedule)
         if here is not None and factor is not None:
             self._fill_the_gap(step, factor)
@@ -101,8 +102,8 @@ class Training:
     def _log(self, place: int) -> RunLog:
         run, diverged = self._runs[place], self._rows.diverged_step[place]
         steps, table = self._rows.table(place)
-        wanted = _wanted(run)
-        columns = {"step": steps} | {n: v for n, v in zip(QUANTITIES, table.T, strict=True) if n in wanted}
+        wanted = columns_of(run.cadence)
+        columns = {"step": steps} | {n: v for n, v in zip(COLUMNS, table.T, strict=True) if n in wanted}
         metadata = {
             **run.metadata(),
             "status": COMPLETED if diverged is None else DIVERGED,
@@ -113,17 +114,3 @@ class Training:
             "torch": str(torch.__version__),
         }
         return RunLog(run, columns, metadata, diverged)
-
-
-def _wanted(run: RunConfig) -> set[str]:
-    """Columns that the run's cadence asks for: one that is never measured is left out, not filled with nulls."""
-    cadence = run.cadence
-    asked = {
-        "directional_curvature": cadence.curvature_every > 0,
-        "sharpness": cadence.sharpness_every > 0,
-        "sharpness_residual": cadence.sharpness_every > 0,
-        "batch_sharpness": cadence.batch_sharpness_every > 0,
-        "batch_sharpness_se": cadence.batch_sharpness_every > 0,
-        "edge_ratio": cadence.edge_ratio,
-    }
-    return {name for name in QUANTITIES if asked.get(name, True)}
