@@ -11,8 +11,6 @@ import math
 from dataclasses import replace
 from itertools import islice, pairwise
 
-import numpy as np
-
 from mstudy.training.cadence import Schedule
 from mstudy.training.ensemble import Ensemble
 from mstudy.training.quantities import COLUMNS
@@ -26,11 +24,12 @@ _FLOOR = 0.01  # of the largest curvature remembered: the logarithm of anything 
 
 def changed_fast(rows: Rows, member: int, factor: float) -> bool:
     """Whether the member's last row stands out: curvature `factor` times its last, or more than its noise explains."""
-    by_step = rows.by_run[member]
-    found = [float(by_step[step][_CURVATURE]) for step in sorted(by_step, reverse=True)]
-    if not found or not math.isfinite(found[0]):  # else an older change would be taken for that of the last gap
+    latest = (float(row[_CURVATURE]) for row in reversed(rows.by_run[member].values()))
+    last = next(latest, math.nan)
+    if not math.isfinite(last):  # else an older change would be taken for that of the last gap
         return False
-    values = list(islice((value for value in found if math.isfinite(value)), _REMEMBERED + 1))[::-1]
+    earlier_values = islice((value for value in latest if math.isfinite(value)), _REMEMBERED)
+    values = [last, *earlier_values][::-1]
     if len(values) < 2:
         return False
     floor = _FLOOR * max(abs(value) for value in values)
@@ -52,7 +51,5 @@ def replay(ensemble: Ensemble, before: State, rows: Rows, members: list[int], un
     again = Rows.empty(len(rows.by_run))
     while state.step < until and state.members:
         ensemble.advance(state, again, every)
-    for run, found in zip(rows.by_run, again.by_run, strict=True):
-        for step, row in found.items():
-            if before.step < step < until:
-                run[step] = np.where(np.isnan(run[step]), row, run[step]) if step in run else row
+    for member in members:
+        rows.fill(member, again.by_run[member])

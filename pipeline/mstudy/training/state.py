@@ -51,7 +51,7 @@ class State:
 
 @dataclass
 class Rows:
-    """The logged rows of every run of an ensemble: per run, step -> measured values."""
+    """The logged rows of every run of an ensemble: per run, step -> measured values, in the order of the steps."""
 
     by_run: list[dict[int, NDArray[np.float64]]]
     diverged_step: list[int | None] = field(default_factory=list)
@@ -67,17 +67,23 @@ class Rows:
             if np.isfinite(row[0]):  # the full loss may overflow a few steps before the batch loss does
                 self.by_run[member][step] = row
 
+    def fill(self, run: int, found: dict[int, NDArray[np.float64]]) -> None:
+        """Add rows between those there are; where a step has one, only what it lacks."""
+        here = self.by_run[run]
+        for step, row in found.items():
+            here[step] = np.where(np.isnan(here[step]), row, here[step]) if step in here else row
+        self.by_run[run] = dict(sorted(here.items()))
+
     def table(self, run: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Steps (n_rows,) in order and the values there (n_rows, n_quantities)."""
-        steps = sorted(self.by_run[run])
-        return np.array(steps, dtype=np.int64), np.stack([self.by_run[run][step] for step in steps])
+        rows = self.by_run[run]
+        return np.array(list(rows), dtype=np.int64), np.stack(list(rows.values()))
 
     def saved(self) -> dict[str, Any]:
         """As plain values and tensors, two a run: thousands of small ones would take seconds to write."""
-        tables = [(sorted(rows), [rows[step] for step in sorted(rows)]) for rows in self.by_run]
         return {
-            "steps": [steps for steps, _ in tables],
-            "tables": [torch.from_numpy(np.array(table)) for _, table in tables],
+            "steps": [list(rows) for rows in self.by_run],
+            "tables": [torch.from_numpy(np.array(list(rows.values()))) for rows in self.by_run],
             "diverged_step": self.diverged_step,
         }
 
