@@ -25,7 +25,7 @@ def test_shipped_file_is_the_default_key_by_key():
 
 
 def test_default_grid():
-    assert Grid().values() == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56]
+    assert Grid().values() == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56]
     assert Grid(0.3, 0.3, 1).values() == [0.3]
 
 
@@ -124,5 +124,5 @@ def test_a_missing_file_and_a_missing_study(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="must be readable text"):
         load(tmp_path / "binary")
-    with pytest.raises(ConfigError, match=r"found \['digits'\], asked for 'mnist'"):
+    with pytest.raises(ConfigError, match=r"found \['digits', 'digits-edge'\], asked for 'mnist'"):
         Params().study("mnist")

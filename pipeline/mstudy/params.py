@@ -36,9 +36,9 @@ def _require(holds: bool, key: str, value: object, rule: str) -> None:
 class Grid:
     """A geometric grid of effective learning rates, both ends included."""
 
-    low: float = 0.01
+    low: float = 0.02
     high: float = 2.56
-    points: int = 9
+    points: int = 8
 
     def __post_init__(self) -> None:
         _require(self.low > 0, "low", self.low, "above 0")
@@ -240,11 +240,16 @@ class Analysis:
     report: Report = field(default_factory=Report)
 
 
+def _default_studies() -> dict[str, Study]:
+    """A sweep of batch sizes, and full batch alone on a fine grid where its SGD meets abrupt sharpening."""
+    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.1, 0.2, 5))}
+
+
 @dataclass(frozen=True)
 class Params:
     """The whole of params.yaml."""
 
-    studies: dict[str, Study] = field(default_factory=lambda: {"digits": Study()})
+    studies: dict[str, Study] = field(default_factory=_default_studies)
     detect: Detect = field(default_factory=Detect)
     compare: Compare = field(default_factory=Compare)
     estimate: Estimate = field(default_factory=Estimate)
