@@ -6,10 +6,13 @@ from mstudy.errors import exit_with_sentence
 from mstudy.params import load
 from mstudy.runlog.reader import read_runs
 from mstudy.steps.detect import detect
+from mstudy.workers import Workers, available_cores
 
 
 def main() -> None:
-    detect(read_runs(Path("runs")), Path("reports"), load(Path("params.yaml")).detect)
+    params = load(Path("params.yaml")).detect
+    with Workers(available_cores()) as workers:
+        detect(read_runs("runs", workers=workers), Path("reports"), params, workers)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.runlog.folders import SGD, rows, sound, write
+
 
 def test_version_and_help(mstudy):
     assert mstudy("--version")[:2] == (0, "mstudy 0.1.0\n")
@@ -25,7 +27,8 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
 
     assert code == 0
     assert "C1 supported" in out
-    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    files = [p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()]
+    written = {name for name in files if not name.startswith("cache/")}
     tables = [
         "runs",
         "sharpenings",
@@ -82,13 +85,40 @@ def test_an_output_that_cannot_be_written_is_one_sentence(mstudy, save_sweep, tm
     assert "must be writable" in err
 
 
-def test_validate_counts_first(mstudy, save_run, tmp_path):
-    save_run()
-    assert mstudy("validate", tmp_path / "runs")[:2] == (0, "0 problems in 1 files\n")
-    (tmp_path / "runs" / "bad.parquet").write_bytes(b"")
-    code, out, _ = mstudy("validate", tmp_path / "runs")
-    assert (code, out.splitlines()[0]) == (1, "1 problems in 2 files")
-    assert json.loads(mstudy("validate", tmp_path / "runs", "--json")[1])["problems"][0]["path"] == "bad.parquet"
+def test_validate_counts_first(mstudy, tmp_path):
+    runs = sound(tmp_path / "runs")
+    assert mstudy("validate", runs)[:2] == (0, "0 problems in 4 files: 0 errors, 0 warnings\n")
+
+    write(runs / "alone.parquet", rows(), SGD | {"seed": 9})
+    code, out, _ = mstudy("validate", runs)
+    assert (code, out.splitlines()[0]) == (0, "1 problems in 5 files: 0 errors, 1 warnings")
+
+    write(runs / "bad\n.parquet", rows(loss=[1.0] * 19 + [None]), SGD | {"seed": 8})
+    code, out, _ = mstudy("validate", runs)
+    assert (code, out.splitlines()[0]) == (1, "2 problems in 6 files: 1 errors, 1 warnings")
+    assert out.splitlines()[1].startswith(
+        "bad\\n.parquet, column loss, row 19: error null-value: loss must be given in"
+    )
+    found = json.loads(mstudy("validate", runs, "--json")[1])
+    assert (found["n_files"], found["n_problems"], found["n_errors"]) == (6, 2, 1)
+    assert {key: found["problems"][0][key] for key in ("path", "rule", "column", "row")} == {
+        "path": "bad\n.parquet",
+        "rule": "null-value",
+        "column": "loss",
+        "row": 19,
+    }
+
+
+def test_analyze_tells_warnings_and_goes_on(mstudy, save_sweep, tmp_path):
+    runs = save_sweep()
+    next(path for path in sorted(runs.iterdir()) if path.name.startswith("8-0.1-0.0")).unlink()
+
+    code, _, err = mstudy("analyze", runs, "--out", tmp_path / "out", "--workers", 1)
+
+    assert code == 0
+    assert "warning: sgdm-unpaired (1 times): 8-0.01-0.9-0.parquet: an SGD run of this setting must share" in err
+    found = json.loads((tmp_path / "out" / "problems.json").read_text())
+    assert ("sgdm-unpaired", "warning") in {(problem["rule"], problem["severity"]) for problem in found}
 
 
 TINY = """

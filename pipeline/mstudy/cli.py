@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,9 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
-_Runs = Annotated[Path, typer.Argument(help="Folder of run logs, searched at any depth.", metavar="RUNS")]
+_Runs = Annotated[
+    str, typer.Argument(help="Folder of run logs, searched at any depth; or s3://BUCKET/PREFIX.", metavar="RUNS")
+]
 _Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 _Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
@@ -108,43 +111,60 @@ def analyze_cli(
     out: Annotated[Path, typer.Option("--out", help="Folder for tables, claims and report.")],
     params: Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out (exit code 3).")] = False,
+    workers: _Workers = None,
     as_json: _Json = False,
 ) -> None:
     """Detect, compare, estimate and report on any folder of run logs.
+
+    What OUT/cache holds from an earlier call is not computed again.
 
     Example: mstudy analyze runs/ --out study/
     """
     from mstudy.params import Analysis, load
     from mstudy.steps.analyze import analyze
+    from mstudy.workers import available_cores
 
-    results = analyze(runs, out, Analysis() if params is None else load(params).analysis, skip_bad)
+    analysis = Analysis() if params is None else load(params).analysis
+    try:
+        results = analyze(runs, out, analysis, skip_bad, workers or available_cores())
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the same command again", err=True)
+        raise typer.Exit(130) from None
     if as_json:
-        print(json.dumps({"schema": 1, "claims": results.claims, "problems": results.problems}))
+        found = {"claims": results.claims, "problems": results.problems, "warnings": results.warnings}
+        print(json.dumps({"schema": 1} | found))
     else:
         _print_claims(results.claims)
         print(f"report: {out / 'index.html'}")
+    _summarise(results.warnings)
     for problem in results.problems:
         typer.echo(f"left out: {problem['path']}: {problem['reason']}", err=True)
     if results.problems:
         raise typer.Exit(3)
 
 
+def _summarise(warnings: list[dict[str, Any]]) -> None:
+    """One line a rule on stderr: how often, and the first."""
+    counts = Counter(warning["rule"] for warning in warnings)
+    first = {warning["rule"]: warning for warning in reversed(warnings)}
+    for rule, count in counts.items():
+        typer.echo(f"warning: {rule} ({count} times): {first[rule]['path']}: {first[rule]['reason']}", err=True)
+
+
 @app.command("validate")
-def validate_cli(runs: _Runs, as_json: _Json = False) -> None:
-    """List every file that cannot be used, and why.
+def validate_cli(runs: _Runs, workers: _Workers = None, as_json: _Json = False) -> None:
+    """List every problem of a folder of run logs: file, column, row, rule and remedy.
+
+    Exit code 1 where a problem is an error, which `analyze` refuses; warnings make the evidence weaker.
 
     Example: mstudy validate runs/
     """
-    from mstudy.runlog.reader import check_runs
+    from mstudy.runlog.validate import validate
+    from mstudy.workers import available_cores
 
-    n_files, problems = check_runs(runs)
-    if as_json:
-        print(json.dumps({"schema": 1, "n_files": n_files, "problems": [vars(p) for p in problems]}))
-    else:
-        print(f"{len(problems)} problems in {n_files} files")
-        for problem in problems:
-            print(f"{problem.path}: {problem.reason}")
-    if problems:
+    found = validate(runs, workers or available_cores())
+    print(json.dumps(found.as_dict()) if as_json else found.as_text())
+    if found.n_errors:
         raise typer.Exit(1)
 
 

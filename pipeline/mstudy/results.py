@@ -1,4 +1,4 @@
-"""An analysis as one value: every table, the claims, and the files left out."""
+"""An analysis as one value: every table, the claims, the files left out, and what makes the evidence weaker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Results:
-    """Frames follow mstudy.tables; `claims` and `problems` are the entries of claims.json and problems.json."""
+    """Frames follow mstudy.tables; `claims` are the entries of claims.json.
+
+    problems and warnings: those of problems.json, by severity; the problems name the files left out.
+    """
 
     runs: pl.DataFrame
     sharpenings: pl.DataFrame
@@ -20,4 +23,5 @@ class Results:
     alignment: pl.DataFrame
     deferral: pl.DataFrame
     claims: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[dict[str, str]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mstudy.errors import LogError
-from mstudy.runlog.reader import check_runs, read_runs
+from mstudy.runlog.reader import read_runs
+from mstudy.runlog.validate import validate
 from mstudy.runlog.writer import write_run
 
-GOOD = {"step": [0, 1, 2], "loss": [3.0, 2.0, 1.0]}
-ABOUT = {"learning_rate": 0.1, "momentum": 0.0, "batch_size": 8, "seed": 0}
+from tests.runlog.folders import SGD, SGDM, rows, sound, write
 
 
 def test_what_is_written_is_read(save_run, tmp_path):
@@ -74,53 +74,6 @@ def test_an_unwritable_place_is_one_sentence(tmp_path):
         write_run(tmp_path / "file" / "x.parquet", {"step": np.arange(2), "loss": np.ones(2)}, {})
 
 
-def write_raw(path, columns, metadata):
-    table = pa.table(columns)
-    if metadata is not None:
-        table = table.replace_schema_metadata(
-            {"mstudy": metadata if isinstance(metadata, str) else json.dumps(metadata)}
-        )
-    path.parent.mkdir(exist_ok=True)
-    pq.write_table(table, path)
-
-
-@pytest.mark.parametrize(
-    ("columns", "metadata", "reason"),
-    [
-        ({"step": [0]}, ABOUT, "the column loss must exist, found step"),
-        ({"step": [0], "loss": ["a"]}, ABOUT, "the column loss must hold numbers, found String"),
-        ({"step": [0, 1], "loss": [1.0, None]}, ABOUT, "loss must be given in every row, found 1 nulls"),
-        ({"step": [0, 3, 3], "loss": [1.0] * 3}, ABOUT, "step must increase strictly, found 3 after 3"),
-        ({"step": [-1, 3], "loss": [1.0] * 2}, ABOUT, "step must be at least 0, found -1"),
-        ({"step": [0, 5], "loss": [1.0, float("nan")]}, ABOUT, "found nan at step 5"),
-        (GOOD, None, "must hold the entry 'mstudy', found none"),
-        (GOOD, "{", "must be JSON"),
-        (GOOD, "[1]", "must be a JSON object"),
-        (GOOD, ABOUT | {"schema": 9}, "the schema version must be 1, found 9"),
-        (GOOD, {k: v for k, v in ABOUT.items() if k != "seed"}, "the metadata must give seed"),
-        (GOOD, {k: v for k, v in ABOUT.items() if k != "momentum"}, "must give optimizer or momentum"),
-        (GOOD, ABOUT | {"optimizer": "adam"}, "optimizer must be one of sgd, heavy_ball, nesterov, found 'adam'"),
-        (GOOD, ABOUT | {"momentum": 1.0}, "momentum must be at least 0 and below 1, found 1.0"),
-        (GOOD, ABOUT | {"momentum": 0.5, "optimizer": "sgd"}, "momentum must be 0 for sgd"),
-        (GOOD, ABOUT | {"learning_rate": 0}, "learning_rate must be a finite number above 0, found 0"),
-        (GOOD, ABOUT | {"seed": "x"}, "seed must be a finite number, found 'x'"),
-        (GOOD, ABOUT | {"status": "lost"}, "status must be one of completed, diverged, interrupted, found 'lost'"),
-    ],
-)
-def test_each_bad_file_is_named_with_its_reason(tmp_path, columns, metadata, reason):
-    write_raw(tmp_path / "runs" / "bad.parquet", columns, metadata)
-    write_raw(tmp_path / "runs" / "good.parquet", GOOD, ABOUT)
-
-    n_files, problems = check_runs(tmp_path / "runs")
-
-    assert (n_files, len(problems)) == (2, 1)
-    assert problems[0].path == "bad.parquet"
-    assert reason in problems[0].reason
-    assert read_runs(tmp_path / "runs", skip_bad=True).runs["path"].to_list() == ["good.parquet"]
-    with pytest.raises(LogError, match=r"found 1 of 2 files bad .*bad\.parquet.*--skip-bad"):
-        read_runs(tmp_path / "runs")
-
-
 @pytest.mark.parametrize("damage", [b"", b"PAR1 not really", None])
 def test_a_torn_file_is_named(save_run, tmp_path, damage):
     save_run(seed=1)
@@ -132,11 +85,74 @@ def test_a_torn_file_is_named(save_run, tmp_path, damage):
 
 
 def test_a_diverged_run_may_end_in_infinity(tmp_path):
-    write_raw(
-        tmp_path / "runs" / "x.parquet", {"step": [0, 1], "loss": [1.0, float("inf")]}, ABOUT | {"status": "diverged"}
-    )
+    bad = {"loss": [1.0] * 15 + [float("inf")] * 5}
+    write(tmp_path / "known.parquet", rows(**bad), SGD | {"status": "diverged", "diverged_step": 14})
+    write(tmp_path / "unknown.parquet", rows(**bad), SGD | {"status": "diverged", "seed": 1})
 
-    assert read_runs(tmp_path / "runs").runs["final_loss"].to_list() == [None]
+    runs = read_runs(tmp_path).runs
+
+    assert runs["final_loss"].to_list() == [None, None]
+    assert runs["diverged_step"].to_list() == [14, 15]
+
+
+def test_a_loss_may_not_be_lost_before_an_unknown_divergence(tmp_path):
+    write(tmp_path / "x.parquet", rows(loss=[1.0, float("nan")] * 10), SGD | {"status": "diverged"})
+
+    assert [p.rule for p in validate(tmp_path).problems][:2] == ["divergence-step", "loss-not-finite"]
+
+
+def test_the_manifest_completes_metadata(tmp_path):
+    """Truth: the same values in the files' own metadata."""
+    for name, about in (("a", SGD), ("b", SGDM)):
+        write(tmp_path / "own" / f"{name}.parquet", rows(), about)
+        write(tmp_path / "csv" / f"{name}.parquet", rows(), None)
+        write(tmp_path / "json" / f"{name}.parquet", rows(), {"learning_rate": about["learning_rate"], "seed": None})
+        write(tmp_path / "parquet" / f"{name}.parquet", rows(), None)
+    table = [{"path": f"{name}.parquet", "n_train": None} | about for name, about in (("a", SGD), ("b", SGDM))]
+    keys = list(table[0])
+    lines = [",".join(keys), *(",".join("" if row[k] is None else str(row[k]) for k in keys) for row in table)]
+    (tmp_path / "csv" / "manifest.csv").write_text("\n".join(lines))
+    (tmp_path / "json" / "manifest.json").write_text(json.dumps(table))
+    pq.write_table(pa.Table.from_pylist(table), tmp_path / "parquet" / "manifest.parquet")
+
+    expected = read_runs(tmp_path / "own").runs
+
+    assert len(expected) == 2
+    assert all(read_runs(tmp_path / kind).runs.equals(expected) for kind in ("csv", "json", "parquet"))
+
+
+def test_files_of_one_name_in_two_folders_are_two_runs(tmp_path):
+    write(tmp_path / "1" / "run.parquet", rows(), SGD)
+    write(tmp_path / "2" / "run.parquet", rows(), SGD | {"seed": 1})
+
+    assert read_runs(tmp_path).runs["run_id"].to_list() == ["1/run", "2/run"]
+
+
+def test_series_gives_the_asked_runs_and_columns_in_order(tmp_path):
+    sound(tmp_path)
+
+    found = read_runs(tmp_path).series(["sgdm-1", "sgd-0"], ["step", "sharpness", "loss"])
+
+    assert found.columns == ["run_id", "step", "sharpness", "loss"]
+    assert found["run_id"].unique(maintain_order=True).to_list() == ["sgd-0", "sgdm-1"]
+    assert found["step"].to_list() == list(range(20)) * 2
+    assert found["sharpness"].null_count() == 40
+    assert read_runs(tmp_path).series([]).is_empty()
+
+
+def test_a_log_that_changes_between_two_looks_is_refused(tmp_path):
+    folder = read_runs(sound(tmp_path))
+    write(tmp_path / "sgd-0.parquet", rows(loss=[9.0] * 20), SGD)
+
+    with pytest.raises(LogError, match="A log must not change while it is analysed, found sgd-0.parquet changed"):
+        folder.points  # noqa: B018
+
+
+def test_hidden_files_and_folders_are_no_runs(tmp_path):
+    write(sound(tmp_path) / ".hidden" / "x.parquet", rows(), SGD)
+    write(tmp_path / ".x.parquet", rows(), SGD)
+
+    assert len(read_runs(tmp_path).runs) == 4
 
 
 def test_missing_empty_and_hopeless_folders(tmp_path):
@@ -149,11 +165,22 @@ def test_missing_empty_and_hopeless_folders(tmp_path):
         read_runs(tmp_path, skip_bad=True)
 
 
-def test_one_run_twice_is_refused(save_run, tmp_path):
+def test_of_a_run_that_is_there_twice_the_first_is_kept(save_run, tmp_path):
     save_run(name="a", run_id="one")
     save_run(name="b", run_id="one", seed=3)
     save_run(name="c", run_id="two")
 
-    assert [p.path for p in check_runs(tmp_path / "runs")[1]] == ["b.parquet", "c.parquet"]
-    with pytest.raises(LogError, match="Each run must occur once: b.parquet: it has the same run_id as a.parquet"):
+    with pytest.raises(LogError, match="found 2 of 3 files bad in .*: b.parquet: it has the same run_id as a.parquet"):
         read_runs(tmp_path / "runs")
+    folder = read_runs(tmp_path / "runs", skip_bad=True)
+    assert folder.runs["path"].to_list() == ["a.parquet"]
+    assert [problem.path for problem in folder.left_out] == ["b.parquet", "c.parquet"]
+
+
+def test_a_refusal_names_five_files_and_counts_the_rest(tmp_path):
+    sound(tmp_path)
+    for k in range(7):
+        (tmp_path / f"x{k}.parquet").write_bytes(b"")
+
+    with pytest.raises(LogError, match=r"found 7 of 11 files bad .*x0.*x4\.parquet: .*; and 2 more .*--skip-bad"):
+        read_runs(tmp_path)

@@ -33,3 +33,4 @@ OPTIMIZERS = (SGD, HEAVY_BALL, NESTEROV)
 
 # A log must say at least this of its run; one of `optimizer` and `momentum` implies the other only for SGD.
 REQUIRED_METADATA = ("learning_rate", "batch_size", "seed")
+TEXT_METADATA = ("study", "model", "dataset", "objective")

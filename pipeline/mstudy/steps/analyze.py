@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
+from mstudy.cache import Cache
 from mstudy.params import Analysis
 from mstudy.report.page import write_report
+from mstudy.report.sections import drawn_runs
 from mstudy.results import Results
 from mstudy.runlog.reader import read_runs
 from mstudy.steps.compare import compare
 from mstudy.steps.detect import detect
 from mstudy.steps.estimate import estimate
-from mstudy.steps.files import PAGE
+from mstudy.steps.files import CACHE, PAGE
 from mstudy.steps.results import read_results
+from mstudy.workers import Workers
 
 
-def analyze(runs: Path, out: Path, analysis: Analysis, skip_bad: bool = False) -> Results:
+def analyze(
+    runs: str | PathLike[str], out: Path, analysis: Analysis, skip_bad: bool = False, n_workers: int = 1
+) -> Results:
     """Write tables, claims and report of the runs below `runs` to `out`, and return them.
 
-    Raises LogError when the runs cannot be used, or, unless `skip_bad`, when any file is bad.
+    runs: a path, or the address of an object store (s3://bucket/prefix). Results are the same for any number of
+    workers, and with or without the cache that an earlier call left in `out`. Raises LogError when the runs cannot be
+    used, or, unless `skip_bad`, when any file is bad.
     """
-    folder = read_runs(runs, skip_bad)
-    detect(folder, out, analysis.detect)
-    compare(folder, out, analysis.compare)
+    cache = Cache(out / CACHE)
+    with Workers(n_workers) as workers:
+        folder = read_runs(runs, skip_bad, workers, cache)
+        detect(folder, out, analysis.detect, workers, cache)
+        compare(folder, out, analysis.compare, workers, cache)
     estimate(out, analysis.estimate)
     results = read_results(out)
-    write_report(results, folder.points, out / PAGE, analysis.report)
+    write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis.report)
     return results

@@ -10,6 +10,7 @@ from typing import Any
 from mstudy.errors import LogError
 
 RESULTS, CLAIMS, PROBLEMS, METRICS, PAGE = "results", "claims.json", "problems.json", "metrics.json", "index.html"
+CACHE = "cache"  # what `mstudy analyze` need not compute again; safe to delete
 
 
 def write_json(value: Any, path: Path) -> None:

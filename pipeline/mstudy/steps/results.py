@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mstudy.results import Results
+from mstudy.runlog.checks.rule import ERROR, WARNING
 from mstudy.steps.files import CLAIMS, PROBLEMS, RESULTS, read_json
 from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, PARTINGS, RUNS, SHARPENINGS, THRESHOLDS
 
@@ -14,6 +15,7 @@ def read_results(out: Path) -> Results:
     runs, sharpenings, partings, advantage, thresholds, alignment, deferral = (
         t.read(out / RESULTS) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)
     )
+    problems = read_json(out / PROBLEMS)
     return Results(
         runs,
         sharpenings,
@@ -23,5 +25,6 @@ def read_results(out: Path) -> Results:
         alignment,
         deferral,
         claims=read_json(out / CLAIMS),
-        problems=read_json(out / PROBLEMS),
+        problems=[problem for problem in problems if problem["severity"] == ERROR],
+        warnings=[problem for problem in problems if problem["severity"] == WARNING],
     )

@@ -1,0 +1,105 @@
+"""The rows of one log in memory, read from the bytes of its file (pyarrow)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mstudy.runlog.schema import METADATA_KEY
+
+Series = NDArray[np.float64]
+# Of directional_curvature over a run: has it values, and do they differ?
+VARIES, CONSTANT, MISSING = "varies", "constant", "missing"
+
+
+@dataclass(frozen=True)
+class Log:
+    """Columns of one run, each (n_rows,).
+
+    values: the optional columns that the file has. is_null: of each column; a null is NaN, in `step` 0.
+    """
+
+    step: NDArray[np.int64]
+    loss: Series
+    values: dict[str, Series]
+    is_null: dict[str, NDArray[np.bool_]]
+    diverged: bool = False
+    diverged_step: int | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Logged steps."""
+        return len(self.step)
+
+
+def is_late(step: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Rows of the last tenth of the steps, over which the final loss is taken; (n_rows,), at least one row."""
+    late: NDArray[np.bool_] = step >= 0.9 * step.max()
+    return late
+
+
+def open_file(content: bytes) -> pq.ParquetFile:
+    """The file, its footer read. Raises pyarrow's errors where it cannot be."""
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+
+
+def metadata_text(file: pq.ParquetFile) -> bytes | None:
+    """The metadata entry of the run, as it stands in the file."""
+    found: dict[bytes, bytes] = file.metadata.metadata or {}
+    return found.get(METADATA_KEY.encode())
+
+
+def read_columns(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
+    """`step` as int64 and the others as float64. Raises pyarrow's errors where a value cannot be read as such."""
+    found = file.read(columns=list(columns), use_threads=False)
+    arrays = [found.column(name).cast(pa.int64() if name == "step" else pa.float64()) for name in columns]
+    return pa.table(dict(zip(columns, arrays, strict=True)))
+
+
+def as_log(table: pa.Table, diverged: bool, diverged_step: int | None) -> Log:
+    """The columns as arrays. table: of `read_columns`, with `step` and `loss`."""
+    values = {name: table.column(name) for name in table.column_names}
+    step = pc.fill_null(values.pop("step"), 0).to_numpy()
+    series = {name: column.to_numpy() for name, column in values.items()}
+    is_null = {name: _nulls(table.column(name)) for name in table.column_names}
+    return Log(step, series.pop("loss"), series, is_null, diverged, diverged_step)
+
+
+def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    if column.null_count == 0:
+        return np.zeros(len(column), dtype=bool)
+    found: NDArray[np.bool_] = pc.is_null(column).to_numpy()
+    return found
+
+
+def final_loss(log: Log) -> float | None:
+    """Geometric mean of the loss over the last tenth of the steps: at the edge of stability one value is a lottery.
+
+    None where the run diverged. The loss must be above 0 there.
+    """
+    if log.diverged:
+        return None
+    return float(np.exp(np.log(log.loss[is_late(log.step)]).mean()))
+
+
+def divergence_of(log: Log) -> int | None:
+    """The step of divergence: as stated, else the first one whose loss is not finite, else the last one."""
+    if not log.diverged or log.diverged_step is not None:
+        return log.diverged_step
+    bad = ~np.isfinite(log.loss)
+    return int(log.step[bad.argmax() if bad.any() else -1])
+
+
+def curvature_state(log: Log) -> str:
+    """Whether directional_curvature varies, is constant (over three values at least) or is missing."""
+    values = log.values.get("directional_curvature", np.empty(0))
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return MISSING
+    return CONSTANT if len(values) > 2 and (values == values[0]).all() else VARIES

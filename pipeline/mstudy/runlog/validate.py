@@ -1,0 +1,45 @@
+"""Every problem of a folder of runs, for people and for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from mstudy.cache import Cache
+from mstudy.runlog.checks.folder import FOLDER
+from mstudy.runlog.checks.rule import ERROR, Problem
+from mstudy.runlog.scan import scan
+from mstudy.runlog.source import source_of
+from mstudy.workers import Workers
+
+
+@dataclass(frozen=True)
+class Validation:
+    """problems: errors and warnings, in the order of the stages of checking."""
+
+    n_files: int
+    problems: list[Problem]
+
+    @property
+    def n_errors(self) -> int:
+        """Problems for which `analyze` refuses."""
+        return sum(problem.severity == ERROR for problem in self.problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        counts = {"n_files": self.n_files, "n_problems": len(self.problems), "n_errors": self.n_errors}
+        return {"schema": 1, **counts, "problems": [problem.as_dict() for problem in self.problems]}
+
+    def as_text(self) -> str:
+        """The counts, then one line a problem."""
+        n_warnings = len(self.problems) - self.n_errors
+        head = f"{len(self.problems)} problems in {self.n_files} files: {self.n_errors} errors, {n_warnings} warnings"
+        return "\n".join([head, *(problem.as_text() for problem in self.problems)])
+
+
+def validate(runs: str | PathLike[str], n_workers: int = 1) -> Validation:
+    """Check the runs below a path or an address. Raises LogError when there is no folder, or no log in it."""
+    with Workers(n_workers) as workers:
+        found = scan(source_of(runs), workers, Cache())
+    return Validation(found.n_files, found.problems + FOLDER.problems(found.runs, ""))

@@ -1,0 +1,26 @@
+"""Keys of cached results: all that the log and the parameters say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from mstudy.cache import KEY, key_of
+
+_MOVABLE = "path"  # where a file lies changes nothing
+
+
+def run_keys(scanned: pl.DataFrame, params: dict[str, Any]) -> pl.DataFrame:
+    """run_id and key of each run. scanned: runlog.checks.folder.SCANNED, the digest of the file included."""
+    rows = scanned.drop(_MOVABLE).iter_rows(named=True)
+    keys = [key_of(row, params) for row in rows]
+    return scanned.select("run_id", pl.Series(KEY, keys, dtype=pl.String))
+
+
+def group_keys(scanned: pl.DataFrame, by: tuple[str, ...], params: dict[str, Any]) -> pl.DataFrame:
+    """run_id and key of each run, the key that of all runs of its group."""
+    own = scanned.select(*by, "run_id").with_columns(run_keys(scanned, params)[KEY])
+    groups = own.group_by(by).agg("run_id", pl.col(KEY).sort())
+    keys = [key_of({"runs": row[KEY]}) for row in groups.iter_rows(named=True)]
+    return groups.select("run_id", pl.Series(KEY, keys, dtype=pl.String)).explode("run_id")

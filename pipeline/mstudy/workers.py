@@ -1,0 +1,101 @@
+"""Calls a function on many tasks, here or on processes of one thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import TypeVar
+
+from mstudy.errors import LogError
+from mstudy.progress import Progress
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+_THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_AHEAD = 4  # tasks a worker that wait: results are read in order, and must not pile up
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A pool of `count` processes, started when first needed; use as a context.
+
+    Processes are spawned, not forked: the threads of polars do not survive a fork.
+    """
+
+    def __init__(self, count: int = 1) -> None:
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+        for name, value in self._before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+        self._before = {}
+
+    def map(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], label: str, worthwhile: bool = True
+    ) -> Iterator[Result]:
+        """function(task) of each task, in order. The pool is used where it is `worthwhile`: it takes a second to start.
+
+        Raises LogError when a worker dies.
+        """
+        if self.count == 1 or len(tasks) < 2 or not worthwhile:
+            yield from map(function, tasks)
+            return
+        progress = Progress(label, len(tasks))
+        try:
+            for result in _in_order(self._started(), function, tasks, _AHEAD * self.count):
+                progress.advance(1)
+                yield result
+        except BrokenProcessPool:
+            raise LogError(
+                f"Every process of the analysis must live to its end, found one killed while {label} (out of memory?); "
+                f"run it again with fewer --workers."
+            ) from None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # A process reads these when it starts; ours has done so already.
+            self._before = {name: os.environ.get(name) for name in _THREADS}
+            os.environ.update(dict.fromkeys(_THREADS, "1"))
+            self._pool = ProcessPoolExecutor(
+                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+            )
+        return self._pool
+
+
+def _ignore_interrupts() -> None:
+    """A terminal's Ctrl-C goes to every process; the parent alone answers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, function: Callable[[Task], Result], tasks: Sequence[Task], ahead: int
+) -> Iterator[Result]:
+    waiting: list[Future[Result]] = []
+    for task in tasks:
+        waiting.append(pool.submit(function, task))
+        if len(waiting) >= ahead:
+            yield waiting.pop(0).result()
+    for future in waiting:
+        yield future.result()
+
+
+def in_chunks(items: Sequence[Task], size: int) -> list[Sequence[Task]]:
+    """Consecutive parts of at most `size` items."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,42 @@
+"""Runs folders made by hand: a sound one, and raw files of any content. Written by pyarrow, not by our writer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SGD = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.1, "batch_size": 8, "seed": 0}
+SGDM = {"optimizer": "heavy_ball", "momentum": 0.5, "learning_rate": 0.05, "batch_size": 8, "seed": 0}
+
+
+def rows(**changes):
+    """Columns of a short log; None drops one."""
+    n = 20
+    columns = {"step": list(range(n)), "loss": list(np.geomspace(2, 1, n)), "directional_curvature": [0.5, 1.0] * 10}
+    return {name: values for name, values in (columns | changes).items() if values is not None}
+
+
+def write(path: Path, columns, metadata):
+    """A Parquet file with these columns; metadata: an object, the entry's own text, or None for no entry."""
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+    if metadata is not None:
+        text = metadata if isinstance(metadata, str | bytes) else json.dumps(metadata)
+        table = table.replace_schema_metadata({"mstudy": text})
+    path.parent.mkdir(exist_ok=True, parents=True)
+    pq.write_table(table, path)
+    return path
+
+
+def sound(folder: Path) -> Path:
+    """Two seeds of one cell, without a problem."""
+    for seed in (0, 1):
+        pair(folder, seed)
+    return folder
+
+
+def pair(folder: Path, seed: int, sgd=None, sgdm=None, **metadata):
+    """A pair, with changes to the columns of each side and to the metadata of both."""
+    write(folder / f"sgd-{seed}.parquet", rows(**(sgd or {})), SGD | {"seed": seed} | metadata)
+    write(folder / f"sgdm-{seed}.parquet", rows(**(sgdm or {})), SGDM | {"seed": seed} | metadata)
