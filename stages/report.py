@@ -5,14 +5,16 @@ from pathlib import Path
 from mstudy.errors import exit_with_sentence
 from mstudy.params import load
 from mstudy.report.page import write_report
+from mstudy.report.sections import drawn_runs
 from mstudy.runlog.reader import read_runs
 from mstudy.steps.files import PAGE
 from mstudy.steps.results import read_results
 
 
 def main() -> None:
-    out = Path("reports")
-    write_report(read_results(out), read_runs(Path("runs")).points, out / PAGE, load(Path("params.yaml")).report)
+    out, report = Path("reports"), load(Path("params.yaml")).report
+    results = read_results(out)
+    write_report(results, read_runs("runs").series(drawn_runs(results, report)), out / PAGE, report)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,12 @@ def _pairs(results: Results, points: pl.DataFrame, report: Report, palette: Pale
     return Section("why", "Why: loss and curvature of a pair", intro, figures, choices)
 
 
+def drawn_runs(results: Results, report: Report) -> list[str]:
+    """The run_ids whose logs the page draws: `build_sections` needs the points of no other."""
+    shown = _shown_pairs(results)
+    return sorted({*shown["sgd_run_id"], *shown["sgdm_run_id"]})
+
+
 def _shown_pairs(results: Results) -> pl.DataFrame:
     """One pair for each batch size and momentum, by the rule that the section states."""
     events = results.sharpenings.select(
