@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,7 +17,6 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.errors import LogError
 from mstudy.runlog.files import write_whole
 
 KEY = "key"
@@ -25,45 +25,51 @@ _LIBRARIES = ("numpy", "polars", "pyarrow", "ruptures", "scipy")
 
 
 class Cache:
-    """One Parquet file a kind of result, its name the digest of its bytes; without a folder nothing is kept."""
+    """Named groups of tables with a column `key`; without a folder nothing is kept.
+
+    `<name>.json` gives the digest of each table's file, so that the tables of a group belong together.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
 
-    def load(self, kind: str, schema: pl.Schema) -> pl.DataFrame:
-        """What was stored last, with the column `key`; empty where there is nothing, or nothing sound."""
-        for path in self._files(kind):
-            frame = _read(path, pl.Schema({KEY: pl.String()} | dict(schema)))
-            if frame is not None:
-                return frame
-        return pl.Schema({KEY: pl.String()} | dict(schema)).to_frame()
+    def load(self, name: str, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame]:
+        """The tables that were stored last; all empty where there are none, or not all of them sound."""
+        wanted = {table: pl.Schema({KEY: pl.String()} | dict(schema)) for table, schema in schemas.items()}
+        try:
+            index = json.loads((self._at(name) / "index.json").read_text(encoding="utf-8"))
+            return {table: _read(self._at(name) / f"{index[table]}.parquet", wanted[table]) for table in wanted}
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+            return {table: schema.to_frame() for table, schema in wanted.items()}
 
-    def store(self, kind: str, frame: pl.DataFrame) -> None:
-        """Replace what is stored by these rows, which have the column `key`."""
+    def store(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
+        """Replace what is stored by these tables, which have the column `key`. Raises LogError where that fails."""
         if self._folder is None:
             return
-        buffer = io.BytesIO()
-        frame.sort(KEY, maintain_order=True).write_parquet(buffer, compression="zstd")
-        content = buffer.getvalue()
-        target = self._folder / f"{kind}-{_digest(content)}.parquet"
-        if not target.is_file() or target.read_bytes() != content:
-            write_whole(target, content, "The analysis's cache")
-        for path in self._files(kind):
-            if path != target:
+        contents = {table: _as_bytes(frame) for table, frame in frames.items()}
+        index = {table: _digest(content) for table, content in contents.items()}
+        for table, content in contents.items():
+            write_whole(self._at(name) / f"{index[table]}.parquet", content, "The analysis's cache")
+        write_whole(self._at(name) / "index.json", json.dumps(index, sort_keys=True).encode(), "The analysis's cache")
+        for path in self._at(name).glob("*.parquet"):
+            if path.stem not in index.values():
                 path.unlink(missing_ok=True)
 
-    def _files(self, kind: str) -> list[Path]:
-        return [] if self._folder is None else sorted(self._folder.glob(f"{kind}-*.parquet"))
+    def _at(self, name: str) -> Path:
+        return (self._folder or Path(os.devnull)) / name
 
 
-def _read(path: Path, schema: pl.Schema) -> pl.DataFrame | None:
-    try:
-        content = path.read_bytes()
-        if path.stem.rsplit("-", 1)[-1] != _digest(content):
-            return None
-        return pl.read_parquet(io.BytesIO(content)).match_to_schema(schema)
-    except (OSError, LogError, pl.exceptions.PolarsError):
-        return None
+def _as_bytes(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.sort(KEY, maintain_order=True).write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    content = path.read_bytes()
+    if path.stem != _digest(content):
+        raise ValueError(f"{path} is damaged")
+    return pl.read_parquet(io.BytesIO(content)).match_to_schema(schema)
 
 
 def _digest(content: bytes) -> str:

@@ -96,6 +96,6 @@ def _in_order(
         yield future.result()
 
 
-def in_chunks(items: Sequence[Task], size: int) -> list[Sequence[Task]]:
-    """Consecutive parts of at most `size` items."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
+def in_chunks(total: int, size: int) -> list[tuple[int, int]]:
+    """Bounds (start, end) of consecutive parts of at most `size`."""
+    return [(start, min(start + size, total)) for start in range(0, total, size)]

@@ -22,7 +22,7 @@ from mstudy.runlog.source import Source, run_names
 from mstudy.workers import Workers, in_chunks
 
 _CHUNK = 200  # files a task
-_KIND = "scan"
+_KIND, _TABLE = "scan", "files"
 _WORTHWHILE = 4000  # files; fewer take less time than starting processes
 
 
@@ -63,7 +63,7 @@ def scan(source: Source, workers: Workers, cache: Cache) -> Scan:
 
 def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], workers: Workers, cache: Cache) -> Scan:
     readable = [name for name in names if is_utf8(name)]
-    known = cache.load(_KIND, SCANNED)
+    known = cache.load(_KIND, {_TABLE: SCANNED})[_TABLE]
     tasks = [
         _Task(
             source,
@@ -71,14 +71,14 @@ def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], 
             {name: listed[name] for name in part if name in listed},
             known.filter(pl.col("path").is_in(list(part))) if len(known) else known,
         )
-        for part in in_chunks(readable, _CHUNK)
+        for part in (readable[slice(*bounds)] for bounds in in_chunks(len(readable), _CHUNK))
     ]
     found = list(workers.map(_examine_chunk, tasks, "reading runs", len(readable) >= _WORTHWHILE))
     runs = pl.concat([known.clear(), *(frame for frame, _ in found)])
     problems = [problem for _, part in found for problem in part]
     # A file with a problem is examined again, so that the problem is told again.
     sound = runs.filter(~pl.col("path").is_in([problem.path for problem in problems]))
-    cache.store(_KIND, sound)
+    cache.store(_KIND, {_TABLE: sound})
     return Scan(len(names), runs.drop(KEY), problems)
 
 
