@@ -141,20 +141,9 @@ def _worked(row: Measured) -> float:
 
 
 def _cells(row: Measured) -> list[str]:
-    if "validate" in row:
-        return ["–"] * len(PHASES) + [
-            f"{row['validate']:.1f}",
-            f"{row['wall']:.1f}",
-            f"{row['cpu']:.1f}",
-            f"{row['memory']:.0f}",
-        ]
-    return [
-        *(f"{row[phase]:.1f}" for phase in PHASES),
-        f"{row['wall'] - row['report']:.1f}",
-        f"{row['wall']:.1f}",
-        f"{row['cpu']:.1f}",
-        f"{row['memory']:.0f}",
-    ]
+    phases = [f"{row[phase]:.1f}" if phase in row else "–" for phase in PHASES]
+    without = row["wall"] - row.get("report", 0.0)
+    return [*phases, f"{without:.1f}", f"{row['wall']:.1f}", f"{row['cpu']:.1f}", f"{row['memory']:.0f}"]
 
 
 def main() -> None:
