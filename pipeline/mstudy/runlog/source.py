@@ -1,4 +1,4 @@
-"""Where a runs folder lies: on this machine, or in an object store that pyarrow can read."""
+"""Where a runs folder lies: on this machine, or in an object store with the protocol of S3."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyarrow import fs
 
 from mstudy.errors import LogError
 
 SUFFIX = ".parquet"
 MANIFESTS = ("manifest.csv", "manifest.json", "manifest.parquet")
-_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
+_STORE = "s3://"
 _AT_ONCE = 16  # requests under way: an object store answers late, but many at a time
 
 
@@ -29,7 +30,7 @@ class Source:
     @property
     def is_remote(self) -> bool:
         """Whether it lies in an object store."""
-        return self.root.lower().startswith(_STORES)
+        return self.root.lower().startswith(_STORE)
 
     def list_files(self) -> list[str]:
         """Every file at any depth, hidden ones left out, sorted. Raises LogError where there is no such folder."""
@@ -74,20 +75,23 @@ class Source:
             raise LogError(f"The runs folder must exist, found none at {self.root}.") from None
         except OSError as error:
             raise LogError(
-                f"The object store must let us list {self.root}, found: {_short(error)}; check the name, the "
-                f"credentials (AWS_ACCESS_KEY_ID, AWS_PROFILE, ...) and the endpoint (AWS_ENDPOINT_URL)."
+                f"The object store must let us list {self.root}, found: {_short(error)}; check the bucket's "
+                f"name, the credentials (AWS_ACCESS_KEY_ID, AWS_PROFILE, ...) and the endpoint (AWS_ENDPOINT_URL)."
             ) from None
         return [info.path[len(base) + 1 :] for info in found if info.is_file]
 
 
 @lru_cache(maxsize=8)
 def _open_store(root: str) -> tuple[Any, str]:
+    """The file system, and bucket and prefix in it. Credentials and endpoint come from where AWS's tools take them."""
     try:
         system, base = fs.FileSystem.from_uri(root)
-    except (OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(
-            f"The runs folder must be a path or the address of an object store, found {root}: {_short(error)}."
+            f"The runs folder must be a path or s3://BUCKET/PREFIX, found {root}: {_short(error)}."
         ) from None
+    if not base:
+        raise LogError(f"The address of an object store must name a bucket, s3://BUCKET/PREFIX, found {root}.")
     return system, base.rstrip("/")
 
 
@@ -96,8 +100,13 @@ def _short(error: Exception) -> str:
 
 
 def source_of(runs: str | os.PathLike[str] | Source) -> Source:
-    """The source at a path or address."""
-    return runs if isinstance(runs, Source) else Source(os.fspath(runs))
+    """The source at a path or address. Raises LogError where it is an address of another kind than s3://."""
+    if isinstance(runs, Source):
+        return runs
+    root = os.fspath(runs)
+    if "://" in root and not root.lower().startswith(_STORE):
+        raise LogError(f"The runs folder must be a path or s3://BUCKET/PREFIX, found {root}.")
+    return Source(root)
 
 
 def run_names(names: Sequence[str]) -> list[str]:
