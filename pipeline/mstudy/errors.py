@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,20 @@ class LogError(MstudyError):
 
 class TrainingError(MstudyError):
     """Training could not go on; what was finished stays in the store."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def shown(value: object) -> str:
+    """A value from outside as part of a sentence: short, however long or deep it is."""
+    return _SHORT.repr(value)
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it: JSON and YAML can spell half a character."""
+    return not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from mstudy.errors import ConfigError
+from mstudy.errors import ConfigError, is_text, shown
 from mstudy.training.models import names
 
 FULL = "full"  # a batch size: the whole training set
@@ -29,7 +29,7 @@ _QUANTITIES = ("directional_curvature", "sharpness", "batch_sharpness")
 
 def _require(holds: bool, key: str, value: object, rule: str) -> None:
     if not holds:
-        raise ConfigError(f"{key} must be {rule}, found {value!r}.")
+        raise ConfigError(f"{key} must be {rule}, found {shown(value)}.")
 
 
 @dataclass(frozen=True)
@@ -281,8 +281,8 @@ def load(path: Path) -> Params:
         raise ConfigError(f"The parameter file must exist, found nothing at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The parameter file must be readable text, found at {path}: {error}.") from None
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2020-99-99 is no date
+        problem = " ".join(str(error).split())[:300]
         raise ConfigError(f"The parameter file must be valid YAML, found in {path}: {problem}.") from None
     params: Params = _build(Params, {} if raw is None else raw, "")
     _require(len(params.studies) > 0, "studies", {}, "a mapping with at least one study")
@@ -298,17 +298,17 @@ def _is_plain_name(name: str) -> bool:
 def _build(cls: Any, raw: object, where: str) -> Any:
     """An instance of the dataclass `cls` from parsed YAML, checked field by field."""
     if not isinstance(raw, dict):
-        raise ConfigError(f"{where or 'The parameter file'} must be a mapping of keys to values, found {raw!r}.")
+        raise ConfigError(f"{where or 'The parameter file'} must be a mapping of keys to values, found {shown(raw)}.")
     known = {f.name: f for f in fields(cls)}
     unknown = [key for key in raw if key not in known]
     if unknown:
-        key = f"{where}.{unknown[0]}".lstrip(".")
-        raise ConfigError(f"{key} is not a parameter (value {raw[unknown[0]]!r}); known here: {', '.join(known)}.")
+        key = f"{where}.{shown(unknown[0]) if not isinstance(unknown[0], str) else unknown[0][:80]}".lstrip(".")
+        raise ConfigError(f"{key} is not a parameter (value {shown(raw[unknown[0]])}); known here: {', '.join(known)}.")
     hints = typing.get_type_hints(cls)
     values = {key: _convert(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in raw.items()}
     missing = [f.name for f in known.values() if f.name not in raw and f.default is f.default_factory is MISSING]
     if missing:
-        raise ConfigError(f"{where} must have the key {missing[0]}, found {sorted(raw)}.")
+        raise ConfigError(f"{where} must have the key {missing[0]}, found {shown(sorted(raw))}.")
     try:
         return cls(**values)
     except ConfigError as error:
@@ -322,11 +322,11 @@ def _convert(kind: Any, value: object, key: str) -> Any:
         return _convert_union(arguments, value, key)
     if origin is tuple:
         if not isinstance(value, list):
-            raise ConfigError(f"{key} must be a list, found {value!r}.")
+            raise ConfigError(f"{key} must be a list, found {shown(value)}.")
         return tuple(_convert(arguments[0], item, key) for item in value)
     if origin is dict:
         if not isinstance(value, dict):
-            raise ConfigError(f"{key} must be a mapping of names to values, found {value!r}.")
+            raise ConfigError(f"{key} must be a mapping of names to values, found {shown(value)}.")
         return {str(name): _build(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
     if hasattr(kind, "__dataclass_fields__"):
         return _build(kind, value, key)
@@ -338,20 +338,33 @@ def _convert_union(kinds: tuple[Any, ...], value: object, key: str) -> Any:
         return None
     for kind in kinds:
         if kind is not type(None) and isinstance(value, kind) and not isinstance(value, bool):
-            return value
+            return _within_range(value, key)
     names = " or ".join("null" if kind is type(None) else _NAMES[kind] for kind in kinds)
-    raise ConfigError(f"{key} must be {names}, found {value!r}.")
+    raise ConfigError(f"{key} must be {names}, found {shown(value)}.")
 
 
 _NAMES: dict[type, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 def _convert_scalar(kind: type, value: object, key: str) -> Any:
+    value = _within_range(value, key)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         hint = " (YAML reads 1e-3 as text; write 1.0e-3)" if kind is float and isinstance(value, str) else ""
-        raise ConfigError(f"{key} must be {_NAMES[kind]}, found {value!r}{hint}.")
+        raise ConfigError(f"{key} must be {_NAMES[kind]}, found {shown(value)}{hint}.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{key} must be finite, found {value!r}.")
+        raise ConfigError(f"{key} must be finite, found {shown(value)}.")
+    return value
+
+
+_LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
+
+
+def _within_range(value: object, key: str) -> object:
+    """The value, unless it is a whole number too large to count with, or text that no file can hold."""
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise ConfigError(f"{key} must be below 2^53, found {shown(value)}.")
+    if isinstance(value, str) and not is_text(value):
+        raise ConfigError(f"{key} must be text that UTF-8 can hold, found {shown(value)}.")
     return value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mstudy.errors import is_text, shown
 from mstudy.runlog.checks.rule import ERROR, WARNING, Fault, Stage
 from mstudy.runlog.schema import (
     DIVERGED,
@@ -43,7 +43,7 @@ def _none(metadata: Metadata) -> Iterator[Fault]:
 def _version(metadata: Metadata) -> Iterator[Fault]:
     found = metadata.get("schema", SCHEMA_VERSION)
     if isinstance(found, bool) or found != SCHEMA_VERSION:
-        yield Fault(f"the schema version must be {SCHEMA_VERSION}, found {_shown(found)}.")
+        yield Fault(f"the schema version must be {SCHEMA_VERSION}, found {shown(found)}.")
 
 
 @METADATA.rule(
@@ -74,7 +74,7 @@ def _is_whole(value: Any) -> bool:
 def _is_text(value: Any) -> bool:
     if not isinstance(value, str):
         return _is_number(value)
-    return not any(0xD800 <= ord(c) <= 0xDFFF for c in value)  # half a character: no UTF-8 has it
+    return is_text(value)
 
 
 _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -98,7 +98,7 @@ def _value(metadata: Metadata) -> Iterator[Fault]:
     for key, (domain, holds) in _DOMAINS.items():
         # An optional field may as well be absent as null.
         if key in metadata and not holds(metadata[key]) and not (metadata[key] is None and key in _NULLABLE):
-            yield Fault(f"{key} must be {domain}, found {_shown(metadata[key])}.", key)
+            yield Fault(f"{key} must be {domain}, found {shown(metadata[key])}.", key)
 
 
 _NULLABLE = ("optimizer", "momentum", "status", "run_id", *TEXT_METADATA)
@@ -115,7 +115,9 @@ def _contradiction(metadata: Metadata) -> Iterator[Fault]:
     if momentum is None or optimizer not in OPTIMIZERS or not _is_number(momentum):
         return
     if (optimizer == SGD) != (momentum == 0):
-        yield Fault(f"momentum must be 0 for sgd and above 0 otherwise, found {momentum!r} with {optimizer!r}.")
+        yield Fault(
+            f"momentum must be 0 for sgd and above 0 otherwise, found {shown(momentum)} with {shown(optimizer)}."
+        )
 
 
 @METADATA.rule(
@@ -127,7 +129,7 @@ def _contradiction(metadata: Metadata) -> Iterator[Fault]:
 def _divergence(metadata: Metadata) -> Iterator[Fault]:
     step, status = metadata.get("diverged_step"), metadata.get("status")
     if step is not None and status != DIVERGED:
-        yield Fault(f"diverged_step must be null unless status is diverged, found {_shown(step)} with {status!r}.")
+        yield Fault(f"diverged_step must be null unless status is diverged, found {shown(step)} with {shown(status)}.")
 
 
 @METADATA.rule(
@@ -139,12 +141,3 @@ def _divergence(metadata: Metadata) -> Iterator[Fault]:
 def _no_step(metadata: Metadata) -> Iterator[Fault]:
     if metadata.get("status") == DIVERGED and metadata.get("diverged_step") is None:
         yield Fault("diverged_step must be given where status is diverged, found none.", "diverged_step")
-
-
-def _shown(value: Any) -> str:
-    """A value from a log, shortened; whole numbers of any length included, whose text Python may refuse."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
-        return "a whole number of more than 40 digits"
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return repr(value)[:80]
