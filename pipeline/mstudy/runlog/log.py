@@ -62,10 +62,22 @@ def read_columns(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
     return pa.table(dict(zip(columns, arrays, strict=True)))
 
 
+def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Table:
+    """`run_id` and these columns of a file, one row a logged step; a column that it lacks is null."""
+    file = open_file(content)
+    names = file.schema_arrow.names
+    found = read_columns(file, [name for name in columns if name in names])
+    n_rows = file.metadata.num_rows
+    absent = pa.nulls(n_rows, pa.float64())
+    arrays = {name: found.column(name) if name in names else absent for name in columns}
+    return pa.table({"run_id": pa.repeat(pa.scalar(run_id, pa.string()), n_rows)} | arrays)
+
+
 def as_log(table: pa.Table, diverged: bool, diverged_step: int | None) -> Log:
     """The columns as arrays. table: of `read_columns`, with `step` and `loss`."""
     values = {name: table.column(name) for name in table.column_names}
-    step = pc.fill_null(values.pop("step"), 0).to_numpy()
+    step = values.pop("step")
+    step = (pc.fill_null(step, 0) if step.null_count else step).to_numpy()
     series = {name: column.to_numpy() for name, column in values.items()}
     is_null = {name: _nulls(table.column(name)) for name in table.column_names}
     return Log(step, series.pop("loss"), series, is_null, diverged, diverged_step)

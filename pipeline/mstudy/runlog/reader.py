@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from os import PathLike
 
 import polars as pl
+import pyarrow as pa
 
 from mstudy.cache import Cache
 from mstudy.errors import LogError
 from mstudy.runlog.checks.folder import FOLDER
 from mstudy.runlog.checks.rule import ERROR, WARNING, Problem
 from mstudy.runlog.examine import digest_of
-from mstudy.runlog.log import open_file, read_columns
+from mstudy.runlog.log import labelled_rows
 from mstudy.runlog.scan import Scan, scan
 from mstudy.runlog.schema import COLUMNS, OPTIONAL_COLUMNS
 from mstudy.runlog.source import Source, source_of
@@ -69,25 +70,20 @@ class RunFolder:
         file has changed since the folder was read.
         """
         chosen = self.scanned if run_ids is None else self.part(run_ids).scanned
+        contents = self.source.read_each(chosen["path"].to_list())
+        rows = zip(contents, chosen.select("path", "run_id", "digest").iter_rows(), strict=True)
         logs = [
-            _read_rows(content, row, columns)
-            for content, row in zip(
-                self.source.read_each(chosen["path"].to_list()), chosen.iter_rows(named=True), strict=True
-            )
+            labelled_rows(_unchanged(content, path, digest), run_id, columns)
+            for content, (path, run_id, digest) in rows
         ]
         schema = pl.Schema({"run_id": pl.String()} | {name: POINTS_SCHEMA[name] for name in columns})
-        return pl.concat(logs) if logs else schema.to_frame()
+        return pl.DataFrame(pl.from_arrow(pa.concat_tables(logs)), schema=schema) if logs else schema.to_frame()
 
 
-def _read_rows(content: bytes | OSError, row: dict[str, str], columns: Sequence[str]) -> pl.DataFrame:
-    if isinstance(content, OSError) or digest_of(content) != row["digest"]:
-        raise LogError(f"A log must not change while it is analysed, found {row['path']} changed; run it again.")
-    file = open_file(content)
-    present = [name for name in columns if name in file.schema_arrow.names]
-    table = read_columns(file, present)
-    frame = pl.DataFrame(pl.from_arrow(table)) if present else pl.DataFrame({"step": pl.Series([], dtype=pl.Int64)})
-    absent = [pl.lit(None, dtype=POINTS_SCHEMA[name]).alias(name) for name in columns if name not in present]
-    return frame.select(pl.lit(row["run_id"]).alias("run_id"), *present, *absent).select("run_id", *columns)
+def _unchanged(content: bytes | OSError, path: str, digest: str) -> bytes:
+    if isinstance(content, OSError) or digest_of(content) != digest:
+        raise LogError(f"A log must not change while it is analysed, found {path} changed; run it again.")
+    return content
 
 
 def read_runs(
