@@ -23,6 +23,7 @@ lint: .venv/dev  ## Set up and check style and types
 bench: .venv/bench  ## Set up, measure speed and detection, write benchmarks/*.md (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.detection --write
+	$(BIN)/python -m benchmarks.analysis --write
 
 .venv/study: pyproject.toml
 	$(PYTHON) -m venv .venv

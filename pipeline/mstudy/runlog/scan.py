@@ -73,7 +73,7 @@ def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], 
         )
         for part in (readable[slice(*bounds)] for bounds in in_chunks(len(readable), _CHUNK))
     ]
-    found = list(workers.map(_examine_chunk, tasks, "reading runs", len(readable) >= _WORTHWHILE))
+    found = list(workers.map(_examine_chunk, tasks, "reading runs, 200 a part", len(readable) >= _WORTHWHILE))
     runs = pl.concat([known.clear(), *(frame for frame, _ in found)])
     problems = [problem for _, part in found for problem in part]
     # A file with a problem is examined again, so that the problem is told again.

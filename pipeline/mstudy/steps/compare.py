@@ -48,7 +48,9 @@ def _by_block(folder: RunFolder, params: Compare, workers: Workers, cache: Cache
     def compute(missing: list[str]) -> Iterator[Frames]:
         todo = blocks.filter(pl.col(KEY).is_in(set(missing)))
         tasks = [_Task(key, folder.part(run_ids), params) for key, run_ids in todo.iter_rows()]
-        return workers.map(_compare_block, tasks, "looking for partings", len(folder.scanned) >= _WORTHWHILE)
+        return workers.map(
+            _compare_block, tasks, "looking for partings, a block a part", len(folder.scanned) >= _WORTHWHILE
+        )
 
     return reuse("partings", {t.name: t.schema for t in _TABLES}, blocks[KEY].to_list(), compute, cache)
 

@@ -52,7 +52,7 @@ def _sharpenings(folder: RunFolder, params: Detect, workers: Workers, cache: Cac
             _Task(folder.part(part["run_id"]), part, params)
             for part in (todo[slice(*bounds)] for bounds in in_chunks(len(todo), _CHUNK))
         ]
-        return workers.map(_detect_part, tasks, "looking for sharpenings", len(todo) >= _WORTHWHILE)
+        return workers.map(_detect_part, tasks, "looking for sharpenings, 50 runs a part", len(todo) >= _WORTHWHILE)
 
     return reuse("sharpenings", {t.name: t.schema for t in _TABLES}, keys["key"].to_list(), compute, cache)
 
