@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -27,7 +26,7 @@ _LIBRARIES = ("numpy", "polars", "pyarrow", "ruptures", "scipy")
 class Cache:
     """Named groups of tables with a column `key`; without a folder nothing is kept.
 
-    `<name>.json` gives the digest of each table's file, so that the tables of a group belong together.
+    `<name>/index.json` gives the digest of each table's file, so that the tables of a group belong together.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -36,33 +35,37 @@ class Cache:
     def load(self, name: str, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame]:
         """The tables that were stored last; all empty where there are none, or not all of them sound."""
         wanted = {table: pl.Schema({KEY: pl.String()} | dict(schema)) for table, schema in schemas.items()}
-        try:
-            index = json.loads((self._at(name) / "index.json").read_text(encoding="utf-8"))
-            return {table: _read(self._at(name) / f"{index[table]}.parquet", wanted[table]) for table in wanted}
-        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
-            return {table: schema.to_frame() for table, schema in wanted.items()}
+        found = None if self._folder is None else _read_group(self._folder / name, wanted)
+        return found or {table: schema.to_frame() for table, schema in wanted.items()}
 
     def store(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
         """Replace what is stored by these tables, which have the column `key`. Raises LogError where that fails."""
         if self._folder is None:
             return
+        group = self._folder / name
         contents = {table: _as_bytes(frame) for table, frame in frames.items()}
         index = {table: _digest(content) for table, content in contents.items()}
         for table, content in contents.items():
-            write_whole(self._at(name) / f"{index[table]}.parquet", content, "The analysis's cache")
-        write_whole(self._at(name) / "index.json", json.dumps(index, sort_keys=True).encode(), "The analysis's cache")
-        for path in self._at(name).glob("*.parquet"):
+            write_whole(group / f"{index[table]}.parquet", content, "The analysis's cache")
+        write_whole(group / "index.json", json.dumps(index, sort_keys=True).encode(), "The analysis's cache")
+        for path in group.glob("*.parquet"):
             if path.stem not in index.values():
                 path.unlink(missing_ok=True)
-
-    def _at(self, name: str) -> Path:
-        return (self._folder or Path(os.devnull)) / name
 
 
 def _as_bytes(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.sort(KEY, maintain_order=True).write_parquet(buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def _read_group(group: Path, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame] | None:
+    """The tables, or None where one is missing or damaged."""
+    try:
+        index = json.loads((group / "index.json").read_text(encoding="utf-8"))
+        return {table: _read(group / f"{index[table]}.parquet", schema) for table, schema in schemas.items()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, pl.exceptions.PolarsError):
+        return None
 
 
 def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:

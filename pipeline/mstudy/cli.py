@@ -138,7 +138,7 @@ def analyze_cli(
         print(f"report: {out / 'index.html'}")
     _summarise(results.warnings)
     for problem in results.problems:
-        typer.echo(f"left out: {problem['path']}: {problem['reason']}", err=True)
+        typer.echo(f"left out: {_told(problem)}", err=True)
     if results.problems:
         raise typer.Exit(3)
 
@@ -148,7 +148,13 @@ def _summarise(warnings: list[dict[str, Any]]) -> None:
     counts = Counter(warning["rule"] for warning in warnings)
     first = {warning["rule"]: warning for warning in reversed(warnings)}
     for rule, count in counts.items():
-        typer.echo(f"warning: {rule} ({count} times): {first[rule]['path']}: {first[rule]['reason']}", err=True)
+        typer.echo(f"warning: {rule} ({count} times): {_told(first[rule])}", err=True)
+
+
+def _told(problem: dict[str, Any]) -> str:
+    from mstudy.runlog.checks.rule import printable
+
+    return printable(f"{problem['path']}: {problem['reason']}")
 
 
 @app.command("validate")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from mstudy.cache import Cache
 from mstudy.errors import LogError
 from mstudy.runlog.checks.folder import FOLDER
-from mstudy.runlog.checks.rule import ERROR, WARNING, Problem
+from mstudy.runlog.checks.rule import ERROR, WARNING, Problem, printable
 from mstudy.runlog.examine import digest_of
 from mstudy.runlog.log import labelled_rows
 from mstudy.runlog.scan import Scan, scan
@@ -59,7 +59,11 @@ class RunFolder:
 
     def part(self, run_ids: Sequence[str] | pl.Series) -> RunFolder:
         """These runs alone, without problems."""
-        return RunFolder(self.source, self.scanned.filter(pl.col("run_id").is_in(list(run_ids))), [])
+        return self.of(self.scanned.filter(pl.col("run_id").is_in(list(run_ids))))
+
+    def of(self, rows: pl.DataFrame) -> RunFolder:
+        """These rows of `scanned` alone, without problems."""
+        return RunFolder(self.source, rows.select(self.scanned.columns), [])
 
     def series(
         self, run_ids: Sequence[str] | pl.Series | None = None, columns: Sequence[str] = COLUMNS
@@ -134,7 +138,7 @@ def leave_out(runs: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
 def _describe(errors: list[Problem], n_files: int, folder: str) -> str:
     bad = list(dict.fromkeys(error.path for error in errors))
     first = {path: next(error for error in errors if error.path == path) for path in bad[:5]}
-    shown = "; ".join(f"{path}: {error.reason}" for path, error in first.items())
+    shown = "; ".join(printable(f"{path}: {error.reason}") for path, error in first.items())
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     return (
         f"Every run must be usable, found {len(bad)} of {n_files} files bad in {folder}: {shown}{more} "

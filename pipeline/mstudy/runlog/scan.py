@@ -14,7 +14,7 @@ from mstudy.runlog.checks.folder import SCANNED
 from mstudy.runlog.checks.manifest import LISTED, Listed
 from mstudy.runlog.checks.names import NAMES, Names, is_utf8, printable_name
 from mstudy.runlog.checks.reading import OPENING
-from mstudy.runlog.checks.rule import Problem
+from mstudy.runlog.checks.rule import ERROR, Problem
 from mstudy.runlog.examine import digest_of, examine
 from mstudy.runlog.manifest import read_manifest
 from mstudy.runlog.metadata import Metadata
@@ -58,7 +58,9 @@ def scan(source: Source, workers: Workers, cache: Cache) -> Scan:
     problems = NAMES.problems(Names(source, everything), "")
     problems += LISTED.problems(Listed(manifest, frozenset(map(printable_name, everything))), manifest.name)
     found = _examine_all(source, names, manifest.by_path(), workers, cache)
-    return Scan(len(names), found.runs, problems + found.problems)
+    refused = [problem.path for problem in problems if problem.severity == ERROR]
+    runs = found.runs.filter(~pl.col("path").is_in(refused))
+    return Scan(len(names), runs, problems + found.problems)
 
 
 def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], workers: Workers, cache: Cache) -> Scan:

@@ -43,16 +43,17 @@ def compare(
 
 
 def _by_block(folder: RunFolder, params: Compare, workers: Workers, cache: Cache) -> Frames:
-    blocks = group_keys(folder.scanned, BLOCK, asdict(params))
+    keys = group_keys(folder.scanned, BLOCK, asdict(params))
 
     def compute(missing: list[str]) -> Iterator[Frames]:
-        todo = blocks.filter(pl.col(KEY).is_in(set(missing)))
-        tasks = [_Task(key, folder.part(run_ids), params) for key, run_ids in todo.iter_rows()]
+        todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
+        blocks = todo.partition_by(KEY, as_dict=True, maintain_order=True)
+        tasks = [_Task(key, folder.of(block), params) for (key,), block in blocks.items()]
         return workers.map(
             _compare_block, tasks, "looking for partings, a block a part", len(folder.scanned) >= _WORTHWHILE
         )
 
-    return reuse("partings", {t.name: t.schema for t in _TABLES}, blocks[KEY].to_list(), compute, cache)
+    return reuse("partings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)
 
 
 def _compare_block(task: _Task) -> Frames:

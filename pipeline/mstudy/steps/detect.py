@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mstudy.cache import Cache
+from mstudy.cache import KEY, Cache
 from mstudy.events.detect import detect_sharpenings
 from mstudy.params import Detect
 from mstudy.runlog.reader import RunFolder
@@ -47,14 +47,12 @@ def _sharpenings(folder: RunFolder, params: Detect, workers: Workers, cache: Cac
     keys = run_keys(folder.scanned, asdict(params))
 
     def compute(missing: list[str]) -> Iterator[Frames]:
-        todo = keys.filter(pl.col("key").is_in(set(missing)))
-        tasks = [
-            _Task(folder.part(part["run_id"]), part, params)
-            for part in (todo[slice(*bounds)] for bounds in in_chunks(len(todo), _CHUNK))
-        ]
+        todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
+        parts = [todo[slice(*bounds)] for bounds in in_chunks(len(todo), _CHUNK)]
+        tasks = [_Task(folder.of(part), part.select("run_id", KEY), params) for part in parts]
         return workers.map(_detect_part, tasks, "looking for sharpenings, 50 runs a part", len(todo) >= _WORTHWHILE)
 
-    return reuse("sharpenings", {t.name: t.schema for t in _TABLES}, keys["key"].to_list(), compute, cache)
+    return reuse("sharpenings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)
 
 
 def _detect_part(task: _Task) -> Frames:

@@ -19,8 +19,8 @@ def run_keys(scanned: pl.DataFrame, params: dict[str, Any]) -> pl.DataFrame:
 
 
 def group_keys(scanned: pl.DataFrame, by: tuple[str, ...], params: dict[str, Any]) -> pl.DataFrame:
-    """Key and run_ids (a list) of each group: the key is of all its runs."""
+    """run_id and key of each run, the key being that of all runs of its group."""
     runs = scanned.select(*by, "run_id").with_columns(run_keys(scanned, params)[KEY])
     groups = runs.group_by(by, maintain_order=True).agg("run_id", pl.col(KEY).sort())
     keys = [key_of({"runs": runs}) for runs in groups[KEY].to_list()]
-    return groups.select(pl.Series(KEY, keys, dtype=pl.String), "run_id")
+    return groups.select("run_id", pl.Series(KEY, keys, dtype=pl.String)).explode("run_id")

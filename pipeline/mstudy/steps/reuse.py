@@ -37,7 +37,3 @@ def reuse(
         all_done = pl.DataFrame({KEY: sorted(done | set(missing))}, schema={KEY: pl.String()})
         cache.store(name, {_DONE: all_done} | found)
     return {table: frame.drop(KEY) for table, frame in found.items()}
-
-
-def _join(kept: pl.DataFrame, parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([kept, *(part.select(kept.columns) for part in parts)])

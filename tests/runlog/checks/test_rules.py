@@ -224,7 +224,8 @@ for path in ("../x.parquet", "/etc/x.parquet", "a/../../x.parquet", "C:\\x.parqu
 
 @breaks("manifest-repeats", "found it 2 times")
 def again(folder):
-    manifest(folder, [{"path": "sgd-0.parquet"}] * 2)
+    write(folder / "x.parquet", rows(), SGD | {"seed": 9})
+    manifest(folder, [{"path": "x.parquet"}] * 2)
 
 
 @breaks("manifest-missing-file", "found none at 'gone.parquet'", "path", 1)
@@ -355,6 +356,23 @@ def test_a_file_that_cannot_be_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(Source, "read", read)
 
     assert [p.rule for p in validate(tmp_path).problems] == ["unreadable-file"]
+
+
+def test_a_file_that_the_manifest_names_twice_is_left_out(tmp_path):
+    """Which of its rows is right nobody can tell."""
+    write(sound(tmp_path) / "x.parquet", rows(), None)
+    manifest(tmp_path, [{"path": "x.parquet"} | SGD | {"seed": 8}, {"path": "x.parquet"} | SGD | {"seed": 9}])
+
+    assert len(read_runs(tmp_path, skip_bad=True).runs) == 4
+
+
+def test_a_refusal_is_one_line_whatever_the_names(tmp_path):
+    (sound(tmp_path) / "a\nb.parquet").write_bytes(b"")
+
+    with pytest.raises(LogError) as refused:
+        read_runs(tmp_path)
+    assert "a\\nb.parquet" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_every_rule_is_broken_here():

@@ -54,10 +54,11 @@ class Problem:
         place = f", column {self.column}" if self.column else ""
         place += f", row {self.row}" if self.row is not None else ""
         # A name or a value from a log may hold anything, a line break included.
-        return _printable(f"{self.path}{place}: {self.severity} {self.rule}: {self.reason} {self.remedy}")
+        return printable(f"{self.path}{place}: {self.severity} {self.rule}: {self.reason} {self.remedy}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text on one line: what cannot be printed is spelt."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
