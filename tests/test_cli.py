@@ -85,6 +85,30 @@ def test_an_output_that_cannot_be_written_is_one_sentence(mstudy, save_sweep, tm
     assert "must be writable" in err
 
 
+def test_a_cache_that_cannot_be_written_is_one_sentence(mstudy, tmp_path):
+    runs = sound(tmp_path / "runs")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cache").write_text("in the way")
+
+    code, _, err = mstudy("analyze", runs, "--out", tmp_path / "out")
+
+    assert (code, err.count("\n")) == (1, 1)
+    assert "The analysis's cache must be writable" in err
+
+
+def test_an_interrupted_analysis_exits_with_130(mstudy, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mstudy.steps.analyze.analyze", interrupt)
+
+    assert mstudy("analyze", tmp_path, "--out", tmp_path / "out") == (
+        130,
+        "",
+        "interrupted; run the same command again\n",
+    )
+
+
 def test_validate_counts_first(mstudy, tmp_path):
     runs = sound(tmp_path / "runs")
     assert mstudy("validate", runs)[:2] == (0, "0 problems in 4 files: 0 errors, 0 warnings\n")

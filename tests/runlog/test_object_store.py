@@ -97,6 +97,7 @@ def test_the_command_takes_an_address(store, tmp_path, mstudy):
         ("s3://nobody/runs", "must let us list s3://nobody/runs, found: .*NO_SUCH_BUCKET.*check the bucket's name"),
         ("s3://bucket/none", "The runs folder must exist, found none at s3://bucket/none"),
         ("s3://", "must name a bucket"),
+        ("s3://bucket?nonsense=1", r"must be a path or s3://BUCKET/PREFIX, found s3://bucket\?nonsense=1: "),
         ("ftp://bucket/runs", "must be a path or s3://BUCKET/PREFIX, found ftp://bucket/runs"),
     ],
 )
