@@ -10,9 +10,9 @@ from mstudy.workers import Workers, available_cores
 
 
 def main() -> None:
-    params = load(Path("params.yaml")).compare
+    params = load(Path("params.yaml"))
     with Workers(available_cores()) as workers:
-        compare(read_runs("runs", workers=workers), Path("reports"), params, workers)
+        compare(read_runs("runs", workers=workers), Path("reports"), params.margins, params.compare, workers)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from mstudy.steps.estimate import estimate
 
 
 def main() -> None:
-    estimate(Path("reports"), load(Path("params.yaml")).estimate)
+    params = load(Path("params.yaml"))
+    estimate(Path("reports"), params.margins, params.estimate)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mstudy.errors import ConfigError
-from mstudy.params import Analysis, Cadence, Compare, Detect, Estimate, Grid, Params, Report, Study, load
+from mstudy.params import Analysis, Cadence, Compare, Detect, Estimate, Grid, Margins, Params, Report, Study, load
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
@@ -20,7 +20,8 @@ def test_shipped_file_is_the_default_key_by_key():
     assert set(raw["studies"]["digits"]) == set(asdict(Study()))
     assert set(raw["studies"]["digits"]["eta_ef"]) == set(asdict(Grid()))
     assert set(raw["studies"]["digits"]["log"]) == set(asdict(Cadence()))
-    for key, kind in (("detect", Detect), ("compare", Compare), ("estimate", Estimate), ("report", Report)):
+    sections = {"detect": Detect, "margins": Margins, "compare": Compare, "estimate": Estimate, "report": Report}
+    for key, kind in sections.items():
         assert set(raw[key]) == set(asdict(kind()))
 
 
@@ -32,7 +33,7 @@ def test_default_grid():
 def test_the_analysis_part_is_the_same_object():
     params = Params()
 
-    assert params.analysis == Analysis(params.detect, params.compare, params.estimate, params.report)
+    assert params.analysis == Analysis(params.detect, params.margins, params.compare, params.estimate, params.report)
 
 
 @pytest.mark.parametrize(
@@ -89,19 +90,18 @@ def test_the_analysis_part_is_the_same_object():
         ("detect: {alpha: 2}", r"detect\.alpha must be between 0 and 1"),
         ("detect: {lasting_share: 0}", r"detect\.lasting_share must be above 0"),
         ("detect: {min_points: 3}", r"detect\.min_points must be at least 16"),
-        ("compare: {margin: 0}", r"compare\.margin must be above 0"),
+        ("margins: {advantage: 0}", r"margins\.advantage must be above 0"),
+        ("margins: {diverged: 0.01}", r"margins\.diverged must be above advantage = 0.05, found 0.01"),
+        ("compare: {margin: 0.1}", r"compare\.margin is not a parameter"),
         ("compare: {parting_margin: 0}", r"compare\.parting_margin must be above 0"),
-        ("compare: {diverged_log_ratio: 0.01}", r"compare\.diverged_log_ratio must be above margin = 0.05"),
         ("compare: {alpha: 0.7}", r"compare\.alpha must be between 0 and 0.5"),
         ("compare: {resamples: 3}", r"compare\.resamples must be at least 100"),
-        ("estimate: {margin: 0}", r"estimate\.margin must be above 0"),
         ("estimate: {lag_tolerance: 1}", r"estimate\.lag_tolerance must be between 0 and 1"),
         ("estimate: {min_seeds: 1}", r"estimate\.min_seeds must be at least 2"),
         ("estimate: {min_cells: 1}", r"estimate\.min_cells must be at least 2"),
         ("estimate: {min_batch_sizes: 2}", r"estimate\.min_batch_sizes must be at least 3"),
         ("estimate: {alpha: 0.7}", r"estimate\.alpha must be between 0 and 0.5"),
         ("estimate: {resamples: 3}", r"estimate\.resamples must be at least 100"),
-        ("compare: {margin: 0.1}", r"estimate\.margin must be equal to compare\.margin = 0.1: .*found 0.05"),
         ("detect: {resamples: 9007199254740992}", r"detect\.resamples must be below 2\^53, found 9007199254740992"),
         ("studies: {digits: {n_train: 9007199254740992}}", r"studies\.digits\.n_train must be below 2\^53"),
         ('report: {title: "\\ud800"}', r"report\.title must be text that UTF-8 can hold, found"),

@@ -14,8 +14,8 @@ studies:
   tiny: {n_train: 128, model: mlp-tanh-16, width: 8, batch_sizes: [32, full], eta_ef: {low: 0.05, high: 0.8, points: 5},
     momenta: [0.0, 0.9], seeds: 3, steps: 60}
 detect: {min_points: 20, jump_factor: 3.0}
-compare: {margin: 0.1}
-estimate: {resamples: 200, margin: 0.1}
+margins: {advantage: 0.1}
+estimate: {resamples: 200}
 report: {title: A tiny study}
 """
 

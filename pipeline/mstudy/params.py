@@ -173,25 +173,28 @@ class Detect:
 
 
 @dataclass(frozen=True)
+class Margins:
+    """What counts as equal and what a divergence counts for, in log loss; every stage that compares losses reads it."""
+
+    advantage: float = 0.05
+    diverged: float = 3.0
+
+    def __post_init__(self) -> None:
+        _require(self.advantage > 0, "advantage", self.advantage, "above 0")
+        _require(self.diverged > self.advantage, "diverged", self.diverged, f"above advantage = {self.advantage}")
+
+
+@dataclass(frozen=True)
 class Compare:
     """SGD against SGDM: the parting of a pair, the advantage of a cell."""
 
     parting_margin: float = 0.02
-    margin: float = 0.05
-    diverged_log_ratio: float = 3.0
     resamples: int = 2000
     alpha: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(self.parting_margin > 0, "parting_margin", self.parting_margin, "above 0")
-        _require(self.margin > 0, "margin", self.margin, "above 0")
-        _require(
-            self.diverged_log_ratio > self.margin,
-            "compare.diverged_log_ratio",
-            self.diverged_log_ratio,
-            f"above margin = {self.margin}",
-        )
         _require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
         _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
 
@@ -200,7 +203,6 @@ class Compare:
 class Estimate:
     """Threshold, coincidence, deferral, claims."""
 
-    margin: float = 0.05
     lag_tolerance: float = 0.1
     min_seeds: int = 3
     min_cells: int = 3
@@ -210,7 +212,6 @@ class Estimate:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.margin > 0, "margin", self.margin, "above 0")
         _require(0 < self.lag_tolerance < 1, "lag_tolerance", self.lag_tolerance, "between 0 and 1")
         _require(self.min_seeds >= 2, "min_seeds", self.min_seeds, "at least 2")
         _require(self.min_cells >= 2, "min_cells", self.min_cells, "at least 2")
@@ -235,6 +236,7 @@ class Analysis:
     """All that `mstudy analyze` needs."""
 
     detect: Detect = field(default_factory=Detect)
+    margins: Margins = field(default_factory=Margins)
     compare: Compare = field(default_factory=Compare)
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
@@ -251,18 +253,15 @@ class Params:
 
     studies: dict[str, Study] = field(default_factory=_default_studies)
     detect: Detect = field(default_factory=Detect)
+    margins: Margins = field(default_factory=Margins)
     compare: Compare = field(default_factory=Compare)
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
 
-    def __post_init__(self) -> None:
-        rule = f"equal to compare.margin = {self.compare.margin}: the claims speak of the tests made there"
-        _require(self.estimate.margin == self.compare.margin, "estimate.margin", self.estimate.margin, rule)
-
     @property
     def analysis(self) -> Analysis:
         """The part that the analysis reads."""
-        return Analysis(self.detect, self.compare, self.estimate, self.report)
+        return Analysis(self.detect, self.margins, self.compare, self.estimate, self.report)
 
     def study(self, name: str) -> Study:
         """The study of that name."""

@@ -32,8 +32,8 @@ def analyze(
     with Workers(n_workers) as workers:
         folder = read_runs(runs, skip_bad, workers, cache)
         detect(folder, out, analysis.detect, workers, cache)
-        compare(folder, out, analysis.compare, workers, cache)
-    estimate(out, analysis.estimate)
+        compare(folder, out, analysis.margins, analysis.compare, workers, cache)
+    estimate(out, analysis.margins, analysis.estimate)
     results = read_results(out)
     write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis.report)
     return results

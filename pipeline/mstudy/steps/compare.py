@@ -10,7 +10,7 @@ import polars as pl
 
 from mstudy.cache import KEY, Cache
 from mstudy.inference.compare import find_all_partings, measure_advantage
-from mstudy.params import Compare
+from mstudy.params import Compare, Margins
 from mstudy.runlog.reader import RunFolder
 from mstudy.steps.files import RESULTS
 from mstudy.steps.keys import group_keys
@@ -29,26 +29,32 @@ class _Task:
 
     key: str
     part: RunFolder
+    margins: Margins
     params: Compare
 
 
 def compare(
-    folder: RunFolder, out: Path, params: Compare, workers: Workers | None = None, cache: Cache | None = None
+    folder: RunFolder,
+    out: Path,
+    margins: Margins,
+    params: Compare,
+    workers: Workers | None = None,
+    cache: Cache | None = None,
 ) -> None:
     """Write the advantage of each cell and the parting of each pair; search the blocks that the cache lacks."""
-    ADVANTAGE.write(measure_advantage(folder.runs, params), out / RESULTS)
-    found = _by_block(folder, params, workers or Workers(), cache or Cache())
+    ADVANTAGE.write(measure_advantage(folder.runs, margins, params), out / RESULTS)
+    found = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
         table.write(found[table.name], out / RESULTS)
 
 
-def _by_block(folder: RunFolder, params: Compare, workers: Workers, cache: Cache) -> Frames:
-    keys = group_keys(folder.scanned, BLOCK, asdict(params))
+def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
+    keys = group_keys(folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params)})
 
     def compute(missing: list[str]) -> Iterator[Frames]:
         todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
         blocks = todo.partition_by(KEY, as_dict=True, maintain_order=True)
-        tasks = [_Task(key, folder.of(block), params) for (key,), block in blocks.items()]
+        tasks = [_Task(key, folder.of(block), margins, params) for (key,), block in blocks.items()]
         return workers.map(
             _compare_block, tasks, "looking for partings, a block a part", len(folder.scanned) >= _WORTHWHILE
         )
@@ -58,5 +64,5 @@ def _by_block(folder: RunFolder, params: Compare, workers: Workers, cache: Cache
 
 def _compare_block(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss"])
-    frames = {PARTINGS.name: find_all_partings(task.part.runs, points, task.params)}
+    frames = {PARTINGS.name: find_all_partings(task.part.runs, points, task.margins, task.params)}
     return {name: frame.with_columns(pl.lit(task.key).alias(KEY)) for name, frame in frames.items()}
