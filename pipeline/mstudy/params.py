@@ -189,12 +189,18 @@ class Compare:
     """SGD against SGDM: the parting of a pair, the advantage of a cell."""
 
     parting_margin: float = 0.02
+    horizons: tuple[float, ...] = (0.25, 0.5, 1.0)
     resamples: int = 2000
     alpha: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(self.parting_margin > 0, "parting_margin", self.parting_margin, "above 0")
+        listed = list(self.horizons)
+        _require(len(listed) > 0, "horizons", listed, "a list of at least one share of the steps")
+        for share in listed:
+            _require(0 < share <= 1, "horizons", share, "above 0 and at most 1 (shares of the steps)")
+        _require(len(set(listed)) == len(listed), "horizons", listed, "free of repetitions")
         _require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
         _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
 
@@ -207,6 +213,8 @@ class Estimate:
     min_seeds: int = 3
     min_cells: int = 3
     min_batch_sizes: int = 5
+    min_limits: int = 6
+    law_tolerance: float = 0.5
     resamples: int = 2000
     alpha: float = 0.05
     seed: int = 0
@@ -216,6 +224,8 @@ class Estimate:
         _require(self.min_seeds >= 2, "min_seeds", self.min_seeds, "at least 2")
         _require(self.min_cells >= 2, "min_cells", self.min_cells, "at least 2")
         _require(self.min_batch_sizes >= 3, "min_batch_sizes", self.min_batch_sizes, "at least 3")
+        _require(self.min_limits >= 4, "min_limits", self.min_limits, "at least 4 (the law has two numbers)")
+        _require(0 < self.law_tolerance < 1, "law_tolerance", self.law_tolerance, "between 0 and 1")
         _require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
         _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
 

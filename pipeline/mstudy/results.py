@@ -20,6 +20,12 @@ class Results:
     partings: pl.DataFrame
     advantage: pl.DataFrame
     thresholds: pl.DataFrame
+    placements: pl.DataFrame
+    horizons: pl.DataFrame
+    trends: pl.DataFrame
+    best: pl.DataFrame
+    stability_limits: pl.DataFrame
+    law: pl.DataFrame
     alignment: pl.DataFrame
     deferral: pl.DataFrame
     claims: list[dict[str, Any]] = field(default_factory=list)

@@ -191,6 +191,123 @@ THRESHOLDS = _table(
     },
 )
 
+PLACEMENTS = _table(
+    "placements",
+    "one cell on one side of its line's threshold, each seed placed by the threshold of the others",
+    (*CELL, "side"),
+    {
+        "side": _TEXT,  # below, above
+        "n_seeds": _INT,  # for which the cell is placed so; the rest of the row is about them
+        "log_ratio": _REAL,
+        "ci_low": _REAL,  # Student's, over seeds
+        "ci_high": _REAL,
+        "equivalence_p": _REAL,
+        "superiority_p": _REAL,
+        "inferiority_p": _REAL,
+    },
+)
+
+HORIZON_LOSSES = _table(
+    "horizon_losses",
+    "one run, had training stopped at a share of its steps",
+    ("run_id", "horizon"),
+    {
+        "run_id": _TEXT,
+        "horizon": _REAL,  # share of the steps
+        "horizon_step": _INT,
+        "diverged_step": _INT,  # null where it diverged later, or not
+        "final_loss": _REAL,
+    },
+)
+
+HORIZONS = _table(
+    "horizons",
+    "one line of cells at one horizon",
+    (*LINE, "horizon"),
+    {
+        "horizon": _REAL,
+        "horizon_step": _INT,
+        **{name: kind for name, kind in THRESHOLDS.schema.items() if name not in LINE},
+    },
+)
+
+TRENDS = _table(
+    "trends",
+    "one quantity against log2 b, for one setting and momentum",
+    (*SETTING, "optimizer", "momentum", "quantity"),
+    {
+        "quantity": _TEXT,
+        "decides": pl.Boolean(),  # C3 rests on it
+        "matched": _TEXT,  # at which eta_ef, or shares of SGD's stability limit
+        "slope": _REAL,  # per doubling of b; null with too few batch sizes
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "p_value": _REAL,  # two-sided, t with n_batch_sizes - 2 degrees of freedom
+        "n_batch_sizes": _INT,
+    },
+)
+
+BEST = _table(
+    "best",
+    "one line of cells: the best SGD against the best SGDM",
+    LINE,
+    {
+        "status": _TEXT,  # compared, at_edge, insufficient
+        "sgd_eta_ef": _REAL,  # the choice most often made
+        "sgdm_eta_ef": _REAL,
+        "log_ratio": _REAL,  # mean over left-out seeds of log L_SGD / L_SGDM, each at the best of the other seeds
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "equivalence_p": _REAL,
+        "superiority_p": _REAL,
+        "inferiority_p": _REAL,
+        "n_seeds": _INT,
+        "at_edge": _TEXT,  # whose best is the first or last of the grid: sgd, sgdm, both; null for neither
+    },
+)
+
+STABILITY_LIMITS = _table(
+    "stability_limits",
+    "one batch size and optimiser, plain SGD included",
+    LINE,
+    {
+        "status": _TEXT,  # estimated, above_grid, below_grid, insufficient
+        "eta_ef_stable": _REAL,  # largest eta_ef up to which every seed trains
+        "eta_ef_unstable": _REAL,  # smallest eta_ef by which every seed has diverged
+        "eta_ef_max": _REAL,
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "predicted": _REAL,  # by the mean-square stability law fitted to the setting
+        "predicted_low": _REAL,
+        "predicted_high": _REAL,
+        "misfit": _REAL,  # log eta_ef_max / predicted
+        "n_seeds": _INT,
+    },
+)
+
+LAW = _table(
+    "law",
+    "the mean-square stability law fitted to one setting",
+    SETTING,
+    {
+        "status": _TEXT,  # fitted, insufficient
+        "n_limits": _INT,
+        "level": _REAL,  # 2/a: SGD's limit without noise
+        "level_low": _REAL,
+        "level_high": _REAL,
+        "noise": _REAL,  # rho at the geometric mean of the batch sizes
+        "noise_low": _REAL,
+        "noise_high": _REAL,
+        "exponent": _REAL,  # of rho ~ b^-exponent, fitted beside: the law says 1
+        "exponent_low": _REAL,
+        "exponent_high": _REAL,
+        "exponent_equivalence_low": _REAL,  # at level 1 - 2 alpha, for equivalence
+        "exponent_equivalence_high": _REAL,
+        "movement_p": _REAL,  # null: no dependence on b
+        "misfit_p": _REAL,  # null: the law holds; against free limits
+    },
+)
+
 ALIGNMENT = _table(
     "alignment",
     "one test",
@@ -236,5 +353,19 @@ DEFERRAL = _table(
     },
 )
 
-# Those that the report reads; SHARPENING_EVENTS is for its users alone.
-TABLES = (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, THRESHOLDS, ALIGNMENT, DEFERRAL)
+# Those that the report reads; SHARPENING_EVENTS and HORIZON_LOSSES are not among them.
+TABLES = (
+    RUNS,
+    SHARPENINGS,
+    PARTINGS,
+    ADVANTAGE,
+    THRESHOLDS,
+    PLACEMENTS,
+    HORIZONS,
+    TRENDS,
+    BEST,
+    STABILITY_LIMITS,
+    LAW,
+    ALIGNMENT,
+    DEFERRAL,
+)

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from mstudy.events.detect import generator_for
 from mstudy.events.parting import LossCurve, Pair, find_partings
+from mstudy.inference.lines import Line, lines_of
 from mstudy.inference.pairs import log_ratio, pair_runs
 from mstudy.inference.seeds import bootstrap_interval, p_equivalent, p_greater, p_less
-from mstudy.params import Compare
+from mstudy.params import Compare, Margins
 from mstudy.tables import ADVANTAGE, CELL, PARTINGS
 
 
-def measure_advantage(runs: pl.DataFrame, compare: Compare) -> pl.DataFrame:
+def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
     """One row a cell (tables.ADVANTAGE): the mean log ratio of final losses over seeds, its interval, its tests."""
-    pairs = pair_runs(runs)
-    pairs = pairs.with_columns(log_ratio(pairs, compare.diverged_log_ratio))
-    rows = []
-    for cell in pairs.partition_by(CELL):
-        sample = cell["log_ratio"].drop_nulls().to_numpy()
-        rng = generator_for(_name(cell), compare.seed)
-        interval = bootstrap_interval(sample, compare.alpha, compare.resamples, rng)
-        sgd, sgdm = cell["sgd_diverged_step"].is_not_null(), cell["sgdm_diverged_step"].is_not_null()
-        rows.append(
-            {
-                **cell.select(*CELL, "eta_ef_per_sample").row(0, named=True),
-                "log_ratio": float(sample.mean()) if len(sample) else None,
-                "ci_low": interval[0] if interval else None,
-                "ci_high": interval[1] if interval else None,
-                "log_ratio_sd": float(sample.std(ddof=1)) if len(sample) > 1 else None,
-                "equivalence_p": p_equivalent(sample, compare.margin),
-                "superiority_p": p_greater(sample, compare.margin),
-                "inferiority_p": p_less(sample, -compare.margin),
-                "n_seeds": len(cell),
-                "n_diverged_sgd": int(sgd.sum()),
-                "n_diverged_sgdm": int(sgdm.sum()),
-                "n_diverged_both": int((sgd & sgdm).sum()),
-            }
-        )
+    rows = [_cell(line, k, margins, compare) for line in lines_of(runs, margins) for k in range(len(line.eta_ef))]
     return ADVANTAGE.frame(rows)
 
 
-def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, compare: Compare) -> pl.DataFrame:
+def _cell(line: Line, k: int, margins: Margins, compare: Compare) -> dict[str, object]:
+    """A pair that diverged on both sides is a tie in all but equivalence: that asks the pairs that can be compared."""
+    sgd, sgdm = line.sgd_diverged[k], line.sgdm_diverged[k]
+    usable = ~np.isnan(line.ratio[k]) & line.compared[k]
+    sample = line.ratio[k][usable]
+    keys = line.keys | {"eta_ef": float(line.eta_ef[k])}
+    rng = generator_for("|".join(str(keys[name]) for name in CELL), compare.seed)
+    interval = bootstrap_interval(sample, compare.alpha, compare.resamples, rng)
+    return {
+        **keys,
+        "eta_ef_per_sample": keys["eta_ef"] / keys["batch_size"],
+        "log_ratio": float(sample.mean()) if len(sample) else None,
+        "ci_low": interval[0] if interval else None,
+        "ci_high": interval[1] if interval else None,
+        "log_ratio_sd": float(sample.std(ddof=1)) if len(sample) > 1 else None,
+        "equivalence_p": p_equivalent(line.ratio[k][usable & ~(sgd & sgdm)], margins.advantage),
+        "superiority_p": p_greater(sample, margins.advantage),
+        "inferiority_p": p_less(sample, -margins.advantage),
+        "n_seeds": int((~np.isnan(line.ratio[k])).sum()),
+        "n_diverged_sgd": int(sgd.sum()),
+        "n_diverged_sgdm": int(sgdm.sum()),
+        "n_diverged_both": int((sgd & sgdm).sum()),
+    }
+
+
+def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
     """One row a pair (tables.PARTINGS). points: one row a logged step, in order within a run."""
     pairs = pair_runs(runs)
-    pairs = pairs.with_columns(log_ratio(pairs, compare.diverged_log_ratio))
+    pairs = pairs.with_columns(log_ratio(pairs, margins.diverged))
     logs = points.partition_by("run_id", as_dict=True)
 
     def curve(run_id: str, diverged_step: int | None) -> LossCurve:

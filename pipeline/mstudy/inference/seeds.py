@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Sample = NDArray[np.float64]
 
@@ -28,18 +28,25 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def p_greater(sample: Sample, bound: float) -> float | None:
-    """One-sided t test, null: mean <= bound. None with fewer than two values.
+def p_greater_rows(samples: NDArray[np.float64], bound: float) -> NDArray[np.float64]:
+    """One-sided t test of each row, null: mean <= bound; (n_rows, n_seeds) with NaN for absent seeds.
 
-    Values without spread (every rival diverged, all at the cap) leave only their number: the sign test's 2^-n.
+    NaN with fewer than two values. Values without spread (every rival diverged, all at the cap) leave only their
+    number: the sign test's 2^-n.
     """
-    n = len(sample)
-    if n < 2:
-        return None
-    spread = sample.std(ddof=1)
-    if spread < 1e-9:
-        return 0.5**n if sample.mean() > bound else 1.0
-    return float(stats.t.sf((sample.mean() - bound) / (spread / math.sqrt(n)), n - 1))
+    n = (~np.isnan(samples)).sum(axis=1)
+    mean = np.nansum(samples, axis=1) / np.maximum(n, 1)
+    spread = np.sqrt(np.nansum((samples - mean[:, None]) ** 2, axis=1) / np.maximum(n - 1, 1))
+    flat = spread < 1e-9
+    t = (mean - bound) / (np.where(flat, 1.0, spread) / np.sqrt(np.maximum(n, 1)))
+    p = np.where(flat, np.where(mean > bound, 0.5**n, 1.0), special.stdtr(np.maximum(n - 1, 1), -t))
+    return np.where(n < 2, np.nan, p)
+
+
+def p_greater(sample: Sample, bound: float) -> float | None:
+    """The same test of one sample, (n_seeds,). None with fewer than two values."""
+    p = float(p_greater_rows(sample[None, :], bound)[0])
+    return None if math.isnan(p) else p
 
 
 def p_less(sample: Sample, bound: float) -> float | None:

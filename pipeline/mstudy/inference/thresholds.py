@@ -1,28 +1,32 @@
 """Threshold: the effective learning rate at which SGDM's advantage crosses the margin, per batch size and momentum.
 
-Per line of cells, log ratio R against x = log eta_ef. The threshold is the x at which a fitted curve crosses the
-margin; its interval is the profile of that x over a family of shapes (hinge, softened hinge, saturating, capped), so
-that it does not stand on one of them. Method and limits: docs/methods.md.
+Per line of cells, log ratio R against x = log eta_ef. The posterior of the crossing over a family of shapes (hinge,
+softened, saturating, capped, accelerating) gives estimate and interval, so that they do not stand on one shape. Method
+and limits: docs/methods.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
-from mstudy.params import Estimate
-from mstudy.tables import LINE, THRESHOLDS
+from mstudy.inference.lines import Line
+from mstudy.inference.seeds import p_greater_rows
+from mstudy.inference.shapes import Family, family_of
+from mstudy.params import Estimate, Margins
+from mstudy.tables import THRESHOLDS
 
 ESTIMATED, BELOW_GRID, ABOVE_GRID, INSUFFICIENT = "estimated", "below_grid", "above_grid", "insufficient"
 _MIN_CELLS = 4
 # The shapes are approximations, the worse the larger the ratio: each cell is granted this share of it as error.
-_SHAPE_ERROR = 0.25
+_SHAPE_ERROR = 0.1
+# Left of the knee SGDM trails a little, by its lag at the start: mean and spread of that level, in log loss.
+_LEVEL, _LEVEL_SPREAD = -0.01, 0.03
 Vector = NDArray[np.float64]
 
 
@@ -36,118 +40,107 @@ class Crossing:
     ci_high: float | None = None
 
 
-def estimate_thresholds(advantage: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
-    """One row a line (tables.THRESHOLDS), from tables.ADVANTAGE."""
-    rows = []
-    for line in advantage.partition_by(LINE):
-        usable = _informative_cells(line, estimate.alpha)
-        found = find_crossing(
-            usable["eta_ef"].to_numpy(),
-            usable["log_ratio"].to_numpy(),
-            usable["log_ratio_sd"].to_numpy(),
-            (usable["n_seeds"] - usable["n_diverged_both"]).to_numpy(),
-            usable["superiority_p"].to_numpy(),
-            estimate,
-        )
-        batch_size = line["batch_size"][0]
-        per_sample = {
-            f"eta_ef_per_sample_{end}": None if value is None else value / batch_size
-            for end, value in (("star", found.eta_ef_star), ("low", found.ci_low), ("high", found.ci_high))
-        }
-        counts = {"n_cells": len(usable), "n_seeds": max(line["n_seeds"].to_list()), "margin": estimate.margin}
-        rows.append(line.select(LINE).row(0, named=True) | vars(found) | per_sample | counts)
-    return THRESHOLDS.frame(rows)
-
-
-def _informative_cells(line: pl.DataFrame, alpha: float) -> pl.DataFrame:
-    """The cells of a line that say where it crosses the margin, by rising eta_ef.
-
-    A cell with one seed, or in which both optimisers always diverge, compares nothing. The ratio of a cell in which
-    runs diverged is a cap, not a measurement: only the first such cell counts, and only where no other is superior.
-    """
-    cells = line.filter(pl.col("superiority_p").is_not_null()).sort("eta_ef")
-    diverged = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") > 0
-    whole, fallen = cells.filter(~diverged), cells.filter(diverged)
-    beaten_before = (whole["superiority_p"] <= alpha).any()
-    return whole if beaten_before else pl.concat([whole, fallen.head(1)])
-
-
-def find_crossing(
-    eta_ef: Vector, ratio: Vector, sd: Vector, n_seeds: NDArray[np.int64], superiority_p: Vector, estimate: Estimate
-) -> Crossing:
-    """The threshold of one line; arrays (n_cells,), eta_ef rising.
-
-    below_grid: the lowest cell is already superior. above_grid: no cell is. insufficient: fewer than four cells or
-    `min_seeds` seeds.
-    """
-    if len(eta_ef) < _MIN_CELLS or n_seeds.max() < estimate.min_seeds:
-        return Crossing(INSUFFICIENT)
-    superior = superiority_p <= estimate.alpha
-    if superior[0]:
-        return Crossing(BELOW_GRID)
-    if not superior.any():
-        return Crossing(ABOVE_GRID)
-    x = np.log(eta_ef)
-    freedom = float((n_seeds - 1).sum())
-    pooled = float(np.sqrt(((n_seeds - 1) * sd**2).sum() / freedom))
-    # Half the pooled spread keeps a cell of five lucky seeds from ruling the fit.
-    variance = (sd**2 + pooled**2) / 2 / n_seeds + (_SHAPE_ERROR * ratio) ** 2 + 1e-8
-    candidates = np.linspace(x[0], x[-1], 8 * len(x))
-    profile = _profile(x, ratio - estimate.margin, 1 / variance, candidates)
-    cutoff = profile.min() + stats.f.ppf(1 - estimate.alpha, 1, freedom)
-    inside = candidates[profile <= cutoff]
-    step = candidates[1] - candidates[0]
-    star = candidates[int(profile.argmin())]
-    low, high = max(inside[0] - step, x[0]), min(inside[-1] + step, x[-1])
-    return Crossing(ESTIMATED, *(math.exp(value) for value in (star, low, high)))
-
-
-def _profile(x: Vector, above: Vector, weight: Vector, candidates: Vector) -> Vector:
-    """Least weighted sum of squares of any shape that crosses zero at each candidate, (n_candidates,).
-
-    A shape is q (1 - f(x) / f(candidate)), f rising from zero: q < 0 is its level left of the crossing, the one
-    linear parameter. The constraint is built in, so the profile needs no optimiser.
-    """
-    best = np.full(len(candidates), np.inf)
-    for rise in _rises(x):
-        at_x, at_candidate = rise(x), rise(candidates)
-        if np.ptp(at_x) == 0:  # flat on the whole grid: crosses nothing
-            continue
-        crossed = at_candidate > 1e-9
-        shape = 1 - at_x[None, :] / at_candidate[crossed, None]
-        level = (shape * (weight * above)).sum(axis=1) / (shape**2 * weight).sum(axis=1)
-        level = np.minimum(level, -1e-6)
-        cost = (weight * (above - level[:, None] * shape) ** 2).sum(axis=1)
-        best[crossed] = np.minimum(best[crossed], cost)
-    return best
-
-
-def _rises(x: Vector) -> list[_Rise]:
-    knees = np.linspace(x[0] - 1, x[-1], 5 * len(x))
-    widths = (x[-1] - x[0]) * np.geomspace(0.03, 1.0, 6)
-    return [_Rise(kind, knee, width) for knee in knees for kind in _KINDS for width in widths]
-
-
 @dataclass(frozen=True)
-class _Rise:
-    """A function of x that is zero far left of the knee and rises from there."""
+class _Cells:
+    """What a line says of its crossing. mean, variance (of the mean): (n_cells,), infinite variance = says nothing.
 
-    kind: str
-    knee: float
-    width: float
+    cut: index of the first cell that SGD's divergences put beyond the margin, n_cells without one. superior: (n_cells,)
+    of the cells before the cut. freedom: degrees of freedom of the spread.
+    """
 
-    def __call__(self, x: Vector) -> Vector:
-        return _KINDS[self.kind](x - self.knee, self.width)
+    mean: Vector
+    variance: Vector
+    cut: int
+    superior: NDArray[np.bool_]
+    n_cells: int
+    n_seeds: int
+    freedom: float
 
 
-def _positive(t: Vector) -> Vector:
-    return np.maximum(t, 0.0)
+def estimate_thresholds(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
+    """One row a line (tables.THRESHOLDS)."""
+    return THRESHOLDS.frame([threshold_row(line, margins, estimate) for line in lines])
 
 
-_KINDS: dict[str, Callable[[Vector, float], Vector]] = {
-    "hinge": lambda t, k: _positive(t),
-    "accelerating": lambda t, k: np.expm1(_positive(t) / k),
-    "softened": lambda t, k: k * np.logaddexp(0.0, t / k),
-    "saturating": lambda t, k: -np.expm1(-_positive(t) / k),
-    "capped": lambda t, k: np.minimum(_positive(t), k),
-}
+def threshold_row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
+    """The row of one line."""
+    found = find_threshold(line, margins, estimate)
+    cells = _informative_cells(line, margins, estimate)
+    per_sample = {
+        f"eta_ef_per_sample_{end}": None if value is None else value / line.keys["batch_size"]
+        for end, value in (("star", found.eta_ef_star), ("low", found.ci_low), ("high", found.ci_high))
+    }
+    counts = {"n_cells": cells.n_cells, "n_seeds": len(line.seeds), "margin": margins.advantage}
+    return line.keys | vars(found) | per_sample | counts
+
+
+def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: int | None = None) -> Crossing:
+    """The threshold of one line.
+
+    below_grid: the lowest cell is already superior. above_grid: no cell is. insufficient: fewer than four cells that
+    say something, or fewer seeds than `min_seeds` (by default that of the parameters).
+    """
+    cells = _informative_cells(line, margins, estimate)
+    if cells.n_cells < _MIN_CELLS or cells.n_seeds < (estimate.min_seeds if min_seeds is None else min_seeds):
+        return Crossing(INSUFFICIENT)
+    if cells.cut == 0 or cells.superior[0]:
+        return Crossing(BELOW_GRID)
+    if cells.cut == len(line.eta_ef) and not cells.superior.any():
+        return Crossing(ABOVE_GRID)
+    family = family_of(np.log(line.eta_ef))
+    share = np.cumsum(_posterior(cells, family, np.log(line.eta_ef), margins.advantage))
+    wanted = (0.5, estimate.alpha / 2, 1 - estimate.alpha / 2)
+    return Crossing(ESTIMATED, *(math.exp(float(np.interp(w, share, family.crossings))) for w in wanted))
+
+
+def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cells:
+    """The ratio of a cell in which runs diverged is a cap, not a measurement.
+
+    Where such a cell is beyond the margin, the crossing lies before it; nothing from there on shapes the curve.
+    """
+    fallen = line.compared & ~line.whole
+    n, mean = line.n, line.mean
+    beaten = np.flatnonzero(fallen & (mean > margins.advantage))
+    cut = int(beaten[0]) if len(beaten) else len(mean)
+    whole = line.whole & (n >= 2) & (np.arange(len(mean)) < cut)
+    squares = np.nansum((line.ratio - mean[:, None]) ** 2, axis=1) * whole
+    freedom = np.where(whole, n - 1, 0)
+    # A cell's spread is that of itself and its neighbours: five seeds may agree by luck.
+    spread = _with_neighbours(squares) / np.maximum(_with_neighbours(freedom), 1)
+    variance = np.where(whole, spread / np.maximum(n, 1) + (_SHAPE_ERROR * mean) ** 2 + 1e-8, np.inf)
+    return _Cells(
+        mean=np.where(whole, mean, 0.0),
+        variance=variance,
+        cut=cut,
+        superior=(p_greater_rows(line.ratio, margins.advantage) <= estimate.alpha) & whole,
+        n_cells=int(whole.sum()) + int(cut < len(mean)),
+        n_seeds=int(n.max(initial=0)),
+        freedom=float(_with_neighbours(freedom).max(initial=1)),
+    )
+
+
+def _with_neighbours(values: Vector) -> Vector:
+    padded = np.pad(values, 1)
+    return padded[:-2] + padded[1:-1] + padded[2:]
+
+
+def _posterior(cells: _Cells, family: Family, x: Vector, margin: float) -> Vector:
+    """Probability of each crossing of the family, (n_crossings,).
+
+    Uniform prior over crossings up to the cut; the level left of the knee is integrated out in closed form; errors are
+    multivariate t, the scale of the spread being estimated.
+    """
+    weight = 1 / cells.variance
+    above = cells.mean - margin
+    prior_weight, prior_mean = 1 / _LEVEL_SPREAD**2, _LEVEL - margin
+    cross = family.values @ (weight * above) + prior_weight * prior_mean
+    precision = (family.values**2) @ weight + prior_weight
+    total = float((weight * above**2).sum() + prior_weight * prior_mean**2)
+    cost = np.maximum(total - cross**2 / precision, 0.0)
+    n_cells = np.count_nonzero(weight)
+    log_likelihood = -0.5 * (cells.freedom + n_cells) * np.log1p(cost / cells.freedom) - 0.5 * np.log(precision)
+    log_posterior = log_likelihood + family.log_prior
+    if cells.cut < len(x):
+        log_posterior[family.crossings >= x[cells.cut]] = -np.inf
+    density = np.exp(log_posterior - log_posterior.max()).sum(axis=1)
+    return np.asarray(density / density.sum())

@@ -24,7 +24,15 @@ from mstudy.report.theme import colours
 from mstudy.results import Results
 
 _SHAPES = {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
-_SECTION_OF = {"C1": "advantage", "C2": "advantage", "C3": "threshold", "C4": "alignment", "C5": "deferral"}
+_SECTION_OF = {
+    "C1": "advantage",
+    "C2": "advantage",
+    "C3": "threshold",
+    "C4": "alignment",
+    "C5": "deferral",
+    "C6": "losses",
+    "C7": "threshold",
+}
 _HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id", "at", "low", "high"}
 
 

@@ -10,17 +10,18 @@ import polars as pl
 
 from mstudy.cache import KEY, Cache
 from mstudy.inference.compare import find_all_partings, measure_advantage
+from mstudy.inference.horizon import losses_at_horizons
 from mstudy.params import Compare, Margins
 from mstudy.runlog.reader import RunFolder
 from mstudy.steps.files import RESULTS
 from mstudy.steps.keys import group_keys
 from mstudy.steps.reuse import Frames, reuse
-from mstudy.tables import ADVANTAGE, BLOCK, PARTINGS
+from mstudy.tables import ADVANTAGE, BLOCK, HORIZON_LOSSES, PARTINGS
 from mstudy.workers import Workers
 
 _WORTHWHILE = 200  # runs
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
-_TABLES = (PARTINGS,)
+_TABLES = (PARTINGS, HORIZON_LOSSES)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ def compare(
     workers: Workers | None = None,
     cache: Cache | None = None,
 ) -> None:
-    """Write the advantage of each cell and the parting of each pair; search the blocks that the cache lacks."""
+    """Write the advantage of each cell, the parting of each pair, and the losses at earlier horizons.
+
+    Blocks that the cache has are not searched again.
+    """
     ADVANTAGE.write(measure_advantage(folder.runs, margins, params), out / RESULTS)
     found = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
@@ -64,5 +68,8 @@ def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Wor
 
 def _compare_block(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss"])
-    frames = {PARTINGS.name: find_all_partings(task.part.runs, points, task.margins, task.params)}
+    frames = {
+        PARTINGS.name: find_all_partings(task.part.runs, points, task.margins, task.params),
+        HORIZON_LOSSES.name: losses_at_horizons(task.part.runs, points, task.params.horizons),
+    }
     return {name: frame.with_columns(pl.lit(task.key).alias(KEY)) for name, frame in frames.items()}

@@ -1,4 +1,4 @@
-"""Step 3: thresholds, coincidence, deferral, and the verdicts on the claims."""
+"""Step 3: thresholds, trends, best against best, stability limits, coincidence, deferral, and the verdicts."""
 
 from __future__ import annotations
 
@@ -8,26 +8,59 @@ from typing import Any
 import polars as pl
 
 from mstudy.inference.alignment import measure_alignment
+from mstudy.inference.best import compare_best
 from mstudy.inference.claims.evidence import Evidence
 from mstudy.inference.claims.judge import judge_claims
 from mstudy.inference.deferral import measure_deferral
+from mstudy.inference.horizon import estimate_horizons
+from mstudy.inference.law import measure_limits
+from mstudy.inference.lines import lines_of
+from mstudy.inference.placements import place_cells
 from mstudy.inference.thresholds import estimate_thresholds
-from mstudy.params import Estimate
+from mstudy.inference.trends import measure_trends
+from mstudy.params import Estimate, Margins
 from mstudy.steps.files import CLAIMS, METRICS, RESULTS, write_json
-from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, PARTINGS, RUNS, SHARPENINGS, THRESHOLDS
+from mstudy.tables import (
+    ALIGNMENT,
+    BEST,
+    DEFERRAL,
+    HORIZON_LOSSES,
+    HORIZONS,
+    LAW,
+    PARTINGS,
+    PLACEMENTS,
+    RUNS,
+    SHARPENINGS,
+    STABILITY_LIMITS,
+    THRESHOLDS,
+    TRENDS,
+)
 
 
-def estimate(out: Path, params: Estimate) -> None:
-    """Write thresholds, alignment, deferral, the claims, and the few numbers that `dvc metrics` compares."""
+def estimate(out: Path, margins: Margins, params: Estimate) -> None:
+    """Write what is estimated, the claims, and the few numbers that `dvc metrics` compares."""
     results = out / RESULTS
-    runs, sharpenings, partings, advantage = (t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE))
-    thresholds = estimate_thresholds(advantage, params)
-    alignment = measure_alignment(partings, sharpenings, params)
-    deferral = measure_deferral(runs, sharpenings, params)
+    runs, sharpenings, partings, horizon_losses = (
+        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
+    )
+    lines = lines_of(runs, margins)
+    thresholds = estimate_thresholds(lines, margins, params)
+    limits, law = measure_limits(runs, params)
+    evidence = Evidence(
+        margin=margins.advantage,
+        placements=place_cells(lines, margins, params),
+        trends=measure_trends(lines, thresholds, limits, params),
+        best=compare_best(lines, margins, params),
+        stability_limits=limits,
+        law=law,
+        alignment=measure_alignment(partings, sharpenings, params),
+        deferral=measure_deferral(runs, sharpenings, params),
+    )
     THRESHOLDS.write(thresholds, results)
-    ALIGNMENT.write(alignment, results)
-    DEFERRAL.write(deferral, results)
-    claims = judge_claims(Evidence(advantage, thresholds, alignment, deferral), params)
+    HORIZONS.write(estimate_horizons(runs, horizon_losses, margins, params), results)
+    for table in (PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL):
+        table.write(getattr(evidence, table.name), results)
+    claims = judge_claims(evidence, params)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
 

@@ -2,69 +2,60 @@
 
 from __future__ import annotations
 
-import numpy as np
-import polars as pl
-from scipy import stats
+from typing import Any
 
-from mstudy.inference.claims.claim import Claim, holm, listed, untestable, verdict_of
+import polars as pl
+
+from mstudy.inference.claims.claim import Claim, holm, untestable, verdict_of
 from mstudy.inference.claims.evidence import Evidence
-from mstudy.inference.thresholds import ESTIMATED
+from mstudy.inference.trends import AT_SHARE
 from mstudy.params import Estimate
-from mstudy.tables import LINE, SETTING
 
 
 def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Claim:
-    """Slope of the advantage at matched eta_ef on log2 b, per setting and momentum: t with K - 2 degrees of freedom.
+    """The slope at matched eta_ef of every setting and momentum must be positive (intersection-union).
 
-    Matched: the eta_ef at which every batch size compares, none diverged, and at least one line is above threshold.
-    The batch size is the unit: seeds within one say nothing of how batch sizes differ.
+    One significantly negative slope contradicts (Holm). The slope at matched shares of SGD's stability limit is told,
+    not judged.
     """
-    slopes = []
-    for (*_, optimizer, momentum), cells in evidence.advantage.group_by(
-        [*SETTING, "optimizer", "momentum"], maintain_order=True
-    ):
-        matched = _matched(cells, evidence.thresholds)
-        by_batch = matched.group_by("batch_size").agg(pl.col("log_ratio").mean()).sort("batch_size")
-        if len(by_batch) >= estimate.min_batch_sizes:
-            fit = stats.linregress(np.log2(by_batch["batch_size"].to_numpy()), by_batch["log_ratio"].to_numpy())
-            half = stats.t.ppf(1 - estimate.alpha / 2, len(by_batch) - 2) * fit.stderr
-            label = f"{optimizer}, mu = {momentum:g}, matched eta_ef {listed(matched['eta_ef'].unique().sort())}"
-            slopes.append((fit.slope, half, fit.pvalue, label, len(by_batch)))
-    if not slopes:
+    slopes = evidence.trends.filter(pl.col("decides") & pl.col("slope").is_not_null())
+    if slopes.is_empty():
         needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at or above a threshold"
-        return untestable("C3", "advantage", needed)
-    adjusted = holm([slope[2] for slope in slopes])
-    growing = all(s[0] > 0 and p <= estimate.alpha for s, p in zip(slopes, adjusted, strict=True))
-    falling = any(s[0] < 0 and p <= estimate.alpha for s, p in zip(slopes, adjusted, strict=True))
-    slope, half, _, label, n = min(slopes)
+        return untestable("C3", "trends", needed, 0, "batch sizes")
+    p_values = slopes["p_value"].to_list()
+    growing = all(s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True))
+    falling = any(s < 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], holm(p_values), strict=True))
+    least = slopes.row(int(slopes["slope"].arg_min() or 0), named=True)
     reason = (
-        f"Per doubling of b the advantage changes by {slope:+.3f} [{slope - half:+.3f}, {slope + half:+.3f}] in log "
-        f"loss ({label}; the smallest of {len(slopes)} slopes)."
+        f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({_name(least)}, matched eta_ef "
+        f"{least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence.trends, least)}."
     )
     return Claim(
         "C3",
         verdict_of(growing, falling),
         reason,
-        "advantage",
-        n,
+        "trends",
+        least["n_batch_sizes"],
         "batch sizes",
-        float(slope),
-        (float(slope - half), float(slope + half)),
+        least["slope"],
+        (least["ci_low"], least["ci_high"]),
         "log loss ratio per doubling of b",
-        float(max(adjusted)),
-        tuple(s[3] for s in slopes),
+        float(max(p_values)),
+        tuple(f"{_name(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
     )
 
 
-def _matched(cells: pl.DataFrame, thresholds: pl.DataFrame) -> pl.DataFrame:
-    """Cells at the eta_ef that every batch size shares without divergence, at or above the lowest threshold."""
-    whole = cells.filter(
-        (pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") == 0) & pl.col("log_ratio").is_not_null()
-    )
-    n_batches = cells["batch_size"].n_unique()
-    shared = whole.group_by("eta_ef").agg(pl.col("batch_size").n_unique()).filter(pl.col("batch_size") == n_batches)
-    lines = thresholds.join(cells.select(LINE).unique(), on=LINE).filter(pl.col("status") == ESTIMATED)
-    lowest = lines["eta_ef_star"].min()
-    if lowest is None:
-        return whole.clear()
-    return whole.filter(pl.col("eta_ef").is_in(shared["eta_ef"].to_list()) & (pl.col("eta_ef") >= lowest))
+def _at_shares(trends: pl.DataFrame, least: dict[str, Any]) -> str:
+    same = [pl.col(key) == least[key] for key in ("study", "model", "dataset", "objective", "optimizer", "momentum")]
+    rows = trends.filter(*same, pl.col("quantity") == AT_SHARE, pl.col("slope").is_not_null())
+    if rows.is_empty():
+        return ""
+    return f"; at matched shares of SGD's stability limit by {_interval(rows.row(0, named=True))}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"{row['slope']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['optimizer']}, mu = {row['momentum']:g}"

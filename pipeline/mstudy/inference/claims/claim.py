@@ -21,6 +21,8 @@ STATEMENTS = {
     "C3": "The advantage of momentum grows with the batch size.",
     "C4": "SGD and SGDM part at the moment of SGD's abrupt sharpening.",
     "C5": "Momentum prevents or defers abrupt sharpening.",
+    "C6": "The best tuned SGD equals the best tuned SGDM.",
+    "C7": "The threshold moves with b as the mean-square stability law predicts.",
 }
 
 

@@ -9,9 +9,13 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Evidence:
-    """One table each, as in `mstudy.tables`."""
+    """One table each, as in `mstudy.tables`. margin: of equivalence, in log loss (params: margins.advantage)."""
 
-    advantage: pl.DataFrame
-    thresholds: pl.DataFrame
+    margin: float
+    placements: pl.DataFrame
+    trends: pl.DataFrame
+    best: pl.DataFrame
+    stability_limits: pl.DataFrame
+    law: pl.DataFrame
     alignment: pl.DataFrame
     deferral: pl.DataFrame

@@ -1,0 +1,69 @@
+"""The threshold had training stopped earlier: at a quarter, a half and the whole of its steps.
+
+The paper saw one epoch count alone; a threshold could be an effect of where one stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from mstudy.inference.lines import lines_of
+from mstudy.inference.thresholds import threshold_row
+from mstudy.params import Estimate, Margins
+from mstudy.runlog.schema import COMPLETED, DIVERGED
+from mstudy.tables import HORIZON_LOSSES, HORIZONS, SETTING
+
+_GROUP = (*SETTING, "batch_size")
+
+
+def losses_at_horizons(runs: pl.DataFrame, points: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
+    """One row per run and horizon (tables.HORIZON_LOSSES): the final loss as if training had ended there.
+
+    runs: tables.RUNS; points: one row a logged step. The horizon's step is that share of the longest completed run of
+    the same setting and batch size. A divergence after it has not happened yet. Null where a run was interrupted
+    before it.
+    """
+    steps = _with_horizons(runs, horizons)
+    seen = (
+        points.select("run_id", "step", "loss")
+        .join(steps.select("run_id", "horizon", "horizon_step"), on="run_id")
+        .filter((pl.col("step") <= pl.col("horizon_step")) & pl.col("loss").is_finite())
+    )
+    late = seen.filter(pl.col("step") >= 0.9 * pl.col("step").max().over("run_id", "horizon"))
+    positive = (pl.col("loss") > 0).all()
+    mean = pl.when(positive).then(pl.col("loss").log().mean().exp()).otherwise(pl.col("loss").mean())
+    losses = late.group_by("run_id", "horizon").agg(mean.alias("loss"))
+    joined = steps.join(losses, on=["run_id", "horizon"], how="left")
+    fallen = pl.col("status").eq(DIVERGED) & (pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step"))
+    reached = (pl.col("last_step") >= pl.col("horizon_step")) | pl.col("status").is_in([COMPLETED, DIVERGED])
+    return (
+        joined.with_columns(
+            pl.when(fallen).then(pl.coalesce("diverged_step", "last_step")).alias("diverged_step"),
+            pl.when(~fallen & reached).then(pl.col("loss")).alias("final_loss"),
+        )
+        .select(HORIZON_LOSSES.schema.names())
+        .sort(HORIZON_LOSSES.key)
+    )
+
+
+def _with_horizons(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
+    """Each run once a horizon, with `horizon` and `horizon_step`."""
+    whole = pl.col("last_step").filter(pl.col("status") == COMPLETED).max().over(_GROUP)
+    planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(_GROUP)).alias("planned"))
+    shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})
+    step = (pl.col("horizon") * pl.col("planned")).round().cast(pl.Int64)
+    return planned.join(shares, how="cross").with_columns(step.alias("horizon_step"))
+
+
+def estimate_horizons(runs: pl.DataFrame, losses: pl.DataFrame, margins: Margins, estimate: Estimate) -> pl.DataFrame:
+    """One row per line and horizon (tables.HORIZONS): the thresholds of tables.HORIZON_LOSSES."""
+    rows = []
+    for (horizon,), part in losses.group_by("horizon", maintain_order=True):
+        then = runs.drop("final_loss", "diverged_step").join(part, on="run_id")
+        steps = {row[:-1]: row[-1] for row in then.select(*_GROUP, "horizon_step").unique().iter_rows()}
+        for line in lines_of(then, margins):
+            step = steps[tuple(line.keys[name] for name in _GROUP)]
+            rows.append(threshold_row(line, margins, estimate) | {"horizon": horizon, "horizon_step": step})
+    return HORIZONS.frame(rows)
