@@ -17,6 +17,7 @@ from scipy import stats
 
 from mstudy.inference.stability_limits import (
     ESTIMATED,
+    INSUFFICIENT,
     SPREADS,
     STEP,
     Limit,
@@ -66,12 +67,14 @@ def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame
         rows = measured(limits, estimate)
         law = dict(zip(SETTING, setting, strict=True)) | {"n_limits": sum(r["status"] == ESTIMATED for r in rows)}
         if _enough(rows, estimate):
-            used = [k for k, limit in enumerate(limits) if rows[k]["status"] == ESTIMATED]
+            used = [k for k, row in enumerate(rows) if row["status"] != INSUFFICIENT]
             fit = _fit([limits[k] for k in used])
-            law |= {"status": FITTED} | _law_row(fit, estimate)
+            law |= {"status": FITTED} | _law_row(fit, int(law["n_limits"]), estimate)
             for k, prediction in zip(used, _predictions(fit, estimate), strict=True):
-                ratio = float(rows[k]["eta_ef_max"]) / prediction["predicted"]  # type: ignore[arg-type]
-                rows[k] = rows[k] | prediction | {"misfit": float(np.log(ratio))}
+                value = rows[k].get("eta_ef_max")
+                rows[k] = rows[k] | prediction
+                if isinstance(value, float):
+                    rows[k]["misfit"] = float(np.log(value / prediction["predicted"]))
         limit_rows += rows
         law_rows.append({"status": TOO_FEW} | law)
     return STABILITY_LIMITS.frame(limit_rows), LAW.frame(law_rows)
@@ -137,13 +140,12 @@ def _look_up(surface: NDArray[np.float64], grid: Vector, at: NDArray[np.float64]
     return np.asarray(surface[rows])
 
 
-def _law_row(fit: _Fit, estimate: Estimate) -> dict[str, object]:
+def _law_row(fit: _Fit, n_limits: int, estimate: Estimate) -> dict[str, object]:
     by_exponent = fit.log_likelihood.max(axis=(1, 2))
     law = fit.log_likelihood[_LAW]
     noise, level = np.unravel_index(int(law.argmax()), law.shape)
     cut = law.max() - stats.chi2.ppf(1 - estimate.alpha, 1) / 2
     noises, levels = np.nonzero(law.max(axis=1) >= cut)[0], np.nonzero(law.max(axis=0) >= cut)[0]
-    n_limits = fit.offsets.shape[-1]
     exponent = _exponent(by_exponent, estimate.alpha)
     wider = _exponent(by_exponent, 2 * estimate.alpha)
     return {

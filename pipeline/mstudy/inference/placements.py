@@ -35,7 +35,9 @@ def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
     for k, others in line.without_each_seed():
         low, high = _span(find_threshold(others, margins, estimate, min_seeds=max(2, estimate.min_seeds - 1)))
         sides[BELOW][:, k], sides[ABOVE][:, k] = line.eta_ef < low, line.eta_ef > high
-    usable = ~np.isnan(line.ratio) & line.compared[:, None]
+    # Where both diverge in half of the pairs, the cell lies beyond what either can train at.
+    tied = (line.sgd_diverged & line.sgdm_diverged).sum(axis=1) * 2 >= np.maximum(line.n, 1)
+    usable = ~np.isnan(line.ratio) & ~tied[:, None]
     return {side: placed & usable for side, placed in sides.items()}
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import special
 
 from mstudy.inference.lines import Line
 from mstudy.inference.seeds import p_greater_rows
@@ -45,7 +46,7 @@ class _Cells:
     """What a line says of its crossing. mean, variance (of the mean): (n_cells,), infinite variance = says nothing.
 
     cut: index of the first cell that SGD's divergences put beyond the margin, n_cells without one. superior: (n_cells,)
-    of the cells before the cut. freedom: degrees of freedom of the spread.
+    of the cells before the cut.
     """
 
     mean: Vector
@@ -54,7 +55,6 @@ class _Cells:
     superior: NDArray[np.bool_]
     n_cells: int
     n_seeds: int
-    freedom: float
 
 
 def estimate_thresholds(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
@@ -106,7 +106,9 @@ def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cel
     squares = np.nansum((line.ratio - mean[:, None]) ** 2, axis=1) * whole
     freedom = np.where(whole, n - 1, 0)
     # A cell's spread is that of itself and its neighbours: five seeds may agree by luck.
-    spread = _with_neighbours(squares) / np.maximum(_with_neighbours(freedom), 1)
+    about = np.maximum(_with_neighbours(freedom), 1)
+    # Estimated from few seeds, it is widened as Student's quantile widens the normal one.
+    spread = _with_neighbours(squares) / about * (special.stdtrit(about, 0.95) / special.ndtri(0.95)) ** 2
     variance = np.where(whole, spread / np.maximum(n, 1) + (_SHAPE_ERROR * mean) ** 2 + 1e-8, np.inf)
     return _Cells(
         mean=np.where(whole, mean, 0.0),
@@ -115,7 +117,6 @@ def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cel
         superior=(p_greater_rows(line.ratio, margins.advantage) <= estimate.alpha) & whole,
         n_cells=int(whole.sum()) + int(cut < len(mean)),
         n_seeds=int(n.max(initial=0)),
-        freedom=float(_with_neighbours(freedom).max(initial=1)),
     )
 
 
@@ -127,19 +128,14 @@ def _with_neighbours(values: Vector) -> Vector:
 def _posterior(cells: _Cells, family: Family, x: Vector, margin: float) -> Vector:
     """Probability of each crossing of the family, (n_crossings,).
 
-    Uniform prior over crossings up to the cut; the level left of the knee is integrated out in closed form; errors are
-    multivariate t, the scale of the spread being estimated.
+    Uniform prior over crossings up to the cut; the level left of the knee is integrated out in closed form.
     """
     weight = 1 / cells.variance
     above = cells.mean - margin
     prior_weight, prior_mean = 1 / _LEVEL_SPREAD**2, _LEVEL - margin
     cross = family.values @ (weight * above) + prior_weight * prior_mean
     precision = (family.values**2) @ weight + prior_weight
-    total = float((weight * above**2).sum() + prior_weight * prior_mean**2)
-    cost = np.maximum(total - cross**2 / precision, 0.0)
-    n_cells = np.count_nonzero(weight)
-    log_likelihood = -0.5 * (cells.freedom + n_cells) * np.log1p(cost / cells.freedom) - 0.5 * np.log(precision)
-    log_posterior = log_likelihood + family.log_prior
+    log_posterior = 0.5 * (cross**2 / precision - np.log(precision)) + family.log_prior
     if cells.cut < len(x):
         log_posterior[family.crossings >= x[cells.cut]] = -np.inf
     density = np.exp(log_posterior - log_posterior.max()).sum(axis=1)

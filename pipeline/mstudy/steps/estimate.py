@@ -48,6 +48,7 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     limits, law = measure_limits(runs, params)
     evidence = Evidence(
         margin=margins.advantage,
+        thresholds=thresholds,
         placements=place_cells(lines, margins, params),
         trends=measure_trends(lines, thresholds, limits, params),
         best=compare_best(lines, margins, params),
@@ -56,9 +57,8 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
         alignment=measure_alignment(partings, sharpenings, params),
         deferral=measure_deferral(runs, sharpenings, params),
     )
-    THRESHOLDS.write(thresholds, results)
     HORIZONS.write(estimate_horizons(runs, horizon_losses, margins, params), results)
-    for table in (PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL):
+    for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL):
         table.write(getattr(evidence, table.name), results)
     claims = judge_claims(evidence, params)
     write_json(claims, out / CLAIMS)

@@ -9,7 +9,9 @@ import polars as pl
 from mstudy.inference.claims.claim import Claim, holm, untestable, verdict_of
 from mstudy.inference.claims.evidence import Evidence
 from mstudy.inference.placements import ABOVE, BELOW
+from mstudy.inference.thresholds import ABOVE_GRID, BELOW_GRID, ESTIMATED
 from mstudy.params import Estimate
+from mstudy.tables import LINE
 
 
 def judge_below(evidence: Evidence, estimate: Estimate) -> Claim:
@@ -17,6 +19,7 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Claim:
     cells = _placed(evidence, BELOW, estimate)
     if cells.is_empty():
         return untestable("C1", "placements", "no cell with enough seeds lies below an estimated threshold")
+    silent = _silent(evidence, cells, ABOVE_GRID)
     # Pairs that all but one diverged on both sides leave equivalence without a test: not shown, p = 1.
     equivalence = cells["equivalence_p"].fill_null(1.0).to_numpy()
     worst = cells.row(int(equivalence.argmax()), named=True)
@@ -24,10 +27,11 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Claim:
     n_equivalent = int((equivalence <= estimate.alpha).sum())
     what = (
         f"{n_equivalent} of {len(cells)} cells below their threshold are equivalent within "
-        f"{evidence.margin:g} in log loss; the least sure is {_cell(worst)}"
+        f"{evidence.margin:g} in log loss; the least sure is {_cell(worst)}{_told(silent)}"
     )
     # All must reject at alpha each: the intersection-union test needs no correction.
-    verdict = verdict_of(float(equivalence.max()) <= estimate.alpha, min(beyond) <= estimate.alpha)
+    shown = float(equivalence.max()) <= estimate.alpha and silent.is_empty()
+    verdict = verdict_of(shown, min(beyond) <= estimate.alpha)
     return _mean_claim("C1", verdict, what, cells, worst, float(equivalence.max()))
 
 
@@ -36,21 +40,36 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Claim:
     cells = _placed(evidence, ABOVE, estimate)
     if cells.is_empty():
         return untestable("C2", "placements", "no cell with enough seeds lies above an estimated threshold")
+    silent = _silent(evidence, cells, BELOW_GRID)
     superiority = cells["superiority_p"].to_numpy()
     worst = cells.row(int(superiority.argmax()), named=True)
     inferior = holm(cells["inferiority_p"].to_list())
     n_superior = int((superiority <= estimate.alpha).sum())
     what = (
         f"SGDM is better by more than {evidence.margin:g} in log loss in {n_superior} of {len(cells)} cells above "
-        f"their threshold; the least sure is {_cell(worst)}"
+        f"their threshold; the least sure is {_cell(worst)}{_told(silent)}"
     )
-    verdict = verdict_of(float(superiority.max()) <= estimate.alpha, min(inferior) <= estimate.alpha)
+    shown = float(superiority.max()) <= estimate.alpha and silent.is_empty()
+    verdict = verdict_of(shown, min(inferior) <= estimate.alpha)
     return _mean_claim("C2", verdict, what, cells, worst, float(superiority.max()))
 
 
 def _placed(evidence: Evidence, side: str, estimate: Estimate) -> pl.DataFrame:
     """Cells placed on that side by the other seeds' threshold, for enough of their seeds."""
     return evidence.placements.filter((pl.col("side") == side) & (pl.col("n_seeds") >= estimate.min_seeds))
+
+
+def _silent(evidence: Evidence, cells: pl.DataFrame, beyond_grid: str) -> pl.DataFrame:
+    """Lines that should have cells on that side and have none with a say: nothing is shown there."""
+    lines = evidence.thresholds.filter(pl.col("status").is_in([ESTIMATED, beyond_grid]))
+    return lines.join(cells, on=LINE, how="anti")
+
+
+def _told(silent: pl.DataFrame) -> str:
+    if silent.is_empty():
+        return ""
+    names = [f"b = {row['batch_size']}, mu = {row['momentum']:g}" for row in silent.iter_rows(named=True)]
+    return f"; no cell could be placed there for {'; '.join(names)}"
 
 
 def _mean_claim(

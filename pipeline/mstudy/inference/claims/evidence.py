@@ -12,6 +12,7 @@ class Evidence:
     """One table each, as in `mstudy.tables`. margin: of equivalence, in log loss (params: margins.advantage)."""
 
     margin: float
+    thresholds: pl.DataFrame
     placements: pl.DataFrame
     trends: pl.DataFrame
     best: pl.DataFrame
