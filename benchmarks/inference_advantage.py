@@ -1,8 +1,8 @@
 """C1, C2, C3, C6, C7 and the threshold on whole synthetic sweeps with known truth (benchmarks/sweeps.py).
 
 python -m benchmarks.inference_advantage [--experiments 200] [--write]: Markdown to stdout, or to
-benchmarks/inference_advantage.md. Counted: verdicts of each claim where it is true and where it is false, with 3, 5 and 10
-seeds; coverage of the intervals; size of the trend test.
+benchmarks/inference_advantage.md. Counted: verdicts of each claim where it is true and where it is false, with 3, 5 and
+10 seeds; coverage of the intervals; size of the trend test.
 """
 
 from __future__ import annotations

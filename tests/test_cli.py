@@ -35,7 +35,14 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "sharpening_events",
         "partings",
         "advantage",
+        "horizon_losses",
         "thresholds",
+        "placements",
+        "horizons",
+        "trends",
+        "best",
+        "stability_limits",
+        "law",
         "alignment",
         "deferral",
     ]
@@ -50,7 +57,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
 def test_analyze_json_is_one_object(mstudy, save_sweep, tmp_path):
     _, out, _ = mstudy("analyze", save_sweep(), "--out", tmp_path / "out", "--json")
 
-    assert [claim["id"] for claim in json.loads(out)["claims"]] == ["C1", "C2", "C3", "C4", "C5"]
+    assert [claim["id"] for claim in json.loads(out)["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7"]
 
 
 def test_a_torn_file_stops_unless_told_otherwise(mstudy, save_sweep, tmp_path):

@@ -1,27 +1,42 @@
 """Truth: the rules of docs/methods.md, applied by hand to small tables."""
 
-import numpy as np
-import polars as pl
 import pytest
+from mstudy.inference.claims.claim import holm
 from mstudy.inference.claims.evidence import Evidence
 from mstudy.inference.claims.judge import judge_claims
 from mstudy.params import Estimate
-from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, THRESHOLDS
+from mstudy.tables import ALIGNMENT, BEST, DEFERRAL, LAW, PLACEMENTS, STABILITY_LIMITS, THRESHOLDS, TRENDS
+from statsmodels.stats.multitest import multipletests
 
-LINE = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "optimizer": "heavy_ball", "momentum": 0.9}
+SETTING = {"study": "s", "model": "m", "dataset": "d", "objective": "o"}
+LINE = SETTING | {"optimizer": "heavy_ball", "momentum": 0.9}
+TABLES = (PLACEMENTS, THRESHOLDS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL)
 
 
-def cell(b, eta_ef, ratio, equivalence, superiority, inferiority=0.9, **counts):
-    counts = {"n_seeds": 5, "n_diverged_sgd": 0, "n_diverged_sgdm": 0, "n_diverged_both": 0} | counts
+def cell(b, eta_ef, side, ratio, equivalence, superiority, inferiority=0.9, n_seeds=5):
     tests = {"equivalence_p": equivalence, "superiority_p": superiority, "inferiority_p": inferiority}
     span = {"log_ratio": ratio, "ci_low": ratio - 0.01, "ci_high": ratio + 0.01}
-    return {**LINE, "batch_size": b, "eta_ef": eta_ef, **span, **tests, **counts}
+    return {**LINE, "batch_size": b, "eta_ef": eta_ef, "side": side, "n_seeds": n_seeds, **span, **tests}
 
 
-def threshold(b, star=0.1, status="estimated"):
-    known = status == "estimated"
-    span = {"ci_low": star * 0.8 if known else None, "ci_high": star * 1.2 if known else None}
-    return {**LINE, "batch_size": b, "status": status, "eta_ef_star": star if known else None, **span}
+def threshold(b, status="estimated"):
+    return {**LINE, "batch_size": b, "status": status}
+
+
+def trend(slope=0.05, p=0.001, momentum=0.9, quantity="advantage at matched eta_ef"):
+    keys = {**LINE, "momentum": momentum, "quantity": quantity, "decides": "/" not in quantity}
+    return keys | {"slope": slope, "ci_low": slope - 0.01, "ci_high": slope + 0.01, "p_value": p, "n_batch_sizes": 5}
+
+
+def best(b, equivalence=0.001, superiority=0.9, inferiority=0.9, status="compared"):
+    tests = {"equivalence_p": equivalence, "superiority_p": superiority, "inferiority_p": inferiority}
+    return {**LINE, "batch_size": b, "status": status, "log_ratio": 0.01, "ci_low": -0.01, "ci_high": 0.03, **tests}
+
+
+def law(exponent=(0.8, 1.2), equivalence=(0.85, 1.15), movement=0.001, misfit=0.5, status="fitted"):
+    row = {**SETTING, "status": status, "n_limits": 10, "exponent": sum(exponent) / 2, "misfit_p": misfit}
+    row |= {"exponent_low": exponent[0], "exponent_high": exponent[1], "movement_p": movement}
+    return row | {"exponent_equivalence_low": equivalence[0], "exponent_equivalence_high": equivalence[1]}
 
 
 def align(permutation, equivalence, low=-0.02, high=0.02, n=6):
@@ -35,51 +50,69 @@ def defer(p, sgd=50.0, sgdm=90.0, momentum=0.9):
     return row | {"p_value": p, "restricted_mean_sgd": sgd, "restricted_mean_sgdm": sgdm}
 
 
+BATCH_SIZES = (8, 16, 32, 64, 128)
 GOOD_CELLS = [
-    cell(b, rate, ratio, 0.001, superior)
-    for i, b in enumerate([8, 16, 32, 64, 128])
-    for rate, ratio, superior in ((0.05, 0.0, 0.9), (0.2, 0.1 + 0.05 * i, 0.001))
+    cell(b, *rest) for b in BATCH_SIZES for rest in ((0.05, "below", 0.0, 0.001, 0.9), (0.2, "above", 0.3, 0.9, 0.001))
 ]
-GOOD_LINES = [threshold(b) for b in (8, 16, 32, 64, 128)]
+GOOD_LINES = [threshold(b) for b in BATCH_SIZES]
+GOOD_BEST = [best(b) for b in BATCH_SIZES]
+LIMIT = {**LINE, "batch_size": 8, "eta_ef_max": 0.5, "ci_low": 0.4, "ci_high": 0.6, "predicted": 0.45, "misfit": 0.1}
 
 
-def judge(cells=GOOD_CELLS, lines=GOOD_LINES, alignment=None, deferral=None):
-    evidence = Evidence(
-        ADVANTAGE.frame(cells),
-        THRESHOLDS.frame(lines),
-        ALIGNMENT.frame(alignment if alignment is not None else align(0.01, 0.01)),
-        DEFERRAL.frame(deferral if deferral is not None else [defer(0.01)]),
-    )
-    return {claim["id"]: claim for claim in judge_claims(evidence, Estimate())}
+def judge(**tables):
+    rows = {
+        "placements": GOOD_CELLS,
+        "thresholds": GOOD_LINES,
+        "trends": [trend()],
+        "best": GOOD_BEST,
+        "stability_limits": [LIMIT],
+        "law": [law()],
+        "alignment": align(0.01, 0.01),
+        "deferral": [defer(0.01)],
+    } | tables
+    tabled = {table.name: table.frame(rows[table.name]) for table in TABLES}
+    return {claim["id"]: claim for claim in judge_claims(Evidence(margin=0.05, **tabled), Estimate())}
 
 
-def test_all_five_can_be_supported():
+def test_all_can_be_supported():
     claims = judge()
 
-    assert {c: claim["verdict"] for c, claim in claims.items()} == dict.fromkeys(
-        ["C1", "C2", "C3", "C4", "C5"], "supported"
-    )
-    assert claims["C3"]["estimate"] == pytest.approx(0.05)  # per doubling of b, by construction
+    assert {c: claim["verdict"] for c, claim in claims.items()} == dict.fromkeys(claims, "supported")
+    assert list(claims)[:3] == ["C1", "C2", "C3"]
+    assert {"C6", "C7"} <= set(claims)
+    assert claims["C3"]["estimate"] == pytest.approx(0.05)
     assert claims["C1"]["n"] == 5
+    assert claims["C7"]["ci"] == (0.8, 1.2)
 
 
 def changed(rate, **changes):
     return [c | changes if c["eta_ef"] == rate and c["batch_size"] == 16 else c for c in GOOD_CELLS]
 
 
+def only(side):
+    return [c for c in GOOD_CELLS if c["side"] == side]
+
+
 @pytest.mark.parametrize(
     ("claim", "verdict", "data"),
     [
-        ("C1", "inconclusive", {"cells": changed(0.05, equivalence_p=0.2)}),
-        ("C1", "contradicted", {"cells": changed(0.05, equivalence_p=0.9, superiority_p=0.001)}),
-        ("C1", "untestable", {"lines": [threshold(b, status="below_grid") for b in (8, 16, 32, 64, 128)]}),
-        ("C2", "inconclusive", {"cells": changed(0.2, superiority_p=0.3)}),
-        ("C2", "contradicted", {"cells": changed(0.2, superiority_p=0.9, inferiority_p=0.001)}),
-        ("C2", "untestable", {"lines": [threshold(b, status="above_grid") for b in (8, 16, 32, 64, 128)]}),
-        ("C3", "untestable", {"cells": [c for c in GOOD_CELLS if c["batch_size"] > 8]}),
-        ("C3", "untestable", {"lines": [threshold(b, status="insufficient") for b in (8, 16)]}),
-        ("C3", "inconclusive", {"cells": [c | {"log_ratio": 0.1 * (c["batch_size"] in (8, 128))} for c in GOOD_CELLS]}),
-        ("C3", "contradicted", {"cells": [c | {"log_ratio": 1 - 0.1 * np.log2(c["batch_size"])} for c in GOOD_CELLS]}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.2)}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=None)}),
+        ("C1", "inconclusive", {"placements": GOOD_CELLS[2:]}),  # a line without a cell below
+        ("C1", "contradicted", {"placements": changed(0.05, equivalence_p=0.9, superiority_p=0.001)}),
+        ("C1", "contradicted", {"placements": changed(0.05, equivalence_p=0.9, inferiority_p=0.001)}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.9, inferiority_p=0.04)}),  # Holm
+        ("C1", "untestable", {"placements": only("above")}),
+        ("C2", "inconclusive", {"placements": changed(0.2, superiority_p=0.3)}),
+        ("C2", "inconclusive", {"placements": GOOD_CELLS[2:]}),
+        ("C2", "contradicted", {"placements": changed(0.2, superiority_p=0.9, inferiority_p=0.001)}),
+        ("C2", "untestable", {"placements": only("below")}),
+        ("C3", "untestable", {"trends": [trend() | {"slope": None, "p_value": None}]}),
+        ("C3", "inconclusive", {"trends": [trend(p=0.3)]}),
+        ("C3", "inconclusive", {"trends": [trend(), trend(p=0.3, momentum=0.5)]}),
+        ("C3", "inconclusive", {"trends": [trend(-0.05, 0.04), trend(p=0.2, momentum=0.5)]}),  # Holm
+        ("C3", "contradicted", {"trends": [trend(-0.05)]}),
+        ("C3", "supported", {"trends": [trend(), trend(-0.05, quantity="advantage at matched eta_ef / eta_ef_max")]}),
         ("C4", "inconclusive", {"alignment": align(0.2, 0.01)}),
         ("C4", "contradicted", {"alignment": align(0.01, 0.9, low=0.3, high=0.5)}),
         ("C4", "contradicted", {"alignment": align(0.01, 0.9, low=-0.5, high=-0.3)}),
@@ -88,6 +121,17 @@ def changed(rate, **changes):
         ("C5", "inconclusive", {"deferral": [defer(0.01), defer(0.3, momentum=0.5)]}),
         ("C5", "contradicted", {"deferral": [defer(0.01, sgd=90.0, sgdm=50.0)]}),
         ("C5", "untestable", {"deferral": [defer(None)]}),
+        ("C6", "inconclusive", {"best": [*GOOD_BEST[1:], best(8, 0.2)]}),
+        ("C6", "contradicted", {"best": [*GOOD_BEST[1:], best(8, 0.9, superiority=0.001)]}),
+        ("C6", "contradicted", {"best": [*GOOD_BEST[1:], best(8, 0.9, inferiority=0.001)]}),
+        ("C6", "supported", {"best": [*GOOD_BEST[1:], best(8, 0.9, 0.001, status="at_edge")]}),
+        ("C6", "untestable", {"best": [best(8, status="at_edge")]}),
+        ("C7", "inconclusive", {"law": [law(equivalence=(0.3, 1.1))]}),
+        ("C7", "inconclusive", {"law": [law(movement=0.2)]}),
+        ("C7", "contradicted", {"law": [law(misfit=0.01)]}),
+        ("C7", "contradicted", {"law": [law(exponent=(0.0, 0.4), equivalence=(0.1, 0.35))]}),
+        ("C7", "contradicted", {"law": [law(exponent=(1.6, 2.0), equivalence=(1.7, 1.9))]}),
+        ("C7", "untestable", {"law": [law(status="insufficient")]}),
     ],
 )
 def test_a_claim_can_fail(claim, verdict, data):
@@ -97,20 +141,39 @@ def test_a_claim_can_fail(claim, verdict, data):
     assert found["reason"].endswith(".")
 
 
-def test_every_momentum_must_show_the_trend():
-    flat = [c | {"momentum": 0.5, "log_ratio": 0.1 * (c["batch_size"] in (8, 128))} for c in GOOD_CELLS]
-    lines = [threshold(b) | {"momentum": mu} for b in (8, 16, 32, 64, 128) for mu in (0.5, 0.9)]
+def test_holm_against_statsmodels():
+    p_values = [0.04, 0.001, 0.3, 0.012, 0.012, 0.9]
 
-    assert judge(cells=GOOD_CELLS + flat, lines=lines)["C3"]["verdict"] == "inconclusive"
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+
+
+def test_a_line_without_a_cell_is_named():
+    assert "no cell could be placed there for b = 8, mu = 0.9" in judge(placements=GOOD_CELLS[2:])["C1"]["reason"]
+
+
+def test_lines_beyond_the_grid_need_no_cells_there():
+    lines = [threshold(8, "below_grid"), *GOOD_LINES[1:]]
+
+    assert judge(placements=GOOD_CELLS[1:], thresholds=lines)["C1"]["verdict"] == "supported"
+
+
+def test_lines_at_an_edge_are_counted():
+    assert (
+        "1 lines whose best lies at an end" in judge(best=[*GOOD_BEST[1:], best(8, status="at_edge")])["C6"]["reason"]
+    )
+
+
+def test_the_trend_at_shares_is_told():
+    told = judge(trends=[trend(), trend(0.02, quantity="advantage at matched eta_ef / eta_ef_max of SGD")])["C3"]
+
+    assert "stability limit by +0.020 [+0.010, +0.030]" in told["reason"]
 
 
 def test_seeds_below_the_minimum_have_no_say():
-    assert judge(cells=[c | {"n_seeds": 2} for c in GOOD_CELLS])["C1"]["verdict"] == "untestable"
+    assert judge(placements=[c | {"n_seeds": 2} for c in GOOD_CELLS])["C1"]["verdict"] == "untestable"
 
 
 def test_nothing_to_judge_is_untestable_throughout():
-    empty = ALIGNMENT.frame(align(None, None, n=0)).with_columns(pl.lit(0, pl.Int64).alias("n_cells"))
-    evidence = Evidence(ADVANTAGE.frame([]), THRESHOLDS.frame([]), empty, DEFERRAL.frame([]))
-    claims = judge_claims(evidence, Estimate())
+    tables = {table.name: [] for table in TABLES} | {"alignment": align(None, None, n=0)}
 
-    assert {claim["verdict"] for claim in claims} == {"untestable"}
+    assert {claim["verdict"] for claim in judge(**tables).values()} == {"untestable"}

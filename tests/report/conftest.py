@@ -12,7 +12,22 @@ from typing import Any
 import polars as pl
 import pytest
 from mstudy.results import Results
-from mstudy.tables import ADVANTAGE, ALIGNMENT, DEFERRAL, PARTINGS, RUNS, SHARPENINGS, TABLES, THRESHOLDS
+from mstudy.tables import (
+    ADVANTAGE,
+    ALIGNMENT,
+    BEST,
+    DEFERRAL,
+    HORIZONS,
+    LAW,
+    PARTINGS,
+    PLACEMENTS,
+    RUNS,
+    SHARPENINGS,
+    STABILITY_LIMITS,
+    TABLES,
+    THRESHOLDS,
+    TRENDS,
+)
 
 SETTING = {"study": "tiny", "model": "mlp", "dataset": "dots", "objective": "squared_error"}
 BATCH_SIZES, RATES, MOMENTA, SEEDS = (16, 64), (0.1, 0.2, 0.4), (0.0, 0.5, 0.9), (0, 1, 2)
@@ -174,6 +189,12 @@ def results() -> Results:
         partings=PARTINGS.frame([_parting(*key) for key in pairs]),
         advantage=ADVANTAGE.frame([_advantage(*key) for key in CELLS]),
         thresholds=THRESHOLDS.frame([_threshold(b, mu) for b in BATCH_SIZES for mu in MOMENTA if mu > 0]),
+        placements=PLACEMENTS.frame([]),
+        horizons=HORIZONS.frame([]),
+        trends=TRENDS.frame([]),
+        best=BEST.frame([]),
+        stability_limits=STABILITY_LIMITS.frame([]),
+        law=LAW.frame([]),
         alignment=ALIGNMENT.frame([_alignment("within_block_permutation", True), _alignment("pooled_spearman", False)]),
         deferral=DEFERRAL.frame([_deferral(mu) for mu in MOMENTA if mu > 0]),
         claims=[_claim(f"C{k}", verdict) for k, verdict in enumerate(verdicts, start=1)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,22 +35,22 @@ class Line:
     sgd_diverged: Mask
     sgdm_diverged: Mask
 
-    @property
+    @cached_property
     def compared(self) -> Mask:
         """Cells in which at least one pair is no tie, (n_rates,)."""
         return np.asarray((~np.isnan(self.ratio) & ~(self.sgd_diverged & self.sgdm_diverged)).any(axis=1))
 
-    @property
+    @cached_property
     def whole(self) -> Mask:
         """Cells that compare something and in which nothing diverged, (n_rates,)."""
         return self.compared & ~(self.sgd_diverged | self.sgdm_diverged).any(axis=1)
 
-    @property
+    @cached_property
     def n(self) -> NDArray[np.int64]:
         """Pairs of each cell, ties included, (n_rates,)."""
         return np.asarray((~np.isnan(self.ratio)).sum(axis=1))
 
-    @property
+    @cached_property
     def mean(self) -> NDArray[np.float64]:
         """Mean ratio of each cell, (n_rates,); 0 without a pair."""
         return np.asarray(np.nansum(self.ratio, axis=1) / np.maximum(self.n, 1))

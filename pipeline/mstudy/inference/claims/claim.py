@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
-from statsmodels.stats.multitest import multipletests
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE = "supported", "contradicted", "inconclusive", "untestable"
 
@@ -60,8 +60,12 @@ def untestable(claim: str, table: str, why: str, n: int = 0, n_unit: str = "cell
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values of one family, adjusted after Holm (1979)."""
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    """p-values of one family, adjusted after Holm (1979). statsmodels' own collects garbage at each call: 0.2 s."""
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return [float(p) for p in adjusted]
 
 
 def listed(values: pl.Series) -> str:
