@@ -58,6 +58,8 @@ GOOD_LINES = [threshold(b) for b in BATCH_SIZES]
 GOOD_BEST = [best(b) for b in BATCH_SIZES]
 LIMIT = {**LINE, "batch_size": 8, "eta_ef_max": 0.5, "ci_low": 0.4, "ci_high": 0.6, "predicted": 0.45, "misfit": 0.1}
 
+BEYOND = {**LINE, "batch_size": 16, "status": "above_grid", "predicted": 4.0}  # no limit, so no misfit
+
 
 def judge(**tables):
     rows = {
@@ -65,7 +67,7 @@ def judge(**tables):
         "thresholds": GOOD_LINES,
         "trends": [trend()],
         "best": GOOD_BEST,
-        "stability_limits": [LIMIT],
+        "stability_limits": [LIMIT, BEYOND],
         "law": [law()],
         "alignment": align(0.01, 0.01),
         "deferral": [defer(0.01)],
@@ -155,6 +157,10 @@ def test_lines_beyond_the_grid_need_no_cells_there():
     lines = [threshold(8, "below_grid"), *GOOD_LINES[1:]]
 
     assert judge(placements=GOOD_CELLS[1:], thresholds=lines)["C1"]["verdict"] == "supported"
+
+
+def test_the_limit_farthest_from_the_law_is_told():
+    assert "farthest from it: b = 8, mu = 0.9, measured 0.5 [0.4, 0.6], predicted 0.45" in judge()["C7"]["reason"]
 
 
 def test_lines_at_an_edge_are_counted():

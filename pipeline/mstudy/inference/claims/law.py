@@ -25,7 +25,7 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Claim:
     elsewhere = (laws["exponent_high"] < low) | (laws["exponent_low"] > high)
     supported = bool(near.all()) and bool(moved.all()) and min(misfit) > estimate.alpha
     row = laws.row(int(laws["misfit_p"].to_numpy().argmin()), named=True)
-    limits = evidence.stability_limits.filter(pl.col("predicted").is_not_null())
+    limits = evidence.stability_limits.filter(pl.col("misfit").is_not_null())
     here = limits.filter(*(pl.col(key) == row[key] for key in SETTING))
     worst = here.row(int(here["misfit"].abs().to_numpy().argmax()), named=True)
     reason = (
