@@ -27,6 +27,7 @@ from mstudy.inference.claims.law import judge_law
 from mstudy.inference.law import measure_limits
 from mstudy.inference.lines import lines_of
 from mstudy.inference.placements import place_cells
+from mstudy.inference.stability_limits import find_limits, measured
 from mstudy.inference.thresholds import estimate_thresholds, find_threshold
 from mstudy.inference.trends import THRESHOLD, measure_trends
 from mstudy.params import Estimate, Margins
@@ -87,7 +88,7 @@ def judge_c7(runs: pl.DataFrame) -> str:
 def trends_of(runs: pl.DataFrame) -> pl.DataFrame:
     """tables.TRENDS."""
     lines = lines_of(runs, MARGINS)
-    limits, _ = measure_limits(runs, ESTIMATE)
+    limits = STABILITY_LIMITS.frame(measured(find_limits(runs), ESTIMATE))
     return measure_trends(lines, estimate_thresholds(lines, MARGINS, ESTIMATE), limits, ESTIMATE)
 
 

@@ -15,6 +15,7 @@ studies:
     momenta: [0.0, 0.9], seeds: 3, steps: 60}
 detect: {min_points: 20, jump_factor: 3.0}
 margins: {advantage: 0.1}
+compare: {resamples: 200}
 estimate: {resamples: 200}
 report: {title: A tiny study}
 """

@@ -117,11 +117,11 @@ def _fit(limits: Sequence[Limit]) -> _Fit:
     surfaces = np.stack([_blurred(likelihood(limit, grid)) for limit in limits])
     offsets = _offsets(limits)
     levels = np.arange(grid[0], grid[-1] + _RISE, STEP)
-    total = np.zeros((*offsets.shape[:2], len(levels), len(SPREADS)))
+    total = np.zeros((*offsets.shape[:2], len(levels), len(SPREADS)), dtype=np.float32)
     for k in range(len(limits)):
         total += _look_up(surfaces[k], grid, levels + offsets[..., k, None])
     free = float(surfaces.max(axis=1).sum(axis=0).max())
-    return _Fit(total.max(axis=-1), offsets, levels, free, surfaces, grid)
+    return _Fit(total.max(axis=-1).astype(float), offsets, levels, free, surfaces, grid)
 
 
 def _blurred(surface: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,10 +134,10 @@ def _blurred(surface: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(top + np.log(np.exp(windows - top[..., None]) @ (kernel / kernel.sum())))
 
 
-def _look_up(surface: NDArray[np.float64], grid: Vector, at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _look_up(surface: NDArray[np.float64], grid: Vector, at: NDArray[np.float64]) -> NDArray[np.float32]:
     """Rows of the surface nearest to `at`, clipped at the ends of the grid, (*at.shape, n_spreads)."""
-    rows = np.clip(np.rint((at - grid[0]) / STEP).astype(int), 0, len(grid) - 1)
-    return np.asarray(surface[rows])
+    rows = np.rint((at - grid[0]) / STEP).astype(np.int32)
+    return np.asarray(np.take(surface.astype(np.float32), rows, axis=0, mode="clip"))
 
 
 def _law_row(fit: _Fit, n_limits: int, estimate: Estimate) -> dict[str, object]:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from mstudy.inference.lines import Line, Mask
-from mstudy.inference.seeds import p_equivalent, p_greater, p_less, t_interval
+from mstudy.inference.seeds import p_greater_rows, t_interval_rows
 from mstudy.inference.thresholds import ABOVE_GRID, BELOW_GRID, INSUFFICIENT, Crossing, find_threshold
 from mstudy.params import Estimate, Margins
 from mstudy.tables import PLACEMENTS
@@ -25,7 +25,7 @@ def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> 
     rows = []
     for line in lines:
         for side, placed in _sides(line, margins, estimate).items():
-            rows += [_row(line, k, side, placed[k], margins, estimate) for k in range(len(placed)) if placed[k].any()]
+            rows += _rows(line, side, placed, margins, estimate)
     return PLACEMENTS.frame(rows)
 
 
@@ -51,18 +51,23 @@ def _span(found: Crossing) -> tuple[float, float]:
     return found.ci_low, found.ci_high
 
 
-def _row(line: Line, k: int, side: str, placed: Mask, margins: Margins, estimate: Estimate) -> dict[str, object]:
-    sample = line.ratio[k][placed]
-    interval = t_interval(sample, estimate.alpha)
-    both = line.sgd_diverged[k] & line.sgdm_diverged[k]
-    return line.keys | {
-        "eta_ef": float(line.eta_ef[k]),
-        "side": side,
-        "n_seeds": len(sample),
-        "log_ratio": float(sample.mean()),
-        "ci_low": interval[1] if interval else None,
-        "ci_high": interval[2] if interval else None,
-        "equivalence_p": p_equivalent(line.ratio[k][placed & ~both], margins.advantage),
-        "superiority_p": p_greater(sample, margins.advantage),
-        "inferiority_p": p_less(sample, -margins.advantage),
+def _rows(line: Line, side: str, placed: Mask, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
+    """The cells of one side, their tests on the values of the seeds placed there."""
+    values = np.where(placed, line.ratio, np.nan)
+    compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)
+    margin = margins.advantage
+    equivalence = np.maximum(p_greater_rows(-compared, -margin), p_greater_rows(compared, -margin))
+    tests = {
+        "equivalence_p": equivalence,
+        "superiority_p": p_greater_rows(values, margin),
+        "inferiority_p": p_greater_rows(-values, margin),
     }
+    mean, low, high = t_interval_rows(values, estimate.alpha)
+    columns = {"log_ratio": mean, "ci_low": low, "ci_high": high} | tests
+    return [
+        line.keys
+        | {"eta_ef": float(line.eta_ef[k]), "side": side, "n_seeds": int(placed[k].sum())}
+        | {name: None if np.isnan(column[k]) else float(column[k]) for name, column in columns.items()}
+        for k in range(len(placed))
+        if placed[k].any()
+    ]

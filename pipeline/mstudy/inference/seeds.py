@@ -60,10 +60,21 @@ def p_equivalent(sample: Sample, margin: float) -> float | None:
     return None if below is None or above is None else max(below, above)
 
 
+def t_interval_rows(
+    samples: NDArray[np.float64], alpha: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and Student's interval of each row, (n_rows, n_seeds) with NaN for absent seeds; NaN where there is none."""
+    n = (~np.isnan(samples)).sum(axis=1)
+    mean = np.nansum(samples, axis=1) / np.maximum(n, 1)
+    variance = np.nansum((samples - mean[:, None]) ** 2, axis=1) / np.maximum(n - 1, 1)
+    half = special.stdtrit(np.maximum(n - 1, 1), 1 - alpha / 2) * np.sqrt(variance / np.maximum(n, 1))
+    half = np.where(n < 2, np.nan, half)
+    return np.where(n < 1, np.nan, mean), mean - half, mean + half
+
+
 def t_interval(sample: Sample, alpha: float) -> tuple[float, float, float] | None:
-    """Mean and Student's interval, None with fewer than two values."""
-    n = len(sample)
-    if n < 2:
+    """The same of one sample, (n_seeds,). None with fewer than two values."""
+    if len(sample) < 2:
         return None
-    mean, half = sample.mean(), stats.t.ppf(1 - alpha / 2, n - 1) * sample.std(ddof=1) / math.sqrt(n)
-    return float(mean), float(mean - half), float(mean + half)
+    mean, low, high = (float(end[0]) for end in t_interval_rows(sample[None, :], alpha))
+    return mean, low, high
