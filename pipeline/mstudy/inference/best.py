@@ -20,7 +20,7 @@ COMPARED, AT_EDGE, INSUFFICIENT = "compared", "at_edge", "insufficient"
 
 
 def compare_best(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
-    """One row a line (tables.BEST)."""
+    """One row a line (tables.BEST). A seed counts where none of its runs is missing or was interrupted."""
     return BEST.frame([_row(line, margins, estimate) for line in lines])
 
 

@@ -29,8 +29,8 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Claim:
     here = limits.filter(*(pl.col(key) == row[key] for key in SETTING))
     worst = here.row(int(here["misfit"].abs().to_numpy().argmax()), named=True)
     reason = (
-        f"Of {row['n_limits']} limits, noise falls as b to the power -{row['exponent']:.2f} "
-        f"[{row['exponent_low']:.2f}, {row['exponent_high']:.2f}] (the law: -1); misfit of the law p = "
+        f"By {row['n_limits']} limits, gradient noise goes as 1/b to the power {row['exponent']:.2f} "
+        f"[{row['exponent_low']:.2f}, {row['exponent_high']:.2f}] (the law: 1); misfit of the law p = "
         f"{row['misfit_p']:.3g}; farthest from it: b = {worst['batch_size']}, mu = {worst['momentum']:g}, "
         f"measured {worst['eta_ef_max']:.3g} [{worst['ci_low']:.3g}, {worst['ci_high']:.3g}], predicted "
         f"{worst['predicted']:.3g}."
