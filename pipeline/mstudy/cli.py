@@ -81,7 +81,9 @@ def train_cli(
 
 @app.command("plan")
 def plan_cli(
-    study: _Study,
+    study: Annotated[str | None, typer.Argument(help="Name of a study in the parameter file.")] = None,
+    claim: Annotated[str | None, typer.Option(help="What would settle this claim, as C4, by an analysis.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of a finished analysis, for --claim.")] = Path("reports"),
     params: _Params = Path("params.yaml"),
     store: _Store = Path(".mstudy/store"),
     workers: _Workers = None,
@@ -90,13 +92,21 @@ def plan_cli(
 ) -> None:
     """Count the runs of a study, choose the engine of each batch size, and measure how long training would take here.
 
-    Example: mstudy plan digits
+    With --claim: how many seeds, or cells, would settle a claim.
+
+    Example: mstudy plan digits, or: mstudy plan --claim C4 --results reports
     """
+    if (study is None) == (claim is None):
+        raise typer.BadParameter("give either a STUDY or --claim")
+    if claim is not None:
+        _print_outlook(results, claim, as_json)
+        return
     from mstudy.params import load
     from mstudy.runlog.store import Store
     from mstudy.training.estimate import estimate_study
     from mstudy.training.sweep import available_cores, torch_device
 
+    assert study is not None  # checked above
     wanted = load(params).study(study)
     plan = estimate_study(study, wanted, Store(store), workers or available_cores(), torch_device(device))
     if as_json:
@@ -172,6 +182,13 @@ def validate_cli(runs: _Runs, workers: _Workers = None, as_json: _Json = False) 
     print(json.dumps(found.as_dict()) if as_json else found.as_text())
     if found.n_errors:
         raise typer.Exit(1)
+
+
+def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
+    from mstudy.steps.outlook import as_sentences, outlook
+
+    row = outlook(results, claim)
+    print(json.dumps({"schema": 1, **row}) if as_json else as_sentences(row))
 
 
 def _print_claims(claims: list[dict[str, Any]]) -> None:

@@ -215,6 +215,8 @@ class Estimate:
     min_batch_sizes: int = 5
     min_limits: int = 6
     law_tolerance: float = 0.5
+    min_reliability: float = 0.5
+    min_shared: float = 0.5
     resamples: int = 2000
     alpha: float = 0.05
     seed: int = 0
@@ -223,6 +225,8 @@ class Estimate:
         _require(0 < self.lag_tolerance < 1, "lag_tolerance", self.lag_tolerance, "between 0 and 1")
         _require(self.min_seeds >= 2, "min_seeds", self.min_seeds, "at least 2")
         _require(self.min_cells >= 2, "min_cells", self.min_cells, "at least 2")
+        _require(0 <= self.min_reliability < 1, "min_reliability", self.min_reliability, "at least 0 and below 1")
+        _require(0 < self.min_shared < 1, "min_shared", self.min_shared, "between 0 and 1")
         _require(self.min_batch_sizes >= 3, "min_batch_sizes", self.min_batch_sizes, "at least 3")
         _require(self.min_limits >= 4, "min_limits", self.min_limits, "at least 4 (the law has two numbers)")
         _require(0 < self.law_tolerance < 1, "law_tolerance", self.law_tolerance, "between 0 and 1")

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.tables import CELL_PARTINGS, INTERVENTIONS, POWER, SURVIVAL
+
 
 @dataclass(frozen=True)
 class Results:
@@ -28,6 +30,10 @@ class Results:
     law: pl.DataFrame
     alignment: pl.DataFrame
     deferral: pl.DataFrame
+    cell_partings: pl.DataFrame = field(default_factory=lambda: CELL_PARTINGS.frame([]))
+    survival: pl.DataFrame = field(default_factory=lambda: SURVIVAL.frame([]))
+    interventions: pl.DataFrame = field(default_factory=lambda: INTERVENTIONS.frame([]))
+    power: pl.DataFrame = field(default_factory=lambda: POWER.frame([]))
     claims: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)

@@ -92,6 +92,10 @@ RUNS = _table(
         "status": _TEXT,
         "diverged_step": _INT,
         "final_loss": _REAL,  # geometric mean over the last tenth of the steps; null where diverged
+        "twin_of": _TEXT,  # run_id of the run that this one repeats but for rounding; null: no twin
+        "branch_of": _TEXT,  # run_id of the run that this one leaves at the intervention; null: no branch
+        "intervention": _TEXT,  # what was done to a branch
+        "intervention_step": _INT,
     },
 )
 
@@ -143,13 +147,36 @@ PARTINGS = _table(
         "seed": _INT,
         "sgd_run_id": _TEXT,
         "sgdm_run_id": _TEXT,
-        "status": _TEXT,  # parted, none, diverged (one of the two, or both), insufficient
+        "status": _TEXT,  # parted, none, transient, sgd_diverged, sgdm_diverged, both_diverged, insufficient
         "ahead": _TEXT,  # after the parting: sgdm or sgd; null without one
         "step": _REAL,
         "step_low": _REAL,
         "step_high": _REAL,
         "gap": _REAL,  # final log L_SGD / L_SGDM, capped where one diverged, null where both did
         "cell_p_value": _REAL,  # that the cell's late gap is within the margin
+    },
+)
+
+CELL_PARTINGS = _table(
+    "cell_partings",
+    "one cell: its typical pair",
+    CELL,
+    {
+        "status": _TEXT,  # as of a pair; where runs diverged, that
+        "ahead": _TEXT,  # null where the pairs differ
+        "step": _REAL,  # of the typical pair: the median over seeds
+        "step_low": _REAL,  # 95 % over seeds; null with one
+        "step_high": _REAL,
+        "late_gap": _REAL,  # mean over seeds of log L_SGD / L_SGDM, last fifth of the steps, lag taken out
+        "p_value": _REAL,  # that the late gap is within the margin
+        "transient_p_value": _REAL,  # that the gap is within the margin all along
+        "margin": _REAL,  # that of the parameters, or the gap between twins where that is larger
+        "n_pairs": _INT,
+        "n_parted": _INT,
+        "n_diverged_sgd": _INT,
+        "n_diverged_sgdm": _INT,
+        "n_twins": _INT,  # pairs of runs that differ by rounding alone (`twin_of` in a log); 0: none were trained
+        "twin_gap": _REAL,  # root mean square late gap between twins; null without any
     },
 )
 
@@ -317,39 +344,115 @@ ALIGNMENT = _table(
         "statistic": _TEXT,
         "decides": pl.Boolean(),  # false: a naive test, shown so that a reader sees why it is not used
         "estimate": _REAL,
+        "estimate_low": _REAL,
+        "estimate_high": _REAL,
+        "p_value": _REAL,
         "n_pairs": _INT,
-        "n_cells": _INT,
-        "lag_median": _REAL,  # log(parting / sharpening)
+        "n_cells": _INT,  # blocks: one batch size and eta_ef
+        "n_parted": _INT,  # pairs that part, whether or not SGD sharpens
+        "n_parted_seen": _INT,  # of them, those whose SGD run was long enough to be seen sharpening
+        "lag_median": _REAL,  # log(parting / sharpening), over pairs
+        "lag_mean": _REAL,  # over blocks, and its interval
         "lag_low": _REAL,
         "lag_high": _REAL,
         "lag_steps_median": _REAL,
+        "lag_steps_mean": _REAL,  # the mean log lag at the typical step of sharpening, and its interval
         "lag_steps_low": _REAL,
         "lag_steps_high": _REAL,
-        "p_value": _REAL,
+        "reliability_parting": _REAL,  # share of the seeds' variance that is not error of estimate
+        "reliability_sharpening": _REAL,
         "null": _TEXT,
+        "why_refused": _TEXT,  # null for a test that decides
     },
 )
 
 DEFERRAL = _table(
     "deferral",
     "one stratum, and all together",
-    ("stratum", "momentum"),
+    ("stratum", "optimizer", "momentum"),
     {
         "stratum": _TEXT,
-        "momentum": _REAL,
         "n_sgd": _INT,
         "n_sgdm": _INT,
         "events_sgd": _INT,
         "events_sgdm": _INT,
-        "diverged_sgd": _INT,
+        "diverged_sgd": _INT,  # before any event
         "diverged_sgdm": _INT,
         "hazard_ratio": _REAL,
         "ci_low": _REAL,
         "ci_high": _REAL,
-        "p_value": _REAL,
+        "p_value": _REAL,  # of the paired swap test
+        "score": _REAL,  # log-rank; positive: SGD has more events than if the two were alike
+        "n_informative": _INT,  # pairs whose swap changes the score
         "restricted_mean_sgd": _REAL,
         "restricted_mean_sgdm": _REAL,
         "horizon": _REAL,  # the step up to which the means are taken
+        "restricted_ratio": _REAL,  # SGDM's / SGD's restricted mean, geometric mean over cells with an event
+        "restricted_ratio_low": _REAL,
+        "restricted_ratio_high": _REAL,
+        "only_sgd": _INT,  # pairs in which SGD alone sharpens within the time that both were followed
+        "only_sgdm": _INT,
+        "p_prevention": _REAL,  # McNemar, exact
+        "n_both": _INT,  # pairs in which both sharpen
+        "time_ratio": _REAL,  # of those: SGDM's / SGD's step, geometric mean over cells
+        "time_ratio_low": _REAL,
+        "time_ratio_high": _REAL,
+    },
+)
+
+SURVIVAL = _table(
+    "survival",
+    "one step at which a run sharpens, diverges or leaves, of one setting, stratum and method",
+    (*SETTING, "stratum", "optimizer", "momentum", "step"),
+    {
+        "stratum": _TEXT,
+        "step": _REAL,
+        "n_risk": _INT,  # runs not yet sharpened, diverged or gone, just before the step
+        "n_events": _INT,
+        "n_diverged": _INT,
+        "n_censored": _INT,  # not those that diverged
+        "survival": _REAL,  # Kaplan-Meier, divergence taken for censoring
+        "ci_low": _REAL,
+        "ci_high": _REAL,
+        "incidence_sharpening": _REAL,  # Aalen-Johansen, divergence a competing risk
+        "incidence_divergence": _REAL,
+    },
+)
+
+INTERVENTIONS = _table(
+    "interventions",
+    "one branch of an SGD run, beside one SGDM run of its parent's pair",
+    (*CELL, "seed", "branch_run_id"),
+    {
+        "seed": _INT,
+        "branch_run_id": _TEXT,
+        "sgd_run_id": _TEXT,  # the parent
+        "sgdm_run_id": _TEXT,
+        "intervention": _TEXT,
+        "intervention_step": _INT,
+        "gap_parent": _REAL,  # final log L_SGD / L_SGDM of the run left alone
+        "gap_branch": _REAL,
+        "sharpened_parent": pl.Boolean(),  # from the intervention on
+        "sharpened_branch": pl.Boolean(),
+    },
+)
+
+POWER = _table(
+    "power",
+    "one claim",
+    ("claim",),
+    {
+        "claim": _TEXT,
+        "verdict": _TEXT,
+        "n_seeds": _INT,
+        "n_units": _INT,
+        "replicate": _TEXT,  # what n_units counts: cells, blocks, batch sizes
+        "effect_80": _REAL,  # the effect that this design would find four times in five; null: none, or not estimable
+        "unit": _TEXT,  # of effect_80 and observed
+        "observed": _REAL,
+        "seeds_needed": _INT,  # for 80 % at the observed effect and as many units; null: not estimable, or over 50
+        "units_needed": _INT,  # likewise with as many seeds
+        "note": _TEXT,
     },
 )
 
@@ -358,6 +461,7 @@ TABLES = (
     RUNS,
     SHARPENINGS,
     PARTINGS,
+    CELL_PARTINGS,
     ADVANTAGE,
     THRESHOLDS,
     PLACEMENTS,
@@ -368,4 +472,7 @@ TABLES = (
     LAW,
     ALIGNMENT,
     DEFERRAL,
+    SURVIVAL,
+    INTERVENTIONS,
+    POWER,
 )

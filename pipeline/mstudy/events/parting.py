@@ -1,42 +1,32 @@
-"""Parting: the step from which log L_SGD - log L_SGDM of a pair moves away and stays away.
+"""Parting: the step from which log L_SGD - log L_SGDM moves away and stays away, of each pair and of its cell.
 
-A gate over the seeds of a cell decides whether the cell parts at all; a hinge fitted to each pair says when.
-Method and limits: docs/methods.md.
+A gate over the seeds of a cell decides whether the cell parts at all; the onset of each pair's gap says when, and the
+spread of the seeds' onsets says how surely. Method and limits: docs/methods.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from mstudy.events.series import Series, block_bootstrap
+from mstudy.events.gap import Gap, LossCurve, Pair, gap_between, gap_curve
+from mstudy.events.onset import Onset, known_onset, locate_onset, typical_onset
+from mstudy.events.series import Series
 from mstudy.params import Compare
+from mstudy.runlog.schema import HEAVY_BALL
 
-PARTED, NONE, DIVERGED, INSUFFICIENT = "parted", "none", "diverged", "insufficient"
+PARTED, NONE, TRANSIENT, INSUFFICIENT = "parted", "none", "transient", "insufficient"
+SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED = "sgd_diverged", "sgdm_diverged", "both_diverged"
+# Statuses with a step from which the two stay apart.
+APART = (PARTED, SGD_DIVERGED, SGDM_DIVERGED)
 SGDM_AHEAD, SGD_AHEAD = "sgdm", "sgd"
 _MIN_POINTS = 20
 _LATE_SHARE = 0.2  # of the steps: where the gate looks
-
-
-@dataclass(frozen=True)
-class LossCurve:
-    """steps (n_rows,), loss (n_rows,) positive and finite, the step of divergence or None."""
-
-    steps: NDArray[np.int64]
-    loss: Series
-    diverged_step: int | None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One seed of a cell."""
-
-    sgd: LossCurve
-    sgdm: LossCurve
+_N_WINDOWS = 6  # of logged points: where the gate for transient gaps looks
 
 
 @dataclass(frozen=True)
@@ -50,100 +40,155 @@ class Parting:
     step_high: float | None = None
 
 
+@dataclass(frozen=True)
+class CellParting:
+    """The verdict on a cell: pairs in their order; step and interval of the typical (geometric mean) pair.
+
+    late_gap: mean over seeds of the gap over the last fifth of the steps. p_value: that it is within the margin.
+    transient_p_value: that the gap is within the margin all along. twin_gap: root mean square late gap between runs
+    that differ by rounding alone, None without such runs.
+    """
+
+    pairs: list[Parting]
+    status: str
+    ahead: str | None
+    step: float | None
+    step_low: float | None
+    step_high: float | None
+    late_gap: float | None
+    p_value: float | None
+    transient_p_value: float | None
+    margin: float
+    n_twins: int
+    twin_gap: float | None
+
+
 def find_partings(
-    pairs: Sequence[Pair], momentum: float, compare: Compare, rng: np.random.Generator
-) -> tuple[list[Parting], float | None]:
-    """The partings of one cell's pairs, in their order, and the p-value of its gate.
+    pairs: Sequence[Pair],
+    momentum: float,
+    compare: Compare,
+    optimizer: str = HEAVY_BALL,
+    twins: Sequence[tuple[LossCurve, LossCurve]] = (),
+) -> CellParting:
+    """The partings of one cell's pairs and of the cell. twins: pairs of runs that differ by rounding alone.
 
-    Gate: t test over seeds that the late gap lies within the margin. A pair in which a run diverged has parted at
-    the divergence; such pairs do not enter the gate. The p-value is None with fewer than two others.
+    Gate: t test over seeds that the late gap lies within the margin, which is never below the gap between twins. A
+    pair in which a run diverged has parted at the divergence and does not enter the gate; without two others there
+    is no p-value. Where the gap is open in between but not at the end, the status is `transient`.
     """
-    gaps = [None if _diverged(pair) else gap_curve(pair, momentum) for pair in pairs]
-    late = np.array([_late_mean(*gap) for gap in gaps if gap is not None])
-    p_value, ahead = _gate(late, compare.parting_margin)
-    partings = []
-    for pair, gap in zip(pairs, gaps, strict=True):
-        if gap is None:
-            partings.append(_parted_by_divergence(pair))
-        elif p_value is None or len(gap[0]) < _MIN_POINTS:
-            partings.append(Parting(INSUFFICIENT))
-        elif p_value > compare.alpha:
-            partings.append(Parting(NONE))
-        else:
-            partings.append(_onset(*gap, ahead, rng))
-    return partings, p_value
-
-
-def gap_curve(pair: Pair, momentum: float) -> tuple[Series, Series]:
-    """Steps of SGD and the gap log L_SGD(t) - log L_SGDM(t + lag), (n_points,) each; lag = mu / (1 - mu) updates.
-
-    SGDM trails SGD by that lag while its velocity builds up; this is no parting. The first two lags are left out.
-    """
-    lag = momentum / (1 - momentum)
-    steps = pair.sgd.steps.astype(np.float64)
-    shared = (steps >= 2 * lag) & (steps + lag <= pair.sgdm.steps[-1])
-    steps = steps[shared]
-    sgdm = np.interp(steps + lag, pair.sgdm.steps, np.log(pair.sgdm.loss))
-    return steps, np.log(pair.sgd.loss[shared]) - sgdm
+    gaps = [None if _diverged(pair) else gap_curve(pair, momentum, optimizer) for pair in pairs]
+    usable = [gap for gap in gaps if gap is not None and len(gap.steps) >= _MIN_POINTS]
+    twin_gap = _twin_gap(twins)
+    margin = max(compare.parting_margin, twin_gap or 0.0)
+    late = np.array([_late_mean(gap) for gap in usable])
+    p_value, transient, end = _p_outside(late, margin), None, None
+    if p_value is not None:
+        transient, end = _p_anywhere(usable, margin)
+    status = _cell_status(p_value, transient, compare.alpha)
+    ahead = _ahead(usable, end if status == TRANSIENT else None) if status in (PARTED, TRANSIENT) else None
+    onsets = [_onset(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
+    found = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
+    return CellParting(
+        found,
+        *_typical(found, [onset for onset in onsets if onset is not None], status, compare.alpha),
+        late_gap=float(late.mean()) if len(late) else None,
+        p_value=p_value,
+        transient_p_value=transient,
+        margin=margin,
+        n_twins=len(twins),
+        twin_gap=twin_gap,
+    )
 
 
 def _diverged(pair: Pair) -> bool:
     return pair.sgd.diverged_step is not None or pair.sgdm.diverged_step is not None
 
 
-def _parted_by_divergence(pair: Pair) -> Parting:
-    """At the first divergence; nobody is ahead when both diverge."""
-    step_of = {
-        SGDM_AHEAD: (pair.sgd.diverged_step, pair.sgd),
-        SGD_AHEAD: (pair.sgdm.diverged_step, pair.sgdm),
-    }
-    found = {ahead: (step, curve) for ahead, (step, curve) in step_of.items() if step is not None}
-    step, curve = min(found.values(), key=lambda item: item[0])
-    ahead = next(iter(found)) if len(found) == 1 else None
-    return Parting(DIVERGED, ahead, float(step), float(min(curve.steps[-1], step)), float(step))
+def _twin_gap(twins: Sequence[tuple[LossCurve, LossCurve]]) -> float | None:
+    gaps = [gap_between(*twin) for twin in twins]
+    late = [_late_mean(gap) for gap in gaps if len(gap.steps)]
+    return float(np.sqrt(np.mean(np.square(late)))) if late else None
 
 
-def _late_mean(steps: Series, gap: Series) -> float:
-    if len(steps) == 0:
-        return 0.0
-    return float(gap[steps >= (1 - _LATE_SHARE) * steps[-1]].mean())
+def _late_mean(gap: Gap) -> float:
+    return float(gap.values[gap.steps >= (1 - _LATE_SHARE) * gap.steps[-1]].mean())
 
 
-def _gate(late: Series, margin: float) -> tuple[float | None, str]:
-    """P under |mean late gap| <= margin, one-sided t over seeds at the margin nearest; and who is ahead."""
-    if len(late) < 2:
-        return None, SGDM_AHEAD
-    mean, error = late.mean(), max(late.std(ddof=1) / len(late) ** 0.5, 1e-12)
-    p_value = float(stats.t.sf((abs(mean) - margin) / error, len(late) - 1))
-    return min(1.0, 2 * p_value), SGDM_AHEAD if mean > 0 else SGD_AHEAD
+def _p_outside(means: Series, margin: float) -> float | None:
+    """P under |mean over seeds| <= margin: one-sided t at the margin nearest, doubled for the choice of side."""
+    if len(means) < 2:
+        return None
+    error = max(means.std(ddof=1) / len(means) ** 0.5, 1e-12)
+    return float(min(1.0, 2 * stats.t.sf((abs(means.mean()) - margin) / error, len(means) - 1)))
 
 
-def _onset(steps: Series, gap: Series, ahead: str, rng: np.random.Generator, n_resamples: int = 199) -> Parting:
-    """Onset of a hinge, exponential towards a plateau or (slowest rate) nearly linear, by least squares.
-
-    Every onset at a logged point and every rate is tried; the interval refits block-resampled residuals and is at
-    least one logged point either side.
-    """
-    shapes, onsets = _hinges(steps)
-    fits = shapes @ gap
-    best = int((fits**2).argmax())
-    fitted = gap.mean() + fits[best] * shapes[best]
-    draws = fitted + block_bootstrap(gap - fitted, n_resamples, rng)
-    resampled = onsets[((shapes @ draws.T) ** 2).argmax(axis=0)]
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    index = int(np.searchsorted(steps, onsets[best]))
-    beside = steps[max(index - 1, 0)], steps[min(index + 1, len(steps) - 1)]
-    return Parting(PARTED, ahead, float(onsets[best]), float(min(low, beside[0])), float(max(high, beside[1])))
+def _p_anywhere(gaps: Sequence[Gap], margin: float) -> tuple[float, float]:
+    """P under |mean over seeds| <= margin in every window (Bonferroni), and the last step of the surest window."""
+    edges = np.quantile(gaps[0].steps, np.linspace(0, 1, _N_WINDOWS + 1))
+    windows = [_window_means(gaps, low, high) for low, high in pairwise(edges)]
+    p_values = [1.0 if (p := _p_outside(means, margin)) is None else p for means in windows]
+    surest = int(np.argmin(p_values))
+    return min(1.0, _N_WINDOWS * p_values[surest]), float(edges[surest + 1])
 
 
-def _hinges(steps: Series) -> tuple[Series, Series]:
-    """Centred unit-norm hinges 1 - exp(-(t - onset)+ / scale), (n_hinges, n_points), and the onset of each.
+def _window_means(gaps: Sequence[Gap], low: float, high: float) -> Series:
+    parts = [gap.values[(gap.steps >= low) & (gap.steps <= high)] for gap in gaps]
+    return np.array([part.mean() for part in parts if len(part)])
 
-    Centred and normalised, so that a product with a series is its least-squares coefficient beside an intercept.
-    """
-    candidates = steps[1:-3]
-    scales = (steps[-1] - steps[0]) * np.geomspace(0.005, 2.0, 9)
-    onset, scale = (grid.ravel()[:, None] for grid in np.meshgrid(candidates, scales, indexing="ij"))
-    shapes = -np.expm1(-np.maximum(steps[None, :] - onset, 0.0) / scale)
-    shapes -= shapes.mean(axis=1, keepdims=True)
-    return shapes / np.linalg.norm(shapes, axis=1, keepdims=True), onset[:, 0]
+
+def _cell_status(p_value: float | None, transient: float | None, alpha: float) -> str:
+    if p_value is None or transient is None:
+        return INSUFFICIENT
+    if p_value <= alpha:
+        return PARTED
+    return TRANSIENT if transient <= alpha else NONE
+
+
+def _ahead(gaps: Sequence[Gap], end: float | None) -> str:
+    parts = [gap if end is None else gap.until(end) for gap in gaps]
+    return SGDM_AHEAD if np.mean([_late_mean(part) for part in parts]) > 0 else SGD_AHEAD
+
+
+def _first_divergence(pair: Pair) -> LossCurve | None:
+    gone = [curve for curve in (pair.sgd, pair.sgdm) if curve.diverged_step is not None]
+    return min(gone, key=lambda curve: curve.diverged_step or 0, default=None)
+
+
+def _onset(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Onset | None:
+    """When the pair parts: at the divergence; else where its gap opens, if its cell's does."""
+    if (gone := _first_divergence(pair)) is not None:
+        return known_onset(float(gone.diverged_step or 0))
+    if gap is None or status not in (PARTED, TRANSIENT):
+        return None
+    part = gap.until(end) if status == TRANSIENT and end is not None else gap
+    return locate_onset(part) if len(part.steps) >= _MIN_POINTS else None
+
+
+def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str, ahead: str | None) -> Parting:
+    if onset is None:
+        return Parting(NONE if status == NONE and gap is not None and len(gap.steps) >= _MIN_POINTS else INSUFFICIENT)
+    if gap is not None:
+        return Parting(status, ahead, onset.step, onset.low, onset.high)
+    # Known up to the row before: the log ends there. Nobody is ahead when both diverge.
+    gone = _first_divergence(pair) or pair.sgd
+    low = min(float(gone.steps[-1]), onset.step)
+    both = pair.sgd.diverged_step is not None and pair.sgdm.diverged_step is not None
+    if both:
+        return Parting(BOTH_DIVERGED, None, onset.step, low, onset.step)
+    if gone is pair.sgd:
+        return Parting(SGD_DIVERGED, SGDM_AHEAD, onset.step, low, onset.step)
+    return Parting(SGDM_DIVERGED, SGD_AHEAD, onset.step, low, onset.step)
+
+
+def _typical(
+    found: Sequence[Parting], onsets: Sequence[Onset], status: str, alpha: float
+) -> tuple[str, str | None, float | None, float | None, float | None]:
+    """Status, ahead, step and interval of the cell; in which runs diverged, that is the status."""
+    kinds = {parting.status for parting in found}
+    for diverged in (SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED):
+        status = diverged if diverged in kinds else status
+    sides = {parting.ahead for parting in found if parting.step is not None}
+    ahead = sides.pop() if len(sides) == 1 else None
+    if not onsets:
+        return status, ahead, None, None, None
+    return status, ahead, *typical_onset(onsets, 1 - alpha)

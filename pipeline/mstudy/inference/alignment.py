@@ -2,42 +2,58 @@
 
 Both times depend on the learning rate and on the phase of training, so they go together even when neither has to do
 with the other. Only two comparisons are free of that: seeds within a block (whose sharpening came late because its
-parting did?), and the size of the typical lag. Method and measured error rates of the refused tests: docs/methods.md.
+parting did?), and the size of the typical lag. Method: docs/methods.md; error rates, also of the refused tests:
+benchmarks/inference_events.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy import stats
 
 from mstudy.events.detect import generator_for
+from mstudy.events.parting import APART
+from mstudy.inference import coincidence
+from mstudy.inference.coincidence import Times
 from mstudy.inference.seeds import t_interval
 from mstudy.params import Estimate
-from mstudy.tables import ALIGNMENT, BLOCK
+from mstudy.tables import ALIGNMENT, BLOCK, CELL
 
-PERMUTATION, EQUIVALENCE, NAIVE = "within_block_permutation", "block_lag_equivalence", "pooled_spearman"
+PERMUTATION, EQUIVALENCE, SHARED = "within_block_permutation", "block_lag_equivalence", "within_block_slope"
 _NULLS = {
     PERMUTATION: "within a block, the seed's parting does not depend on its sharpening",
     EQUIVALENCE: "the mean lag over blocks is outside the tolerance",
-    NAIVE: "no rank correlation over all pairs (refused: learning rate and phase drive both times)",
+    SHARED: "none tested: the part of a seed's deviation from its cell that both events share",
+    "pooled_spearman": "no rank correlation over all pairs",
+    "pooled_permutation": "over all pairs, partings and sharpenings are exchangeable",
+    "run_level_equivalence": "the mean lag over pairs is outside the tolerance",
+    "partial_spearman": "no rank correlation over all pairs given eta_ef and b",
 }
-Lags = NDArray[np.float64]
+_WHY_REFUSED = {
+    "pooled_spearman": "learning rate and phase of training drive both times, whether or not they are linked",
+    "pooled_permutation": "as above: any two events that follow the learning rate are nearer than chance",
+    "run_level_equivalence": "pairs of one block are no independent cases, and equal typical times need no link",
+    "partial_spearman": "learning rate and batch size act on the times in no straight line of ranks",
+}
 
 
 def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """The pairs in which both events were seen: tables.PARTINGS with `sharpening_step` and `log_lag`.
+    """The pairs in which both events were seen: tables.PARTINGS with `sharpening_step` (low, high) and `log_lag`.
 
     log_lag = log(parting / sharpening), both times at least one step. A pair parted by divergence has its parting
-    there.
+    there; one that came together again, or in which both diverged, has none.
     """
     events = sharpenings.filter(pl.col("status") == "detected").select(
-        pl.col("run_id").alias("sgd_run_id"), pl.col("step").alias("sharpening_step")
+        pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP)
     )
-    both = partings.filter(pl.col("step").is_not_null()).join(events, on="sgd_run_id")
-    lag = pl.max_horizontal("step", 1.0).log() - pl.max_horizontal("sharpening_step", 1.0).log()
+    both = partings.filter(pl.col("status").is_in(APART)).join(events, on="sgd_run_id")
+    lag = _log("step") - _log("sharpening_step")
     return both.with_columns(lag.alias("log_lag")).sort(*BLOCK, "momentum", "seed")
+
+
+_STEP = ("step", "step_low", "step_high")
 
 
 def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
@@ -46,70 +62,123 @@ def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimat
     A block (SGD and its SGDM runs at one batch size and eta_ef) is one unit: its pairs share SGD runs.
     """
     pairs = aligned_pairs(partings, sharpenings)
-    blocks = pairs.partition_by(BLOCK)
-    described = _describe(pairs, blocks, estimate.alpha)
+    times = times_of(pairs)
+    shared = {"scope": "all", **_describe(pairs, times, estimate.alpha), **_counts(partings, sharpenings)}
     rows = [
-        {"statistic": PERMUTATION, "decides": True, **_permute(blocks, estimate)},
-        {"statistic": EQUIVALENCE, "decides": True, **_equivalence(blocks, estimate.lag_tolerance)},
-        {"statistic": NAIVE, "decides": False, **_spearman(pairs)},
+        {"statistic": PERMUTATION, "decides": True, **_permutation(times, estimate)},
+        {"statistic": EQUIVALENCE, "decides": True, **_equivalence(times, estimate.lag_tolerance)},
+        {"statistic": SHARED, "decides": True, **_shared(times, estimate.alpha)},
+        *_refused(times, estimate),
     ]
-    return ALIGNMENT.frame([{"scope": "all", "null": _NULLS[str(r["statistic"])], **described, **r} for r in rows])
+    words = [(_NULLS[str(r["statistic"])], _WHY_REFUSED.get(str(r["statistic"]))) for r in rows]
+    return ALIGNMENT.frame(
+        [shared | {"null": null, "why_refused": why} | row for row, (null, why) in zip(rows, words, strict=True)]
+    )
 
 
-def _describe(pairs: pl.DataFrame, blocks: list[pl.DataFrame], alpha: float) -> dict[str, object]:
-    """Counts, and the lag in log time and in steps: median over pairs, Student's interval over blocks."""
-    steps = pairs["step"] - pairs["sharpening_step"]
-    logs = t_interval(_block_means([b["log_lag"] for b in blocks]), alpha)
-    in_steps = t_interval(_block_means([b["step"] - b["sharpening_step"] for b in blocks]), alpha)
+def _log(column: str) -> pl.Expr:
+    return pl.max_horizontal(column, 1.0).log()
+
+
+def times_of(pairs: pl.DataFrame) -> Times:
+    """The arrays of `aligned_pairs`."""
+    keyed = pairs.select(
+        _log("step").alias("parting"),
+        _log("sharpening_step").alias("sharpening"),
+        pl.struct(BLOCK).rank("dense").cast(pl.Int64).alias("block"),
+        pl.struct(CELL).rank("dense").cast(pl.Int64).alias("cell"),
+        "seed",
+        pl.col("eta_ef").log().alias("log_eta"),
+        pl.col("batch_size").cast(pl.Float64).log().alias("log_b"),
+    )
+    return Times(**{name: keyed[name].to_numpy() for name in keyed.columns})
+
+
+def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, object]:
+    """How many pairs part, how many of those have an SGD run that could have been seen to sharpen, how many did."""
+    parted = partings.filter(pl.col("status").is_in(APART)).join(
+        sharpenings.select(pl.col("run_id").alias("sgd_run_id"), pl.col("status").alias("sharpening")), on="sgd_run_id"
+    )
+    seen = parted.filter(pl.col("sharpening").is_in(["detected", "none"]))
+    return {"n_parted": len(parted), "n_parted_seen": len(seen)}
+
+
+def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, object]:
+    """Counts, reliability of both times, and the lag: median over pairs, mean over blocks with Student's interval.
+
+    In steps: the same factor at the typical (geometric mean over blocks) step of sharpening.
+    """
+    lags = coincidence.block_means(times)
+    found = t_interval(lags, alpha)
+    blocks = [times.sharpening[times.block == block].mean() for block in np.unique(times.block)]
+    typical = float(np.exp(np.mean(blocks))) if blocks else float("nan")
+
+    def in_steps(log_lag: float | None) -> float | None:
+        return None if log_lag is None else typical * float(np.expm1(log_lag))
+
+    mean = float(lags.mean()) if len(lags) else None
+    low, high = (found[1], found[2]) if found else (None, None)
     return {
         "n_pairs": len(pairs),
-        "n_cells": len(blocks),
+        "n_cells": len(lags),
         "lag_median": pairs["log_lag"].median(),
-        "lag_low": logs[1] if logs else None,
-        "lag_high": logs[2] if logs else None,
-        "lag_steps_median": steps.median(),
-        "lag_steps_low": in_steps[1] if in_steps else None,
-        "lag_steps_high": in_steps[2] if in_steps else None,
+        "lag_mean": mean,
+        "lag_low": low,
+        "lag_high": high,
+        "lag_steps_median": (pairs["step"] - pairs["sharpening_step"]).median(),
+        "lag_steps_mean": in_steps(mean),
+        "lag_steps_low": in_steps(low),
+        "lag_steps_high": in_steps(high),
+        "reliability_parting": coincidence.reliability(times.parting, _errors(pairs, ""), times.cell),
+        "reliability_sharpening": coincidence.reliability(times.sharpening, _errors(pairs, "sharpening_"), times.cell),
     }
 
 
-def _block_means(series: list[pl.Series]) -> Lags:
-    return np.array([float(s.mean()) for s in series])  # type: ignore[arg-type]  # of a numeric series
+def _errors(pairs: pl.DataFrame, prefix: str) -> coincidence.Vector:
+    """Standard errors of the log times, from the 95 % intervals."""
+    width = _log(f"{prefix}step_high") - _log(f"{prefix}step_low")
+    return pairs.select((width / (2 * 1.96)).fill_null(0.0)).to_series().to_numpy()
 
 
-def _permute(blocks: list[pl.DataFrame], estimate: Estimate) -> dict[str, object]:
-    """Mean |log lag|, against sharpening times exchanged between the seeds of a block (one exchange for all mu)."""
-    varied = [b for b in blocks if b["sharpening_step"].n_unique() > 1 and b["step"].n_unique() > 1]
-    if len(varied) < estimate.min_cells:
+def _varied(times: Times) -> int:
+    """Blocks in which both times differ between seeds."""
+    return sum(
+        np.ptp(times.parting[times.block == block]) > 0 and np.ptp(times.sharpening[times.block == block]) > 0
+        for block in np.unique(times.block)
+    )
+
+
+def _permutation(times: Times, estimate: Estimate) -> dict[str, object]:
+    if _varied(times) < estimate.min_cells:
         return {"estimate": None, "p_value": None}
     rng = generator_for(PERMUTATION, estimate.seed)
-    observed = np.array(0.0)
-    permuted = np.zeros(estimate.resamples)
-    for block in varied:
-        seeds, index = np.unique(block["seed"].to_numpy(), return_inverse=True)
-        sharpening = np.zeros(len(seeds))
-        sharpening[index] = block["sharpening_step"].log().to_numpy()
-        parting = block["step"].log().to_numpy()
-        orders = np.argsort(rng.random((estimate.resamples, len(seeds))), axis=1)
-        observed = observed + np.abs(parting - sharpening[index]).sum()
-        permuted += np.abs(parting - sharpening[orders][:, index]).sum(axis=1)
-    p_value = (1 + int((permuted <= observed + 1e-12).sum())) / (estimate.resamples + 1)
-    return {"estimate": float(observed) / sum(len(b) for b in varied), "p_value": p_value}
+    observed, p_value = coincidence.within_blocks(times, estimate.resamples, rng)
+    return {"estimate": observed, "p_value": p_value}
 
 
-def _equivalence(blocks: list[pl.DataFrame], tolerance: float) -> dict[str, object]:
-    """Two one-sided t tests over block means: log lag between log(1 - tolerance) and log(1 + tolerance)."""
-    lags = _block_means([b["log_lag"] for b in blocks])
-    if len(lags) < 2 or lags.std(ddof=1) == 0:
-        return {"estimate": float(lags.mean()) if len(lags) else None, "p_value": None}
-    error = lags.std(ddof=1) / len(lags) ** 0.5
-    below = stats.t.sf((np.log1p(tolerance) - lags.mean()) / error, len(lags) - 1)
-    above = stats.t.sf((lags.mean() - np.log1p(-tolerance)) / error, len(lags) - 1)
-    return {"estimate": float(lags.mean()), "p_value": float(max(below, above))}
+def _equivalence(times: Times, tolerance: float) -> dict[str, object]:
+    lags = coincidence.block_means(times)
+    return {"estimate": float(lags.mean()) if len(lags) else None, "p_value": coincidence.equivalence(lags, tolerance)}
 
 
-def _spearman(pairs: pl.DataFrame) -> dict[str, object]:
-    if len(pairs) < 3 or pairs["step"].n_unique() < 2 or pairs["sharpening_step"].n_unique() < 2:
-        return {"estimate": None, "p_value": None}
-    found = stats.spearmanr(pairs["step"].to_numpy(), pairs["sharpening_step"].to_numpy())
-    return {"estimate": float(found.statistic), "p_value": float(found.pvalue)}
+def _shared(times: Times, alpha: float) -> dict[str, object]:
+    found = coincidence.shared_part(times, alpha)
+    slope, low, high = found if found else (None, None, None)
+    return {"estimate": slope, "estimate_low": low, "estimate_high": high, "p_value": None}
+
+
+def _refused(times: Times, estimate: Estimate) -> list[dict[str, object]]:
+    """What a first analysis would try, each with the p-value that it would have reported."""
+    rng = generator_for("pooled", estimate.seed)
+    tests: dict[str, Callable[[], tuple[float, float] | None]] = {
+        "pooled_spearman": lambda: coincidence.pooled_spearman(times),
+        "pooled_permutation": lambda: coincidence.pooled_permutation(times, estimate.resamples, rng),
+        "partial_spearman": lambda: coincidence.partial_spearman(times),
+    }
+    rows: list[dict[str, object]] = []
+    for name, test in tests.items():
+        value, p_value = test() or (None, None)
+        rows.append({"statistic": name, "decides": False, "estimate": value, "p_value": p_value})
+    p_value = coincidence.equivalence(times.lag, estimate.lag_tolerance)
+    mean = float(times.lag.mean()) if len(times.lag) else None
+    return [*rows, {"statistic": "run_level_equivalence", "decides": False, "estimate": mean, "p_value": p_value}]

@@ -1,4 +1,4 @@
-"""SGD against SGDM: the advantage of each cell and the parting of each pair."""
+"""SGD against SGDM: the advantage of each cell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import numpy as np
 import polars as pl
 
 from mstudy.events.detect import generator_for
-from mstudy.events.parting import LossCurve, Pair, find_partings
 from mstudy.inference.lines import Line, lines_of
-from mstudy.inference.pairs import log_ratio, pair_runs
 from mstudy.inference.seeds import bootstrap_interval, p_equivalent, p_greater, p_less
 from mstudy.params import Compare, Margins
-from mstudy.tables import ADVANTAGE, CELL, PARTINGS
+from mstudy.tables import ADVANTAGE, CELL
 
 
 def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
@@ -43,34 +41,3 @@ def _cell(line: Line, k: int, margins: Margins, compare: Compare) -> dict[str, o
         "n_diverged_sgdm": int(sgdm.sum()),
         "n_diverged_both": int((sgd & sgdm).sum()),
     }
-
-
-def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
-    """One row a pair (tables.PARTINGS). points: one row a logged step, in order within a run."""
-    pairs = pair_runs(runs)
-    pairs = pairs.with_columns(log_ratio(pairs, margins.diverged))
-    logs = points.partition_by("run_id", as_dict=True)
-
-    def curve(run_id: str, diverged_step: int | None) -> LossCurve:
-        log = logs[(run_id,)].filter((pl.col("loss") > 0) & pl.col("loss").is_finite())
-        return LossCurve(log["step"].to_numpy(), log["loss"].to_numpy(), diverged_step)
-
-    rows = []
-    for cell in pairs.partition_by(CELL):
-        curves = [
-            Pair(
-                curve(row["sgd_run_id"], row["sgd_diverged_step"]),
-                curve(row["sgdm_run_id"], row["sgdm_diverged_step"]),
-            )
-            for row in cell.iter_rows(named=True)
-        ]
-        rng = generator_for(_name(cell), compare.seed)
-        partings, p_value = find_partings(curves, cell["momentum"][0], compare, rng)
-        for row, parting in zip(cell.iter_rows(named=True), partings, strict=True):
-            keys = {key: row[key] for key in (*CELL, "seed", "sgd_run_id", "sgdm_run_id")}
-            rows.append(keys | vars(parting) | {"gap": row["log_ratio"], "cell_p_value": p_value})
-    return PARTINGS.frame(rows)
-
-
-def _name(cell: pl.DataFrame) -> str:
-    return "|".join(str(value) for value in cell.select(CELL).row(0))

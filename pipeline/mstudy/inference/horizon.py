@@ -18,14 +18,12 @@ from mstudy.tables import HORIZON_LOSSES, HORIZONS, SETTING
 _GROUP = (*SETTING, "batch_size")
 
 
-def losses_at_horizons(runs: pl.DataFrame, points: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
+def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     """One row per run and horizon (tables.HORIZON_LOSSES): the final loss as if training had ended there.
 
-    runs: tables.RUNS; points: one row a logged step. The horizon's step is that share of the longest completed run of
-    the same setting and batch size. A divergence after it has not happened yet. Null where a run was interrupted
-    before it.
+    steps: of `horizon_steps`, or some of its runs; points: one row a logged step of these. A divergence after the
+    horizon has not happened yet. Null where a run was interrupted before it.
     """
-    steps = _with_horizons(runs, horizons)
     seen = (
         points.select("run_id", "step", "loss")
         .join(steps.select("run_id", "horizon", "horizon_step"), on="run_id")
@@ -48,8 +46,11 @@ def losses_at_horizons(runs: pl.DataFrame, points: pl.DataFrame, horizons: Seque
     )
 
 
-def _with_horizons(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
-    """Each run once a horizon, with `horizon` and `horizon_step`."""
+def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
+    """Each run of tables.RUNS once a horizon, with `horizon` and `horizon_step`.
+
+    The step is that share of the longest completed run of the same setting and batch size.
+    """
     whole = pl.col("last_step").filter(pl.col("status") == COMPLETED).max().over(_GROUP)
     planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(_GROUP)).alias("planned"))
     shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from mstudy.inference.pairs import main_runs
 from mstudy.tables import LINE
 
 
@@ -15,7 +16,8 @@ def summarise_losses(runs: pl.DataFrame) -> pl.DataFrame:
     """
     finished = pl.col("final_loss").filter(pl.col("final_loss") > 0)
     return (
-        runs.group_by(*LINE, "eta_ef")
+        main_runs(runs)
+        .group_by(*LINE, "eta_ef")
         .agg(
             finished.log().mean().exp().alias("loss"),
             finished.min().alias("loss_low"),

@@ -8,11 +8,17 @@ from mstudy.runlog.schema import SGD
 from mstudy.tables import BLOCK, CELL
 
 
+def main_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    """tables.RUNS without twins (a run repeated but for rounding) and branches (a run intervened upon)."""
+    return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
+
+
 def pair_runs(runs: pl.DataFrame) -> pl.DataFrame:
     """One row a pair: the cell's keys, seed, and of each side run_id, status, diverged_step and final_loss.
 
-    runs: tables.RUNS. A run without a partner is in no row.
+    runs: tables.RUNS. A run without a partner is in no row, nor is a twin or a branch.
     """
+    runs = main_runs(runs)
     sides = ["run_id", "diverged_step", "final_loss", "last_step"]
     key = [*BLOCK, "seed"]
     sgd = runs.filter(pl.col("optimizer") == SGD)

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from mstudy.inference.pairs import main_runs
 from mstudy.params import Estimate
 from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.tables import LINE, SETTING
@@ -46,7 +47,7 @@ class Limit:
 
 def find_limits(runs: pl.DataFrame) -> list[Limit]:
     """The brackets of every line of tables.RUNS, sorted by tables.LINE. Interrupted runs say nothing."""
-    ended = runs.filter(pl.col("status").is_in([COMPLETED, DIVERGED])).sort(*LINE, "seed", "eta_ef")
+    ended = main_runs(runs).filter(pl.col("status").is_in([COMPLETED, DIVERGED])).sort(*LINE, "seed", "eta_ef")
     return [_limit(line) for line in ended.partition_by(LINE, maintain_order=True)]
 
 

@@ -111,7 +111,7 @@ def pair_caption(pair: dict[str, Any], sharpenings: dict[str, dict[str, Any]], n
     if pair["status"] == "parted":
         span = interval(pair["step_low"], pair["step_high"])
         parts.append(f"the losses part at step {number(pair['step'])} {span}, {pair['ahead'].upper()} ahead")
-    elif pair["status"] == "diverged":
+    elif pair["status"].endswith("diverged"):
         parts.append(f"a run diverges at step {number(pair['step'])}")
     else:
         parts.append("the losses do not part")

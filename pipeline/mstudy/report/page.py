@@ -32,6 +32,7 @@ _SECTION_OF = {
     "C5": "deferral",
     "C6": "losses",
     "C7": "threshold",
+    "C8": "alignment",
 }
 _HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id", "at", "low", "high"}
 

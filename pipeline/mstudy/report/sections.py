@@ -182,7 +182,7 @@ def _events(pair: dict[str, Any], found: dict[str, dict[str, Any]]) -> pl.DataFr
         if found[side]["status"] == "detected"
     ]
     if pair["step"] is not None:
-        name = "divergence" if pair["status"] == "diverged" else "parting"
+        name = "divergence" if pair["status"].endswith("diverged") else "parting"
         rows.append(
             {"event": name, "momentum": pair["momentum"], **{k: pair[k] for k in ("step", "step_low", "step_high")}}
         )

@@ -31,6 +31,7 @@ def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
     learning_rate, batch_size = float(metadata["learning_rate"]), int(metadata["batch_size"])
     # Six digits: 0.1 * (1 - 0.9) / (1 - 0.9) must meet 0.1.
     eta_ef = float(f"{learning_rate / (1 - momentum):.6g}")
+    intervention = metadata.get("intervention") or {}
     return {
         "run_id": text_of(metadata.get("run_id")) or path.removesuffix(".parquet"),
         "path": path,
@@ -45,12 +46,21 @@ def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
         "seed": int(metadata["seed"]),
         "status": metadata.get("status") or COMPLETED,
         "diverged_step": whole_of(metadata.get("diverged_step")),
+        "twin_of": name_of(metadata.get("twin_of")),
+        "branch_of": name_of(metadata.get("branch_of")),
+        "intervention": intervention.get("kind"),
+        "intervention_step": whole_of(intervention.get("step")),
     }
 
 
 def text_of(value: Any) -> str:
     """Free text; absent is empty, and a number is its digits."""
     return "" if value is None else str(value)
+
+
+def name_of(value: Any) -> str | None:
+    """The name of another run, or nothing."""
+    return None if value is None else str(value)
 
 
 def whole_of(value: Any) -> int | None:

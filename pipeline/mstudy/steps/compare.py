@@ -9,27 +9,29 @@ from pathlib import Path
 import polars as pl
 
 from mstudy.cache import KEY, Cache
-from mstudy.inference.compare import find_all_partings, measure_advantage
-from mstudy.inference.horizon import losses_at_horizons
+from mstudy.inference.compare import measure_advantage
+from mstudy.inference.horizon import horizon_steps, losses_at_horizons
+from mstudy.inference.partings import find_all_partings
 from mstudy.params import Compare, Margins
 from mstudy.runlog.reader import RunFolder
 from mstudy.steps.files import RESULTS
 from mstudy.steps.keys import group_keys
 from mstudy.steps.reuse import Frames, reuse
-from mstudy.tables import ADVANTAGE, BLOCK, HORIZON_LOSSES, PARTINGS
+from mstudy.tables import ADVANTAGE, BLOCK, CELL_PARTINGS, HORIZON_LOSSES, LINE, PARTINGS
 from mstudy.workers import Workers
 
 _WORTHWHILE = 200  # runs
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
-_TABLES = (PARTINGS, HORIZON_LOSSES)
+_TABLES = (PARTINGS, CELL_PARTINGS, HORIZON_LOSSES)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One block of runs."""
+    """One block of runs. steps: of inference.horizon."""
 
     key: str
     part: RunFolder
+    steps: pl.DataFrame
     margins: Margins
     params: Compare
 
@@ -42,7 +44,7 @@ def compare(
     workers: Workers | None = None,
     cache: Cache | None = None,
 ) -> None:
-    """Write the advantage of each cell, the parting of each pair, and the losses at earlier horizons.
+    """Write the advantage of each cell, the parting of each pair and cell, and the losses at earlier horizons.
 
     Blocks that the cache has are not searched again.
     """
@@ -53,12 +55,18 @@ def compare(
 
 
 def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
-    keys = group_keys(folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params)})
+    steps = horizon_steps(folder.runs, params.horizons)
+    # The one thing in which a block depends on others: how long the longest run of its batch size is.
+    ends = steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows()
+    keys = group_keys(folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params), "ends": ends})
 
     def compute(missing: list[str]) -> Iterator[Frames]:
         todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
         blocks = todo.partition_by(KEY, as_dict=True, maintain_order=True)
-        tasks = [_Task(key, folder.of(block), margins, params) for (key,), block in blocks.items()]
+        tasks = [
+            _Task(key, folder.of(block), steps.join(block, on="run_id", how="semi"), margins, params)
+            for (key,), block in blocks.items()
+        ]
         return workers.map(
             _compare_block, tasks, "looking for partings, a block a part", len(folder.scanned) >= _WORTHWHILE
         )
@@ -68,8 +76,10 @@ def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Wor
 
 def _compare_block(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss"])
+    partings = find_all_partings(task.part.runs, points, task.margins, task.params)
     frames = {
-        PARTINGS.name: find_all_partings(task.part.runs, points, task.margins, task.params),
-        HORIZON_LOSSES.name: losses_at_horizons(task.part.runs, points, task.params.horizons),
+        PARTINGS.name: partings.pairs,
+        CELL_PARTINGS.name: partings.cells,
+        HORIZON_LOSSES.name: losses_at_horizons(task.steps, points),
     }
     return {name: frame.with_columns(pl.lit(task.key).alias(KEY)) for name, frame in frames.items()}

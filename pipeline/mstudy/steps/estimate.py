@@ -11,37 +11,43 @@ from mstudy.inference.alignment import measure_alignment
 from mstudy.inference.best import compare_best
 from mstudy.inference.claims.evidence import Evidence
 from mstudy.inference.claims.judge import judge_claims
-from mstudy.inference.deferral import measure_deferral
+from mstudy.inference.deferral import measure_deferral, measure_survival
 from mstudy.inference.horizon import estimate_horizons
+from mstudy.inference.interventions import measure_interventions
 from mstudy.inference.law import measure_limits
 from mstudy.inference.lines import lines_of
 from mstudy.inference.placements import place_cells
+from mstudy.inference.power import Inputs, measure_power
 from mstudy.inference.thresholds import estimate_thresholds
 from mstudy.inference.trends import measure_trends
 from mstudy.params import Estimate, Margins
 from mstudy.steps.files import CLAIMS, METRICS, RESULTS, write_json
 from mstudy.tables import (
+    ADVANTAGE,
     ALIGNMENT,
     BEST,
     DEFERRAL,
     HORIZON_LOSSES,
     HORIZONS,
+    INTERVENTIONS,
     LAW,
     PARTINGS,
     PLACEMENTS,
+    POWER,
     RUNS,
     SHARPENINGS,
     STABILITY_LIMITS,
+    SURVIVAL,
     THRESHOLDS,
     TRENDS,
 )
 
 
 def estimate(out: Path, margins: Margins, params: Estimate) -> None:
-    """Write what is estimated, the claims, and the few numbers that `dvc metrics` compares."""
+    """Write what is estimated, the claims, their power, and the few numbers that `dvc metrics` compares."""
     results = out / RESULTS
-    runs, sharpenings, partings, horizon_losses = (
-        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
+    runs, sharpenings, partings, advantage, horizon_losses = (
+        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, HORIZON_LOSSES)
     )
     lines = lines_of(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
@@ -56,11 +62,15 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
         law=law,
         alignment=measure_alignment(partings, sharpenings, params),
         deferral=measure_deferral(runs, sharpenings, params),
+        interventions=measure_interventions(runs, sharpenings),
     )
+    SURVIVAL.write(measure_survival(runs, sharpenings), results)
     HORIZONS.write(estimate_horizons(runs, horizon_losses, margins, params), results)
-    for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL):
+    for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS):
         table.write(getattr(evidence, table.name), results)
     claims = judge_claims(evidence, params)
+    inputs = Inputs(runs, sharpenings, partings, advantage, thresholds, claims, margins.advantage)
+    POWER.write(measure_power(inputs, params), results)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
 

@@ -23,6 +23,7 @@ STATEMENTS = {
     "C5": "Momentum prevents or defers abrupt sharpening.",
     "C6": "The best tuned SGD equals the best tuned SGDM.",
     "C7": "The threshold moves with b as the mean-square stability law predicts.",
+    "C8": "Without the abrupt sharpening, SGD and SGDM do not part.",
 }
 
 

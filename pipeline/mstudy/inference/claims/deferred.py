@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from mstudy.inference.claims.claim import Claim, holm, untestable, verdict_of
@@ -11,31 +13,54 @@ from mstudy.params import Estimate
 
 
 def judge_deferred(evidence: Evidence, estimate: Estimate) -> Claim:
-    """The paired swap test of every momentum, Holm over momenta; all must agree."""
-    rows = evidence.deferral.filter((pl.col("stratum") == ALL) & pl.col("p_value").is_not_null()).sort("momentum")
-    if rows.is_empty():
-        return untestable("C5", "deferral", "no run of any pair has an abrupt sharpening")
-    adjusted = holm(rows["p_value"].to_list())
-    found = list(zip(rows.iter_rows(named=True), adjusted, strict=True))
-    later = [r["restricted_mean_sgdm"] - r["restricted_mean_sgd"] for r, _ in found]
-    deferred = all(d > 0 and p <= estimate.alpha for d, (_, p) in zip(later, found, strict=True))
-    hastened = any(d < 0 and p <= estimate.alpha for d, (_, p) in zip(later, found, strict=True))
-    parts = [
-        f"mu = {r['momentum']:g}: {r['events_sgd']} of {r['n_sgd']} SGD runs and {r['events_sgdm']} of "
-        f"{r['n_sgdm']} SGDM runs sharpen abruptly (p = {p:.3g})"
-        for r, p in found
-    ]
-    top = rows.row(-1, named=True)
+    """C5, from tables.DEFERRAL."""
+    return deferred(evidence.deferral, estimate)
+
+
+def deferred(deferral: pl.DataFrame, estimate: Estimate) -> Claim:
+    """The paired swap test of every optimizer and momentum, Holm over them; all that can be tested must agree.
+
+    Testable: so many pairs differ that the smallest possible p-value, 2^(1 - n), is at most alpha.
+    """
+    rows = deferral.filter(pl.col("stratum") == ALL).sort("optimizer", "momentum")
+    testable = rows.filter(2.0 ** (1 - pl.col("n_informative")) <= estimate.alpha)
+    if testable.is_empty():
+        most = max(rows["n_informative"].to_list(), default=0)
+        why = (
+            f"at most {most} pairs differ in what happened to their runs, too few for any p-value of {estimate.alpha:g}"
+        )
+        return untestable("C5", "deferral", why, most, "pairs that differ")
+    adjusted = holm(testable["p_value"].to_list())
+    found = list(zip(testable.iter_rows(named=True), adjusted, strict=True))
+    later = all(r["score"] > 0 and p <= estimate.alpha for r, p in found)
+    hastened = any(r["score"] < 0 and p <= estimate.alpha for r, p in found)
+    left_out = len(rows) - len(testable)
+    more = f"; {left_out} of {len(rows)} momenta have too few pairs that differ" if left_out else ""
+    top = testable.row(-1, named=True)
+    known = top["ci_low"] is not None
     return Claim(
         "C5",
-        verdict_of(deferred, hastened),
-        "; ".join(parts) + ".",
+        verdict_of(later, hastened),
+        "; ".join(_describe(r, p) for r, p in found) + f"{more}.",
         "deferral",
         int(top["n_sgd"]),
         "pairs per momentum",
         top["hazard_ratio"],
-        None if top["ci_low"] is None else (top["ci_low"], top["ci_high"]),
-        f"hazard ratio SGDM / SGD at mu = {top['momentum']:g}",
+        (top["ci_low"], top["ci_high"]) if known else None,
+        f"hazard ratio SGDM / SGD of {_name(top)}",
         max(adjusted),
-        tuple(f"all, mu = {r['momentum']:g}" for r, _ in found),
+        tuple(f"{ALL}, {_name(r)}" for r, _ in found),
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['optimizer']}, mu = {row['momentum']:g}"
+
+
+def _describe(row: dict[str, Any], p_value: float) -> str:
+    both = f", in {row['n_both']} both" if row["n_both"] else ""
+    return (
+        f"{_name(row)}: {row['events_sgd']} of {row['n_sgd']} SGD runs and {row['events_sgdm']} of "
+        f"{row['n_sgdm']} SGDM runs sharpen abruptly (within the time that both were followed, in {row['only_sgd']} "
+        f"pairs SGD alone, in {row['only_sgdm']} SGDM alone{both}; p = {p_value:.3g})"
     )

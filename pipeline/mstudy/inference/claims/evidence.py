@@ -20,3 +20,4 @@ class Evidence:
     law: pl.DataFrame
     alignment: pl.DataFrame
     deferral: pl.DataFrame
+    interventions: pl.DataFrame

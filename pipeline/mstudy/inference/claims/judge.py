@@ -9,6 +9,7 @@ from mstudy.inference.claims.best import judge_best
 from mstudy.inference.claims.cells import judge_above, judge_below
 from mstudy.inference.claims.deferred import judge_deferred
 from mstudy.inference.claims.evidence import Evidence
+from mstudy.inference.claims.intervention import judge_intervention
 from mstudy.inference.claims.law import judge_law
 from mstudy.inference.claims.same_moment import judge_same_moment
 from mstudy.params import Estimate
@@ -21,6 +22,7 @@ JUDGES = (
     judge_deferred,
     judge_best,
     judge_law,
+    judge_intervention,
 )
 
 

@@ -43,12 +43,17 @@ def _same_id(runs: pl.DataFrame) -> Iterator[Fault]:
 @FOLDER.rule(
     "duplicate-run",
     ERROR,
-    "each setting, optimizer, learning rate and seed occurs once",
+    "each setting, optimizer, learning rate and seed occurs once, twins and branches apart",
     "Remove one of the two; if they differ in something else, say so in study, model, dataset or objective.",
 )
 def _same_run(runs: pl.DataFrame) -> Iterator[Fault]:
-    once = runs.unique("run_id", keep="first", maintain_order=True)
-    for path, first in _later(once, *CELL, "seed").select("path", "first").iter_rows():
+    # A branch repeats the setting of its run on purpose, and so does a twin, of which there may be several.
+    once = runs.filter(pl.col("twin_of").is_null()).unique("run_id", keep="first", maintain_order=True)
+    for path, first in (
+        _later(once, *CELL, "seed", "branch_of", "intervention", "intervention_step")
+        .select("path", "first")
+        .iter_rows()
+    ):
         yield Fault(
             f"it has the same setting, learning rate and seed as {first}; remove one of the two.", "seed", path=path
         )

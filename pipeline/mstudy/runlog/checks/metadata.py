@@ -87,6 +87,8 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "n_train": ("a whole number above 0, or null", lambda v: v is None or (_is_whole(v) and v > 0)),
     "diverged_step": ("a whole number of at least 0, or null", lambda v: v is None or (_is_whole(v) and v >= 0)),
     "run_id": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    "twin_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    "branch_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
     **dict.fromkeys(TEXT_METADATA, ("text", _is_text)),
 }
 
@@ -101,7 +103,7 @@ def _value(metadata: Metadata) -> Iterator[Fault]:
             yield Fault(f"{key} must be {domain}, found {shown(metadata[key])}.", key)
 
 
-_NULLABLE = ("optimizer", "momentum", "status", "run_id", *TEXT_METADATA)
+_NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "branch_of", *TEXT_METADATA)
 
 
 @METADATA.rule(
@@ -141,3 +143,20 @@ def _divergence(metadata: Metadata) -> Iterator[Fault]:
 def _no_step(metadata: Metadata) -> Iterator[Fault]:
     if metadata.get("status") == DIVERGED and metadata.get("diverged_step") is None:
         yield Fault("diverged_step must be given where status is diverged, found none.", "diverged_step")
+
+
+@METADATA.rule(
+    "branch",
+    ERROR,
+    "a branch gives `branch_of` and `intervention`, an object of `kind` (text) and `step` (a whole number)",
+    "Give both, or neither (docs/log-format.md).",
+)
+def _branch(metadata: Metadata) -> Iterator[Fault]:
+    parent, about = metadata.get("branch_of"), metadata.get("intervention")
+    if parent is None and about is None:
+        return
+    kind, step = (about.get("kind"), about.get("step")) if isinstance(about, dict) else (None, None)
+    told = isinstance(kind, str) and is_text(kind) and step is not None and _is_whole(step) and step >= 0
+    if parent is None or not told:
+        found = f"branch_of {shown(parent)} and intervention {shown(about)}"
+        yield Fault(f'a branch must give branch_of and intervention = {{"kind": text, "step": number}}, found {found}.')

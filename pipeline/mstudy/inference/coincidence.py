@@ -1,0 +1,154 @@
+"""Tests of whether two event times of a pair belong together: those that decide, and those that must not.
+
+`CellTimes` holds, per block (one batch size and eta_ef), the log steps of both events. Both times depend on the
+learning rate and on the phase of training; a test that pools blocks finds that, whether or not one event has to do
+with the other. Measured: benchmarks/inference_events.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Log steps of every pair. parting, sharpening, log_eta, log_b: (n_pairs,).
+
+    block: (n_pairs,) pairs that share SGD runs; cell: (n_pairs,) those of one momentum too; seed: (n_pairs,).
+    """
+
+    parting: Vector
+    sharpening: Vector
+    block: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    seed: NDArray[np.int64]
+    log_eta: Vector
+    log_b: Vector
+
+    @property
+    def lag(self) -> Vector:
+        """log(parting / sharpening), (n_pairs,)."""
+        return self.parting - self.sharpening
+
+
+def within_blocks(times: Times, n_resamples: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Mean distance of the lag from its cell's median, and p against exchanging sharpenings between a block's seeds.
+
+    One exchange for all momenta of a block, which share SGD runs. A lag that is the same in a whole cell cancels: how
+    large it is, is the other test's question.
+    """
+    observed = 0.0
+    permuted = np.zeros(n_resamples)
+    for block in np.unique(times.block):
+        inside = np.flatnonzero(times.block == block)
+        seeds, index = np.unique(times.seed[inside], return_inverse=True)
+        sharpening = np.zeros(len(seeds))
+        sharpening[index] = times.sharpening[inside]
+        orders = np.argsort(rng.random((n_resamples, len(seeds))), axis=1)
+        for cell in np.unique(times.cell[inside]):
+            of_cell = times.cell[inside] == cell
+            parting, own = times.parting[inside][of_cell], index[of_cell]
+            observed += float(_spread(parting - sharpening[own]))
+            permuted += _spread(parting - sharpening[orders][:, own])
+    p_value = (1 + int((permuted <= observed + 1e-9).sum())) / (n_resamples + 1)
+    return observed / len(times.parting), p_value
+
+
+def _spread(lags: Vector) -> Vector:
+    """Sum of distances from the median along the last axis."""
+    spread: Vector = np.abs(lags - np.median(lags, axis=-1, keepdims=True)).sum(axis=-1)
+    return spread
+
+
+def block_means(times: Times) -> Vector:
+    """Mean lag of each block, (n_blocks,)."""
+    return np.array([times.lag[times.block == block].mean() for block in np.unique(times.block)])
+
+
+def equivalence(lags: Vector, tolerance: float) -> float | None:
+    """Two one-sided t tests (Schuirmann 1987): the mean lag is between log(1 - tolerance) and log(1 + tolerance)."""
+    if len(lags) < 2 or lags.std(ddof=1) == 0:
+        return None
+    error = lags.std(ddof=1) / len(lags) ** 0.5
+    below = stats.t.sf((np.log1p(tolerance) - lags.mean()) / error, len(lags) - 1)
+    above = stats.t.sf((lags.mean() - np.log1p(-tolerance)) / error, len(lags) - 1)
+    return float(max(below, above))
+
+
+def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None:
+    """Slope of parting on sharpening within cells, with its interval: the part of a seed's deviation that is shared.
+
+    Least squares on deviations from cell means; interval by the jackknife over blocks, t with K - 1. An error in the
+    sharpenings lowers it by their reliability. None with fewer than three blocks that vary.
+    """
+    x, y = (centred(values, times.cell) for values in (times.sharpening, times.parting))
+    blocks = [times.block == block for block in np.unique(times.block)]
+    sums = np.array([(x[b] @ y[b], x[b] @ x[b]) for b in blocks]).reshape(-1, 2)
+    sums = sums[sums[:, 1] > 1e-12]
+    if len(sums) < 3:
+        return None
+    slope = sums[:, 0].sum() / sums[:, 1].sum()
+    without = (sums[:, 0].sum() - sums[:, 0]) / (sums[:, 1].sum() - sums[:, 1])
+    k = len(sums)
+    error = np.sqrt((k - 1) / k * ((without - without.mean()) ** 2).sum())
+    half = stats.t.ppf(1 - alpha / 2, k - 1) * error
+    return float(slope), float(slope - half), float(slope + half)
+
+
+def reliability(values: Vector, errors: Vector, cell: NDArray[np.int64]) -> float | None:
+    """Share of the variance within cells that is not the events' own error of estimate; None without any variance."""
+    varied = [c for c in np.unique(cell) if (cell == c).sum() > 1]
+    if not varied:
+        return None
+    variance = float(np.mean([values[cell == c].var(ddof=1) for c in varied]))
+    noise = float(np.mean([np.mean(errors[cell == c] ** 2) for c in varied]))
+    return None if variance == 0 else max(0.0, 1 - noise / variance)
+
+
+def centred(values: Vector, cell: NDArray[np.int64]) -> Vector:
+    """Deviations from the means of cells, (n_pairs,)."""
+    left = values.copy()
+    for each in np.unique(cell):
+        left[cell == each] -= values[cell == each].mean()
+    return left
+
+
+def pooled_spearman(times: Times) -> tuple[float, float] | None:
+    """Refused. Rank correlation over all pairs."""
+    if len(times.parting) < 3 or np.ptp(times.parting) == 0 or np.ptp(times.sharpening) == 0:
+        return None
+    found = stats.spearmanr(times.parting, times.sharpening)
+    return float(found.statistic), float(found.pvalue)
+
+
+def partial_spearman(times: Times) -> tuple[float, float] | None:
+    """Refused. Rank correlation over all pairs, ranks of eta_ef and of b regressed out; t with n - 2 - k."""
+    if len(times.parting) < 4:
+        return None
+    ranks = [stats.rankdata(v) for v in (times.parting, times.sharpening, times.log_eta, times.log_b)]
+    controls = np.column_stack([np.ones(len(ranks[0])), *(r for r in ranks[2:] if np.ptp(r) > 0)])
+    freedom = len(ranks[0]) - 1 - controls.shape[1]
+    if freedom < 1:
+        return None
+    left = [r - controls @ np.linalg.lstsq(controls, r, rcond=None)[0] for r in ranks[:2]]
+    norms = np.linalg.norm(left[0]) * np.linalg.norm(left[1])
+    if norms < 1e-9:
+        return None
+    r = float(np.clip(left[0] @ left[1] / norms, -1 + 1e-12, 1 - 1e-12))
+    return r, float(2 * stats.t.sf(abs(r) * np.sqrt(freedom / (1 - r**2)), freedom))
+
+
+def pooled_permutation(times: Times, n_resamples: int, rng: np.random.Generator) -> tuple[float, float] | None:
+    """Refused. Mean |log lag|, sharpenings exchanged between all pairs."""
+    if len(times.parting) < 3:
+        return None
+    observed = np.abs(times.lag).mean()
+    orders = np.argsort(rng.random((n_resamples, len(times.parting))), axis=1)
+    permuted = np.abs(times.parting - times.sharpening[orders]).mean(axis=1)
+    return float(observed), (1 + int((permuted <= observed + 1e-9).sum())) / (n_resamples + 1)

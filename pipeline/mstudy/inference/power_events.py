@@ -1,0 +1,221 @@
+"""Power of the tests on event times (C4, C5), by simulation from the times that were observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import stats
+
+from mstudy.events.detect import generator_for
+from mstudy.inference import coincidence
+from mstudy.inference.alignment import aligned_pairs, times_of
+from mstudy.inference.coincidence import Times
+from mstudy.inference.deferral import ALL, paired_times, timed_pairs
+from mstudy.inference.swap import PairedTimes, score_differences, swap_test
+from mstudy.params import Estimate
+
+_DRAWS = 1000  # experiments on coincidence
+_EXPERIMENTS = 150  # on deferral
+_PERMUTATIONS = 199
+_COUNTS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
+_MAX_FACTOR = 10.0
+_HALVINGS = 6
+
+
+def coincidence_power(
+    partings: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate, target: float
+) -> dict[str, Any]:
+    """C4. Effect: the correlation, over the seeds of a cell, of the two log times.
+
+    The lag's equivalence adds what the observed spread of lags between blocks demands, were there no lag at all.
+    """
+    times = times_of(aligned_pairs(partings, sharpenings))
+    blocks, seeds = np.unique(times.block), _seeds_per_cell(times)
+    if len(blocks) < 2 or seeds < 2:
+        return {
+            "n_units": len(blocks),
+            "replicate": "blocks",
+            "note": "not estimable: both events were seen in fewer than two blocks with two seeds",
+        }
+    observed = _correlation_within(times)
+    rng = generator_for("power", estimate.seed)
+
+    def power(rho: float, n_seeds: int, n_blocks: int) -> float:
+        return association_power(rho, n_seeds, n_blocks, estimate.alpha, rng)
+
+    needed_seeds = needed_blocks = None
+    if observed > 0:
+        needed_seeds = _first(lambda n: power(observed, n, len(blocks)) >= target)
+        needed_blocks = _first(lambda k: power(observed, seeds, k) >= target)
+    lag_blocks = _blocks_for_equivalence(coincidence.block_means(times), estimate, target)
+    return {
+        "n_seeds": seeds,
+        "n_units": len(blocks),
+        "replicate": "blocks",
+        "effect_80": _bisect(lambda rho: power(rho, seeds, len(blocks)), 0.0, 0.999, target),
+        "unit": "correlation of the two log times over the seeds of a cell",
+        "observed": observed,
+        "seeds_needed": needed_seeds if lag_blocks is not None and lag_blocks <= len(blocks) else None,
+        "units_needed": None if needed_blocks is None or lag_blocks is None else max(needed_blocks, lag_blocks),
+        "note": _lag_note(lag_blocks, len(blocks)),
+    }
+
+
+def _lag_note(needed: int | None, present: int) -> str:
+    if needed is None:
+        return "the lag varies so much between blocks that over 50 of them would be needed to call it small"
+    if needed > present:
+        return f"more seeds alone do not settle it: to call the lag small, {needed} blocks are needed"
+    return "association within blocks; the blocks at hand suffice to call the lag small"
+
+
+def _seeds_per_cell(times: Times) -> int:
+    """Median number of pairs in a cell."""
+    counts = np.unique(times.cell, return_counts=True)[1]
+    return int(np.median(counts)) if len(counts) else 0
+
+
+def _correlation_within(times: Times) -> float:
+    x, y = (coincidence.centred(values, times.cell) for values in (times.sharpening, times.parting))
+    norms = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / norms if norms > 0 else 0.0
+
+
+def association_power(rho: float, n_seeds: int, n_blocks: int, alpha: float, rng: np.random.Generator) -> float:
+    """Of exchanging seeds within blocks, by experiments; each p-value by the normal approximation of its exchanges.
+
+    Under exchange the sum over blocks of S_xy has mean 0 and variance sum S_xx S_yy / (n - 1).
+    """
+    first, own = rng.normal(size=(2, _DRAWS, n_blocks, n_seeds))
+    second = rho * first + np.sqrt(1 - rho**2) * own
+    x, y = (values - values.mean(axis=-1, keepdims=True) for values in (first, second))
+    variance = ((x**2).sum(axis=-1) * (y**2).sum(axis=-1)).sum(axis=-1) / (n_seeds - 1)
+    z = (x * y).sum(axis=(-2, -1)) / np.sqrt(variance)
+    return float((z > stats.norm.ppf(1 - alpha)).mean())
+
+
+def _blocks_for_equivalence(lags: NDArray[np.float64], estimate: Estimate, target: float) -> int | None:
+    """Blocks for the two one-sided tests, at the observed spread of their lags and no lag."""
+    sd = max(float(lags.std(ddof=1)), 1e-9)
+    reach = -np.log1p(-estimate.lag_tolerance), np.log1p(estimate.lag_tolerance)
+
+    def enough(k: int) -> bool:
+        one_sided = [
+            stats.nct.sf(stats.t.ppf(1 - estimate.alpha, k - 1), k - 1, margin / sd * np.sqrt(k)) for margin in reach
+        ]
+        return bool(sum(one_sided) - 1 >= target)
+
+    return _first(enough)
+
+
+def deferral_power(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate, target: float) -> dict[str, Any]:
+    """C5. Effect: the factor by which SGDM's events come later, of the momentum that is least sure.
+
+    Null experiments are the observed pairs, resampled within cells, with members swapped at random; then SGDM's events
+    are put off by the factor and lost where that passes the end of its follow-up. Seeds needed: the observed pairs,
+    resampled as they are.
+    """
+    pairs = timed_pairs(runs, sharpenings)
+    rng = generator_for("power", estimate.seed)
+    parts = [part for _, part in pairs.group_by("optimizer", "momentum", maintain_order=True) if _has_events(part)]
+    if not parts:
+        return {"replicate": "cells with an event", "note": f"not estimable: no run sharpens abruptly ({ALL} strata)"}
+    tests = [swap_test(paired_times(part), _PERMUTATIONS, rng) for part in parts]
+    least = int(np.argmax([1.0 if test.p_value is None else test.p_value for test in tests]))
+    part, test = parts[least], tests[least]
+    times, followup = paired_times(part), part.select("followup_0", "followup_1").to_numpy()
+    eventful = np.isin(times.cell, times.cell[times.event.any(axis=1)])
+    times, followup = times.where(eventful), followup[eventful]
+    cells = [np.flatnonzero(times.cell == cell) for cell in np.unique(times.cell)]
+    seeds = int(np.median([len(cell) for cell in cells]))
+
+    def drawn_cells(count: int) -> list[NDArray[np.intp]]:
+        return [cells[k] for k in rng.integers(len(cells), size=count)]
+
+    effect = _bisect(lambda factor: _rejections(times, followup, cells, seeds, factor, rng), 1.0, _MAX_FACTOR, target)
+    needed = needed_cells = None
+    if test.score > 0:
+        needed = _first(lambda n: _rejections(times, followup, cells, n, None, rng) >= target)
+        needed_cells = _first(lambda k: _rejections(times, followup, drawn_cells(k), seeds, None, rng) >= target)
+    ratio = _ratio_of_both(times)
+    return {
+        "n_seeds": seeds,
+        "n_units": len(cells),
+        "replicate": "cells with an event",
+        "effect_80": effect,
+        "unit": f"times later, {part['optimizer'][0]}, mu = {part['momentum'][0]:g}",
+        "observed": ratio,
+        "seeds_needed": needed,
+        "units_needed": needed_cells,
+        "note": "observed: pairs in which both sharpen; seeds needed count prevention too"
+        + ("" if test.score > 0 else "; events are not fewer or later under momentum, so no number of seeds is given"),
+    }
+
+
+def _has_events(pairs: pl.DataFrame) -> bool:
+    return bool(pairs.select((pl.col("event_0") | pl.col("event_1")).any()).item())
+
+
+def _ratio_of_both(times: PairedTimes) -> float | None:
+    both = times.event.all(axis=1)
+    if not both.any():
+        return None
+    logs = np.log(np.maximum(times.time[both], 1.0))
+    return float(np.exp((logs[:, 1] - logs[:, 0]).mean()))
+
+
+def _rejections(
+    times: PairedTimes,
+    followup: NDArray[np.float64],
+    cells: list[NDArray[np.intp]],
+    n_seeds: int,
+    factor: float | None,
+    rng: np.random.Generator,
+) -> float:
+    """Share of resampled experiments in which the swap test (its normal approximation) finds SGDM later."""
+    found = 0
+    for _ in range(_EXPERIMENTS):
+        index = np.concatenate([rng.choice(cell, n_seeds) for cell in cells])
+        drawn = replace(times.where(index), cell=np.repeat(np.arange(len(cells)), n_seeds))
+        if factor is not None:
+            drawn = _put_off(drawn, followup[index], factor, rng)
+        differences = score_differences(drawn)
+        norm = float(np.sqrt((differences**2).sum()))
+        found += norm > 0 and differences.sum() / norm > 1.96
+    return found / _EXPERIMENTS
+
+
+def _put_off(times: PairedTimes, followup: NDArray[np.float64], factor: float, rng: np.random.Generator) -> PairedTimes:
+    order = np.where(rng.random(len(followup))[:, None] < 0.5, [0, 1], [1, 0])
+    time, end = (np.take_along_axis(values, order, axis=1) for values in (times.time, followup))
+    event, diverged = (np.take_along_axis(values, order, axis=1) for values in (times.event, times.diverged))
+    later = np.where(event[:, 1], factor * time[:, 1], time[:, 1])
+    lost = event[:, 1] & (later > end[:, 1])
+    time = np.column_stack([time[:, 0], np.where(lost, end[:, 1], later)])
+    return PairedTimes(time, np.column_stack([event[:, 0], event[:, 1] & ~lost]), diverged, times.cell)
+
+
+def _first(enough: Callable[[int], bool]) -> int | None:
+    """The smallest of a list of counts that is enough, found by halving; None if the largest is not."""
+    low, high = 0, len(_COUNTS) - 1
+    if not enough(_COUNTS[high]):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(_COUNTS[middle]) else (middle + 1, high)
+    return _COUNTS[low]
+
+
+def _bisect(power: Callable[[float], float], low: float, high: float, target: float) -> float | None:
+    """The effect at which a rising power passes the target, None if it never does."""
+    if power(high) < target:
+        return None
+    for _ in range(_HALVINGS):
+        middle = (low * high) ** 0.5 if low > 0 else (low + high) / 2
+        low, high = (low, middle) if power(middle) >= target else (middle, high)
+    return float(high)

@@ -1,0 +1,86 @@
+"""Truth: every exchange enumerated; statsmodels' TOST; ranks regressed by hand."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from mstudy.inference.coincidence import Times, equivalence, partial_spearman, shared_part, within_blocks
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
+
+
+def times(rng, n_blocks=2, n_seeds=3, momenta=1, link=0.0):
+    block = np.repeat(np.arange(n_blocks), n_seeds * momenta)
+    seed = np.tile(np.repeat(np.arange(n_seeds), momenta), n_blocks)
+    cell = block * momenta + np.tile(np.arange(momenta), n_blocks * n_seeds)
+    sharpening = rng.normal(size=(n_blocks, n_seeds))[block, seed] + block
+    parting = link * sharpening + rng.normal(size=len(block)) + block
+    return Times(parting, sharpening, block, cell, seed, block.astype(float), np.zeros(len(block)))
+
+
+def distance(parting, sharpening, cell):
+    lag = parting - sharpening
+    return sum(np.abs(lag[cell == c] - np.median(lag[cell == c])).sum() for c in np.unique(cell))
+
+
+@pytest.mark.parametrize("momenta", [1, 2])
+def test_exchanges_within_blocks_against_all_of_them(rng, momenta):
+    t = times(rng, momenta=momenta, link=0.7)
+    own = {(b, s): t.sharpening[(t.block == b) & (t.seed == s)][0] for b in (0, 1) for s in (0, 1, 2)}
+    observed = distance(t.parting, t.sharpening, t.cell)
+    all_of_them = []
+    for orders in product(permutations(range(3)), repeat=2):
+        exchanged = np.array([own[b, orders[b][s]] for b, s in zip(t.block, t.seed, strict=True)])
+        all_of_them.append(distance(t.parting, exchanged, t.cell))
+    exact = np.mean(np.array(all_of_them) <= observed + 1e-9)
+
+    statistic, p_value = within_blocks(t, 20_000, rng)
+
+    assert statistic == pytest.approx(observed / len(t.parting))
+    assert p_value == pytest.approx(exact, abs=0.02)
+
+
+def test_a_lag_of_a_whole_cell_changes_nothing(rng):
+    t = times(rng, link=0.7)
+    moved = Times(t.parting + 3 * t.cell, t.sharpening, t.block, t.cell, t.seed, t.log_eta, t.log_b)
+
+    assert within_blocks(t, 500, np.random.default_rng(1)) == pytest.approx(
+        within_blocks(moved, 500, np.random.default_rng(1))
+    )
+
+
+def test_equivalence_against_statsmodels(rng):
+    lags = rng.normal(0.02, 0.05, 9)
+
+    expected = DescrStatsW(lags).ttost_mean(np.log(0.9), np.log(1.1))[0]
+
+    assert equivalence(lags, 0.1) == pytest.approx(expected)
+
+
+def test_partial_spearman_against_the_formula_for_one_control(rng):
+    t = times(rng, n_blocks=5, n_seeds=4)
+    eta = t.log_eta + rng.normal(0, 0.5, 20)
+    xy, xz, yz = (
+        stats.spearmanr(a, b).statistic for a, b in ((t.parting, t.sharpening), (t.parting, eta), (t.sharpening, eta))
+    )
+
+    r, p_value = partial_spearman(Times(t.parting, t.sharpening, t.block, t.cell, t.seed, eta, t.log_b))
+
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    assert r == pytest.approx(expected)
+    assert p_value == pytest.approx(2 * stats.t.sf(abs(r) * np.sqrt(17 / (1 - r**2)), 17))
+
+
+def test_the_shared_part_is_the_slope_with_cell_means_taken_out(rng):
+    t = times(rng, n_blocks=6, n_seeds=5, link=0.8)
+    dummies = (t.cell[:, None] == np.unique(t.cell)).astype(float)
+    expected = np.linalg.lstsq(np.column_stack([t.sharpening, dummies]), t.parting, rcond=None)[0][0]
+
+    slope, low, high = shared_part(t, 0.05)
+
+    assert slope == pytest.approx(expected)
+    assert low < slope < high
+
+
+def test_two_blocks_have_no_shared_part(rng):
+    assert shared_part(times(rng), 0.05) is None
