@@ -24,6 +24,7 @@ bench: .venv/bench  ## Set up, measure speed and detection, write benchmarks/*.m
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.detection --write
 	$(BIN)/python -m benchmarks.analysis --write
+	$(BIN)/python -m benchmarks.inference_events --write
 
 .venv/study: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,8 +1,8 @@
 """Inference about event times on experiments with known truth: size, power, coverage, verdicts.
 
-python -m benchmarks.inference_events [--experiments 200] [--cells 200] [--whole 40] [--write]: Markdown to stdout, or to
-benchmarks/inference_events.md. Truth: benchmarks/experiments.py. `--cells`: of planted gaps. `--whole`: experiments from
-logs, in which both events have yet to be found. The sections are measured side by side.
+python -m benchmarks.inference_events [--experiments 200] [--cells 200] [--whole 40] [--write]: Markdown to stdout, or
+to benchmarks/inference_events.md. Truth: benchmarks/experiments.py. `--cells`: of planted gaps. `--whole`: experiments
+from logs, in which both events have yet to be found. The sections are measured side by side.
 """
 
 from __future__ import annotations
@@ -238,14 +238,15 @@ def _covers(rows: list[dict[str, Any]], name: str, truth: float) -> str:
 
 def page(n: int, n_cells: int, n_whole: int) -> str:
     """All of it."""
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(max_workers=5) as pool:
         sections = ((partings, n_cells), (coincidence, n), (refused, n), (whole, n_whole), (deferrals, n))
         cells, times, naive, logs, survival = (job.result() for job in [pool.submit(*each) for each in sections])
     return f"""# Inference about event times
 
-Written by `python -m benchmarks.inference_events --experiments {n} --cells {n_cells} --whole {n_whole} --write`; truth in
-`benchmarks/experiments.py`. {n} experiments a row, {n_cells} cells a row of the first table, {n_whole} experiments where
-both events are first found in logs. A share of 5 % has a standard error of {_error(n)}, {_error(n_cells)}, {_error(n_whole)}.
+Written by `python -m benchmarks.inference_events --experiments {n} --cells {n_cells} --whole {n_whole} --write`;
+truth in `benchmarks/experiments.py`. {n} experiments a row, {n_cells} cells a row of the first table, {n_whole}
+experiments where both events are first found in logs.
+A share of 5 % has a standard error of {_error(n)}, {_error(n_cells)} and {_error(n_whole)}.
 
 ## Parting
 

@@ -34,6 +34,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "sharpenings",
         "sharpening_events",
         "partings",
+        "cell_partings",
         "advantage",
         "horizon_losses",
         "thresholds",
@@ -45,6 +46,9 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "law",
         "alignment",
         "deferral",
+        "survival",
+        "interventions",
+        "power",
     ]
     assert written == {f"results/{t}.parquet" for t in tables} | {
         "claims.json",
@@ -57,7 +61,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
 def test_analyze_json_is_one_object(mstudy, save_sweep, tmp_path):
     _, out, _ = mstudy("analyze", save_sweep(), "--out", tmp_path / "out", "--json")
 
-    assert [claim["id"] for claim in json.loads(out)["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7"]
+    assert [claim["id"] for claim in json.loads(out)["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"]
 
 
 def test_a_torn_file_stops_unless_told_otherwise(mstudy, save_sweep, tmp_path):

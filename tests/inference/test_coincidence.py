@@ -1,10 +1,18 @@
 """Truth: every exchange enumerated; statsmodels' TOST; ranks regressed by hand."""
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
 import pytest
-from mstudy.inference.coincidence import Times, equivalence, partial_spearman, shared_part, within_blocks
+from mstudy.inference.coincidence import (
+    Times,
+    equivalence,
+    lag_over_blocks,
+    partial_spearman,
+    shared_part,
+    within_blocks,
+)
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
@@ -15,12 +23,13 @@ def times(rng, n_blocks=2, n_seeds=3, momenta=1, link=0.0):
     cell = block * momenta + np.tile(np.arange(momenta), n_blocks * n_seeds)
     sharpening = rng.normal(size=(n_blocks, n_seeds))[block, seed] + block
     parting = link * sharpening + rng.normal(size=len(block)) + block
-    return Times(parting, sharpening, block, cell, seed, block.astype(float), np.zeros(len(block)))
+    error = np.zeros(len(block))
+    return Times(parting, sharpening, error, error, block, cell, seed, block.astype(float), error)
 
 
 def distance(parting, sharpening, cell):
     lag = parting - sharpening
-    return sum(np.abs(lag[cell == c] - np.median(lag[cell == c])).sum() for c in np.unique(cell))
+    return sum(np.abs(lag[cell == c] - lag[cell == c].mean()).sum() for c in np.unique(cell))
 
 
 @pytest.mark.parametrize("momenta", [1, 2])
@@ -42,7 +51,7 @@ def test_exchanges_within_blocks_against_all_of_them(rng, momenta):
 
 def test_a_lag_of_a_whole_cell_changes_nothing(rng):
     t = times(rng, link=0.7)
-    moved = Times(t.parting + 3 * t.cell, t.sharpening, t.block, t.cell, t.seed, t.log_eta, t.log_b)
+    moved = replace(t, parting=t.parting + 3 * t.cell)
 
     assert within_blocks(t, 500, np.random.default_rng(1)) == pytest.approx(
         within_blocks(moved, 500, np.random.default_rng(1))
@@ -64,7 +73,7 @@ def test_partial_spearman_against_the_formula_for_one_control(rng):
         stats.spearmanr(a, b).statistic for a, b in ((t.parting, t.sharpening), (t.parting, eta), (t.sharpening, eta))
     )
 
-    r, p_value = partial_spearman(Times(t.parting, t.sharpening, t.block, t.cell, t.seed, eta, t.log_b))
+    r, p_value = partial_spearman(replace(t, log_eta=eta))
 
     expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
     assert r == pytest.approx(expected)
@@ -84,3 +93,26 @@ def test_the_shared_part_is_the_slope_with_cell_means_taken_out(rng):
 
 def test_two_blocks_have_no_shared_part(rng):
     assert shared_part(times(rng), 0.05) is None
+
+
+def test_equally_well_dated_blocks_have_students_interval(rng):
+    t = times(rng, n_blocks=5, n_seeds=3)
+    means = [t.lag[t.block == block].mean() for block in range(5)]
+
+    found = lag_over_blocks(t)
+
+    expected = stats.t.interval(0.95, 4, np.mean(means), stats.sem(means))
+    assert found.interval(0.05) == pytest.approx(expected, rel=1e-3)
+    assert found.p_equivalent(0.1) == pytest.approx(equivalence(np.array(means), 0.1), rel=1e-2)
+
+
+def test_a_parting_that_is_hardly_dated_hardly_counts(rng):
+    t = times(rng, n_blocks=4, n_seeds=4, link=1.0)
+    astray, vague = t.parting.copy(), t.parting_error.copy()
+    astray[::4] -= 50
+    vague[::4] = 50
+
+    found = lag_over_blocks(replace(t, parting=astray, parting_error=vague))
+
+    assert found.mean == pytest.approx(lag_over_blocks(t).mean, abs=0.6)
+    assert found.interval(0.05)[1] > found.mean > found.interval(0.05)[0] > -5

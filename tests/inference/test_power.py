@@ -100,7 +100,7 @@ def test_power_of_association_against_the_test_itself(rng):
     rejected = []
     for _ in range(150):
         first, own = rng.normal(size=(2, 20))
-        times = Times(0.6 * first + 0.8 * own, first, cell, cell, seed, zero, zero)
+        times = Times(0.6 * first + 0.8 * own, first, zero, zero, cell, cell, seed, zero, zero)
         rejected.append(within_blocks(times, 99, rng)[1] <= 0.05)
 
     # The test's own statistic, a mean distance, is a little weaker than a covariance under normal times.

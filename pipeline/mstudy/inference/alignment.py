@@ -17,7 +17,6 @@ from mstudy.events.detect import generator_for
 from mstudy.events.parting import APART
 from mstudy.inference import coincidence
 from mstudy.inference.coincidence import Times
-from mstudy.inference.seeds import t_interval
 from mstudy.params import Estimate
 from mstudy.tables import ALIGNMENT, BLOCK, CELL
 
@@ -85,6 +84,8 @@ def times_of(pairs: pl.DataFrame) -> Times:
     keyed = pairs.select(
         _log("step").alias("parting"),
         _log("sharpening_step").alias("sharpening"),
+        _error("").alias("parting_error"),
+        _error("sharpening_").alias("sharpening_error"),
         pl.struct(BLOCK).rank("dense").cast(pl.Int64).alias("block"),
         pl.struct(CELL).rank("dense").cast(pl.Int64).alias("cell"),
         "seed",
@@ -108,19 +109,18 @@ def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, obje
 
     In steps: the same factor at the typical (geometric mean over blocks) step of sharpening.
     """
-    lags = coincidence.block_means(times)
-    found = t_interval(lags, alpha)
+    found = coincidence.lag_over_blocks(times)
     blocks = [times.sharpening[times.block == block].mean() for block in np.unique(times.block)]
     typical = float(np.exp(np.mean(blocks))) if blocks else float("nan")
 
     def in_steps(log_lag: float | None) -> float | None:
         return None if log_lag is None else typical * float(np.expm1(log_lag))
 
-    mean = float(lags.mean()) if len(lags) else None
-    low, high = (found[1], found[2]) if found else (None, None)
+    mean = found.mean if found else None
+    low, high = found.interval(alpha) if found else (None, None)
     return {
         "n_pairs": len(pairs),
-        "n_cells": len(lags),
+        "n_cells": len(blocks),
         "lag_median": pairs["log_lag"].median(),
         "lag_mean": mean,
         "lag_low": low,
@@ -129,15 +129,15 @@ def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, obje
         "lag_steps_mean": in_steps(mean),
         "lag_steps_low": in_steps(low),
         "lag_steps_high": in_steps(high),
-        "reliability_parting": coincidence.reliability(times.parting, _errors(pairs, ""), times.cell),
-        "reliability_sharpening": coincidence.reliability(times.sharpening, _errors(pairs, "sharpening_"), times.cell),
+        "reliability_parting": coincidence.reliability(times.parting, times.parting_error, times),
+        "reliability_sharpening": coincidence.reliability(times.sharpening, times.sharpening_error, times),
     }
 
 
-def _errors(pairs: pl.DataFrame, prefix: str) -> coincidence.Vector:
-    """Standard errors of the log times, from the 95 % intervals."""
+def _error(prefix: str) -> pl.Expr:
+    """Standard error of a log step, from its 95 % interval."""
     width = _log(f"{prefix}step_high") - _log(f"{prefix}step_low")
-    return pairs.select((width / (2 * 1.96)).fill_null(0.0)).to_series().to_numpy()
+    return (width / (2 * 1.96)).fill_null(0.0)
 
 
 def _varied(times: Times) -> int:
@@ -157,8 +157,10 @@ def _permutation(times: Times, estimate: Estimate) -> dict[str, object]:
 
 
 def _equivalence(times: Times, tolerance: float) -> dict[str, object]:
-    lags = coincidence.block_means(times)
-    return {"estimate": float(lags.mean()) if len(lags) else None, "p_value": coincidence.equivalence(lags, tolerance)}
+    found = coincidence.lag_over_blocks(times)
+    if found is None:
+        return {"estimate": float(times.lag.mean()) if len(times.lag) else None, "p_value": None}
+    return {"estimate": found.mean, "p_value": found.p_equivalent(tolerance)}
 
 
 def _shared(times: Times, alpha: float) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Tests of whether two event times of a pair belong together: those that decide, and those that must not.
 
-`CellTimes` holds, per block (one batch size and eta_ef), the log steps of both events. Both times depend on the
+`Times` holds, per block (one batch size and eta_ef), the log steps of both events. Both times depend on the
 learning rate and on the phase of training; a test that pools blocks finds that, whether or not one event has to do
 with the other. Measured: benchmarks/inference_events.md.
 """
@@ -12,19 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from statsmodels.stats.meta_analysis import combine_effects
 
 Vector = NDArray[np.float64]
+_NO_MATTER = 0.1  # errors of a log step below it make no difference
 
 
 @dataclass(frozen=True)
 class Times:
-    """Log steps of every pair. parting, sharpening, log_eta, log_b: (n_pairs,).
+    """Log steps of every pair and the standard errors of both. parting, sharpening, ..._error: (n_pairs,).
 
-    block: (n_pairs,) pairs that share SGD runs; cell: (n_pairs,) those of one momentum too; seed: (n_pairs,).
+    block: (n_pairs,) pairs that share SGD runs; cell: (n_pairs,) those of one momentum too; seed, log_eta, log_b:
+    (n_pairs,).
     """
 
     parting: Vector
     sharpening: Vector
+    parting_error: Vector
+    sharpening_error: Vector
     block: NDArray[np.int64]
     cell: NDArray[np.int64]
     seed: NDArray[np.int64]
@@ -36,9 +41,17 @@ class Times:
         """log(parting / sharpening), (n_pairs,)."""
         return self.parting - self.sharpening
 
+    @property
+    def weight(self) -> Vector:
+        """Of a pair, by how well its parting is dated, (n_pairs,); errors well below 10 % make no difference.
+
+        It stays with the parting when sharpenings are exchanged, so that exchanges remain alike under the null.
+        """
+        return 1 / (self.parting_error**2 + _NO_MATTER**2)
+
 
 def within_blocks(times: Times, n_resamples: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Mean distance of the lag from its cell's median, and p against exchanging sharpenings between a block's seeds.
+    """Mean distance of the lag from its cell's mean, and p against exchanging sharpenings between a block's seeds.
 
     One exchange for all momenta of a block, which share SGD runs. A lag that is the same in a whole cell cancels: how
     large it is, is the other test's question.
@@ -53,22 +66,61 @@ def within_blocks(times: Times, n_resamples: int, rng: np.random.Generator) -> t
         orders = np.argsort(rng.random((n_resamples, len(seeds))), axis=1)
         for cell in np.unique(times.cell[inside]):
             of_cell = times.cell[inside] == cell
-            parting, own = times.parting[inside][of_cell], index[of_cell]
-            observed += float(_spread(parting - sharpening[own]))
-            permuted += _spread(parting - sharpening[orders][:, own])
-    p_value = (1 + int((permuted <= observed + 1e-9).sum())) / (n_resamples + 1)
-    return observed / len(times.parting), p_value
+            parting, weight, own = times.parting[inside][of_cell], times.weight[inside][of_cell], index[of_cell]
+            observed += float(_distance(parting - sharpening[own], weight))
+            permuted += _distance(parting - sharpening[orders][:, own], weight)
+    p_value = (1 + int((permuted <= observed * (1 + 1e-9) + 1e-9).sum())) / (n_resamples + 1)
+    return observed / float(times.weight.sum()), p_value
 
 
-def _spread(lags: Vector) -> Vector:
-    """Sum of distances from the median along the last axis."""
-    spread: Vector = np.abs(lags - np.median(lags, axis=-1, keepdims=True)).sum(axis=-1)
-    return spread
+def _distance(lags: Vector, weight: Vector) -> Vector:
+    """Weighted sum of distances from the weighted mean along the last axis."""
+    centre = (lags @ weight)[..., None] / weight.sum()
+    return np.asarray(np.abs(lags - centre) @ weight)
 
 
-def block_means(times: Times) -> Vector:
-    """Mean lag of each block, (n_blocks,)."""
-    return np.array([times.lag[times.block == block].mean() for block in np.unique(times.block)])
+@dataclass(frozen=True)
+class Lag:
+    """Mean log lag over blocks, its standard error and n_blocks - 1 degrees of freedom."""
+
+    mean: float
+    error: float
+    freedom: int
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Student's interval."""
+        half = float(stats.t.ppf(1 - alpha / 2, self.freedom)) * self.error
+        return self.mean - half, self.mean + half
+
+    def p_equivalent(self, tolerance: float) -> float:
+        """Two one-sided tests (Schuirmann 1987) that it is between log(1 - tolerance) and log(1 + tolerance)."""
+        below = stats.t.sf((np.log1p(tolerance) - self.mean) / self.error, self.freedom)
+        above = stats.t.sf((self.mean - np.log1p(-tolerance)) / self.error, self.freedom)
+        return float(max(below, above))
+
+
+def lag_over_blocks(times: Times) -> Lag | None:
+    """Random effects over blocks (Paule & Mandel) with Hartung & Knapp's variance; None with fewer than two blocks.
+
+    With blocks that are equally well dated it is the mean with Student's standard error.
+    """
+    means, variances = block_lags(times)
+    if len(means) < 2 or means.std() == 0:
+        return None
+    found = combine_effects(means, variances, method_re="iterated", use_t=True)
+    return Lag(float(found.mean_effect_re), float(found.sd_eff_w_re_hksj), len(means) - 1)
+
+
+def block_lags(times: Times) -> tuple[Vector, Vector]:
+    """Weighted mean lag of each block and the variance that the errors of its times leave it, (n_blocks,) each."""
+    means, variances = [], []
+    for block in np.unique(times.block):
+        inside = times.block == block
+        share = times.weight[inside] / times.weight[inside].sum()
+        errors = times.parting_error[inside] ** 2 + times.sharpening_error[inside] ** 2
+        means.append(float(share @ times.lag[inside]))
+        variances.append(float(share**2 @ errors) + 1e-8)
+    return np.array(means), np.array(variances)
 
 
 def equivalence(lags: Vector, tolerance: float) -> float | None:
@@ -87,9 +139,10 @@ def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None
     Least squares on deviations from cell means; interval by the jackknife over blocks, t with K - 1. An error in the
     sharpenings lowers it by their reliability. None with fewer than three blocks that vary.
     """
-    x, y = (centred(values, times.cell) for values in (times.sharpening, times.parting))
+    x, y = (centred(values, times.cell, times.weight) for values in (times.sharpening, times.parting))
     blocks = [times.block == block for block in np.unique(times.block)]
-    sums = np.array([(x[b] @ y[b], x[b] @ x[b]) for b in blocks]).reshape(-1, 2)
+    weighted = x * times.weight
+    sums = np.array([(weighted[b] @ y[b], weighted[b] @ x[b]) for b in blocks]).reshape(-1, 2)
     sums = sums[sums[:, 1] > 1e-12]
     if len(sums) < 3:
         return None
@@ -101,21 +154,27 @@ def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None
     return float(slope), float(slope - half), float(slope + half)
 
 
-def reliability(values: Vector, errors: Vector, cell: NDArray[np.int64]) -> float | None:
-    """Share of the variance within cells that is not the events' own error of estimate; None without any variance."""
-    varied = [c for c in np.unique(cell) if (cell == c).sum() > 1]
-    if not varied:
+def reliability(values: Vector, errors: Vector, times: Times) -> float | None:
+    """Share of the variance within cells that is not the events' own error of estimate; None without any variance.
+
+    Weighted as the test is: pairs whose parting is hardly dated are no reason to doubt the others.
+    """
+    cells, counts = np.unique(times.cell, return_counts=True)
+    inside = np.isin(times.cell, cells[counts > 1])
+    if not inside.any():
         return None
-    variance = float(np.mean([values[cell == c].var(ddof=1) for c in varied]))
-    noise = float(np.mean([np.mean(errors[cell == c] ** 2) for c in varied]))
+    size = counts[np.searchsorted(cells, times.cell)]
+    deviation = centred(values, times.cell, times.weight) ** 2 * size / np.maximum(size - 1, 1)
+    variance, noise = (float(np.average(v[inside], weights=times.weight[inside])) for v in (deviation, errors**2))
     return None if variance == 0 else max(0.0, 1 - noise / variance)
 
 
-def centred(values: Vector, cell: NDArray[np.int64]) -> Vector:
-    """Deviations from the means of cells, (n_pairs,)."""
+def centred(values: Vector, cell: NDArray[np.int64], weight: Vector) -> Vector:
+    """Deviations from the weighted means of cells, (n_pairs,)."""
     left = values.copy()
     for each in np.unique(cell):
-        left[cell == each] -= values[cell == each].mean()
+        inside = cell == each
+        left[inside] -= np.average(values[inside], weights=weight[inside])
     return left
 
 

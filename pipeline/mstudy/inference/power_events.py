@@ -52,7 +52,7 @@ def coincidence_power(
     if observed > 0:
         needed_seeds = _first(lambda n: power(observed, n, len(blocks)) >= target)
         needed_blocks = _first(lambda k: power(observed, seeds, k) >= target)
-    lag_blocks = _blocks_for_equivalence(coincidence.block_means(times), estimate, target)
+    lag_blocks = _blocks_for_equivalence(coincidence.block_lags(times)[0], estimate, target)
     return {
         "n_seeds": seeds,
         "n_units": len(blocks),
@@ -81,9 +81,10 @@ def _seeds_per_cell(times: Times) -> int:
 
 
 def _correlation_within(times: Times) -> float:
-    x, y = (coincidence.centred(values, times.cell) for values in (times.sharpening, times.parting))
-    norms = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return float(x @ y) / norms if norms > 0 else 0.0
+    x, y = (coincidence.centred(values, times.cell, times.weight) for values in (times.sharpening, times.parting))
+    w = times.weight
+    norms = float(np.sqrt((w @ x**2) * (w @ y**2)))
+    return float((w * x) @ y) / norms if norms > 0 else 0.0
 
 
 def association_power(rho: float, n_seeds: int, n_blocks: int, alpha: float, rng: np.random.Generator) -> float:
