@@ -99,6 +99,14 @@ class Verdict:
     place: Rise | None = None
 
 
+def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Verdict]:
+    """What find_sharpening decides on every proposed change of a coarse series, (n_blocks,), in order of time.
+
+    With the same generator the verdicts are those of find_sharpening; their times are in blocks.
+    """
+    return _judge(y, detect, rng)[0]
+
+
 def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float]:
     """Every proposed rise, and the p-value of the largest rise anywhere in units of the noise before it.
 
