@@ -19,32 +19,69 @@ from scipy.signal import lfilter
 from mstudy.events.jumps import beyond_doubt
 from mstudy.events.series import Series, local_scale
 
-_ORDER = 2  # of the autoregression
+_ORDER = 4  # of the autoregression: filters against period 2 leave more than two lags
 _SPLINE = 8  # degrees of freedom of the trend
 _BESIDE = 4  # points on either side of a jump
 _MAX_INFLATION = 3.0  # of the noise, for what the fit took from it
 _BURN_IN = 100
+_CALIBRATION = 99  # series simulated to see what the fit takes from the noise
 
 
 @dataclass(frozen=True)
 class Null:
-    """series: (n_resamples, n), this run's trend and noise, no jumps. scale: (n,), the noise near each point."""
+    """A run without its jumps. trend, scale: (n,), the fitted trend, and the noise near each point in log curvature.
 
-    series: Series
+    design: (n, n_columns), orthonormal columns of the trend. jumped: whether jumps were taken out. innovations:
+    resampled. coefficients: of the autoregression. inflation: of the noise, for what the fit took from it.
+    """
+
+    trend: Series
     scale: Series
+    design: Series
+    jumped: bool
+    innovations: Series
+    coefficients: Series
+    inflation: float
+
+    def draw(self, n_resamples: int, rng: np.random.Generator) -> tuple[Series, Series]:
+        """Series with this trend and new noise, and the noise near each point as it would be estimated of them.
+
+        Both (n_resamples, n). The noise is what the trend's fit would leave of it: given the fitted trend, the run
+        differs from it by that much, and noise in full would count twice the part that the trend has followed.
+        """
+        noise = _simulate(self.innovations, self.coefficients, n_resamples, len(self.scale), rng)
+        noise *= self.scale * self.inflation
+        noise -= (noise @ self.design) @ self.design.T
+        scale = np.broadcast_to(self.scale, noise.shape) if self.jumped else local_scale(noise)
+        return self.trend + noise, scale
 
 
 def largest_rise(y: Series, scale: Series, width: int, gaps: tuple[int, ...]) -> Series:
     """Largest rise anywhere over any of the gaps, in units of the noise before it; y: (..., n), returns (...,)."""
-    medians = window_medians(y, width)
-    unit = noise_before(scale, width)
-    largest: Series = np.max([(rises(medians, width, gap) / unit[: -gap or None]).max(axis=-1) for gap in gaps], axis=0)
-    return largest
+    return np.max([values.max(axis=-1) for values in noise_units(y, scale, width, gaps).values()], axis=0)
+
+
+def noise_units(y: Series, scale: Series, width: int, gaps: tuple[int, ...]) -> dict[int, Series]:
+    """By gap, the rises of the means of `width` points, in units of the noise before; entries as in `rises`."""
+    means, weight = window_means(y, width), 1 / noise_before(scale, width)
+    by_gap = {}
+    for gap in gaps:
+        by_gap[gap] = rises(means, width, gap)
+        by_gap[gap] *= weight[..., : -gap or None]
+    return by_gap
 
 
 def noise_before(scale: Series, width: int) -> Series:
-    """The scale in the middle of the window before each boundary: (n,) to (n - 2 width + 1,)."""
-    return scale[width // 2 : width // 2 + len(scale) - 2 * width + 1]
+    """The scale in the middle of the window before each boundary: (..., n) to (..., n - 2 width + 1)."""
+    return scale[..., width // 2 : width // 2 + scale.shape[-1] - 2 * width + 1]
+
+
+def window_means(y: Series, width: int) -> Series:
+    """Mean of the `width` values from each index on: (..., n) to (..., n - width + 1)."""
+    sums = np.zeros((*y.shape[:-1], y.shape[-1] + 1))
+    np.cumsum(y, axis=-1, out=sums[..., 1:])
+    means: Series = (sums[..., width:] - sums[..., :-width]) / width
+    return means
 
 
 def window_medians(y: Series, width: int) -> Series:
@@ -59,25 +96,25 @@ def rises(medians: Series, width: int, gap: int) -> Series:
     return medians[..., width + gap :] - medians[..., : medians.shape[-1] - width - gap]
 
 
-def simulate_null(y: Series, spans: Sequence[tuple[int, int]], n_resamples: int, rng: np.random.Generator) -> Null:
-    """Series without the jumps.
+def fit_null(y: Series, spans: Sequence[tuple[int, int]], rng: np.random.Generator) -> Null:
+    """Trend and noise of a run, its jumps taken out.
 
     y: (n,). spans: about where (start, end) each jump is; time and height are fitted together with the trend.
     """
     spline = _spline(len(y))
     jumps = beyond_doubt(y, spline, spans)
     columns = np.vstack([spline, jumps])
-    design = np.linalg.qr(columns.T)[0].T
-    residual = y - design.T @ (design @ y)
+    design = np.linalg.qr(columns.T)[0]
+    residual = y - design @ (design.T @ y)
     # Where a jump is, its shape is known but roughly: what the fit leaves there is not noise.
     beside = _beside(jumps)
     limit = 2 * _robust_sd(residual[~beside])
     clean = np.where(beside, y - residual + np.clip(residual, -limit, limit), y)
-    residual = clean - design.T @ (design @ clean)
+    residual = clean - design @ (design.T @ clean)
     trend = np.linalg.lstsq(columns.T, clean, rcond=None)[0][: len(spline)] @ spline
     scale = local_scale(residual)
-    noise = _resample(residual / scale, design, len(jumps) > 0, n_resamples, rng)
-    return Null(trend + scale * noise, scale)
+    noise = _fit_noise(residual / scale, design, len(jumps) > 0, rng)
+    return Null(trend, scale, design[:, : len(spline)], len(jumps) > 0, *noise)
 
 
 def _beside(jumps: Series) -> NDArray[np.bool_]:
@@ -100,26 +137,30 @@ def _spline(n: int) -> Series:
     return basis
 
 
-def _resample(z: Series, design: Series, jumped: bool, n_resamples: int, rng: np.random.Generator) -> Series:
-    """Autoregressions (n_resamples, n) that look like z after what was done to z: trend, and jumps, taken out."""
+def _fit_noise(z: Series, design: Series, jumped: bool, rng: np.random.Generator) -> tuple[Series, Series, float]:
+    """Innovations, coefficients and inflation of autoregressions that look like z after what was done to z."""
     raw = _autoregression(z[None])[0]
-    left = _left_by(design, _simulate(z, raw, n_resamples, rng), jumped)
+    left = _left_by(design, _simulate(_innovations(z, raw), raw, _CALIBRATION, len(z), rng), jumped)
     coefficients = _stationary(2 * raw - np.median(_autoregression(left), axis=0))
-    draws = _simulate(z, coefficients, n_resamples, rng)
-    left = _left_by(design, draws, jumped)
-    result: Series = draws * min(float(np.sqrt(np.mean(z**2) / np.mean(left**2))), _MAX_INFLATION)
-    return result
+    innovations = _innovations(z, coefficients)
+    left = _left_by(design, _simulate(innovations, coefficients, _CALIBRATION, len(z), rng), jumped)
+    inflation = min(float(np.sqrt(np.mean(z**2) / np.mean(left**2))), _MAX_INFLATION)
+    return innovations, coefficients, inflation
 
 
 def _left_by(design: Series, draws: Series, jumped: bool) -> Series:
     """What the design, and where `jumped` a step at the draw's own largest change, leave of each draw."""
-    left: Series = draws - (draws @ design.T) @ design
-    if not jumped:
-        return left
-    width = max(8, draws.shape[1] // 50)
-    place = np.abs(rises(window_medians(draws, width), width, 0)).argmax(axis=1) + width
-    step = (np.arange(draws.shape[1]) >= place[:, None]).astype(np.float64)
-    step -= (step @ design.T) @ design
+    left: Series = draws - (draws @ design) @ design.T
+    return _without_step(left, design) if jumped else left
+
+
+def _without_step(left: Series, design: Series) -> Series:
+    """Residuals of the design, (m, n), without a step, fitted beside the design, at each one's largest change."""
+    n = left.shape[1]
+    width = max(8, n // 50)
+    place = np.abs(rises(window_means(left, width), width, 0)).argmax(axis=1) + width
+    step = (np.arange(n) >= place[:, None]).astype(np.float64)
+    step -= (step @ design) @ design.T
     height = (step * left).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1e-12)
     without: Series = left - height[:, None] * step
     return without
@@ -129,9 +170,9 @@ def _autoregression(z: Series) -> Series:
     """Yule-Walker coefficients, (m, n) to (m, _ORDER)."""
     n = z.shape[-1]
     cov = np.stack([(z[:, k:] * z[:, : n - k]).sum(axis=-1) for k in range(_ORDER + 1)], axis=-1)
-    r1, r2 = cov[:, 1] / cov[:, 0], cov[:, 2] / cov[:, 0]
-    spread = np.maximum(1 - r1**2, 1e-9)
-    coefficients: Series = np.stack([r1 * (1 - r2) / spread, (r2 - r1**2) / spread], axis=-1)
+    cov[:, 0] *= 1 + 1e-9  # else a noiseless series has no solution
+    lag = np.abs(np.subtract.outer(np.arange(_ORDER), np.arange(_ORDER)))
+    coefficients: Series = np.linalg.solve(cov[:, lag], cov[:, 1:, None])[..., 0]
     return coefficients
 
 
@@ -144,9 +185,12 @@ def _stationary(coefficients: Series) -> Series:
     return result
 
 
-def _simulate(z: Series, coefficients: Series, n_resamples: int, rng: np.random.Generator) -> Series:
-    innovations = lfilter(np.concatenate([[1.0], -coefficients]), [1.0], z)[_ORDER:]
-    innovations = innovations - innovations.mean()
-    drawn = innovations[rng.integers(0, len(innovations), size=(n_resamples, len(z) + _BURN_IN))]
+def _innovations(z: Series, coefficients: Series) -> Series:
+    innovations: Series = lfilter(np.concatenate([[1.0], -coefficients]), [1.0], z)[_ORDER:]
+    return innovations - innovations.mean()
+
+
+def _simulate(innovations: Series, coefficients: Series, n_resamples: int, n: int, rng: np.random.Generator) -> Series:
+    drawn = innovations[rng.integers(0, len(innovations), size=(n_resamples, n + _BURN_IN))]
     result: Series = lfilter([1.0], np.concatenate([[1.0], -coefficients]), drawn, axis=-1)[:, _BURN_IN:]
     return result

@@ -38,10 +38,15 @@ def block_bootstrap(residual: Series, n_resamples: int, rng: np.random.Generator
 
 
 def local_scale(residual: Series) -> Series:
-    """Scale near each point, (n,): geometric mean of the mean |residual| over a sixth of the run and over all."""
-    width = max(17, len(residual) // 6)
-    size = np.abs(residual)
-    sums, counts = (np.convolve(values, np.ones(width), mode="same") for values in (size, np.ones_like(size)))
-    floor = max(float(size.mean()), 1e-12)
-    scale: Series = np.sqrt(np.maximum(sums / counts, 1e-6 * floor) * floor)
+    """Scale near each point, (..., n): geometric mean of the mean |residual| over a sixth of the run and over all."""
+    n = residual.shape[-1]
+    width = min(max(17, n // 6), n)
+    sums = np.zeros((*residual.shape[:-1], n + 1))
+    np.cumsum(np.abs(residual), axis=-1, out=sums[..., 1:])
+    first = np.arange(n) - width // 2
+    last = np.minimum(first + width, n)
+    first = np.maximum(first, 0)
+    overall = np.maximum(sums[..., -1:] / n, 1e-12)
+    near = (sums[..., last] - sums[..., first]) / (last - first)
+    scale: Series = np.sqrt(np.maximum(near, 1e-6 * overall) * overall)
     return scale

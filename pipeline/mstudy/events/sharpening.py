@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.events.coarse import Coarse, Usable, coarsen, usable_points
-from mstudy.events.null import largest_rise, noise_before, simulate_null, window_medians
+from mstudy.events.null import Null, fit_null, largest_rise, noise_units, window_medians
 from mstudy.events.propose import Change, gaps_for, longest_rise, propose, window_width
 from mstudy.events.ramp import LONGEST, Rise, locate
 from mstudy.events.series import Series
@@ -25,6 +25,8 @@ SMALL, PASSING, LIKE_NOISE, SLOW = "small", "passing", "like_noise", "slow"
 _SLACK = 8  # blocks by which a proposed time may be wrong
 _MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution
 _LEVEL = 0.95  # of the interval
+_ENOUGH = 10  # larger rises under the null: a p-value that is not small is known well enough
+_BATCH = 40  # series under the null at once
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,13 @@ def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Ve
     changes = propose(y)
     width, gaps, threshold = window_width(len(y)), gaps_for(len(y)), math.log(detect.jump_factor)
     large = [(c.start, c.end) for c in changes if abs(c.rise) >= threshold]
-    null = simulate_null(y, large, detect.resamples, rng)
-    reference = largest_rise(null.series, null.scale, width, gaps)
-    unit = noise_before(null.scale, width)
+    null = fit_null(y, large, rng)
+    heights = noise_units(y, null.scale, width, gaps)
+    largest = max(float(values.max()) for values in heights.values())
+    reference = _sample(null, largest, width, gaps, detect.resamples, rng)
     verdicts = []
     for change in changes:
-        p_value = _p_value(reference, change.rise / unit[change.start - width])
+        p_value = _p_value(reference, _height(heights, change, width))
         place = None
         if change.rise < threshold:
             reason: str | None = SMALL
@@ -133,7 +136,7 @@ def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Ve
             place = locate(index, y, *_span(change), _SLACK, _bounds(change, changes, len(y)), 0.99)
             reason = None if _is_abrupt(place, len(y)) else SLOW
         verdicts.append(Verdict(change, p_value, reason, place))
-    return verdicts, _p_value(reference, float(largest_rise(y, null.scale, width, gaps)))
+    return verdicts, _p_value(reference, largest)
 
 
 def _is_abrupt(place: Rise, n: int) -> bool:
@@ -141,8 +144,40 @@ def _is_abrupt(place: Rise, n: int) -> bool:
     return place.end - place.onset <= longest_rise(n) and place.spread <= window_width(n)
 
 
-def _p_value(reference: Series, rise: float) -> float:
-    return float((1 + (reference >= rise).sum()) / (len(reference) + 1))
+@dataclass(frozen=True)
+class _Reference:
+    """Largest rises under the null. complete: as many as asked for; else the last one is the _ENOUGH-th beyond."""
+
+    rises: Series
+    complete: bool
+
+
+def _sample(
+    null: Null, largest: float, width: int, gaps: tuple[int, ...], n_resamples: int, rng: np.random.Generator
+) -> _Reference:
+    """Largest rises of series under the null, until _ENOUGH are beyond the run's own (Besag & Clifford 1991)."""
+    drawn = np.empty(0)
+    while len(drawn) < n_resamples:
+        series, scale = null.draw(min(_BATCH, n_resamples - len(drawn)), rng)
+        drawn = np.concatenate([drawn, largest_rise(series, scale, width, gaps)])
+        beyond = np.flatnonzero(drawn >= largest)
+        if len(beyond) >= _ENOUGH:
+            return _Reference(drawn[: beyond[_ENOUGH - 1] + 1], False)
+    return _Reference(drawn, True)
+
+
+def _p_value(reference: _Reference, rise: float) -> float:
+    beyond = int((reference.rises >= rise).sum())
+    return (1 + beyond) / (len(reference.rises) + 1) if reference.complete else beyond / len(reference.rises)
+
+
+def _height(heights: dict[int, Series], change: Change, width: int) -> float:
+    """The largest rise about a change, in units of the noise before it."""
+    near = max(2, width // 2)
+    first = change.start - width - near
+    return max(
+        float(values[max(first, 0) : first + 2 * near + 1].max(initial=-math.inf)) for values in heights.values()
+    )
 
 
 def _lasts(y: Series, change: Change, share: float) -> bool:
