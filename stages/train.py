@@ -6,7 +6,8 @@ from pathlib import Path
 from mstudy.errors import exit_with_sentence
 from mstudy.params import load
 from mstudy.runlog.store import DEFAULT_STORE, Store
-from mstudy.training.sweep import available_cores, train_study
+from mstudy.training.sweep import train_study
+from mstudy.workers import available_cores
 
 
 def main(name: str) -> None:

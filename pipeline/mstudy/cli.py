@@ -68,7 +68,8 @@ def train_cli(
     """
     from mstudy.params import load
     from mstudy.runlog.store import Store
-    from mstudy.training.sweep import available_cores, train_study
+    from mstudy.training.sweep import train_study
+    from mstudy.workers import available_cores
 
     runs, wanted = out or Path("runs") / study, load(params).study(study)
     try:
@@ -104,7 +105,8 @@ def plan_cli(
     from mstudy.params import load
     from mstudy.runlog.store import Store
     from mstudy.training.estimate import estimate_study
-    from mstudy.training.sweep import available_cores, torch_device
+    from mstudy.training.sweep import torch_device
+    from mstudy.workers import available_cores
 
     assert study is not None  # checked above
     wanted = load(params).study(study)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from mstudy.events.series import Series
 from mstudy.events.sharpening import Event, Sharpening, find_sharpening
-from mstudy.events.stability import find_stability, stability_line
+from mstudy.events.stability import Stability, find_stability, stability_line
 from mstudy.params import Detect
 from mstudy.tables import SHARPENING_EVENTS, SHARPENINGS
 
@@ -23,20 +25,28 @@ class Detected:
     events: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class _Log:
+    """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability."""
+
+    run_id: str
+    steps: NDArray[np.int64]
+    curvature: Series
+    loss: Series
+    line: float
+
+
 def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect) -> Detected:
-    """Look for abrupt sharpening in each run. points: one row a logged step, in order within a run."""
+    """Look for abrupt sharpening in each run. points: one row a logged step, in order within a run.
+
+    Each run has a generator of its own: what else is analysed beside it changes no number.
+    """
+    judged = (_judge(log, detect) for log in _logs(runs, points, detect.quantity))
     rows, events = [], []
-    logs = points.partition_by("run_id", as_dict=True)
-    for run in runs.iter_rows(named=True):
-        log = logs[(run["run_id"],)]
-        curvature = log[detect.quantity].fill_null(float("nan")).to_numpy()
-        steps, loss = log["step"].to_numpy(), log["loss"].to_numpy()
-        found = find_sharpening(steps, curvature, loss, detect, generator_for(run["run_id"], detect.seed))
-        line = stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
-        stable = find_stability(steps, curvature, loss, line, detect)
+    for run_id, (found, stable) in zip(runs["run_id"], judged, strict=True):
         rows.append(
             {
-                "run_id": run["run_id"],
+                "run_id": run_id,
                 "status": found.status,
                 "n_points": found.n_points,
                 "n_events": len(found.events),
@@ -48,8 +58,25 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
                 "stability_agrees": _agree(found, stable.step, detect.agreement),
             }
         )
-        events += [_event_row(run["run_id"], index, event) for index, event in enumerate(found.events)]
+        events += [_event_row(run_id, index, event) for index, event in enumerate(found.events)]
     return Detected(SHARPENINGS.frame(rows), SHARPENING_EVENTS.frame(events))
+
+
+def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]:
+    by_run = points.partition_by("run_id", as_dict=True)
+    logs = []
+    for run in runs.iter_rows(named=True):
+        log = by_run[(run["run_id"],)]
+        curvature = log[quantity].fill_null(float("nan")).to_numpy()
+        line = stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
+        logs.append(_Log(run["run_id"], log["step"].to_numpy(), curvature, log["loss"].to_numpy(), line))
+    return logs
+
+
+def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability]:
+    rng = generator_for(log.run_id, detect.seed)
+    found = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
+    return found, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
 
 
 def _event_row(run_id: str, index: int, event: Event) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mstudy.events.series import Series, local_scale
 _ORDER = 4  # of the autoregression: filters against period 2 leave more than two lags
 _SPLINE = 8  # degrees of freedom of the trend
 _BESIDE = 4  # points on either side of a jump
+_LEVEL = 8  # points that the level on a side of a jump is measured over, at most
 _MAX_INFLATION = 3.0  # of the noise, for what the fit took from it
 _BURN_IN = 100
 _CALIBRATION = 99  # series simulated to see what the fit takes from the noise
@@ -53,20 +54,22 @@ class Null:
         noise *= self.scale * self.inflation
         noise -= (noise @ self.design) @ self.design.T
         scale = np.broadcast_to(self.scale, noise.shape) if self.jumped else local_scale(noise)
-        return self.trend + noise, scale
+        noise += self.trend
+        return noise, scale
 
 
 def largest_rise(y: Series, scale: Series, width: int, gaps: tuple[int, ...]) -> Series:
     """Largest rise anywhere over any of the gaps, in units of the noise before it; y: (..., n), returns (...,)."""
-    return np.max([values.max(axis=-1) for values in noise_units(y, scale, width, gaps).values()], axis=0)
+    largest: Series = np.max([v.max(axis=-1) for v in noise_units(y, scale, width, gaps).values()], axis=0)
+    return largest
 
 
 def noise_units(y: Series, scale: Series, width: int, gaps: tuple[int, ...]) -> dict[int, Series]:
-    """By gap, the rises of the means of `width` points, in units of the noise before; entries as in `rises`."""
-    means, weight = window_means(y, width), 1 / noise_before(scale, width)
+    """By gap, the rises of the medians of `width` points, in units of the noise before; entries as in `rises`."""
+    levels, weight = window_medians(y, width), 1 / noise_before(scale, width)
     by_gap = {}
     for gap in gaps:
-        by_gap[gap] = rises(means, width, gap)
+        by_gap[gap] = rises(levels, width, gap)
         by_gap[gap] *= weight[..., : -gap or None]
     return by_gap
 
@@ -111,10 +114,40 @@ def fit_null(y: Series, spans: Sequence[tuple[int, int]], rng: np.random.Generat
     limit = 2 * _robust_sd(residual[~beside])
     clean = np.where(beside, y - residual + np.clip(residual, -limit, limit), y)
     residual = clean - design @ (design.T @ clean)
-    trend = np.linalg.lstsq(columns.T, clean, rcond=None)[0][: len(spline)] @ spline
+    trend = _projection(spline, clean - _heights(clean, columns, jumps) @ jumps)
     scale = local_scale(residual)
     noise = _fit_noise(residual / scale, design, len(jumps) > 0, rng)
     return Null(trend, scale, design[:, : len(spline)], len(jumps) > 0, *noise)
+
+
+def _projection(columns: Series, y: Series) -> Series:
+    basis = np.linalg.qr(columns.T)[0]
+    projection: Series = basis @ (basis.T @ y)
+    return projection
+
+
+def _heights(y: Series, columns: Series, jumps: Series) -> Series:
+    """Of each jump, (n_jumps,), as fitted beside the trend, but no larger than seen there, nor of the other sign.
+
+    A flexible trend may take the jump itself, and more, if a jump the other way makes up for it.
+    """
+    fitted = np.linalg.lstsq(columns.T, y, rcond=None)[0][len(columns) - len(jumps) :]
+    seen = _seen_heights(y, jumps)
+    heights: Series = np.clip(fitted, np.minimum(seen, 0), np.maximum(seen, 0))
+    return heights
+
+
+def _seen_heights(y: Series, jumps: Series) -> Series:
+    """Median of up to 8 points after each jump less that before it, not beyond the next jump; (n_jumps,)."""
+    moving = np.diff(jumps, axis=1) > 0
+    starts = [int(row.argmax()) + 1 for row in moving]  # the first point off the old level
+    ends = [len(row) - int(row[::-1].argmax()) for row in moving]  # the first on the new one
+    heights = []
+    for start, end in zip(starts, ends, strict=True):
+        first = max([0, start - _LEVEL, *(e for e in ends if e < start)])
+        last = min([end + _LEVEL, *(s for s in starts if s > end)])
+        heights.append(np.median(y[end:last]) - np.median(y[first:start]))
+    return np.array(heights)
 
 
 def _beside(jumps: Series) -> NDArray[np.bool_]:
@@ -187,7 +220,8 @@ def _stationary(coefficients: Series) -> Series:
 
 def _innovations(z: Series, coefficients: Series) -> Series:
     innovations: Series = lfilter(np.concatenate([[1.0], -coefficients]), [1.0], z)[_ORDER:]
-    return innovations - innovations.mean()
+    innovations -= innovations.mean()
+    return innovations
 
 
 def _simulate(innovations: Series, coefficients: Series, n_resamples: int, n: int, rng: np.random.Generator) -> Series:

@@ -27,8 +27,8 @@ class Change:
 
 
 def window_width(n: int) -> int:
-    """Points that a level is measured over: 2 % of the series, at least 8."""
-    return max(8, n // 50)
+    """Points that a level is measured over: 2 % of the series, at least 8, but 6 where 8 were over 5 % of it."""
+    return max(6, n // 50, min(8, n // 20))
 
 
 def gaps_for(n: int) -> tuple[int, ...]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.events.coarse import Coarse, Usable, coarsen, usable_points
-from mstudy.events.null import Null, fit_null, largest_rise, noise_units, window_medians
+from mstudy.events.null import window_medians
 from mstudy.events.propose import Change, gaps_for, longest_rise, propose, window_width
 from mstudy.events.ramp import LONGEST, Rise, locate
 from mstudy.events.series import Series
+from mstudy.events.significance import weigh
 from mstudy.params import Detect
 
 DETECTED, NONE, TOO_SHORT, NO_CURVATURE = "detected", "none", "too_short", "no_curvature"
@@ -25,8 +26,6 @@ SMALL, PASSING, LIKE_NOISE, SLOW = "small", "passing", "like_noise", "slow"
 _SLACK = 8  # blocks by which a proposed time may be wrong
 _MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution
 _LEVEL = 0.95  # of the interval
-_ENOUGH = 10  # larger rises under the null: a p-value that is not small is known well enough
-_BATCH = 40  # series under the null at once
 
 
 @dataclass(frozen=True)
@@ -110,82 +109,69 @@ def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Ver
 
 
 def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float]:
-    """Every proposed rise, and the p-value of the largest rise anywhere in units of the noise before it.
-
-    p-value: P(largest rise anywhere under the null >= this rise); the run as a whole is one test.
-    """
+    """Every proposed rise, and the p-value of the largest rise anywhere."""
     changes = propose(y)
-    width, gaps, threshold = window_width(len(y)), gaps_for(len(y)), math.log(detect.jump_factor)
-    large = [(c.start, c.end) for c in changes if abs(c.rise) >= threshold]
-    null = fit_null(y, large, rng)
-    heights = noise_units(y, null.scale, width, gaps)
-    largest = max(float(values.max()) for values in heights.values())
-    reference = _sample(null, largest, width, gaps, detect.resamples, rng)
+    n, threshold = len(y), math.log(detect.jump_factor)
+    jumps = [_span(c) for c in changes if abs(c.rise) >= threshold]
+    tested = window_width(n), gaps_for(n), detect.resamples, rng
+    whole = weigh(y, jumps, *tested)
+    falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
+    # Each rise that is taken back may be significant on the run up to there as well: so many more chances.
+    looks = 1 + sum(fall < n and change.rise >= threshold for change, fall in zip(changes, falls, strict=True))
     verdicts = []
-    for change in changes:
-        p_value = _p_value(reference, _height(heights, change, width))
-        place = None
+    for change, fall in zip(changes, falls, strict=True):
+        p_value, place, reason = whole.of(change), None, None
         if change.rise < threshold:
-            reason: str | None = SMALL
-        elif not _lasts(y, change, detect.lasting_share):
+            reason = SMALL
+        elif not _lasts(y, change, detect.lasting_share, fall):
             reason = PASSING
-        elif p_value > detect.alpha:
-            reason = LIKE_NOISE
         else:
-            index = np.arange(len(y), dtype=np.float64)
-            place = locate(index, y, *_span(change), _SLACK, _bounds(change, changes, len(y)), 0.99)
-            reason = None if _is_abrupt(place, len(y)) else SLOW
+            if p_value > detect.alpha and fall < n:
+                stop = max(fall, detect.min_points)
+                until = weigh(y[:stop], [span for span in jumps if span[1] < stop], *tested).of(change)
+                p_value = min(p_value, looks * until)
+            if p_value > detect.alpha:
+                reason = LIKE_NOISE
+            else:
+                bounds = _bounds(change, changes, n)
+                place = locate(np.arange(n, dtype=np.float64), y, *_span(change), _SLACK, bounds, 0.99)
+                reason = _refusal(y, place, detect.jump_factor)
         verdicts.append(Verdict(change, p_value, reason, place))
-    return verdicts, _p_value(reference, largest)
+    return verdicts, whole.of_largest()
 
 
-def _is_abrupt(place: Rise, n: int) -> bool:
-    """Whether the rise is short, and its middle can be told: a drift has no place."""
-    return place.end - place.onset <= longest_rise(n) and place.spread <= window_width(n)
+def _next_fall(change: Change, changes: list[Change], share: float, n: int) -> int:
+    """Where the next fall begins that takes back more of the rise than may be lost, as in a catapult; else n."""
+    falls = [c.start for c in changes if c.start >= change.end and c.rise < -(1 - share) * change.rise]
+    return min(falls, default=n)
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """Largest rises under the null. complete: as many as asked for; else the last one is the _ENOUGH-th beyond."""
+def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
+    """Whether the level stays above the stated share of the rise for three widths from the start of the change.
 
-    rises: Series
-    complete: bool
-
-
-def _sample(
-    null: Null, largest: float, width: int, gaps: tuple[int, ...], n_resamples: int, rng: np.random.Generator
-) -> _Reference:
-    """Largest rises of series under the null, until _ENOUGH are beyond the run's own (Besag & Clifford 1991)."""
-    drawn = np.empty(0)
-    while len(drawn) < n_resamples:
-        series, scale = null.draw(min(_BATCH, n_resamples - len(drawn)), rng)
-        drawn = np.concatenate([drawn, largest_rise(series, scale, width, gaps)])
-        beyond = np.flatnonzero(drawn >= largest)
-        if len(beyond) >= _ENOUGH:
-            return _Reference(drawn[: beyond[_ENOUGH - 1] + 1], False)
-    return _Reference(drawn, True)
-
-
-def _p_value(reference: _Reference, rise: float) -> float:
-    beyond = int((reference.rises >= rise).sum())
-    return (1 + beyond) / (len(reference.rises) + 1) if reference.complete else beyond / len(reference.rises)
-
-
-def _height(heights: dict[int, Series], change: Change, width: int) -> float:
-    """The largest rise about a change, in units of the noise before it."""
-    near = max(2, width // 2)
-    first = change.start - width - near
-    return max(
-        float(values[max(first, 0) : first + 2 * near + 1].max(initial=-math.inf)) for values in heights.values()
-    )
-
-
-def _lasts(y: Series, change: Change, share: float) -> bool:
-    """Whether the level stays above the stated share of the rise for three widths from the start of the change."""
+    Or, where a fall takes the rise back (a catapult): until then for a width, and for as long as the rise took.
+    """
     width = window_width(len(y))
     before = float(np.median(y[change.start - width : change.start]))
     later = window_medians(y[change.end : change.start + 4 * width], width)
-    return bool(later.min() - before >= share * change.rise)
+    if later.min() - before >= share * change.rise:
+        return True
+    held = int((y[change.start : fall + width] - before >= share * change.rise).sum())
+    return fall < len(y) and held >= max(width, change.end - change.start)
+
+
+def _refusal(y: Series, place: Rise, jump_factor: float) -> str | None:
+    """Why a located rise is no jump, if it is none.
+
+    It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
+    rise took; or it is small.
+    """
+    n, length = len(y), place.end - place.onset
+    if length > longest_rise(n) or place.spread > window_width(n):
+        return SLOW
+    if place.end + length > n:
+        return PASSING
+    return SMALL if _factor(y, place) < jump_factor else None
 
 
 def _bounds(change: Change, changes: list[Change], n: int) -> tuple[int, int]:

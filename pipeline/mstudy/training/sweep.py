@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -121,8 +120,3 @@ def torch_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= n_gpus:
         raise ConfigError(f"--device must be a device of this machine, which has {n_gpus} GPUs, found {name!r}.")
     return device
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
