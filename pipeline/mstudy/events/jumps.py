@@ -12,7 +12,7 @@ import numpy as np
 
 from mstudy.events.series import Series, local_scale
 
-_SURE = 4.5  # standard errors of a height
+_SURE = 4.5  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
 _REACH = 8  # points by which a proposed time may be wrong
 _LENGTHS = (0, 1, 2, 4, 8, 16)  # points between the last one before the jump and the first one after
 _MAX_PHI = 0.98

@@ -126,8 +126,12 @@ def _spread(values: Series) -> float:
 
 def _whiten(y: Series, noise: _Noise) -> Series:
     """Innovations over their scale: (..., n) to (..., n); the first point is kept, with the variance of the series."""
-    first = y[..., :1] * np.sqrt(1 - noise.phi[0] ** 2)
-    return np.concatenate([first, y[..., 1:] - noise.phi[1:] * y[..., :-1]], axis=-1) / noise.scale
+    white = np.empty_like(y)
+    white[..., 0] = y[..., 0] * np.sqrt(1 - noise.phi[0] ** 2)
+    np.multiply(y[..., :-1], -noise.phi[1:], out=white[..., 1:])
+    white[..., 1:] += y[..., 1:]
+    white *= 1 / noise.scale
+    return white
 
 
 def _posterior(window: Series, grid: _Grid, noise: _Noise) -> tuple[Series, int]:
@@ -135,9 +139,8 @@ def _posterior(window: Series, grid: _Grid, noise: _Noise) -> tuple[Series, int]
     line = np.vstack([np.ones(len(window)), np.arange(len(window)) / len(window)])
     base = np.linalg.qr(_whiten(line, noise).T)[0].T
     shapes = _whiten(grid.shapes, noise)
-    shapes = shapes - (shapes @ base.T) @ base
-    norm = np.maximum(np.linalg.norm(shapes, axis=1), 1e-9)
-    shapes = shapes / norm[:, None]
+    shapes -= (shapes @ base.T) @ base
+    shapes /= np.maximum(np.sqrt(np.einsum("ij,ij->i", shapes, shapes)), 1e-9)[:, None]
     target = _whiten(window, noise)
     pseudo = target
     for _ in range(2):
@@ -146,10 +149,23 @@ def _posterior(window: Series, grid: _Grid, noise: _Noise) -> tuple[Series, int]
         fitted = height[best] * shapes[best] + (base @ pseudo) @ base
         pseudo = fitted + np.clip(target - fitted, -2.5, 2.5)
     height = np.maximum(shapes @ pseudo, 0.0)
-    residual = target - (base @ pseudo) @ base - height[:, None] * shapes
-    likelihood = -_TEMPER * (_TAIL + 1) / 2 * np.log1p(residual**2 / (_TAIL * _SHRINK)).sum(axis=1)
+    residual = shapes
+    residual *= -height[:, None]
+    residual += target - (base @ pseudo) @ base
+    likelihood = -_TEMPER * (_TAIL + 1) / 2 * _sum_of_logs(residual)
     weights = np.exp(likelihood - likelihood.max())
     return weights / weights.sum(), int(likelihood.argmax())
+
+
+def _sum_of_logs(residual: Series) -> Series:
+    """Sum over each row of log(1 + residual^2 / (_TAIL _SHRINK)), (m, n) to (m,); logs of products of 8 are cheaper."""
+    np.square(residual, out=residual)
+    residual *= 1 / (_TAIL * _SHRINK)
+    residual += 1
+    full = residual.shape[1] // 8 * 8
+    products = residual[:, :full].reshape(len(residual), -1, 8).prod(axis=2)
+    sums: Series = np.log(products).sum(axis=1) + np.log(residual[:, full:]).sum(axis=1)
+    return sums
 
 
 def _noise_beside(window: Series, grid: _Grid, best: int) -> _Noise:
