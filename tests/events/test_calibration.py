@@ -23,12 +23,13 @@ def verdicts(suite: str, event: bool, n_series: int):
 
 
 def test_p_values_of_null_series_are_uniform_enough():
-    # 400 series: three standard errors are 3 % at 5 % and 1.5 % at 1 %; the full size holds 3-7 % and 2 %.
+    # The bounds are 3 to 7 % at 5 %, and 2 % at 1 %; a standard error of 400 series (1.1 % and 0.5 %) is granted.
+    # benchmarks/detection.md has the full size.
     p = np.array([found.p_value for _, found in verdicts("broad", False, 400)])
 
     assert 0.02 <= (p <= 0.05).mean() <= 0.08
-    assert (p <= 0.01).mean() <= 0.03
-    assert 0.35 <= (p <= 0.5).mean() <= 0.65
+    assert (p <= 0.01).mean() <= 0.025
+    assert 0.4 <= (p <= 0.5).mean() <= 0.6
 
 
 def test_false_alarms_are_rare():

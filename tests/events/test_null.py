@@ -1,0 +1,115 @@
+"""Truth: series whose jump, trend and noise are known; closed forms for the p-value."""
+
+import numpy as np
+import pytest
+from mstudy.events.jumps import beyond_doubt
+from mstudy.events.null import fit_null, largest_rise, noise_units
+from mstudy.events.propose import Change
+from mstudy.events.series import local_scale
+from mstudy.events.significance import Significance, weigh
+
+N = 200
+INDEX = np.arange(N)
+FLAT = np.ones((1, N))
+
+
+def significance(height, null_rises, complete):
+    return Significance({0: np.array([0.0, 0.0, 0.0, 0.0, height])}, np.array(null_rises, dtype=float), complete, 2)
+
+
+def test_a_small_jump_in_a_quiet_phase_is_beyond_doubt_whatever_a_wild_phase_does(rng):
+    # Noise 0.02, then 1.0: a jump of 0.3 is fifteen of the first and a third of the second.
+    noise = rng.normal(0, np.where(INDEX < 120, 0.02, 1.0))
+    jumps = beyond_doubt(noise + 0.3 * (INDEX >= 60), FLAT, [(60, 60)])
+
+    assert len(jumps) == 1
+    assert jumps[0, 50] == 0 and jumps[0, 70] == 1
+
+
+def test_mere_noise_holds_no_jump_beyond_doubt():
+    # 100 series, three places each that are searched: one in a hundred may be taken for a jump.
+    taken = [
+        len(beyond_doubt(np.random.default_rng(seed).normal(0, 1, N), FLAT, [(50, 50), (100, 100), (150, 150)]))
+        for seed in range(100)
+    ]
+
+    assert sum(t > 0 for t in taken) <= 3
+
+
+def test_the_null_has_the_runs_trend_but_not_its_jump(rng):
+    trend = np.cos(INDEX / 60)
+    y = trend + 3.0 * (INDEX >= 120) + rng.normal(0, 0.1, N)
+
+    null = fit_null(y, [(120, 120)], rng)
+
+    assert null.trend == pytest.approx(trend, abs=0.5)  # the jump is 3
+    assert null.draw(50, rng)[0].mean(axis=0) == pytest.approx(null.trend, abs=0.1)
+
+
+def test_the_trend_does_not_make_the_jump_itself_near_the_end(rng):
+    # A fall, then a jump ten points before the end: a spline and a jump of the wrong sign would fit as well.
+    y = -0.05 * np.arange(95.0) + 6.0 * (np.arange(95) >= 82) + rng.normal(0, 0.02, 95)
+
+    null = fit_null(y, [(82, 82)], rng)
+
+    assert null.trend[-1] < null.trend[0]
+    assert np.diff(null.trend).max() < 0.5
+
+
+def test_noise_is_what_the_fit_of_the_trend_leaves(rng):
+    null = fit_null(rng.normal(0, 1, N), [], rng)
+
+    drawn = null.draw(20, rng)[0] - null.trend
+
+    assert np.abs(drawn @ null.design).max() < 1e-9
+    assert drawn.std() == pytest.approx(1, rel=0.15)
+
+
+def test_each_draw_is_measured_in_units_of_its_own_noise(rng):
+    null = fit_null(rng.normal(0, 1, N), [], rng)
+
+    series, scale = null.draw(3, np.random.default_rng(1))
+
+    assert scale == pytest.approx(local_scale(series - null.trend))
+
+
+def test_rises_in_units_of_the_noise_before_them():
+    y = np.array([0.0, 0, 0, 4, 4, 4])
+
+    units = noise_units(y, np.array([1.0, 2, 2, 2, 2, 2]), 2, (0, 1))
+
+    assert units[0].tolist() == [1.0, 2.0, 1.0]
+    assert units[1].tolist() == [2.0, 2.0]
+    assert largest_rise(y, np.full(6, 2.0), 2, (0, 1)) == 2.0
+
+
+def test_p_values_by_hand():
+    full, stopped = [1.0] * 190 + [5.0] * 9, [1.0] * 10 + [5.0] * 10
+    at = Change(4, 4, 1.0)
+
+    assert significance(4.0, full, True).of_largest() == 10 / 200
+    assert significance(4.0, full, True).of(at) == 10 / 200
+    assert significance(4.0, stopped, False).of_largest() == 10 / 20  # Besag & Clifford: h beyond among l
+    assert significance(6.0, full, True).of_largest() == 1 / 200
+
+
+def test_sampling_stops_at_the_tenth_series_that_rises_further(rng):
+    quiet = weigh(rng.normal(0, 1, N), [], 8, (0, 4), 199, rng)
+    y = rng.normal(0, 0.1, N) + 3.0 * (INDEX >= 100)
+    jump = weigh(y, [(100, 100)], 8, (0, 4), 199, rng)
+
+    assert not quiet.complete and len(quiet.null_rises) < 199
+    assert (quiet.null_rises >= max(v.max() for v in quiet.heights.values())).sum() == 10
+    assert jump.complete and len(jump.null_rises) == 199
+    assert jump.of(Change(100, 100, 3.0)) == jump.of_largest() == 1 / 200
+
+
+def test_local_scale_by_hand():
+    # 102 points: a window of 17, the geometric mean with the whole.
+    residual = np.r_[np.ones(51), 3 * np.ones(51)]
+
+    scale = local_scale(residual)
+
+    assert scale[20] == pytest.approx(2**0.5)
+    assert scale[80] == pytest.approx(6**0.5)
+    assert local_scale(np.vstack([residual, residual]))[1] == pytest.approx(scale)
