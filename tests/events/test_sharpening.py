@@ -77,6 +77,27 @@ def test_short_catapults_in_a_short_log_are_events(rng):
     assert found.events[0].step == pytest.approx(52, abs=2)
 
 
+def test_each_rise_that_is_taken_back_is_one_more_chance(rng, monkeypatch):
+    # Three catapults: with the whole run four tests, so 0.01 on the run up to a fall is 0.04.
+    up = sum(((start <= STEPS) & (start + 30 > STEPS)).astype(float) for start in (60, 130, 200))
+    wholes = iter([0.9])
+
+    class Fixed:
+        def __init__(self, p):
+            self.p = p
+
+        def of(self, change):
+            return self.p
+
+        def of_largest(self):
+            return self.p
+
+    monkeypatch.setattr("mstudy.events.sharpening.weigh", lambda *arguments: Fixed(next(wholes, 0.01)))
+    found = find(noisy(rng, sigma=0.1) + 3 * up, rng)
+
+    assert [e.p_value for e in found.events] == pytest.approx([0.04] * 3)
+
+
 def test_a_rise_that_the_end_of_the_log_cuts_off_is_no_jump(rng):
     # x5 over 16 points, of which the log shows the new level for 9: whether it lasts is not known.
     rise = np.log(5) * np.clip((STEPS - 275) / 16, 0, 1)
