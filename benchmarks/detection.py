@@ -18,12 +18,12 @@ import fastcpd
 import numpy as np
 import polars as pl
 import ruptures
-from mstudy.cores import available_cores
 from mstudy.events.coarse import usable_points
-from mstudy.events.detect import detect_sharpenings
+from mstudy.events.detect import Detected, detect_sharpenings
 from mstudy.events.series import Series
 from mstudy.events.sharpening import find_sharpening
 from mstudy.params import Detect
+from mstudy.workers import Workers, available_cores
 from numpy.typing import NDArray
 
 from benchmarks import marks
@@ -34,7 +34,7 @@ FACTOR = 2.0  # the smallest that is planted
 DETECT = Detect(jump_factor=FACTOR)
 PELT_POINTS = 600  # Pelt takes minutes beyond
 TIMED = (200, 500, 1000, 5000, 20000)
-RUNS = 1000
+RUNS, CHUNK = 1000, 50
 SLOW = "300 points, σ 1, φ 0.95"
 
 # First event (middle, low, high) as indices of logged points, or None; and a p-value where there is one.
@@ -209,20 +209,29 @@ def _rate(hits: NDArray[np.bool_]) -> str:
 
 def study_time() -> list[str]:
     """Seconds of a study's detection, tables in and out, on one and on all cores."""
+    parts = [_part(range(start, start + CHUNK)) for start in range(0, RUNS, CHUNK)]
+    lines = ["| worker processes | seconds |", "|---|---|"]
+    for count in sorted({1, available_cores()}):
+        started = time.perf_counter()
+        with Workers(count) as workers:
+            list(workers.map(_detect, parts, "detection"))
+        lines.append(f"| {count} | {time.perf_counter() - started:.1f} |")
+    return [*lines, ""]
+
+
+def _part(members: range) -> tuple[pl.DataFrame, pl.DataFrame]:
     logs, runs = [], []
-    for k in range(RUNS):
+    for k in members:
         family = Family(n=500, factor=10.0 if k % 4 == 0 else 1.0, phi=(0.0, 0.5, 0.8, 0.95)[k % 4])
         series = build(family, np.random.default_rng([SEED, k]))
         runs.append({"run_id": f"{k}", "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.0})
         columns = {"step": series.steps, "loss": series.loss, DETECT.quantity: series.curvature}
         logs.append(pl.DataFrame({"run_id": [f"{k}"] * len(series.steps), **columns}))
-    study = pl.DataFrame(runs), pl.concat(logs)
-    lines = ["| worker processes | seconds |", "|---|---|"]
-    for workers in sorted({1, available_cores()}):
-        started = time.perf_counter()
-        detect_sharpenings(*study, DETECT, workers)
-        lines.append(f"| {workers} | {time.perf_counter() - started:.1f} |")
-    return [*lines, ""]
+    return pl.DataFrame(runs), pl.concat(logs)
+
+
+def _detect(part: tuple[pl.DataFrame, pl.DataFrame]) -> Detected:
+    return detect_sharpenings(*part, DETECT)
 
 
 def report(n_series: int) -> str:
