@@ -20,13 +20,15 @@ from mstudy.runlog.schema import COLUMNS, METADATA_KEY, REQUIRED_COLUMNS
 def write_run(path: Path, columns: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write one run's log.
 
-    columns: `step` int64 (n_rows,), strictly increasing, and float64 columns of the schema; a NaN or infinity means
-    "not measured" and becomes null, except in `loss`, which must be finite. metadata: the JSON object of the run.
+    columns: `step` int64 (n_rows,), strictly increasing, and float64 columns, of the schema or others; a NaN or
+    infinity means "not measured" and becomes null, except in `loss`, which must be finite.
+    metadata: the JSON object of the run.
     The file appears whole under its name or not at all. Raises LogError when the rows break the format or the disk
     refuses them.
     """
     _check(path, columns)
-    table = pa.table({name: _array(name, columns[name]) for name in COLUMNS if name in columns})
+    names = [name for name in COLUMNS if name in columns] + [name for name in columns if name not in COLUMNS]
+    table = pa.table({name: _array(name, columns[name]) for name in names})
     text = json.dumps(metadata, sort_keys=True, allow_nan=False, separators=(",", ":"))
     table = table.replace_schema_metadata({METADATA_KEY: text})
     sink = pa.BufferOutputStream()
