@@ -6,18 +6,19 @@ layers, so the engine may choose ensembles of width one (see engine.py).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from mstudy.training.layout import RowLayout
 from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch
 from mstudy.training.objectives import Objective
-from mstudy.training.rows import inner, padded
+from mstudy.training.rows import inner
+
+BatchT = TypeVar("BatchT", contravariant=True)
 
 
 class ModuleNetwork:
@@ -40,11 +41,8 @@ class ModuleNetwork:
         self.objective, self.dtype = objective, dtype
         self._module = self._fresh(0).to(device)
         self._places = _places(self._module)
-        self._shapes = [tuple(p.shape) for p in self._module.parameters()]
-        sizes = [math.prod(shape) for shape in self._shapes]
-        self._ends = list(accumulate(sizes))
-        self.n_parameters = self._ends[-1]
-        self.row_length = padded(self.n_parameters)
+        self._layout = RowLayout([p.shape for p in self._module.parameters()])
+        self.n_parameters, self.row_length = self._layout.n_parameters, self._layout.row_length
 
     def initial_weights(self, seed: int) -> Tensor:
         """One member's weights, (row_length,): PyTorch's default initialisation of each layer."""
@@ -73,17 +71,15 @@ class ModuleNetwork:
 
     def parameters(self, w: Tensor) -> list[Tensor]:
         """Views of the flat weights, shaped as the module's parameters; members in front unless there is one."""
-        rows = w[0] if len(w) == 1 else w
-        lead = () if len(w) == 1 else (len(w),)
-        starts = [0, *self._ends[:-1]]
-        slices = (rows[..., start:end] for start, end in zip(starts, self._ends, strict=True))
-        return [part.view(*lead, *shape) for part, shape in zip(slices, self._shapes, strict=True)]
+        return self._layout.parts(w)
 
     def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
         """The inverse of `parameters`, as new padded rows."""
-        rows = parts[0].new_zeros(n_members, self.row_length)
-        torch.cat([part.detach().reshape(n_members, -1) for part in parts], dim=1, out=rows[:, : self.n_parameters])
-        return rows
+        return self._layout.rows(parts, n_members)
+
+    def loss(self, parts: list[Tensor], batch: Batch, n_members: int) -> Tensor:
+        """Mean loss of the batch, (n_members,), differentiable in the parts."""
+        return self.objective.loss(*_as_samples(self.outputs(parts, batch, n_members), batch))
 
     def outputs(self, parts: list[Tensor], batch: Batch, n_members: int) -> Tensor:
         """The module's outputs, (n_members, n_samples, ..., n_outputs)."""
@@ -118,15 +114,27 @@ def _places(module: nn.Module) -> list[tuple[dict[str, Any], str, int]]:
     ]
 
 
+class Differentiable(Protocol[BatchT]):
+    """A loss that autograd can differentiate in the parts of each member's row, shaped as the parameters."""
+
+    def parameters(self, w: Tensor) -> list[Tensor]:
+        """Views of the rows `w` (n_members, row_length) as parts."""
+
+    def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
+        """The inverse of `parameters`."""
+
+    def loss(self, parts: list[Tensor], batch: BatchT, n_members: int) -> Tensor:
+        """Mean loss of the batch, (n_members,)."""
+
+
 class ModuleEvaluation:
     """One recorded forward pass."""
 
-    def __init__(self, network: ModuleNetwork, w: Tensor, batch: Batch, order: int) -> None:
+    def __init__(self, network: Differentiable[BatchT], w: Tensor, batch: BatchT, order: int) -> None:
         self._network, self._n_members, self._order = network, len(w), order
         self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
         with torch.set_grad_enabled(order > LOSS):
-            outputs = network.outputs(self._leaves, batch, len(w))
-            self._loss = network.objective.loss(*_as_samples(outputs, batch))
+            self._loss = network.loss(self._leaves, batch, len(w))
         self._gradients: list[Tensor] | None = None
 
     @property
@@ -151,17 +159,19 @@ class ModuleEvaluation:
             create = self._order == CURVATURE
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
             ones = torch.ones_like(self._loss)
-            self._gradients = list(torch.autograd.grad(self._loss, self._leaves, ones, create_graph=create))
+            gradients = torch.autograd.grad(self._loss, self._leaves, ones, create_graph=create, materialize_grads=True)
+            self._gradients = list(gradients)
         return self._gradients
 
     def _product(self, v: Tensor, keep: bool) -> Tensor:
-        slope = torch.stack(
-            [
-                (g * d).sum()
-                for g, d in zip(self._first_derivatives(), self._network.parameters(v), strict=True)
-                if g.requires_grad  # the gradient of an affine part has no derivative of its own
-            ]
-        ).sum()
+        slopes = [
+            (g * d).sum()
+            for g, d in zip(self._first_derivatives(), self._network.parameters(v), strict=True)
+            if g.requires_grad  # the gradient of an affine part has no derivative of its own
+        ]
+        if not slopes:
+            return torch.zeros_like(v)
+        slope = torch.stack(slopes).sum()
         second = torch.autograd.grad(slope, self._leaves, retain_graph=keep, materialize_grads=True)
         return self._network.rows(list(second), self._n_members)
 

@@ -13,19 +13,28 @@ from torch import Tensor
 
 from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation, Network
 
+# Passes over the parts of a batch: (share of its samples, evaluation of the given order), one part after another.
+Parts = Callable[[int], Iterator[tuple[float, Evaluation]]]
+
 
 def evaluate(network: Network, w: Tensor, batch: Batch, order: int, chunk: int) -> Evaluation:
     """The network on the batch, at most `chunk` samples at a time."""
     if batch.n_samples <= chunk:
         return network.evaluate(w, batch, order)
-    return ChunkedEvaluation(network, w, batch, chunk)
+
+    def parts(order: int) -> Iterator[tuple[float, Evaluation]]:
+        for start in range(0, batch.n_samples, chunk):
+            part = batch.samples(slice(start, start + chunk))
+            yield part.n_samples / batch.n_samples, network.evaluate(w, part, order)
+
+    return ChunkedEvaluation(parts)
 
 
 class ChunkedEvaluation:
     """Passes over the chunks, one for each quantity asked for; the loss comes free with any of them."""
 
-    def __init__(self, network: Network, w: Tensor, batch: Batch, chunk: int) -> None:
-        self._network, self._w, self._batch, self._chunk = network, w, batch, chunk
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._loss: Tensor | None = None
 
     @property
@@ -57,12 +66,6 @@ class ChunkedEvaluation:
         assert total is not None, "a batch has at least one sample"
         self._loss = loss
         return total
-
-    def _parts(self, order: int) -> Iterator[tuple[float, Evaluation]]:
-        n = self._batch.n_samples
-        for start in range(0, n, self._chunk):
-            part = self._batch.samples(slice(start, start + self._chunk))
-            yield part.n_samples / n, self._network.evaluate(self._w, part, order)
 
 
 def in_groups(rows: Tensor, batch: Batch, chunk: int) -> Iterator[slice]:

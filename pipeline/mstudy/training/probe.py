@@ -50,12 +50,12 @@ class Probe:
         where the caller has one already.
         """
         if at is not None:
-            return _measure(at, update, eigenvectors, gradient)
+            return measure_at(at, update, eigenvectors, gradient)
         order = LOSS if update is None and eigenvectors is None else CURVATURE
         parts = []
         for group in in_groups(w, self.batch, self._chunk):
             at = evaluate(self._network, w[group], self.batch, order, self._chunk)
-            parts.append(_measure(at, _part(update, group), _part(eigenvectors, group), gradient[group]))
+            parts.append(measure_at(at, _part(update, group), _part(eigenvectors, group), gradient[group]))
         return Measurement(*(torch.cat(column) for column in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
@@ -65,10 +65,12 @@ def batch_sharpness(network: Network, w: Tensor, batches: Iterable[Batch], chunk
     Ratio first, then mean: Andreyev & Beneventano 2024 (arXiv 2412.20553). A single batch, which only the full batch
     may be, has no sampling error: 0.
     """
-    ratios = []
-    for batch in batches:
-        at = evaluate(network, w, batch, CURVATURE, chunk)
-        ratios.append(at.curvature_along(_unit(at.gradient())))
+    return sharpness_of_batches(evaluate(network, w, batch, CURVATURE, chunk) for batch in batches)
+
+
+def sharpness_of_batches(evaluations: Iterable[Evaluation]) -> tuple[Tensor, Tensor]:
+    """The same of one evaluation a batch, each used up before the next is asked for."""
+    ratios = [at.curvature_along(_unit(at.gradient())) for at in evaluations]
     # Sums in order, element by element: a reduction's rounding may depend on how many members lie beside each other.
     n, zero = len(ratios), torch.zeros_like(ratios[0])
     mean = sum(ratios, zero) / n
@@ -76,7 +78,8 @@ def batch_sharpness(network: Network, w: Tensor, batches: Iterable[Batch], chunk
     return mean, torch.sqrt(squares / (n * max(n - 1, 1)))
 
 
-def _measure(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor) -> Measurement:
+def measure_at(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor) -> Measurement:
+    """What `Probe.measure` says, of one evaluation of order CURVATURE."""
     loss = at.loss.double()
     curvature = value = residual = torch.full_like(loss, torch.nan)
     if eigenvectors is not None:  # first: the curvature along the update may use up what the evaluation recorded
