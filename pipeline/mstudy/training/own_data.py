@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -21,7 +21,7 @@ class OwnData:
     """
 
     def __init__(self, data: Any) -> None:
-        if not is_batch(data) and (not hasattr(data, "__iter__") or iter(data) is data):
+        if not is_batch(data) and (isinstance(data, Iterator) or not isinstance(data, Iterable)):
             raise DataError(
                 "data must be a batch, or a list or loader of batches that can be passed over again, "
                 f"found {type(data).__name__}; make a list of it."

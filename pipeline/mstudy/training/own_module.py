@@ -65,12 +65,13 @@ class OwnModule:
         """The mean loss over the data at the row `w` (1, row_length), at most `chunk` samples at a time."""
         if data.one_batch and (chunk is None or data.n_samples <= chunk):
             return self.evaluate_batch(w, next(iter(data)), order, None)
+        total = data.n_samples
 
         def parts(order: int) -> Iterator[tuple[float, Evaluation]]:
             reseed(self.device, 0)  # a loader that shuffles does so alike each time
             for batch in data:
                 for piece in in_pieces(batch, chunk):
-                    yield n_samples(piece) / data.n_samples, ModuleEvaluation(self, w, piece, order)
+                    yield n_samples(piece) / total, ModuleEvaluation(self, w, piece, order)
 
         return ChunkedEvaluation(parts)
 
