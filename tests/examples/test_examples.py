@@ -1,0 +1,48 @@
+"""The examples run as a user runs them, and the analysis reads what they log. Truth: cadence and settings, by hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from mstudy.runlog.reader import read_runs
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run_example(name, *arguments):
+    done = subprocess.run([sys.executable, EXAMPLES / name, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_plain_loop(tmp_path):
+    run_example("plain_loop.py", tmp_path, "--steps", 12, "--seeds", 1)
+
+    folder = read_runs(tmp_path)
+    assert folder.runs["eta_ef"].to_list() == [0.05, 0.05, 0.2, 0.2, 0.8, 0.8]
+    assert folder.runs["optimizer"].to_list() == ["sgd", "heavy_ball"] * 3
+    assert folder.points["step"].to_list() == [0, 5, 10] * 6
+    assert folder.points["directional_curvature"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "steps", "batch_size"),
+    [
+        ("lightning_callback.py", "lightning", list(range(0, 15, 2)), 32),
+        ("transformers_callback.py", "transformers", list(range(0, 12, 2)), 16),
+    ],
+)
+def test_callbacks(tmp_path, name, package, steps, batch_size):
+    """Lightning: 5 epochs of 3 batches; transformers: 12 steps of two accumulated batches; every second is logged."""
+    if subprocess.run([sys.executable, "-c", f"import {package}"], capture_output=True).returncode:
+        pytest.skip(f"{package} is not installed, or not in working order")
+
+    run_example(name, tmp_path / "a.parquet")
+
+    log = pl.read_parquet(tmp_path / "a.parquet")
+    assert log["step"].to_list() == steps
+    assert log["directional_curvature"].null_count() == 0
+    about = json.loads(pl.read_parquet_metadata(tmp_path / "a.parquet")["mstudy"])
+    assert (about["status"], about["batch_size"]) == ("completed", batch_size)
