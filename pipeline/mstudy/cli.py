@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mstudy.cli_data import data_app
+from mstudy.cli_import import import_app
 from mstudy.errors import exit_with_sentence
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="When, and why, momentum makes SGD faster.",
 )
 app.add_typer(data_app, name="data")
+app.add_typer(import_app, name="import")
 
 _Runs = Annotated[
     str, typer.Argument(help="Folder of run logs, searched at any depth; or s3://BUCKET/PREFIX.", metavar="RUNS")

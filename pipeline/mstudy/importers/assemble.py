@@ -1,0 +1,152 @@
+"""A run of a source as columns and metadata of a log."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mstudy.errors import LogError
+from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
+from mstudy.importers.source import Series, Setting, SourceRun
+from mstudy.runlog.about import describe_run
+from mstudy.runlog.schema import DIVERGED, HEAVY_BALL, NESTEROV, SGD
+
+_OPTIMIZERS = {
+    **dict.fromkeys(("sgd", "gd"), SGD),
+    **dict.fromkeys(("sgdm", "momentum", "heavy_ball", "heavyball", "sgd_momentum"), HEAVY_BALL),
+    **dict.fromkeys(("nesterov", "nag", "sgd_nesterov"), NESTEROV),
+}
+_WHOLE = ("batch_size", "seed", "n_train")
+_PAIR = re.compile(r"([A-Za-z][A-Za-z_]*)=([^=,/\s]*?)(?=$|[,/\s]|[_-][A-Za-z][A-Za-z_]*=)")
+_LONGEST_NAME = 1000
+_NUMBERS = ("learning_rate", "momentum", *_WHOLE)
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What will be written. used: column -> metric, and key -> setting, of the source."""
+
+    columns: dict[str, NDArray[Any]]
+    metadata: dict[str, Any]
+    used_columns: dict[str, str]
+    used_config: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
+    """Name the run's columns and facts, cut it where it diverged. Raises LogError where the analysis needs more.
+
+    The rows are those of the loss; another metric's values at steps without a loss are left out, and counted.
+    """
+    used = {
+        name: metric for name in COLUMN_NAMES if (metric := choose(name, mapping.columns, COLUMN_NAMES, run.series))
+    }
+    if used.get("batch_loss") == used.get("loss"):
+        used.pop("batch_loss", None)
+    if "loss" not in used:
+        wanted = mapping.columns.get("loss", "the training loss")
+        raise LogError(f"{wanted} must be among the metrics, found {_few(run.series)}; name it by --map, columns.loss.")
+    loss, diverged = _until_diverged(run.series[used["loss"]])
+    columns: dict[str, NDArray[Any]] = {"step": loss.steps, "loss": loss.values}
+    notes = list(run.notes)
+    for name, metric in used.items():
+        if name != "loss":
+            columns[name], n_lost = _at(loss.steps, run.series[metric])
+            if n_lost:
+                notes.append(f"{n_lost} values of {metric} at steps without a loss are left out")
+    facts, used_config = _facts(run, mapping)
+    try:
+        about = describe_run(run_id_of(run.name), facts | {"imported_from": kind, "source_name": run.name})
+    except LogError as error:
+        raise LogError(f"{error} Name it by --map, in config or values; its settings are {_few(run.config)}.") from None
+    ended = {"status": run.status if diverged is None else DIVERGED, "diverged_step": diverged}
+    return Assembled(columns, about | ended, used, used_config, tuple(notes))
+
+
+def run_id_of(name: str) -> str:
+    """A name for the run and its file from whatever its source calls it: it cannot leave a folder, nor meet another."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._=-") else "-" for c in name).strip(".-")
+    return f"{plain[:80]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+
+
+def _until_diverged(loss: Series) -> tuple[Series, int | None]:
+    if len(loss.steps) == 0:
+        raise LogError("the loss must have at least one value, found none.")
+    if loss.steps[0] < 0:
+        raise LogError(f"step must be at least 0, found {loss.steps[0]}.")
+    bad = ~np.isfinite(loss.values)
+    if not bad.any():
+        return loss, None
+    first = int(bad.argmax())
+    if first == 0:
+        raise LogError(f"the loss must be finite at first, found {loss.values[0]} at step {loss.steps[0]}.")
+    return Series(loss.steps[:first], loss.values[:first]), int(loss.steps[first])
+
+
+def _at(steps: NDArray[np.int64], series: Series) -> tuple[NDArray[np.float64], int]:
+    """The metric's values at these steps, NaN where it has none, and how many of its values have no such step."""
+    values = np.full(len(steps), math.nan)
+    shared, places, own = np.intersect1d(steps, series.steps, assume_unique=True, return_indices=True)
+    values[places] = series.values[own]
+    within = series.steps <= steps[-1]
+    return values, int(within.sum()) - len(shared)
+
+
+def _facts(run: SourceRun, mapping: Mapping) -> tuple[dict[str, Setting], dict[str, str]]:
+    config = _settings_in_name(run.name) | run.config
+    used = {key: name for key in CONFIG_NAMES if (name := choose(key, mapping.config, CONFIG_NAMES, config))}
+    facts: dict[str, Setting] = {key: config[name] for key, name in used.items()}
+    facts |= mapping.values | mapping.runs.get(run.name, {})
+    facts.pop("steps_per_epoch", None)
+    for key in _NUMBERS:
+        if key in facts:
+            facts[key] = _number(key, facts[key])
+    return _with_optimizer(facts), used
+
+
+def _with_optimizer(facts: dict[str, Setting]) -> dict[str, Setting]:
+    """The schema's word for the optimizer; plain "SGD" with momentum is heavy ball, or Nesterov where it says so."""
+    nesterov = str(facts.pop("nesterov", False)).lower() in ("true", "1", "1.0")
+    named = facts.pop("optimizer", None)
+    optimizer = None
+    if named is not None:
+        optimizer = _OPTIMIZERS.get(str(named).rsplit(".", 1)[-1].lower().replace("-", "_"), str(named))
+    momentum = facts.get("momentum", 0.0)
+    if optimizer in (None, SGD) and isinstance(momentum, int | float) and momentum > 0:
+        optimizer = NESTEROV if nesterov else HEAVY_BALL
+    return facts if optimizer is None else facts | {"optimizer": optimizer}
+
+
+def _number(key: str, value: Setting) -> Setting:
+    """Text is read as a number where it is one; 64.0 is a whole number."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise LogError(f"{key} must be a number, found {value!r}.") from None
+    if key in _WHOLE and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _settings_in_name(name: str) -> dict[str, Setting]:
+    """`key=value` pairs in a run's name, as in "mlp_lr=0.1_momentum=0.9_batch_size=64"."""
+    found: dict[str, Setting] = {}
+    for key, value in _PAIR.findall(name[:_LONGEST_NAME]):
+        words = key.lower().split("_")
+        endings = ["_".join(words[k:]) for k in range(len(words))]  # of mlp_batch_size the longest that is known
+        known = [ending for ending in endings if any(ending in names for names in CONFIG_NAMES.values())]
+        found |= {known[0]: value} if known else {}
+    return found
+
+
+def _few(found: Iterable[str]) -> str:
+    names = sorted(found)
+    return (", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")) or "none"

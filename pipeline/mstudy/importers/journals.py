@@ -1,0 +1,32 @@
+"""Journals that killed runs of a RunLogger left, as logs of interrupted runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from mstudy.errors import LogError
+from mstudy.importers.source import Found, Series, SourceRun, files_below, flatten, name_of
+from mstudy.runlog.journal import SUFFIX, parse_journal
+from mstudy.runlog.schema import INTERRUPTED
+
+
+def find_journals(root: Path) -> list[Found]:
+    """The journals below a folder, or one. Raises LogError where there is none."""
+    paths = files_below(root, f"*{SUFFIX}")
+    if not paths:
+        raise LogError(f"The source must hold journals, found no *{SUFFIX} in {root}.")
+    names = [name_of(path, root).removesuffix(SUFFIX) for path in paths]
+    return [Found(name, partial(_read_run, path, name)) for path, name in zip(paths, names, strict=True)]
+
+
+def _read_run(path: Path, name: str) -> SourceRun:
+    try:
+        journal = parse_journal(path.read_bytes(), path)
+    except OSError as error:
+        raise LogError(f"A journal must be readable, found {path}: {error.strerror or error}.") from None
+    steps = journal.columns.get("step")
+    if steps is None:
+        raise LogError(f"A journal must have at least one row, found none in {path}.")
+    series = {column: Series(steps, values) for column, values in journal.columns.items() if column != "step"}
+    return SourceRun(name, series, flatten(journal.metadata), INTERRUPTED)

@@ -1,0 +1,127 @@
+"""Which metric is which column and which setting is which fact: by the user's map, else by guess.
+
+[columns]             # column of the log = metric of the source
+loss = "train/loss"
+step = "iteration"    # tables alone
+run = "name"          # tables alone: the column that tells runs apart
+[config]              # key of the log = key of the source's configuration
+learning_rate = "optim.lr"
+[values]              # the same for every run
+dataset = "cifar10"
+steps_per_epoch = 98  # where there are only epochs
+[runs."name"]         # for one run
+seed = 3
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mstudy.errors import ConfigError
+from mstudy.importers.source import Setting
+from mstudy.runlog.schema import COLUMNS
+
+# Names as people write them, best first; compared without case, and with "-", " ", "/" and "." as "_".
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
+    "loss": (
+        *("train_loss", "training_loss", "loss_train", "loss", "train_loss_epoch", "loss_epoch", "epoch_loss"),
+        *("train_train_loss", "losses_train", "train_loss_step", "loss_step", "batch_loss", "objective"),
+    ),
+    "directional_curvature": ("directional_curvature", "kappa", "directional_sharpness", "train_directional_curvature"),
+    "sharpness": ("sharpness", "lambda_max", "top_eigenvalue", "hessian_max_eigenvalue", "max_eigenvalue"),
+    "sharpness_residual": ("sharpness_residual",),
+    "batch_sharpness": ("batch_sharpness",),
+    "batch_sharpness_se": ("batch_sharpness_se",),
+    "batch_loss": ("batch_loss", "train_loss_step", "loss_step"),
+    "grad_norm": ("grad_norm", "gradient_norm", "train_grad_norm"),
+    "update_norm": ("update_norm",),
+    "edge_ratio": ("edge_ratio",),
+    "accuracy": ("accuracy", "train_accuracy", "train_acc", "acc", "accuracy_train", "acc_train"),
+    "epoch": ("epoch", "train_epoch"),
+}
+CONFIG_NAMES: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("learning_rate", "lr", "learningrate", "base_lr", "initial_lr", "eta"),
+    "momentum": ("momentum", "mu", "sgd_momentum"),
+    "batch_size": ("batch_size", "batchsize", "train_batch_size", "bs", "per_device_train_batch_size"),
+    "seed": ("seed", "random_seed", "rng_seed", "manual_seed"),
+    "optimizer": ("optimizer", "optimiser", "optim", "opt", "optimizer_name"),
+    "nesterov": ("nesterov",),
+    "study": ("study",),
+    "model": ("model", "arch", "architecture", "model_name", "net"),
+    "dataset": ("dataset", "dataset_name", "data"),
+    "objective": ("objective", "criterion", "loss_function", "loss_fn"),
+    "n_train": ("n_train", "train_size", "num_train_samples"),
+}
+TABLE_NAMES = {
+    "step": ("step", "global_step", "trainer_global_step", "iteration", "iter", "it", "num_updates", "steps"),
+    "run": ("run", "run_id", "run_name", "run_uuid", "experiment", "name", "trial"),
+    "metric": ("metric", "key", "tag", "metric_name", "variable"),
+    "value": ("value", "metric_value"),
+}
+_EXTRA_VALUES = ("steps_per_epoch",)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """As in the TOML file; empty: all by guess."""
+
+    columns: dict[str, str] = field(default_factory=dict)
+    config: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Setting] = field(default_factory=dict)
+    runs: dict[str, dict[str, Setting]] = field(default_factory=dict)
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Read a map. Raises ConfigError, in one sentence, for anything that cannot be meant."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"The map must exist, found nothing at {path}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"The map must be a readable TOML file, found {path}: {error}.") from None
+    known: dict[str, tuple[str, ...]] = {
+        "columns": (*COLUMNS, *TABLE_NAMES),
+        "config": tuple(CONFIG_NAMES),
+        "values": (*CONFIG_NAMES, *_EXTRA_VALUES),
+    }
+    runs = raw.pop("runs", {})
+    parts = [(section, content, known.get(section)) for section, content in raw.items()]
+    if not isinstance(runs, dict):
+        raise ConfigError(f"runs must be a table in the map, found {runs!r} in {path}.")
+    parts += [(f"runs.{name!r}", content, known["values"]) for name, content in runs.items()]
+    for section, content, keys in parts:
+        _check_section(section, content, keys, path)
+    return Mapping(**raw, runs=runs)
+
+
+def _check_section(section: str, content: Any, keys: tuple[str, ...] | None, path: Path) -> None:
+    if keys is None or not isinstance(content, dict):
+        raise ConfigError(f"A map has the tables columns, config, values and runs, found {section} in {path}.")
+    for key, value in content.items():
+        if key not in keys:
+            raise ConfigError(f"{section}.{key} is not known (value {value!r}); known here: {', '.join(keys)}; {path}.")
+        wanted = str if section in ("columns", "config") else str | int | float | bool
+        if not isinstance(value, wanted):
+            rule = "the name that the source uses" if wanted is str else "text, a number, true or false"
+            raise ConfigError(f"{section}.{key} must be {rule}, found {value!r} in {path}.")
+
+
+def choose(wanted: str, given: dict[str, str], names: dict[str, tuple[str, ...]], found: Iterable[str]) -> str | None:
+    """The name among those found that stands for `wanted`: as given, else the best guess, else None."""
+    found = list(found)
+    if wanted in given:
+        return given[wanted] if given[wanted] in found else None
+    for last_part in (False, True):  # optim.lr only where nothing is called lr
+        plain = {_plain(name.rsplit(".", 1)[-1] if last_part else name): name for name in reversed(found)}
+        for guess in names.get(wanted, ()):
+            if guess in plain:
+                return plain[guess]
+    return None
+
+
+def _plain(name: str) -> str:
+    return "".join("_" if c in "-/ ." else c for c in name.strip().lower())

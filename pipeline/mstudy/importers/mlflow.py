@@ -1,0 +1,129 @@
+"""MLflow: the database `mlflow.db` (SQLite), or the folder `mlruns/`; both only read."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from mstudy.errors import LogError
+from mstudy.importers.settings import load_small
+from mstudy.importers.source import MOST_BYTES, Found, Series, Setting, SourceRun, files_below
+from mstudy.runlog.schema import COMPLETED, INTERRUPTED
+
+_TABLES = ("runs", "metrics", "params")
+_COMPLETED = ("FINISHED", 3, "3")  # a name in the database, its number in meta.yaml
+_LARGEST = 1.79e308  # the database holds infinity as the largest float
+
+
+def find_mlflow(root: Path) -> list[Found]:
+    """The runs of a database, or of a folder that holds one, or of `mlruns/`. Raises LogError where there are none."""
+    databases = files_below(root, "mlflow.db")
+    if databases:
+        return [found for path in databases for found in _runs_of_database(path)]
+    runs = [p for p in files_below(root, "meta.yaml") if (p.parent / "metrics").is_dir()]
+    if not runs:
+        raise LogError(f"The source must hold mlflow.db or mlruns/, found neither in {root}.")
+    return [Found(f"{p.parent.parent.name}/{p.parent.name}", partial(_read_folder, p)) for p in runs]
+
+
+def _runs_of_database(path: Path) -> list[Found]:
+    rows = _query(path, "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active' ORDER BY rowid")
+    return [Found(str(run), partial(_read_database, path, str(run), str(status))) for run, status in rows]
+
+
+def _read_database(path: Path, run: str, status: str) -> SourceRun:
+    metrics: dict[str, list[tuple[int, int, float]]] = {}
+    for key, step, time, value, is_nan in _query(
+        path, "SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ?", run
+    ):
+        metrics.setdefault(str(key), []).append(_point(step, time, np.nan if is_nan else value, path))
+    params: dict[str, Setting] = {str(k): str(v) for k, v in _query(path, _PARAMS, run)}
+    return SourceRun(run, _all_series(metrics), params, COMPLETED if status in _COMPLETED else INTERRUPTED)
+
+
+_PARAMS = "SELECT key, value FROM params WHERE run_uuid = ?"
+
+
+def _query(path: Path, text: str, *arguments: str) -> list[tuple[object, ...]]:
+    """Rows of the database, opened to be read alone; its own views, triggers and functions are not to run."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as database:
+            database.execute("PRAGMA trusted_schema = OFF")
+            plain = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+            tables = {name for (name,) in database.execute(plain)}
+            absent = [name for name in _TABLES if name not in tables]
+            if absent:
+                raise LogError(f"MLflow's database must have the table {absent[0]}, found {sorted(tables)} in {path}.")
+            return database.execute(text, arguments).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+        raise LogError(f"MLflow's database must be readable, found {path}: {error}.") from None
+
+
+def _read_folder(meta: Path) -> SourceRun:
+    folder = meta.parent
+    about = load_small(meta)
+    if not isinstance(about, dict):
+        raise LogError(f"MLflow's meta.yaml must be a mapping, found {type(about).__name__} in {meta}.")
+    metrics = {_key(path, folder / "metrics"): _read_metric(path) for path in files_below(folder / "metrics", "*")}
+    params: dict[str, Setting] = {}
+    if (folder / "params").is_dir():
+        params = {
+            _key(path, folder / "params"): _read_text(path).strip() for path in files_below(folder / "params", "*")
+        }
+    status = COMPLETED if about.get("status") in _COMPLETED else INTERRUPTED
+    return SourceRun(f"{folder.parent.name}/{folder.name}", _all_series(metrics), params, status)
+
+
+def _key(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise LogError(f"A parameter of MLflow must be at most a megabyte, found more in {path}.")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LogError(f"A parameter of MLflow must be readable text, found {path}: {error}.") from None
+
+
+def _read_metric(path: Path) -> list[tuple[int, int, float]]:
+    """Lines "timestamp value step"; a last line without its end is torn."""
+    points = []
+    with path.open("rb") as source:
+        for number, line in enumerate(source, 1):
+            if not line.endswith(b"\n"):
+                break
+            words = line.split()
+            try:
+                time, value, step = words[0], words[1], words[2] if len(words) > 2 else b"0"
+                points.append(_point(int(step), int(time), float(value), path))
+            except (ValueError, IndexError):
+                raise LogError(
+                    f'A metric of MLflow must have lines "timestamp value step", found {line[:40]!r} '
+                    f"in {path}, line {number}."
+                ) from None
+    return points
+
+
+def _point(step: object, time: object, value: object, path: Path) -> tuple[int, int, float]:
+    fine = isinstance(step, int) and isinstance(time, int) and isinstance(value, int | float)
+    if not fine or not -(2**63) <= int(step) < 2**63:  # type: ignore[call-overload]
+        raise LogError(f"A metric of MLflow must have a whole step and a number, found {step!r}, {value!r} in {path}.")
+    number = float(value)  # type: ignore[arg-type]
+    return int(step), int(time), np.copysign(np.inf, number) if abs(number) > _LARGEST else number  # type: ignore[call-overload]
+
+
+def _all_series(metrics: dict[str, list[tuple[int, int, float]]]) -> dict[str, Series]:
+    return {key: _series(points) for key, points in metrics.items() if points}
+
+
+def _series(points: list[tuple[int, int, float]]) -> Series:
+    """In order of steps; of two values at one step the one logged later."""
+    last: dict[int, float] = {step: value for step, _, value in sorted(points, key=lambda point: point[:2])}
+    return Series(np.array(list(last), dtype=np.int64), np.array(list(last.values()), dtype=np.float64))

@@ -1,0 +1,127 @@
+"""The import of a source: everything is read and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstudy.errors import LogError
+from mstudy.importers.assemble import Assembled, assemble
+from mstudy.importers.mapping import Mapping
+from mstudy.importers.source import Found
+from mstudy.runlog.writer import write_run
+
+TENSORBOARD, WANDB, MLFLOW, CSV, JOURNAL = KINDS = ("tensorboard", "wandb", "mlflow", "csv", "journal")
+_NO_CURVATURE = (
+    "no directional_curvature: what rests on losses is analysed; abrupt sharpening, and the claims C4 and C5, are not"
+)
+_SHOWN = ("optimizer", "learning_rate", "momentum", "batch_size", "seed", "status")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """runs: by name in the source. problems: name and reason of what cannot be imported."""
+
+    kind: str
+    runs: dict[str, Assembled]
+    problems: dict[str, str]
+
+    def as_text(self) -> str:
+        """What was understood, for the user to agree with."""
+        lines = [f"{len(self.runs)} runs of {self.kind}"]
+        for title, part in (("columns", "used_columns"), ("config", "used_config")):
+            counts = Counter(pair for run in self.runs.values() for pair in getattr(run, part).items())
+            lines += [f"{title}: {name} <- {source} ({n} runs)" for (name, source), n in counts.items()]
+        if any("directional_curvature" not in run.columns for run in self.runs.values()):
+            lines.append(_NO_CURVATURE)
+        for name, run in self.runs.items():
+            steps = run.columns["step"]
+            facts = ", ".join(f"{key} {run.metadata[key]}" for key in _SHOWN)
+            lines.append(f"{name}: {len(steps)} rows, steps {steps[0]} to {steps[-1]}; {facts}")
+            lines += [f"  {note}" for note in run.notes]
+        lines += [f"left out: {name}: {reason}" for name, reason in self.problems.items()]
+        return "\n".join(map(_printable, lines))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        runs = [
+            {
+                "name": name,
+                "rows": len(run.columns["step"]),
+                "columns": run.used_columns,
+                "config": run.used_config,
+                "metadata": run.metadata,
+                "notes": list(run.notes),
+            }
+            for name, run in self.runs.items()
+        ]
+        return {"kind": self.kind, "runs": runs, "problems": self.problems}
+
+
+def plan_import(kind: str, source: Path, mapping: Mapping) -> Plan:
+    """Read and check all runs of the source. Raises LogError where it holds none that can be imported."""
+    runs: dict[str, Assembled] = {}
+    problems: dict[str, str] = {}
+    for found in _find(kind, source, mapping):
+        if found.name in runs or found.name in problems:
+            problems[f"{found.name} (again)"] = f"its name must be its own, found another run called {found.name}."
+            continue
+        try:
+            runs[found.name] = assemble(found.read(), mapping, kind)
+        except LogError as error:
+            problems[found.name] = str(error)
+    unknown = [name for name in mapping.runs if name not in runs and name not in problems]
+    if unknown:
+        raise LogError(f"runs in the map must be runs of the source, found {unknown[0]!r}, which is none.")
+    if not runs:
+        name, reason = next(iter(problems.items()), (str(source), "it holds no run"))
+        first = _printable(f"{name}: {reason}")
+        raise LogError(
+            f"At least one run must be fit to import, found {len(problems)} that are not, the first: {first}"
+        )
+    return Plan(kind, runs, problems)
+
+
+def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = False) -> None:
+    """Write the runs to `<out>/<run_id>.parquet`.
+
+    Raises LogError, before anything is written, where a run is bad (unless `skip_bad`) or a file is there (unless
+    `replace`).
+    """
+    if plan.problems and not skip_bad:
+        name, reason = next(iter(plan.problems.items()))
+        raise LogError(
+            f"Every run must be fit to import, found {len(plan.problems)} that are not, the first: "
+            f"{_printable(f'{name}: {reason}')} See --dry-run; leave them out with --skip-bad."
+        )
+    paths = {name: out / f"{run.metadata['run_id']}.parquet" for name, run in plan.runs.items()}
+    there = [path for path in paths.values() if path.exists()]
+    if there and not replace:
+        raise LogError(f"No log must be overwritten, found {there[0]}; choose another --out, or say --replace.")
+    for name, run in plan.runs.items():
+        write_run(paths[name], run.columns, run.metadata)
+
+
+def _printable(text: str) -> str:
+    """Names come from strangers: nothing in them may steer the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _find(kind: str, source: Path, mapping: Mapping) -> list[Found]:
+    from mstudy.importers.csv import find_csv
+    from mstudy.importers.journals import find_journals
+    from mstudy.importers.mlflow import find_mlflow
+    from mstudy.importers.tensorboard import find_tensorboard
+    from mstudy.importers.wandb import find_wandb
+
+    finders: dict[str, Callable[[], list[Found]]] = {
+        TENSORBOARD: lambda: find_tensorboard(source),
+        WANDB: lambda: find_wandb(source, mapping),
+        MLFLOW: lambda: find_mlflow(source),
+        CSV: lambda: find_csv(source, mapping),
+        JOURNAL: lambda: find_journals(source),
+    }
+    return finders[kind]()

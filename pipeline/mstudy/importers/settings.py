@@ -1,0 +1,50 @@
+"""Small files beside a log that say how the run was configured; read as data alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mstudy.errors import LogError
+from mstudy.importers.source import MOST_BYTES, Setting, flatten
+
+NAMES = ("hparams.yaml", "config.yaml", "config.json", "params.json", "args.json")
+
+
+def settings_beside(folder: Path, stem: str | None = None) -> dict[str, Setting]:
+    """What the files of these names in the folder say, flat; `stem`: also of `<stem>.json` and `<stem>.yaml`."""
+    own = () if stem is None else (f"{stem}.json", f"{stem}.yaml")
+    found: dict[str, Setting] = {}
+    for name in (*NAMES, *own):
+        path = folder / name
+        if path.is_file() and path.resolve().parent == folder.resolve():
+            found |= read_settings(path)
+    return found
+
+
+def read_settings(path: Path) -> dict[str, Setting]:
+    """A JSON or YAML mapping, flat. Raises LogError where it is none, or larger than a megabyte."""
+    raw = load_small(path)
+    if not isinstance(raw, dict):
+        raise LogError(f"A run's configuration must be a mapping, found {type(raw).__name__} in {path}.")
+    return flatten({key: _unwrapped(value) for key, value in raw.items()})
+
+
+def load_small(path: Path) -> Any:
+    """The JSON or YAML value of a small file, by loaders that make plain data alone."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise LogError(f"A run's configuration must be at most a megabyte, found more in {path}.")
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LogError(f"A run's configuration must be plain JSON or YAML, found {path}: {reason}.") from None
+
+
+def _unwrapped(value: Any) -> Any:
+    """W&B's config.yaml holds {"value": ..., "desc": ...} for each key."""
+    return value["value"] if isinstance(value, dict) and set(value) <= {"value", "desc"} and "value" in value else value

@@ -1,0 +1,70 @@
+"""Weights & Biases: exported histories, as files.
+
+* A run a file, `*.parquet`, `*.csv` or `*.jsonl` with `_step`: the history artifact, or rows of `run.scan_history()`.
+  `<name>.json` or `.yaml` beside it, or config.yaml or config.json in its folder, hold the run's config.
+* The web page's CSV of one metric for many runs: columns `Step` and `<run> - <metric>`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from mstudy.errors import LogError
+from mstudy.importers.csv import read_run
+from mstudy.importers.mapping import Mapping
+from mstudy.importers.source import Found, Series, SourceRun, files_below, name_of
+from mstudy.importers.tables import read_table
+
+_STEP, _PAGE_STEP, _BETWEEN = "_step", "Step", " - "
+_OWN = ("_runtime", "_timestamp", "_wandb")
+_SAMPLED = "exported from the web page, which samples a run's history; export by run.scan_history() to have all of it"
+
+
+def find_wandb(root: Path, mapping: Mapping) -> list[Found]:
+    """The runs below a folder of exports, or of one. Raises LogError where there are none."""
+    paths = files_below(root, "*.parquet", "*.csv", "*.jsonl")
+    if not paths:
+        raise LogError(f"The source must hold exports, found no *.parquet, *.csv or *.jsonl in {root}.")
+    found: list[Found] = []
+    pages: dict[str, dict[str, tuple[Path, pl.DataFrame]]] = {}
+    for path in paths:
+        name = name_of(path, root).removesuffix(path.suffix)
+        try:
+            frame = read_table(path)
+        except LogError as error:
+            found.append(Found(name, partial(_refuse, error)))
+            continue
+        if _PAGE_STEP in frame.columns and any(_BETWEEN in column for column in frame.columns):
+            for run, metric in _page_columns(frame):
+                pages.setdefault(run, {})[metric] = (path, frame)
+        else:
+            found.append(Found(name, partial(_read_history, frame, path, name, mapping)))
+    return found + [Found(run, partial(_read_pages, run, metrics)) for run, metrics in pages.items()]
+
+
+def _refuse(error: LogError) -> SourceRun:
+    raise error
+
+
+def _read_history(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> SourceRun:
+    frame = frame.drop([column for column in frame.columns if column.startswith(_OWN)])
+    if _STEP in frame.columns and "step" not in mapping.columns:
+        frame = frame.drop("step", strict=False).rename({_STEP: "step"})
+    return read_run(frame, path, name, mapping)
+
+
+def _page_columns(frame: pl.DataFrame) -> list[tuple[str, str]]:
+    """(run, metric) of each column of a page's CSV, those of its bands left out."""
+    pairs = [tuple(column.rsplit(_BETWEEN, 1)) for column in frame.columns if _BETWEEN in column]
+    return [(run, metric) for run, metric in pairs if not metric.endswith(("__MIN", "__MAX")) and metric != "_step"]
+
+
+def _read_pages(run: str, metrics: dict[str, tuple[Path, pl.DataFrame]]) -> SourceRun:
+    series: dict[str, Series] = {}
+    for metric, (path, frame) in metrics.items():
+        own = frame.select(pl.col(_PAGE_STEP).alias("step"), pl.col(f"{run}{_BETWEEN}{metric}").alias(metric))
+        series |= read_run(own, path, run, Mapping()).series
+    return SourceRun(run, series, notes=(_SAMPLED,))
