@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 from mstudy.logger import RunLogger
 
@@ -29,7 +30,8 @@ def test_a_dry_run_shows_what_was_understood_and_writes_nothing(mstudy, table, t
         "config: momentum <- momentum (2 runs)\n"
         "config: batch_size <- batch_size (2 runs)\n"
         "config: seed <- seed (2 runs)\n"
-        "no directional_curvature: what rests on losses is analysed; abrupt sharpening, and the claims C4 and C5, are not\n"
+        "no directional_curvature: what rests on losses is analysed; "
+        "abrupt sharpening, and the claims C4 and C5, are not\n"
         "a/x: 2 rows, steps 0 to 5; optimizer sgd, learning_rate 0.1, momentum 0.0, batch_size 8, seed 1, "
         "status completed\n"
         "a/y?[2J: 1 rows, steps 0 to 0; optimizer heavy_ball, learning_rate 0.1, momentum 0.9, batch_size 8, seed 1, "
@@ -136,8 +138,6 @@ def test_logs_without_curvature_are_analysed_for_what_losses_allow(mstudy, tmp_p
     assert (code, err) == (0, "")
     assert "no directional_curvature" in out
     assert mstudy("analyze", tmp_path / "runs", "--out", tmp_path / "out")[0] == 0
-
-    import polars as pl
 
     assert pl.read_parquet(tmp_path / "out/results/sharpenings.parquet")["status"].unique().to_list() == [
         "no_curvature"

@@ -17,7 +17,8 @@ def write(tmp_path):
 
 
 def test_a_map_is_read(write):
-    text = '[columns]\nloss = "L"\nrun = "who"\n[config]\nlearning_rate = "a.b"\n[values]\nseed = 1\n[runs."x/y"]\nseed = 2\n'
+    text = '[columns]\nloss = "L"\nrun = "who"\n[config]\nlearning_rate = "a.b"\n'
+    text += '[values]\nseed = 1\n[runs."x/y"]\nseed = 2\n'
 
     mapping = load_mapping(write(text))
 
