@@ -55,8 +55,9 @@ class CurvatureProbe:
     you set it. Parameters, `.grad`, buffers, modes, `requires_grad` and torch's random state are left as they were.
     One optimizer must move all that is trained.
 
-    Cost, in gradients of `data`: about 3 for the curvature along the update, 2 to 3 for each of some 4 to 30 products
-    of the sharpness; benchmarks/logging.md. Raises TrainingError or DataError where it cannot measure.
+    Cost, in gradients of `data`: about 3 for the curvature along the update (5 where `data` is more than one batch or
+    chunk), 2 to 3 for each of some 4 to 30 products of the sharpness; benchmarks/logging.md.
+    Raises TrainingError or DataError where it cannot measure.
     """
 
     def __init__(
