@@ -17,8 +17,9 @@ CREATE TABLE runs (run_uuid VARCHAR(32) PRIMARY KEY, name VARCHAR(250), status V
 CREATE TABLE metrics (
     key VARCHAR(250), value FLOAT, timestamp BIGINT, run_uuid VARCHAR(32), step BIGINT, is_nan BOOLEAN
 );
-CREATE TABLE params (key VARCHAR(250), value VARCHAR(8000), run_uuid VARCHAR(32));
 """
+PARAMS_TABLE = "CREATE TABLE params (key VARCHAR(250), value VARCHAR(8000), run_uuid VARCHAR(32));"
+SCHEMA += PARAMS_TABLE
 PARAMS = {"lr": "0.1", "momentum": "0.0", "batch_size": "8", "seed": "2", "optimizer": "SGD"}
 
 
@@ -36,7 +37,7 @@ def database(tmp_path):
         ):
             made.execute("INSERT INTO runs VALUES (?, 'n', ?, ?)", (run, status, stage))
             made.executemany("INSERT INTO params VALUES (?, ?, ?)", [(k, v, run) for k, v in PARAMS.items()])
-        points = [(2.0, 1, 0, 0), (1.0, 2, 5, 0), (9.0, 9, 5, 0), (0.5, 3, 6, 0), (0.0, 4, 8, 1)]
+        points = [(2.0, 1, 0, 0), (9.0, 9, 5, 0), (1.0, 2, 5, 0), (0.5, 3, 6, 0), (0.0, 4, 8, 1)]
         made.executemany("INSERT INTO metrics VALUES ('loss', ?, ?, 'a', ?, ?)", points)
         made.execute("INSERT INTO metrics VALUES ('kappa', 1.7976931348623157e308, 1, 'a', 5, 0)")
         made.execute("INSERT INTO metrics VALUES ('loss', 1.0, 1, 'b', 0, 0)")
@@ -114,6 +115,7 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
             SCHEMA.replace("CREATE TABLE metrics", f"CREATE VIEW metrics AS {ENDLESS} x FROM n; CREATE TABLE m"),
             "table metrics",
         ),
+        (SCHEMA.replace(PARAMS_TABLE, "CREATE VIRTUAL TABLE params USING fts5(key, value, run_uuid);"), "table params"),
         ("CREATE TABLE runs (x); CREATE TABLE metrics (x); CREATE TABLE params (x);", "no such column: run_uuid"),
         (
             SCHEMA + "INSERT INTO runs VALUES ('a', 'n', 'FINISHED', 'active');"

@@ -141,6 +141,21 @@ def test_events_that_differ_in_one_byte_are_not_taken_for_alike(events):
     assert all(steps == values for steps, values in found.values())
 
 
+def test_events_that_differ_behind_the_value_alone(events):
+    """By hand: behind a tensor of 1.0, metadata, or as many bytes of a simple_value of 7.0, which counts as the last."""
+    ends = [b"J\x03\n\x01x"] * 10 + [struct.pack("<Bf", 0x15, 7.0)] * 3
+    tensor = TensorProto(dtype=1, float_val=[1.0]).SerializeToString()
+    head = b"\n\x04loss" + b"B" + bytes([len(tensor)]) + tensor
+    values = [b"\n" + bytes([len(head + end)]) + head + end for end in ends]
+    events.parent.mkdir(parents=True)
+    with events.open("wb") as file:
+        writer = RecordWriter(file)
+        for step, value in enumerate(values, 1):
+            writer.write(struct.pack("<Bd", 9, 1.0) + b"\x10" + bytes([step]) + b"*" + bytes([len(value)]) + value)
+
+    assert series_of(events)["loss"] == (list(range(1, 14)), [1.0] * 10 + [7.0] * 3)
+
+
 def test_negative_and_huge_steps_and_values_that_are_not_finite(events):
     written = [(-5, 1.0), (2**62, math.inf), (2**63 - 1, math.nan)] * 10
     write_events(events, [scalar("x", step, value) for step, value in written])
