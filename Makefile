@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help study test lint bench
+.PHONY: help study test lint bench pictures
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,10 @@ bench: .venv/bench  ## Set up, measure speed, detection and logging, write bench
 	$(BIN)/python -m benchmarks.analysis --write
 	$(BIN)/python -m benchmarks.inference_events --write
 	$(BIN)/python -m benchmarks.logging --write
+	$(BIN)/python -m benchmarks.report --write
+
+pictures: .venv/study  ## Draw the README's pictures from the finished study
+	$(BIN)/mstudy report runs --out reports --params params.yaml --format svg --theme both --figure advantage --figure why --to docs/pictures
 
 .venv/study: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -22,7 +22,7 @@ def library_modules(stage: str) -> list[str]:
                     if path not in found:
                         found.add(path)
                         todo.append(path)
-    templates = {page for path in found for page in path.parent.glob("*.html")}
+    templates = {page for path in found for kind in ("html", "css", "js") for page in path.parent.glob(f"*.{kind}")}
     return sorted(path.relative_to(ROOT).as_posix() for path in found | templates)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from mstudy.cli_data import data_app
 from mstudy.cli_import import import_app
+from mstudy.cli_report import attach as attach_report
 from mstudy.errors import exit_with_sentence
 
 app = typer.Typer(
@@ -193,6 +194,9 @@ def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
 
     row = outlook(results, claim)
     print(json.dumps({"schema": 1, **row}) if as_json else as_sentences(row))
+
+
+attach_report(app)
 
 
 def _print_claims(claims: list[dict[str, Any]]) -> None:

@@ -240,9 +240,11 @@ class Report:
 
     title: str = "When and why momentum accelerates SGD"
     points_per_curve: int = 160
+    max_runs: int = 1000
 
     def __post_init__(self) -> None:
         _require(self.points_per_curve >= 20, "points_per_curve", self.points_per_curve, "at least 20")
+        _require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.tables import CELL_PARTINGS, INTERVENTIONS, POWER, SURVIVAL
-
 
 @dataclass(frozen=True)
 class Results:
@@ -19,6 +17,7 @@ class Results:
 
     runs: pl.DataFrame
     sharpenings: pl.DataFrame
+    sharpening_events: pl.DataFrame
     partings: pl.DataFrame
     advantage: pl.DataFrame
     thresholds: pl.DataFrame
@@ -30,10 +29,10 @@ class Results:
     law: pl.DataFrame
     alignment: pl.DataFrame
     deferral: pl.DataFrame
-    cell_partings: pl.DataFrame = field(default_factory=lambda: CELL_PARTINGS.frame([]))
-    survival: pl.DataFrame = field(default_factory=lambda: SURVIVAL.frame([]))
-    interventions: pl.DataFrame = field(default_factory=lambda: INTERVENTIONS.frame([]))
-    power: pl.DataFrame = field(default_factory=lambda: POWER.frame([]))
+    cell_partings: pl.DataFrame
+    survival: pl.DataFrame
+    interventions: pl.DataFrame
+    power: pl.DataFrame
     claims: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)

@@ -456,10 +456,11 @@ POWER = _table(
     },
 )
 
-# Those that the report reads; SHARPENING_EVENTS and HORIZON_LOSSES are not among them.
+# Those that the report reads; HORIZON_LOSSES is not among them.
 TABLES = (
     RUNS,
     SHARPENINGS,
+    SHARPENING_EVENTS,
     PARTINGS,
     CELL_PARTINGS,
     ADVANTAGE,

@@ -7,10 +7,12 @@ SGD at b = 64, eta_ef = 0.2 sharpens abruptly at step 100 + 10 * seed; its pairs
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
 import pytest
+from mstudy.inference.deferral import measure_survival
 from mstudy.results import Results
 from mstudy.tables import (
     ADVANTAGE,
@@ -20,13 +22,13 @@ from mstudy.tables import (
     HORIZONS,
     LAW,
     PARTINGS,
-    PLACEMENTS,
+    POWER,
     RUNS,
+    SHARPENING_EVENTS,
     SHARPENINGS,
     STABILITY_LIMITS,
     TABLES,
     THRESHOLDS,
-    TRENDS,
 )
 
 SETTING = {"study": "tiny", "model": "mlp", "dataset": "dots", "objective": "squared_error"}
@@ -76,11 +78,22 @@ def _run(b: int, rate: float, mu: float, seed: int) -> dict[str, Any]:
 
 
 def _sharpening(b: int, rate: float, mu: float, seed: int) -> dict[str, Any]:
+    """Seed 0 settles at its line with the jump, seed 1 long after it, seed 2 never."""
     row: dict[str, Any] = {"run_id": run_id(b, rate, mu, seed), "status": "none", "followup_step": 190.0}
+    row |= {"stability_status": "none", "n_events": 0}
     if sharpens(b, rate, mu):
         step = 100.0 + 10 * seed
         row |= {"status": "detected", "step": step, "step_low": step - 5, "step_high": step + 5, "jump": 50.0}
+        row |= {"p_value": 0.005, "n_events": 1}
+        if seed < 2:
+            reached = {"stability_step": step + (3, 60)[seed], "stability_agrees": seed == 0}
+            row |= {"stability_status": "reached"} | reached
     return row
+
+
+def _event(key: tuple[int, float, float, int]) -> dict[str, Any]:
+    row = _sharpening(*key)
+    return {"index": 0, **{name: row[name] for name in ("run_id", "step", "step_low", "step_high", "jump", "p_value")}}
 
 
 def _parting(b: int, rate: float, mu: float, seed: int) -> dict[str, Any]:
@@ -183,20 +196,21 @@ def _claim(name: str, verdict: str) -> dict[str, Any]:
 def results() -> Results:
     pairs = [key for key in GRID if key[2] > 0]
     verdicts = ("supported", "contradicted", "inconclusive", "untestable", "supported")
-    return Results(
-        runs=RUNS.frame([_run(*key) for key in GRID]),
-        sharpenings=SHARPENINGS.frame([_sharpening(*key) for key in GRID]),
+    runs = RUNS.frame([_run(*key) for key in GRID])
+    sharpenings = SHARPENINGS.frame([_sharpening(*key) for key in GRID])
+    tables = {table.name: table.frame([]) for table in TABLES} | dict(
+        sharpening_events=SHARPENING_EVENTS.frame([_event(key) for key in GRID if sharpens(*key[:3])]),
+        runs=runs,
+        sharpenings=sharpenings,
+        survival=measure_survival(runs, sharpenings),
         partings=PARTINGS.frame([_parting(*key) for key in pairs]),
         advantage=ADVANTAGE.frame([_advantage(*key) for key in CELLS]),
         thresholds=THRESHOLDS.frame([_threshold(b, mu) for b in BATCH_SIZES for mu in MOMENTA if mu > 0]),
-        placements=PLACEMENTS.frame([]),
-        horizons=HORIZONS.frame([]),
-        trends=TRENDS.frame([]),
-        best=BEST.frame([]),
-        stability_limits=STABILITY_LIMITS.frame([]),
-        law=LAW.frame([]),
         alignment=ALIGNMENT.frame([_alignment("within_block_permutation", True), _alignment("pooled_spearman", False)]),
         deferral=DEFERRAL.frame([_deferral(mu) for mu in MOMENTA if mu > 0]),
+    )
+    return Results(
+        **tables,
         claims=[_claim(f"C{k}", verdict) for k, verdict in enumerate(verdicts, start=1)],
         problems=[{"path": "broken.parquet", "reason": "not a whole Parquet file"}],
     )
@@ -217,10 +231,50 @@ def points() -> pl.DataFrame:
             "loss": 1 / (1 + step.cast(pl.Float64)),
         }
         frames.append(pl.DataFrame(columns | {"directional_curvature": kappa}))
-    return pl.concat(frames)
+    return pl.concat(frames).with_columns(sharpness=pl.lit(None, dtype=pl.Float64))
 
 
 @pytest.fixture(scope="session")
 def empty() -> dict[str, pl.DataFrame]:
     """Every table of an analysis, without a row."""
     return {table.name: table.schema.to_frame() for table in TABLES}
+
+
+LINES = [{**SETTING, "batch_size": b, "optimizer": "heavy_ball", "momentum": 0.9} for b in BATCH_SIZES]
+
+
+@pytest.fixture(scope="session")
+def more() -> dict[str, pl.DataFrame]:
+    """Tables that not every analysis has, with numbers that can be told from each other."""
+    cut = [(0.25, 50, 0.4), (0.5, 100, 0.3), (1.0, 199, 0.2)]
+    horizons = [
+        line
+        | {"horizon": share, "horizon_step": step, "eta_ef_star": star, "ci_low": star / 2, "ci_high": star * 2}
+        | {"status": "estimated", "n_cells": 3, "n_seeds": 3, "margin": 0.05}
+        for line in LINES
+        for share, step, star in cut
+    ]
+    best = [
+        line
+        | {"sgd_eta_ef": 0.2, "sgdm_eta_ef": 0.4, "log_ratio": ratio, "ci_low": ratio - 0.03, "ci_high": ratio + 0.03}
+        | {"equivalence_p": 0.01, "superiority_p": 0.5, "inferiority_p": 0.9, "n_seeds": 3, "at_edge": edge}
+        | {"status": "compared"}
+        for line, ratio, edge in zip(LINES, (0.01, 0.2), (None, "sgdm"), strict=True)
+    ]
+    sgd = [line | {"optimizer": "sgd", "momentum": 0.0} for line in LINES]
+    limits = [
+        line
+        | {"eta_ef_stable": 0.2, "eta_ef_unstable": 0.4, "eta_ef_max": 0.3, "ci_low": 0.2, "ci_high": 0.4}
+        | {"status": "estimated", "predicted": 0.3 * k, "predicted_low": 0.2 * k, "predicted_high": 0.4 * k}
+        | {"misfit": -math.log(k), "n_seeds": 3}
+        for k, line in enumerate([*sgd, *LINES], start=1)
+    ]
+    law = [{**SETTING, "status": "fitted", "n_limits": 4, "level": 7.5, "level_low": 7.0, "level_high": 8.0}]
+    power = [
+        {"claim": "C3", "n_seeds": 3, "n_units": 5, "effect_80": 0.02, "unit": "per doubling of b", "observed": 0.01}
+        | {"seeds_needed": 12, "note": ""},
+        {"claim": "C4", "n_seeds": 3, "n_units": 1, "effect_80": None, "unit": "", "observed": None}
+        | {"seeds_needed": None, "note": "too few blocks"},
+    ]
+    rows = [(HORIZONS, horizons), (BEST, best), (STABILITY_LIMITS, limits), (LAW, law), (POWER, power)]
+    return {table.name: table.frame(found) for table, found in rows}

@@ -2,8 +2,10 @@
 
 import polars as pl
 import pytest
+from mstudy.inference.alignment import aligned_pairs
+from mstudy.inference.lags import lags_with_null
 from mstudy.inference.losses import summarise_losses
-from mstudy.report import captions
+from mstudy.report import captions, captions_beyond
 
 
 def test_the_study_is_counted(results):
@@ -11,8 +13,7 @@ def test_the_study_is_counted(results):
     sentence = captions.study_sentence(results.runs)
 
     assert sentence.startswith("54 runs of mlp on dots: batch sizes 16, 64; effective learning rates 0.1 to 0.4;")
-    assert "momenta 0, 0.5, 0.9; 3 seeds; 1 run" in sentence
-    assert "diverged" in sentence
+    assert sentence.endswith("momenta 0, 0.5, 0.9; 3 seeds; 1 diverged and is kept as data.")
 
 
 def test_the_lowest_loss_is_the_geometric_mean_over_seeds(results):
@@ -73,27 +74,76 @@ def test_thresholds_are_told_in_both_units(results):
     assert "SGDM μ = 0.5: a threshold at 0 of 2 batch sizes" in plain
 
 
-def test_a_pair_names_its_events_with_intervals_and_the_points_drawn(results):
-    (pair,) = results.partings.filter(status="parted", seed=1, momentum=0.9).rows(named=True)
-    rows = {
-        side: results.sharpenings.row(by_predicate=pl.col("run_id") == pair[f"{side}_run_id"], named=True)
-        for side in ("sgd", "sgdm")
-    }
-
-    caption = captions.pair_caption(pair, rows, 80, 400)
-
-    assert caption.startswith("b = 64, η_ef = 0.2, seed 1: ")
-    assert "SGD sharpens abruptly at step 110 [105, 115], by a factor 50;" in caption
-    assert "shows no abrupt sharpening" in caption
-    assert "the losses part at step 112 [108, 116], SGDM ahead" in caption
-    assert caption.endswith("80 of 400 logged points are drawn.")
-
-
 def test_lags_and_deferral_carry_their_n(results, empty):
     lag = captions.lag_caption(results.alignment)
 
-    assert "6 pairs of 1 blocks" in lag
+    assert "6 pairs of 1 block of" in lag
     assert "+2 steps after the sharpening at the median; interval over blocks [1.5, 2.5] steps" in lag
     assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in captions.deferral_caption(results.deferral)
     assert captions.lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
     assert captions.deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."
+
+
+def test_thresholds_over_all_batch_sizes_in_a_sentence(results, empty):
+    # mu = 0.9: 0.2 [0.1, 0.4] at b = 16 and 0.1 [0.05, 0.2] at b = 64; mu = 0.5: none estimated
+    assert captions.when_answer(results.thresholds) == (
+        "For SGDM μ = 0.5 no threshold can be estimated; SGDM μ = 0.9 helps from η_ef = 0.1 to 0.2 at every batch size "
+        "(intervals [0.05, 0.4])."
+    )
+    one = results.thresholds.filter(~((pl.col("batch_size") == 64) & (pl.col("momentum") == 0.9)))
+    one = pl.concat([one, results.thresholds.filter(batch_size=64, momentum=0.5).with_columns(momentum=pl.lit(0.9))])
+    assert "η_ef = 0.2 at 1 of 2 batch sizes" in captions.when_answer(one)
+    assert "no pair of SGD and SGDM" in captions.when_answer(empty["thresholds"])
+
+
+def test_both_definitions_are_counted(results):
+    # Three SGD runs jump: seed 0 with its line, seed 1 apart from it, seed 2 without one. The others are seen, too.
+    assert captions.why_answer(results) == (
+        "3 of 54 runs long enough to tell sharpen abruptly; 2 settle at their stability line; of the 2 that do both, 1 "
+        "do so at the same moment."
+    )
+    found = results.runs.join(results.sharpenings, on="run_id", suffix="_sharpening").with_columns(
+        status=pl.col("status_sharpening")
+    )
+    assert captions.definitions_caption(found) == (
+        "Of 3 runs with a jump, 1 settle at their stability line at the same moment, 1 at another, and 1 never do."
+    )
+
+
+def test_pairs_are_counted_by_how_near_they_part(results):
+    pairs = aligned_pairs(results.partings, results.sharpenings)
+
+    # Six pairs part two steps after steps 100, 110 and 120.
+    assert captions.points_caption(pairs) == (
+        "6 of 6 pairs part within a tenth of the step at which SGD sharpens; 0 later, 0 sooner."
+    )
+    # Exchanged: 102/110, 112/100, 122/110, 112/120 lie within [0.9, 1.13]; 102/120 = 0.85 and 122/100 = 1.22 do not.
+    assert captions.null_caption(lags_with_null(pairs), (0.9, 1.13)) == (
+        "6 of 6 pairs lie within the grey tolerance, and 8 of 12 with seeds exchanged."
+    )
+
+
+def test_horizons_best_limits_and_power_are_told_with_interval_and_n(more):
+    assert captions_beyond.horizon_caption(more["horizons"].filter(batch_size=16)) == (
+        "b = 16: SGDM μ = 0.9: 0.4 [0.2, 0.8] at 25% of training, 0.3 [0.15, 0.6] at 50% of training, 0.2 [0.1, 0.4] "
+        "at 100% of training (3 seeds)."
+    )
+    assert (
+        "b = 64, SGDM μ = 0.9: +0.2 [0.17, 0.23] (3 seeds, best at the end of the grid)"
+        in captions_beyond.best_caption(more["best"], 0.05)
+    )
+    assert captions_beyond.best_answer(more["best"], 0.05) == (
+        "Of 2 comparisons of tuned SGDM with tuned SGD, 1 are equal within 0.05 in log loss, in 1 SGDM is better, in 0 "
+        "worse; in 1 a best rate lies at the end of the grid."
+    )
+    # Predicted 0.3, 0.6, 0.9 and 1.2 against 0.3 measured; the interval [0.2, 0.4] holds the first alone.
+    assert captions_beyond.limits_answer(more["stability_limits"]) == (
+        "Measured and predicted limits differ by a factor 2.5 at the median and 4 at most; 1 of 4 predictions lie in "
+        "the measured interval."
+    )
+    assert captions_beyond.limits_caption(more["stability_limits"]).startswith(
+        "SGD: 0.3 [0.2, 0.4] at b = 16 (predicted 0.3, 3 seeds), 0.3 [0.2, 0.4] at b = 64 (predicted 0.6, 3 seeds); "
+    )
+    assert captions_beyond.power_caption(more["power"]) == (
+        "C3: an effect of 0.02 per doubling of b with 3 seeds, 12 seeds for the one observed; C4: not estimable."
+    )

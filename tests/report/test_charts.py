@@ -3,11 +3,43 @@
 import polars as pl
 import pytest
 from mstudy.inference.alignment import aligned_pairs
+from mstudy.inference.lags import lags_with_null
 from mstudy.inference.losses import summarise_losses
-from mstudy.report import charts
+from mstudy.report.charts import panels
+from mstudy.report.charts.base import end_labels, spread
+from mstudy.report.charts.batches import forest, limits_by_batch, thresholds_by_batch, thresholds_by_horizon
+from mstudy.report.charts.pairs import lag_distribution, parting_against_sharpening
+from mstudy.report.charts.rates import advantage_by_rate, loss_by_rate
+from mstudy.report.charts.survival import survival_curves
+from mstudy.report.survival import drawn_curves, numbers_at_risk
 from mstudy.report.theme import colours
 
 PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
+RATES = (0.1, 0.4)
+
+
+def _survival(results):
+    rows = results.survival.filter(pl.col("stratum") == "b = 64")
+    return survival_curves(drawn_curves(rows), numbers_at_risk(rows, [9.0, 99.0]), 0.0, 199.0, PALETTE)
+
+
+MAKE = {
+    "loss": lambda r, m: loss_by_rate(summarise_losses(r.runs).filter(batch_size=64), RATES, (0.05, 2.0), PALETTE),
+    "advantage": lambda r, m: advantage_by_rate(r.advantage.filter(batch_size=64), 0.05, RATES, (-0.2, 1.0), PALETTE),
+    "threshold": lambda r, m: thresholds_by_batch(r.thresholds, False, PALETTE),
+    "per_sample": lambda r, m: thresholds_by_batch(r.thresholds, True, PALETTE),
+    "horizon": lambda r, m: thresholds_by_horizon(m["horizons"].filter(batch_size=16), (0.1, 1.0), PALETTE),
+    "limits": lambda r, m: limits_by_batch(m["stability_limits"], PALETTE),
+    "best": lambda r, m: forest(m["best"], 0.05, PALETTE),
+    "pairs": lambda r, m: parting_against_sharpening(aligned_pairs(r.partings, r.sharpenings), PALETTE),
+    "lags": lambda r, m: lag_distribution(
+        lags_with_null(aligned_pairs(r.partings, r.sharpenings)), (0.9, 1.1), PALETTE
+    ),
+    "survival": lambda r, m: _survival(r),
+    "curvature": lambda r, m: panels.curvature_panel(PALETTE),
+    "gap": lambda r, m: panels.gap_panel(PALETTE),
+    "events": lambda r, m: panels.events_panel(PALETTE),
+}
 
 
 def _layers(chart):
@@ -20,44 +52,9 @@ def _rows(chart, field):
     return [row for rows in chart.to_dict()["datasets"].values() for row in rows if field in row]
 
 
-def _curve():
-    points = pl.DataFrame(
-        {
-            "step": [0, 1, 2],
-            "step_drawn": [1, 2, 3],
-            "loss": [1.0, 0.5, 0.2],
-            "momentum": [0.0] * 3,
-            "optimizer": ["sgd"] * 3,
-        }
-    )
-    lines = pl.DataFrame({"momentum": [0.0], "optimizer": ["sgd"], "level": [10.0], "name": ["2/η of SGD"]})
-    found = {
-        "event": ["sharpening"],
-        "momentum": [0.0],
-        "optimizer": ["sgd"],
-        "step": [1.0],
-        "step_low": [1.0],
-        "step_high": [2.0],
-    }
-    drawn = {"at": pl.col("step") + 1, "low": pl.col("step_low") + 1, "high": pl.col("step_high") + 1}
-    events = pl.DataFrame(found).with_columns(**drawn)
-    return charts.curve_over_time(points, "loss", "training loss", events, lines, PALETTE)
-
-
-def _all_charts(results):
-    return {
-        "loss": charts.loss_by_rate(summarise_losses(results.runs).filter(batch_size=64), PALETTE),
-        "advantage": charts.advantage_by_rate(results.advantage.filter(batch_size=64), 0.05, PALETTE),
-        "threshold": charts.thresholds_by_batch(results.thresholds, False, PALETTE),
-        "per_sample": charts.thresholds_by_batch(results.thresholds, True, PALETTE),
-        "curve": _curve(),
-        "lags": charts.parting_against_sharpening(aligned_pairs(results.partings, results.sharpenings), PALETTE),
-    }
-
-
-@pytest.mark.parametrize("name", ["loss", "advantage", "threshold", "per_sample", "curve", "lags"])
-def test_an_optimiser_has_one_colour_in_every_chart_and_no_chart_repeats_the_legend(results, name):
-    scales = [e["color"] for _, e in _layers(_all_charts(results)[name]) if "color" in e]
+@pytest.mark.parametrize("name", MAKE)
+def test_an_optimiser_has_one_colour_in_every_chart_and_no_chart_repeats_the_legend(results, more, name):
+    scales = [e["color"] for _, e in _layers(MAKE[name](results, more)) if "scale" in e.get("color", {})]
 
     assert scales
     for colour in scales:
@@ -72,57 +69,113 @@ def test_an_optimiser_has_one_colour_in_every_chart_and_no_chart_repeats_the_leg
         ("advantage", "effective learning rate η/(1−μ)", "log L(SGD) / L(SGDM)"),
         ("threshold", "batch size b", "threshold, η/(1−μ)"),
         ("per_sample", "batch size b", "threshold per sample, η/((1−μ)·b)"),
-        ("curve", "step (updates made + 1)", "training loss"),
-        ("lags", "step of SGD's abrupt sharpening", "step of parting"),
+        ("horizon", "training cut at step", "threshold, η/(1−μ)"),
+        ("limits", "batch size b", "largest stable η/(1−μ)"),
+        ("pairs", "step of SGD's abrupt sharpening", "step of parting"),
+        ("survival", "step (updates made + 1)", "share without sharpening"),
     ],
 )
-def test_axes_name_the_quantity_and_its_unit(results, name, x, y):
-    encodings = [e for mark, e in _layers(_all_charts(results)[name]) if mark in ("line", "circle")]
+def test_axes_name_the_quantity_and_its_unit(results, more, name, x, y):
+    encodings = [e for mark, e in _layers(MAKE[name](results, more)) if mark in ("line", "point")]
 
     assert x in {e["x"]["title"] for e in encodings}
     assert y in {e["y"]["title"] for e in encodings}
     assert {e["x"]["scale"]["type"] for e in encodings} == {"log"}
 
 
-def test_diverged_runs_are_crosses_above_every_loss(results):
-    chart = _all_charts(results)["loss"]
-    fallen = [row for row in _rows(chart, "ceiling") if row["ceiling"] is not None]
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("loss", "loss_low", "loss_high"),
+        ("advantage", "ci_low", "ci_high"),
+        ("threshold", "ci_low", "ci_high"),
+        ("per_sample", "eta_ef_per_sample_low", "eta_ef_per_sample_high"),
+        ("horizon", "ci_low", "ci_high"),
+        ("limits", "predicted_low", "predicted_high"),
+        ("pairs", "step_low", "step_high"),
+        ("survival", "low", "high"),
+    ],
+)
+def test_an_interval_is_never_left_out(results, more, name, low, high):
+    spans = [(e["y"].get("field"), e["y2"]["field"]) for _, e in _layers(MAKE[name](results, more)) if "y2" in e]
 
-    assert [(row["optimiser"], row["eta_ef"], row["n_diverged"]) for row in fallen] == [("SGD", 0.4, 1)]
+    assert (low, high) in spans
+
+
+def test_diverged_runs_are_counted_above_every_loss(results, more):
+    chart = MAKE["loss"](results, more)
+    fallen = _rows(chart, "ceiling")
+
+    assert [(row["optimiser"], row["eta_ef"], row["n_diverged"], row["n"]) for row in fallen] == [("SGD", 0.4, 1, 3)]
     assert fallen[0]["ceiling"] > max(row["loss_high"] for row in _rows(chart, "loss_high"))
 
 
-def test_the_band_of_a_loss_is_the_range_of_its_seeds(results):
-    chart = _all_charts(results)["loss"]
-    (band,) = [e for mark, e in _layers(chart) if mark == "area"]
-    (row,) = [r for r in _rows(chart, "loss") if (r["eta_ef"], r["momentum"]) == (0.1, 0.0) and "ceiling" not in r]
+def test_the_band_of_a_loss_is_the_range_of_its_seeds(results, more):
+    (row,) = [
+        r for r in _rows(MAKE["loss"](results, more), "loss_low") if (r["eta_ef"], r["optimiser"]) == (0.1, "SGD")
+    ]
 
-    assert (band["y"]["field"], band["y2"]["field"]) == ("loss_low", "loss_high")
     assert (row["loss_low"], row["loss_high"]) == (0.5, 2.0)
     assert row["loss"] == pytest.approx(1.0)
 
 
-def test_the_margin_of_equivalence_is_a_band_about_zero(results):
-    (row,) = _rows(_all_charts(results)["advantage"], "low")
+def test_a_cell_that_diverged_stands_at_the_edge_of_who_is_ahead(results, more):
+    edges = _rows(MAKE["advantage"](results, more), "edge")
+
+    assert {(row["eta_ef"], row["edge"], row["diverged"]) for row in edges} == {(0.4, 1.0, "SGD")}
+
+
+def test_the_margin_of_equivalence_is_a_band_about_zero(results, more):
+    (row,) = _rows(MAKE["advantage"](results, more), "low")
 
     assert row == {"low": -0.05, "high": 0.05}
 
 
-def test_raw_curves_are_never_dashed():
-    lines = [layer["mark"] for layer in _curve().to_dict()["layer"] if layer["mark"]["type"] == "line"]
+def test_only_estimated_thresholds_are_drawn(results, more):
+    drawn = {(row["batch_size"], row["optimiser"]) for row in _rows(MAKE["threshold"](results, more), "eta_ef_star")}
+
+    assert drawn == {(16, "SGDM μ = 0.9"), (64, "SGDM μ = 0.9")}
+
+
+@pytest.mark.parametrize("panel", [panels.curvature_panel, panels.loss_panel, panels.gap_panel])
+def test_raw_curves_are_never_dashed(panel):
+    lines = [layer["mark"] for layer in panel(PALETTE).to_dict()["layer"] if layer["mark"]["type"] == "line"]
 
     assert lines and all("strokeDash" not in mark for mark in lines)
 
 
-def test_events_have_an_interval_and_a_word_and_stability_lines_a_name():
-    fields = [{e.get("field") for e in encoding.values() if isinstance(e, dict)} for _, encoding in _layers(_curve())]
+def test_events_have_an_interval_and_a_row_with_a_name():
+    fields = [
+        {part.get("field") for part in encoding.values() if isinstance(part, dict)}
+        for _, encoding in _layers(panels.events_panel(PALETTE))
+    ]
 
     assert any({"low", "high"} <= found for found in fields)
-    assert any({"at", "event"} <= found for found in fields)
-    assert any({"level", "name"} <= found for found in fields)
+    assert any({"row", "name"} <= found for found in fields)
 
 
-def test_only_estimated_thresholds_are_drawn(results):
-    drawn = {(row["batch_size"], row["momentum"]) for row in _rows(_all_charts(results)["threshold"], "eta_ef_star")}
+def test_numbers_at_risk_stand_below_the_curves(results):
+    found = {(row["optimiser"], row["at"]): row["text"] for row in _rows(_survival(results), "text") if row["at"] > 1}
 
-    assert drawn == {(16, 0.9), (64, 0.9)}
+    # 9 runs of SGD at b = 64; one ends at step 7. Nothing else ends before step 99.
+    assert found["SGD", 10] == found["SGD", 100] == "8"
+    assert found["SGDM μ = 0.9", 100] == "9"
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [([50, 51], [44.0, 57.0]), ([20, 80], [20, 80]), ([95, 100], [87.0, 100.0]), ([], [])],
+)
+def test_labels_move_apart_and_stay_inside(places, expected):
+    moved = spread(places, 13, 0, 100)
+
+    assert moved == pytest.approx(expected, abs=0.6)
+
+
+def test_a_label_stands_at_the_last_point_of_its_line():
+    frame = pl.DataFrame({"optimiser": ["SGD"] * 3, "x": [1.0, 2.0, 3.0], "y": [1.0, 10.0, None]})
+
+    (row,) = end_labels(frame, "x", "y", (0.1, 100.0), 200).rows(named=True)
+
+    assert (row["x"], row["text"]) == (2.0, "SGD")
+    assert row["label_y"] == pytest.approx(10.0)

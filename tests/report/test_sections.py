@@ -1,65 +1,107 @@
-"""Which pairs are shown, and at which levels their stability lines stand."""
+"""Which sections there are, and what stands in them."""
+
+from dataclasses import replace
 
 import polars as pl
 import pytest
-from mstudy.params import Report
-from mstudy.report.sections import build_sections
+from mstudy.params import Analysis
+from mstudy.report.runs_table import runs_table
+from mstudy.report.sections.base import make_study, setting_name
+from mstudy.report.sections.build import build_sections
 from mstudy.report.theme import colours
 
 PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
 
 
-def _why(results, points, report=None):
-    sections = build_sections(results, points, report or Report(), PALETTE)
-    return next(section for section in sections if section.anchor == "why")
+def _sections(results):
+    return {section.anchor: section for section in build_sections(make_study(results, PALETTE), Analysis())}
 
 
-def _levels(figure):
-    return {
-        row["momentum"]: row["level"]
-        for rows in figure.chart.to_dict()["datasets"].values()
-        for row in rows
-        if "level" in row
-    }
+def _plates(results):
+    return {plate.name: plate for section in _sections(results).values() for plate in section.plates}
 
 
-def _curvature(section, group):
-    (figure,) = [f for f in section.figures if f.group == group and "curvature" in f.title]
-    return figure
+def test_the_questions_come_in_order(results):
+    assert list(_sections(results)) == ["when", "why", "alignment", "deferral"]
 
 
-def test_each_batch_size_and_momentum_shows_one_pair_and_those_that_sharpen_come_first(results, points):
-    choices = _why(results, points).choices
-
-    assert len(choices) == len(set(choices)) == 4
-    assert choices[:2] == ["b = 64, η_ef = 0.2, SGDM μ = 0.9", "b = 64, η_ef = 0.2, SGDM μ = 0.5"]
-    # Nothing sharpens at b = 16; the threshold of mu = 0.9 there is 0.2.
-    assert "b = 16, η_ef = 0.2, SGDM μ = 0.9" in choices
-
-
-def test_the_lowest_seed_is_shown(results, points):
-    assert all(", seed 0: " in figure.caption for figure in _why(results, points).figures)
-
-
-def test_stability_lines_of_sgd_and_heavy_ball(results, points):
-    levels = _levels(_curvature(_why(results, points), "b = 64, η_ef = 0.2, SGDM μ = 0.9"))
-
-    # 2 / eta with eta = 0.2; 2 (1 + mu) / eta with eta = 0.2 (1 - 0.9)
-    assert levels == {0.0: pytest.approx(10.0), 0.9: pytest.approx(190.0)}
+def test_what_lies_beyond_the_paper_appears_with_its_table(results, more):
+    assert list(_sections(replace(results, **more))) == [
+        "when",
+        "why",
+        "alignment",
+        "deferral",
+        "best",
+        "law",
+        "power",
+    ]
+    assert "horizon" in _plates(replace(results, **more))
 
 
-def test_stability_line_of_nesterov(results, points):
-    nesterov = results.partings.with_columns(pl.lit("nesterov").alias("optimizer"))
-    changed = type(results)(**vars(results) | {"partings": nesterov})
+@pytest.mark.parametrize(
+    ("table", "plate"),
+    [("horizons", "horizon"), ("best", "best"), ("stability_limits", "limits"), ("law", "law"), ("power", "power")],
+)
+def test_an_empty_table_has_no_section(results, more, table, plate):
+    assert plate in _plates(replace(results, **more))
+    assert plate not in _plates(replace(results, **more | {table: more[table].clear()}))
 
-    levels = _levels(_curvature(_why(changed, points), "b = 64, η_ef = 0.2, Nesterov μ = 0.9"))
 
-    assert levels[0.9] == pytest.approx(190.0 / (1 + 2 * 0.9))
+@pytest.mark.parametrize("name", ["advantage", "loss"])
+def test_panels_of_a_plate_share_their_axes(results, name):
+    layers = [
+        layer
+        for figure in _plates(results)[name].figures
+        for layer in figure.chart.to_dict()["layer"]
+        if layer["mark"]["type"] == "line"
+    ]
+
+    assert len(layers) == 2
+    assert len({str([layer["encoding"][axis]["scale"] for axis in "xy"]) for layer in layers}) == 1
 
 
-def test_a_drawing_has_at_most_the_points_asked_for_and_says_of_how_many(results, points):
-    figure = _curvature(_why(results, points, Report(points_per_curve=40)), "b = 64, η_ef = 0.2, SGDM μ = 0.9")
-    drawn = [row for rows in figure.chart.to_dict()["datasets"].values() for row in rows if "step_drawn" in row]
+def test_several_settings_are_named_and_kept_apart(results):
+    other = results.runs.with_columns(model=pl.lit("cnn"), run_id=pl.lit("x") + pl.col("run_id"))
+    advantage = results.advantage.with_columns(model=pl.lit("cnn"))
+    both = replace(
+        results,
+        runs=pl.concat([results.runs, other]),
+        sharpenings=pl.concat(
+            [results.sharpenings, results.sharpenings.with_columns(run_id=pl.lit("x") + pl.col("run_id"))]
+        ),
+        advantage=pl.concat([results.advantage, advantage]),
+    )
 
-    assert len(drawn) <= 2 * 40
-    assert figure.caption.endswith(f" {len(drawn)} of 400 logged points are drawn.")
+    figures = _plates(both)["advantage"].figures
+
+    assert [(f.setting, f.batch_size) for f in figures] == [(0, 16), (0, 64), (1, 16), (1, 64)]
+    assert figures[0].title == "cnn, dots, squared_error: b = 16"
+    settings = make_study(results, PALETTE).settings
+    assert setting_name(settings, 0) == "mlp, dots, squared_error"
+    twice = pl.concat([settings, settings.with_columns(study=pl.lit("again"))])
+    assert setting_name(twice, 1) == "again, mlp, dots, squared_error"
+
+
+def test_where_the_definitions_disagree_is_listed(results):
+    often, where = _plates(results)["definitions"].figures
+
+    assert often.numbers.select("jump", "at_stability_line", "agree", "apart", "jump_alone").rows() == [(3, 2, 1, 1, 1)]
+    assert where.numbers.select("seed", "stability_step").rows() == [(1, 170.0), (2, None)]
+
+
+def test_strata_without_an_event_are_named_not_drawn(results):
+    figures = _plates(results)["survival"].figures
+
+    assert [figure.title for figure in figures] == ["all runs", "b = 64"]
+    assert figures[0].caption.endswith("No run sharpens abruptly at b = 16.")
+
+
+def test_the_list_of_runs_has_both_definitions_and_no_column_that_is_always_the_same(results):
+    table = runs_table(results)
+    rows = table["rows"]
+    found = {rows["run_id"][k]: rows["definitions"][k] for k in range(len(rows["run_id"]))}
+
+    assert [found[f"b64-r0.2-m0.0-s{seed}"] for seed in range(3)] == ["agree", "disagree", "disagree"]
+    assert found["b16-r0.2-m0.0-s0"] is None
+    assert "model" not in rows and len(rows["run_id"]) == 54
+    assert [name for name, _, _ in table["headings"]] == list(rows)

@@ -7,38 +7,51 @@ from typing import Any
 import polars as pl
 
 from mstudy.report.theme import label
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number for readers; a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """An interval in brackets, or that it is not estimable."""
-    return "[not estimable]" if low is None or high is None else f"[{low:.3g}, {high:.3g}]"
+from mstudy.report.words import count, interval, listed, number, spanned
+from mstudy.results import Results
 
 
 def study_sentence(runs: pl.DataFrame) -> str:
     """The whole study in one sentence."""
     diverged = int((runs["status"] == "diverged").sum())
-    batches = ", ".join(str(b) for b in runs["batch_size"].unique().sort())
+    batches = ", ".join(f"{b:,}" for b in runs["batch_size"].unique().sort())
     rates = runs["eta_ef"].to_list()
     momenta = ", ".join(f"{m:g}" for m in runs["momentum"].unique().sort())
-    models = " and ".join(f"{m} on {d}" for m, d in runs.select("model", "dataset").unique().sort("model").rows())
-    return (
-        f"{len(runs)} runs of {models}: batch sizes {batches}; effective learning rates {min(rates):g} to "
-        f"{max(rates):g}; momenta {momenta}; {runs['seed'].n_unique()} seeds; {diverged} runs diverged and are kept "
-        f"as data."
+    models = listed(
+        [" on ".join(p for p in pair if p) for pair in runs.select("model", "dataset").unique().sort("model").rows()]
     )
+    fate = (
+        "none diverged" if not diverged else f"{diverged} diverged and {'is' if diverged == 1 else 'are'} kept as data"
+    )
+    return (
+        f"{count(len(runs), 'run')}{f' of {models}' if models.strip() else ''}: batch sizes {batches}; effective "
+        f"learning rates {spanned(rates)}; momenta {momenta}; {count(runs['seed'].n_unique(), 'seed')}; {fate}."
+    )
+
+
+def when_answer(thresholds: pl.DataFrame) -> str:
+    """The thresholds of each momentum over all batch sizes, in a sentence."""
+    if thresholds.is_empty():
+        return "There is nothing to compare: no pair of SGD and SGDM at equal effective learning rate was found."
+    parts = []
+    for rows in thresholds.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
+        name = label(rows["momentum"][0], rows["optimizer"][0])
+        known = rows.filter(pl.col("status") == "estimated")
+        where = "batch size" if known["batch_size"].n_unique() == rows["batch_size"].n_unique() else "of"
+        if known.is_empty():
+            parts.append(f"for {name} no threshold can be estimated")
+            continue
+        outer = interval(known["ci_low"].min(), known["ci_high"].max())  # type: ignore[arg-type]  # of numbers
+        at = "at every batch size" if where == "batch size" else f"at {len(known)} of {len(rows)} batch sizes"
+        parts.append(f"{name} helps from η_ef = {spanned(known['eta_ef_star'].to_list())} {at} (intervals {outer})")
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def threshold_sentence(row: dict[str, Any]) -> str:
     """When momentum begins to help at one batch size and momentum (a row of tables.THRESHOLDS)."""
-    where = f"At b = {row['batch_size']}, {label(row['momentum'], row['optimizer'])}"
-    n = f"{row['n_seeds']} seeds, {row['n_cells']} learning rates"
+    where = f"At b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
+    n = f"{count(row['n_seeds'], 'seed')}, {count(row['n_cells'], 'learning rate')}"
     match row["status"]:
         case "estimated":
             span = interval(row["ci_low"], row["ci_high"])
@@ -54,13 +67,13 @@ def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
     """Who reaches the lowest loss at this batch size, and where SGD stops finishing."""
     finished = losses.filter(pl.col("loss").is_not_null())
     if finished.is_empty():
-        return f"b = {batch_size}: no run finished."
+        return f"b = {batch_size:,}: no run finished."
     best = finished.sort("loss").row(0, named=True)
     n = max((losses["n_finished"] + losses["n_diverged"]).to_list())
     winner = label(best["momentum"], best["optimizer"])
     text = (
-        f"b = {batch_size}: the lowest loss, {number(best['loss'])}, is reached by {winner} at "
-        f"η_ef = {number(best['eta_ef'])} ({n} seeds a point)."
+        f"b = {batch_size:,}: the lowest loss, {number(best['loss'])}, is reached by {winner} at "
+        f"η_ef = {number(best['eta_ef'])} ({count(n, 'seed')} a point)."
     )
     fallen = losses.filter((pl.col("momentum") == 0) & (pl.col("n_diverged") > 0))
     if not fallen.is_empty():
@@ -72,7 +85,7 @@ def advantage_caption(advantage: pl.DataFrame, thresholds: pl.DataFrame, batch_s
     """The thresholds of one batch size, in words."""
     rows = thresholds.filter(pl.col("batch_size") == batch_size).sort("momentum")
     if rows.is_empty():
-        return f"b = {batch_size}: no pair of SGD and SGDM to compare ({len(advantage)} cells)."
+        return f"b = {batch_size:,}: no pair of SGD and SGDM to compare ({len(advantage)} cells)."
     return " ".join(threshold_sentence(row) for row in rows.iter_rows(named=True))
 
 
@@ -88,42 +101,62 @@ def threshold_caption(thresholds: pl.DataFrame, per_sample: bool) -> str:
             continue
         first, last = known.row(0, named=True), known.row(-1, named=True)
         parts.append(
-            f"{name}: {number(first[column])} at b = {first['batch_size']}, "
-            f"{number(last[column])} at b = {last['batch_size']}"
+            f"{name}: {number(first[column])} at b = {first['batch_size']:,}, "
+            f"{number(last[column])} at b = {last['batch_size']:,}"
         )
     return f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
 
 
-def pair_caption(pair: dict[str, Any], sharpenings: dict[str, dict[str, Any]], n_drawn: int, n_logged: int) -> str:
-    """What happened to one pair. pair: a row of tables.PARTINGS; sharpenings: rows by `sgd` and `sgdm`."""
-    parts = []
-    for name, row in (
-        (label(0.0), sharpenings["sgd"]),
-        (label(pair["momentum"], pair["optimizer"]), sharpenings["sgdm"]),
-    ):
-        if row["status"] == "detected":
-            span = interval(row["step_low"], row["step_high"])
-            parts.append(
-                f"{name} sharpens abruptly at step {number(row['step'])} {span}, by a factor {number(row['jump'])}"
-            )
-        else:
-            parts.append(f"{name} shows {_ABSENCE[row['status']]}")
-    if pair["status"] == "parted":
-        span = interval(pair["step_low"], pair["step_high"])
-        parts.append(f"the losses part at step {number(pair['step'])} {span}, {pair['ahead'].upper()} ahead")
-    elif pair["status"].endswith("diverged"):
-        parts.append(f"a run diverges at step {number(pair['step'])}")
-    else:
-        parts.append("the losses do not part")
-    where = f"b = {pair['batch_size']}, η_ef = {number(pair['eta_ef'])}, seed {pair['seed']}"
-    return f"{where}: {'; '.join(parts)}. {n_drawn} of {n_logged} logged points are drawn."
+def why_answer(results: Results) -> str:
+    """How many runs sharpen abruptly, by the jump and by the stability line."""
+    seen = results.sharpenings.filter(pl.col("status").is_in(["detected", "none"]))
+    if seen.is_empty():
+        return "No run has a log of curvature that is long enough to tell of sharpening."
+    jumped = int((seen["status"] == "detected").sum())
+    agree = int(seen["stability_agrees"].sum() or 0)
+    both = int(seen["stability_agrees"].is_not_null().sum())
+    reached = int((results.sharpenings["stability_status"] == "reached").sum())
+    text = (
+        f"{jumped} of {count(len(seen), 'run')} long enough to tell sharpen abruptly; {reached} settle at their "
+        f"stability line"
+    )
+    return text + (f"; of the {both} that do both, {agree} do so at the same moment." if both else "; none does both.")
 
 
-_ABSENCE = {
-    "none": "no abrupt sharpening",
-    "too_short": "too few points to tell",
-    "no_curvature": "no curvature in its log",
-}
+def definitions_caption(found: pl.DataFrame) -> str:
+    """found: a row a run with both statuses and `stability_agrees`."""
+    jumped = found.filter(pl.col("status") == "detected")
+    if jumped.is_empty():
+        return "No run has a jump, so there is nothing on which the two definitions could disagree."
+    agree = int(jumped["stability_agrees"].sum() or 0)
+    apart = int((~jumped["stability_agrees"]).sum() or 0)
+    alone = int((jumped["stability_status"] != "reached").sum())
+    return (
+        f"Of {count(len(jumped), 'run')} with a jump, {agree} settle at their stability line at the same moment, "
+        f"{apart} at another, and {alone} never do."
+    )
+
+
+def points_caption(pairs: pl.DataFrame) -> str:
+    """Of the scatter: how many pairs part within a tenth of the step of sharpening."""
+    near = int((pairs["log_lag"].abs() <= 0.0953).sum())
+    return (
+        f"{near} of {count(len(pairs), 'pair')} part within a tenth of the step at which SGD sharpens; "
+        f"{int((pairs['log_lag'] > 0.0953).sum())} later, {len(pairs) - near - int((pairs['log_lag'] > 0.0953).sum())} "
+        f"sooner."
+    )
+
+
+def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
+    """Of the lags and their null: the share that counts as one moment, own and exchanged."""
+    shares = {}
+    for kind in ("own", "exchanged"):
+        ratio = lags.filter(pl.col("kind") == kind)["ratio"]
+        shares[kind] = (int(ratio.is_between(*within).sum()), len(ratio))
+    (own, n), (other, m) = shares["own"], shares["exchanged"]
+    if m == 0:
+        return f"{own} of {count(n, 'pair')} within the tolerance; no block has two seeds to exchange."
+    return f"{own} of {count(n, 'pair')} lie within the grey tolerance, and {other} of {m} with seeds exchanged."
 
 
 def lag_caption(alignment: pl.DataFrame) -> str:
@@ -132,9 +165,9 @@ def lag_caption(alignment: pl.DataFrame) -> str:
         return "In no pair were both events seen, so there is no lag to show."
     row = alignment.row(0, named=True)
     return (
-        f"Both events were seen in {row['n_pairs']} pairs of {row['n_cells']} blocks of one batch size and learning "
-        f"rate. The parting comes {row['lag_steps_median']:+.3g} steps after the sharpening at the median; interval "
-        f"over blocks {interval(row['lag_steps_low'], row['lag_steps_high'])} steps."
+        f"Both events were seen in {count(row['n_pairs'], 'pair')} of {count(row['n_cells'], 'block')} of one batch "
+        f"size and learning rate. The parting comes {row['lag_steps_median']:+.3g} steps after the sharpening at the "
+        f"median; interval over blocks {interval(row['lag_steps_low'], row['lag_steps_high'])} steps."
     )
 
 
@@ -149,3 +182,19 @@ def deferral_caption(deferral: pl.DataFrame) -> str:
         for r in rows.iter_rows(named=True)
     ]
     return "; ".join(parts) + "."
+
+
+def survival_caption(curves: pl.DataFrame, at_risk: pl.DataFrame) -> str:
+    """What is left without an event at the end, per optimiser."""
+    start = at_risk.sort("step").group_by("momentum", "optimizer", maintain_order=True).first()
+    last = curves.sort("step").group_by("momentum", "optimizer", maintain_order=True).last()
+    parts = [
+        f"{label(r['momentum'], r['optimizer'])} {r['share']:.0%} {_percent(r['low'], r['high'])}"
+        for r in last.sort("momentum", "optimizer").iter_rows(named=True)
+    ]
+    n = spanned([float(v) for v in start["n"]])
+    return f"Without sharpening at the end: {', '.join(parts)} ({n} runs each at risk at the first count)."
+
+
+def _percent(low: float, high: float) -> str:
+    return "[none happened]" if low == high == 1.0 else f"[{low:.0%}, {high:.0%}]"

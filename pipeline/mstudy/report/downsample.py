@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import polars as pl
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 
-def keep_spikes(log: pl.DataFrame, column: str, n_points: int) -> pl.DataFrame:
-    """At most about `n_points` rows of one run's log, in order: first, smallest, largest and last of each bucket.
+def spike_rows(values: NDArray[np.float64], n_points: int) -> NDArray[np.int64]:
+    """Indices, in order, of at most `n_points` values: first, smallest, largest and last of each bucket.
 
-    Rows whose `column` is null are left out. Buckets hold equal numbers of rows.
+    values: (n,), finite. Buckets hold equal numbers of values; a series short enough is kept whole.
     """
-    rows = log.filter(pl.col(column).is_not_null())
-    if len(rows) <= n_points:
-        return rows
-    bucket = pl.int_range(pl.len()) * (n_points // 4) // pl.len()
-    place = pl.int_range(pl.len(), dtype=pl.Int64)
-    extremes = (
-        rows.select(place.alias("row"), bucket.alias("bucket"), pl.col(column))
-        .group_by("bucket")
-        .agg(
-            pl.col("row").first().alias("first"),
-            pl.col("row").get(pl.col(column).arg_min()).alias("low"),
-            pl.col("row").get(pl.col(column).arg_max()).alias("high"),
-            pl.col("row").last().alias("last"),
-        )
-    )
-    kept = extremes.unpivot(index="bucket", value_name="row")["row"].unique().sort()
-    return rows[kept]
+    n = len(values)
+    if n <= n_points:
+        return np.arange(n)
+    edges = np.linspace(0, n, n_points // 4 + 1).astype(np.int64)
+    kept = [
+        (start, start + int(values[start:end].argmin()), start + int(values[start:end].argmax()), end - 1)
+        for start, end in pairwise(edges)
+    ]
+    return np.unique(np.array(kept))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
+import re
+from dataclasses import asdict
 from functools import lru_cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,113 +18,157 @@ import vl_convert
 from markupsafe import Markup
 
 from mstudy.errors import LogError
-from mstudy.params import Report
-from mstudy.report.captions import interval, number, study_sentence
-from mstudy.report.sections import build_sections
-from mstudy.report.theme import colours
+from mstudy.params import Analysis
+from mstudy.report.captions import study_sentence
+from mstudy.report.charts import panels
+from mstudy.report.claims import shown_claims
+from mstudy.report.encode import as_json, spec_with_columns
+from mstudy.report.explorer import build_explorer
+from mstudy.report.runs_table import runs_table
+from mstudy.report.sections.base import Study, make_study, setting_name
+from mstudy.report.sections.build import build_sections
+from mstudy.report.theme import DARK_COLOURS, Palette, colours, config, recolour
+from mstudy.report.words import number
 from mstudy.results import Results
 
-_SHAPES = {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
-_SECTION_OF = {
-    "C1": "advantage",
-    "C2": "advantage",
-    "C3": "threshold",
-    "C4": "alignment",
-    "C5": "deferral",
-    "C6": "losses",
-    "C7": "threshold",
-    "C8": "alignment",
+_HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id"}
+_HEADINGS = {
+    "batch_size": "b",
+    "eta_ef": "η_ef",
+    "eta_ef_per_sample": "η_ef / b",
+    "eta_ef_star": "threshold",
+    "eta_ef_per_sample_star": "threshold / b",
+    "eta_ef_per_sample_low": "from / b",
+    "eta_ef_per_sample_high": "to / b",
+    "momentum": "μ",
+    "ci_low": "from",
+    "ci_high": "to",
+    "step_low": "from",
+    "step_high": "to",
+    "p_value": "p",
 }
-_HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id", "at", "low", "high"}
+_LIBRARIES = ("mstudy", "altair", "numpy", "polars", "ruptures", "scipy", "statsmodels", "vl-convert-python")
 
 
-def write_report(results: Results, points: pl.DataFrame, out: Path, report: Report) -> None:
+def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
     """Write the page to `out`, all or nothing. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
-    html = render_report(results, points, report)
+    write_text(render_report(results, points, analysis), out)
+
+
+def write_text(text: str, out: Path) -> None:
+    """Write a file, all or nothing."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, out)
     except OSError as error:
         raise LogError(f"The report must be writable, found at {out}: {error.strerror}.") from None
 
 
-def render_report(results: Results, points: pl.DataFrame, report: Report) -> str:
+def palette_of(results: Results) -> Palette:
+    """The colours of a study's optimisers."""
+    return colours(results.runs.select("optimizer", "momentum").unique().rows())
+
+
+def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
     """The page as text; the same results give the same text."""
-    palette = colours(results.runs.select("optimizer", "momentum").unique().rows())
+    palette = palette_of(results)
+    study = make_study(results, palette)
     with alt.data_transformers.disable_max_rows():
-        sections = build_sections(results, points, report, palette)
-        specs = [
-            as_json(figure.chart.to_dict()) if figure.chart is not None else None
+        sections = build_sections(study, analysis)
+        # Not validated: a third of the time, and the tests draw every chart in a browser.
+        specs = {
+            f"{section.anchor}-{plate.name}-{k}": as_json(spec_with_columns(figure.chart.to_dict(validate=False)))
             for section in sections
-            for figure in section.figures
-        ]
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": number, "table": _table_html}
-    return environment.get_template("page.html").render(
-        title=report.title,
+            for plate in section.plates
+            for k, figure in enumerate(plate.figures, start=1)
+            if figure.chart is not None
+        }
+        drawn = panel_specs(palette)
+    explorer = build_explorer(results, points, analysis.report)
+    anchors = {section.anchor for section in sections}
+    return template("page.html").render(
+        title=analysis.report.title,
         study=study_sentence(results.runs),
-        claims=[_shown(claim) for claim in results.claims],
+        claims=shown_claims(results.claims, results.power, anchors),
         sections=sections,
         specs=specs,
-        palette=palette,
-        runs=_runs_table(results),
+        explorer=explorer,
+        panels=drawn,
+        palette=_swatches(palette),
+        runs=runs_table(results),
         problems=results.problems,
-        bundle=Markup(_bundle()),  # our own script; jinja would escape it
+        page=_page_data(study),
+        parameters=_parameters(analysis),
+        versions={name: version(name) for name in _LIBRARIES},
+        bundle=Markup(bundle()),  # our own script; jinja would escape it
     )
 
 
-def as_json(value: Any) -> Markup:
-    """JSON for a <script> element: no NaN, nothing that ends the element or a line of script."""
-    text = json.dumps(_without_nan(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
+def template(name: str) -> jinja2.Template:
+    """A template of this package; everything that is put into it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": number, "table": table_html, "json": as_json, "signs": signs_html}
+    return environment.get_template(name)
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def panel_specs(palette: Palette) -> list[tuple[str, str, Markup]]:
+    """(name, title, specification) of the charts on one time axis."""
+    drawn = (
+        ("curvature", "Curvature", panels.curvature_panel(palette)),
+        ("loss", "Training loss", panels.loss_panel(palette)),
+        ("gap", "Gap of the losses", panels.gap_panel(palette)),
+        ("events", "Events", panels.events_panel(palette)),
+    )
+    return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in drawn]
 
 
-def _shown(claim: dict[str, Any]) -> dict[str, Any]:
-    """A claim with the words that the page adds."""
-    low, high = claim["ci"] or (None, None)
-    estimate = claim["estimate"]
-    return claim | {
-        "shape": _SHAPES[claim["verdict"]],
-        "section": _SECTION_OF[claim["id"]],
-        "shown_estimate": "not estimable" if estimate is None else f"{number(estimate)} {interval(low, high)}",
+def _page_data(study: Study) -> dict[str, Any]:
+    names = [setting_name(study.settings, k) for k in range(len(study.settings))]
+    keys = study.settings.rows()
+    return {
+        "dark": DARK_COLOURS,
+        "config": {"light": config(False), "dark": config(True)},
+        "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
+        "optimisers": list(study.palette),
     }
 
 
-def _runs_table(results: Results) -> pl.DataFrame:
-    events = results.sharpenings.select(
-        "run_id", pl.col("status").alias("sharpening"), pl.col("step").alias("sharpening_step")
-    )
-    columns = ["run_id", "batch_size", "eta_ef", "momentum", "seed", "status", "diverged_step", "final_loss"]
-    return (
-        results.runs.join(events, on="run_id")
-        .sort("batch_size", "eta_ef", "momentum", "seed")
-        .select(*columns, "sharpening", "sharpening_step")
-    )
+def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
+    return [(name, colour, recolour(colour)) for name, colour in palette.items()]
 
 
-def _table_html(frame: pl.DataFrame) -> Markup:
+def _parameters(analysis: Analysis) -> list[tuple[str, str, str]]:
+    """(part, key, value) of every parameter that made a number of this page."""
+    return [
+        (part, key, str(value)) for part, values in asdict(analysis).items() for key, value in sorted(values.items())
+    ]
+
+
+def signs_html(text: str) -> Markup:
+    """Escaped text with η_ef and λ_max set properly, and no line broken around an equals sign."""
+    safe = str(Markup.escape(text))
+    safe = re.sub(r"([ηλκLμb])_(ef|max|SGDM|SGD)\b", r"\1<sub>\2</sub>", safe)
+    safe = re.sub(r"10\^(−?\d+)", r"10<sup>\1</sup>", safe)
+    return Markup(re.sub(r" (=|≥) ", "\u00a0\\1\u00a0", safe))
+
+
+def table_html(frame: pl.DataFrame) -> Markup:
     """A table of a frame, every cell escaped."""
     names = [name for name in frame.columns if name not in _HIDDEN_COLUMNS]
-    head = Markup("").join(Markup("<th>{}</th>").format(name.replace("_", " ")) for name in names)
+    head = Markup("").join(_head(name) for name in names)
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(_cell(value)) for value in row))
         for row in frame.select(names).rows()
     )
     return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+
+
+def _head(name: str) -> Markup:
+    return Markup('<th scope="col">{}</th>').format(signs_html(_HEADINGS.get(name, name.replace("_", " "))))
 
 
 def _cell(value: object) -> str:
@@ -135,10 +180,10 @@ def _cell(value: object) -> str:
 
 
 @lru_cache(maxsize=1)
-def _bundle() -> str:
+def bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, from vl-convert: no download."""
     return vl_convert.javascript_bundle(vl_version="6.4")  # type: ignore[call-arg]  # its stub lacks the default
 
 
-def _template(name: str) -> str:
+def _source(name: str) -> str:
     return files("mstudy.report").joinpath(name).read_text(encoding="utf-8")

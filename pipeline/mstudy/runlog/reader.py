@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -104,6 +105,18 @@ def read_runs(
     source = source_of(folder)
     found = scan(source, workers or Workers(), cache or Cache())
     return _as_folder(source, found, skip_bad)
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read one log by itself, with what a manifest beside it says. Raises LogError when it cannot be used."""
+    if not path.is_file():
+        raise LogError(f"RUN must be the log of one run, a Parquet file, found none at {path}.")
+    source = source_of(path.parent)
+    found = scan(source, Workers(), Cache(), path.name)
+    errors = [problem for problem in found.problems if problem.severity == ERROR and problem.path == path.name]
+    if errors:
+        raise LogError(f"{path} must be a run's log: {errors[0].reason} {errors[0].remedy}")
+    return RunFolder(source, found.runs, [])
 
 
 def _as_folder(source: Source, found: Scan, skip_bad: bool) -> RunFolder:

@@ -45,13 +45,13 @@ class _Task:
     known: pl.DataFrame
 
 
-def scan(source: Source, workers: Workers, cache: Cache) -> Scan:
-    """Examine each file by itself; one with an error is in no row.
+def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None) -> Scan:
+    """Examine each file, or `only` the one of that name, by itself; one with an error is in no row.
 
     Raises LogError where there is no folder, or no log in it.
     """
     everything = source.list_files()
-    names = run_names(everything)
+    names = [name for name in run_names(everything) if only in (None, name)]
     if not names:
         raise LogError(f"The runs folder must hold runs, found no *.parquet file in {source.root}.")
     manifest = read_manifest(source, everything)

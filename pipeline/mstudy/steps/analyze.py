@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mstudy.cache import Cache
 from mstudy.params import Analysis
+from mstudy.report.explorer import drawn_runs
 from mstudy.report.page import write_report
-from mstudy.report.sections import drawn_runs
 from mstudy.results import Results
 from mstudy.runlog.reader import read_runs
 from mstudy.steps.compare import compare
@@ -35,5 +35,5 @@ def analyze(
         compare(folder, out, analysis.margins, analysis.compare, workers, cache)
     estimate(out, analysis.margins, analysis.estimate)
     results = read_results(out)
-    write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis.report)
+    write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis)
     return results

@@ -59,7 +59,13 @@ def _same_run(runs: pl.DataFrame) -> Iterator[Fault]:
         )
 
 
+def _main(runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs that are paired and averaged: neither twins nor branches."""
+    return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
+
+
 def _unpaired(runs: pl.DataFrame, of_sgd: bool) -> Iterator[Fault]:
+    runs = _main(runs)
     own, other = runs.filter(_IS_SGD if of_sgd else ~_IS_SGD), runs.filter(~_IS_SGD if of_sgd else _IS_SGD)
     what = "an SGDM run" if of_sgd else "an SGD run"
     alone = own.join(other, on=[*BLOCK, "seed"], how="anti").select("path", "eta_ef", "seed")
@@ -108,7 +114,7 @@ def _near_rates(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule("single-seed", WARNING, "a cell has more than one seed", "Train more seeds: three at least for a verdict.")
 def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
-    cells = runs.group_by(CELL).agg(pl.col("seed").n_unique().alias("seeds"), pl.col("path").min())
+    cells = _main(runs).group_by(CELL).agg(pl.col("seed").n_unique().alias("seeds"), pl.col("path").min())
     lines = cells.group_by(LINE).agg((pl.col("seeds") == 1).sum().alias("single"), pl.len(), pl.col("path").min())
     for path, single, total, b, momentum in (
         lines.filter(pl.col("single") > 0).sort("path").select("path", "single", "len", "batch_size", "momentum")
@@ -137,7 +143,7 @@ def _grids_apart(runs: pl.DataFrame) -> Iterator[Fault]:
 def _pairs(runs: pl.DataFrame) -> pl.DataFrame:
     """Each SGDM run beside its SGD run, if neither diverged."""
     sides = ["path", "first_step", "last_step"]
-    finished = runs.filter(pl.col("diverged_step").is_null())
+    finished = _main(runs).filter(pl.col("diverged_step").is_null())
     sgdm = finished.filter(~_IS_SGD).select(*BLOCK, "seed", *sides)
     sgd = finished.filter(_IS_SGD).select(*BLOCK, "seed", *sides)
     return sgdm.join(sgd, on=[*BLOCK, "seed"], suffix="_sgd")

@@ -1,0 +1,94 @@
+"""Sentences on what lies beyond the paper: horizons, best against best, limits of stability, power."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from mstudy.report.theme import label
+from mstudy.report.words import count, interval, number
+
+
+def horizon_caption(horizons: pl.DataFrame) -> str:
+    """How the threshold of one batch size moves with the length of training."""
+    parts = []
+    for rows in horizons.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
+        name = label(rows["momentum"][0], rows["optimizer"][0])
+        known = rows.filter(pl.col("status") == "estimated").sort("horizon")
+        told = [
+            f"{number(r['eta_ef_star'])} {interval(r['ci_low'], r['ci_high'])} at {r['horizon']:.0%} of training"
+            for r in known.iter_rows(named=True)
+        ]
+        parts.append(f"{name}: {', '.join(told) or 'no threshold can be estimated'}")
+    n = max(horizons["n_seeds"].to_list(), default=0)
+    return f"b = {horizons['batch_size'][0]:,}: {'; '.join(parts)} ({count(n, 'seed')})."
+
+
+def best_caption(best: pl.DataFrame, margin: float) -> str:
+    """Each batch size and momentum: who is ahead when both are tuned."""
+    parts = []
+    for row in best.sort("batch_size", "momentum").iter_rows(named=True):
+        name = f"b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
+        if row["log_ratio"] is None:
+            parts.append(f"{name}: not estimable ({row['status']})")
+            continue
+        edge = ", best at the end of the grid" if row["at_edge"] else ""
+        span = interval(row["ci_low"], row["ci_high"])
+        parts.append(f"{name}: {row['log_ratio']:+.3g} {span} ({count(row['n_seeds'], 'seed')}{edge})")
+    return f"Log ratio, margin {margin:g}. {'; '.join(parts)}."
+
+
+def best_answer(best: pl.DataFrame, margin: float) -> str:
+    """How many lines are equal, better or worse, by their intervals."""
+    known = best.filter(pl.col("ci_low").is_not_null())
+    equal = int(((known["ci_low"] >= -margin) & (known["ci_high"] <= margin)).sum())
+    ahead, behind = int((known["ci_low"] > margin).sum()), int((known["ci_high"] < -margin).sum())
+    edge = int(best["at_edge"].is_not_null().sum())
+    text = (
+        f"Of {count(len(best), 'comparison')} of tuned SGDM with tuned SGD, {equal} are equal within {margin:g} in log "
+        f"loss, in {ahead} SGDM is better, in {behind} worse"
+    )
+    return text + (f"; in {edge} a best rate lies at the end of the grid." if edge else ".")
+
+
+def limits_caption(limits: pl.DataFrame) -> str:
+    """Measured against predicted, at the smallest and the largest batch size of each optimiser."""
+    parts = []
+    for rows in limits.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
+        name = label(rows["momentum"][0], rows["optimizer"][0])
+        known = rows.filter(pl.col("eta_ef_max").is_not_null()).sort("batch_size")
+        ends = [known.row(0, named=True), known.row(-1, named=True)] if len(known) > 1 else list(known.rows(named=True))
+        told = [
+            f"{number(r['eta_ef_max'])} {interval(r['ci_low'], r['ci_high'])} at b = {r['batch_size']:,} (predicted "
+            f"{number(r['predicted'])}, {count(r['n_seeds'], 'seed')})"
+            for r in ends
+        ]
+        parts.append(f"{name}: {', '.join(told) or 'no limit within the grid'}")
+    return f"{'; '.join(parts)}."
+
+
+def limits_answer(limits: pl.DataFrame) -> str:
+    """How far measured and predicted limits are apart."""
+    known = limits.filter(pl.col("misfit").is_not_null())
+    if known.is_empty():
+        return "No limit of stability could be both measured and predicted."
+    factors = known["misfit"].abs().exp()
+    inside = known.filter(pl.col("predicted").is_between(pl.col("ci_low"), pl.col("ci_high")))
+    return (
+        f"Measured and predicted limits differ by a factor {number(factors.median())} at the median and "  # type: ignore[arg-type]
+        f"{number(factors.max())} at most; {len(inside)} of {len(known)} predictions lie in the measured interval."  # type: ignore[arg-type]
+    )
+
+
+def power_caption(power: pl.DataFrame) -> str:
+    """What each claim would need."""
+    parts = []
+    for row in power.sort("claim").iter_rows(named=True):
+        if row["effect_80"] is None:
+            parts.append(f"{row['claim']}: not estimable")
+            continue
+        effect = f"an effect of {number(row['effect_80'])} {row['unit'] or ''}".rstrip()
+        needed = (
+            "" if row["seeds_needed"] is None else f", {count(int(row['seeds_needed']), 'seed')} for the one observed"
+        )
+        parts.append(f"{row['claim']}: {effect} with {count(int(row['n_seeds']), 'seed')}{needed}")
+    return f"{'; '.join(parts)}." if parts else "No power could be computed."

@@ -1,0 +1,56 @@
+"""The claims as the page shows them: verdict in word, colour and shape, the estimate, and what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from mstudy.report.words import count, interval, number, signs
+
+_SHAPES = {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
+_SECTION_OF = {
+    "C1": "when",
+    "C2": "when",
+    "C3": "when",
+    "C4": "alignment",
+    "C5": "deferral",
+    "C6": "best",
+    "C7": "law",
+    "C8": "why",
+}
+
+
+def shown_claims(claims: list[dict[str, Any]], power: pl.DataFrame | None, anchors: set[str]) -> list[dict[str, Any]]:
+    """Claims with the words that the page adds; a link where its section is there."""
+    needs = {} if power is None else {row["claim"]: row for row in power.iter_rows(named=True)}
+    return [_shown(claim, needs.get(claim["id"]), anchors) for claim in claims]
+
+
+def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]) -> dict[str, Any]:
+    low, high = claim["ci"] or (None, None)
+    estimate, section = claim["estimate"], _SECTION_OF.get(claim["id"], "claims")
+    return claim | {
+        "reason": signs(claim["reason"]),
+        "unit": signs(claim["unit"]),
+        "shape": _SHAPES[claim["verdict"]],
+        "section": section if section in anchors else "claims",
+        "shown_estimate": "not estimable" if estimate is None else f"{number(estimate)} {interval(low, high)}",
+        "needed": _needed(claim["verdict"], need),
+    }
+
+
+def _needed(verdict: str, need: dict[str, Any] | None) -> str:
+    """What would make an undecided claim decidable."""
+    if verdict not in ("inconclusive", "untestable") or need is None:
+        return ""
+    if need["seeds_needed"] is None:
+        note = need.get("note") or ""
+        return f"How many seeds would decide it is not estimable{f': {note}' if note else ''}."
+    more = int(need["seeds_needed"]) - int(need["n_seeds"])
+    if more <= 0:
+        return f"The {count(int(need['n_seeds']), 'seed')} there are would show the observed effect with 80 % power."
+    return (
+        f"To decide it with 80 % power at the effect observed: {count(int(need['seeds_needed']), 'seed')}, {more} more "
+        f"than there are."
+    )

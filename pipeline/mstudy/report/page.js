@@ -1,0 +1,309 @@
+"use strict";
+{ // a block of its own: the bundle declares names at the top level
+const $ = id => document.getElementById(id);
+const data = id => JSON.parse($(id).textContent);
+const page = data("page-data"), explorer = data("explorer-data"), list = data("runs-data");
+const root = document.documentElement;
+const ROW = 17; // pixels a row of events takes, as in charts/panels.py
+
+// ---- decoding: columns to rows, 16-bit places to numbers ----------------------------------------------------------
+const rowsOf = columns => {
+  const names = Object.keys(columns);
+  return names.length ? columns[names[0]].map((_, k) => Object.fromEntries(names.map(name => [name, columns[name][k]]))) : [];
+};
+const places = text => {
+  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  return Array.from({ length: bytes.length / 2 }, (_, k) => bytes[2 * k] + 256 * bytes[2 * k + 1]);
+};
+function stepsOf(packed) {
+  if (typeof packed[1] !== "string") return packed;
+  let step = packed[0];
+  return [step, ...places(packed[1]).map(difference => step += difference)];
+}
+function curveOf([grid, low, high, text], log) {
+  const values = places(text).map(place => low + place / 65535 * (high - low));
+  const steps = stepsOf(explorer.steps[grid]);
+  return values.map((value, k) => ({ step: steps[k], x: steps[k] + 1, y: log ? Math.exp(value) : value }));
+}
+
+// ---- drawing: each chart when it comes near, anew in another theme ------------------------------------------------
+const views = new Map();
+const dark = () => root.dataset.theme === "dark";
+const recolour = text => dark() ? Object.entries(page.dark).reduce((t, [a, b]) => t.replaceAll(a, b), text) : text;
+function specOf(box) {
+  const text = $(box.dataset.spec || "panel-" + box.dataset.panel).textContent;
+  const spec = JSON.parse(recolour(text));
+  for (const name in spec.datasets || {}) spec.datasets[name] = rowsOf(spec.datasets[name]);
+  return box.dataset.panel ? withBlock(spec, box.dataset.panel) : spec;
+}
+async function draw(box) {
+  if (views.has(box)) return;
+  views.set(box, null);
+  const config = page.config[dark() ? "dark" : "light"];
+  const options = { renderer: "svg", ast: true, config, actions: false, tooltip: { theme: dark() ? "dark" : "light" } };
+  const drawn = await vegaEmbed(box, specOf(box), options);
+  views.set(box, drawn);
+  box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box has the words
+  mark(drawn.view);
+  drawn.view.addEventListener("click", (event, item) => item && item.datum && pickFrom(item.datum, box));
+}
+function redraw(boxes) {
+  for (const box of boxes) {
+    const drawn = views.get(box);
+    if (drawn) { drawn.view.finalize(); views.delete(box); draw(box); }
+  }
+}
+const boxes = [...document.querySelectorAll(".chart")];
+const shown = box => !box.closest("figure").hidden;
+const watcher = new IntersectionObserver(entries => {
+  for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
+}, { rootMargin: "600px" });
+const panels = boxes.filter(box => box.dataset.panel);
+
+// ---- the block that is picked: its curves, levels, gaps and events ------------------------------------------------
+const runs = rowsOf(explorer.runs), blocks = rowsOf(explorer.blocks), pairs = rowsOf(explorer.pairs);
+const events = rowsOf(explorer.events), medians = rowsOf(explorer.medians);
+const inBlock = blocks.map(() => []);
+runs.forEach((run, k) => inBlock[run.block].push(k));
+const settingOf = block => page.settings.findIndex(s => ["study", "model", "dataset", "objective"].every((key, k) => block[key] === s.key[k]));
+let picked = { block: 0, seed: null };
+const pickedRuns = () => inBlock[picked.block].filter(k => picked.seed === null || runs[k].seed === picked.seed);
+const level = optimiser => optimiser === "SGD" ? "2/η" : optimiser.startsWith("Nesterov") ? "2(1+μ)/((1+2μ)η)" : "2(1+μ)/η";
+const short = optimiser => optimiser.replace("SGDM ", "");
+
+function curvesOf(names) {
+  const mine = pickedRuns(), single = picked.seed !== null, rows = [];
+  for (const k of mine) for (const name of names)
+    for (const point of curveOf(explorer.curves[k][name], true))
+      rows.push({ ...point, kind: name, run: k, optimiser: runs[k].optimiser, seed: runs[k].seed, single });
+  if (!single) for (const median of medians) if (runs[median.first].block === picked.block) for (const name of names)
+    if (median[name]) for (const point of curveOf(median[name], true))
+      rows.push({ ...point, kind: "median " + name, run: -1 - median.first, optimiser: runs[median.first].optimiser });
+  return rows;
+}
+function gapsOf() {
+  const mine = new Set(pickedRuns()), single = picked.seed !== null;
+  return pairs.filter(pair => mine.has(pair.sgdm)).flatMap(pair => curveOf(pair.gap, false).map(point => ({
+    ...point, kind: "gap", run: pair.sgdm, optimiser: runs[pair.sgdm].optimiser, seed: runs[pair.sgdm].seed, single })));
+}
+function eventsOf() {
+  const mine = new Set(pickedRuns());
+  const at = row => ({ at: Math.max(row.step, 0) + 1, low: Math.max(row.step_low ?? row.step, 0) + 1, high: Math.max(row.step_high ?? row.step, 0) + 1 });
+  const told = (row, run, kind, name) => ({ kind, name, run, optimiser: runs[run].optimiser, seed: runs[run].seed,
+    step: row.step, step_low: row.step_low, step_high: row.step_high, ...at(row) });
+  const found = events.filter(e => mine.has(e.run)).map(e => told(e, e.run, e.kind, e.kind));
+  for (const pair of pairs) if (mine.has(pair.sgdm) && pair.status === "parted") found.push(told(pair, pair.sgdm, "parts", "parts from SGD"));
+  for (const k of mine) if (runs[k].diverged_step !== null) found.push(told({ step: runs[k].diverged_step }, k, "diverges", "diverges"));
+  return found;
+}
+function eventRows() {
+  const found = eventsOf(), kinds = ["sharpens", "reaches its line", "parts", "diverges"];
+  const rows = page.optimisers.flatMap(optimiser => kinds.map(kind => ({ optimiser, kind })))
+    .filter(row => found.some(e => e.optimiser === row.optimiser && e.kind === row.kind))
+    .map((row, k) => ({ ...row, row: k, name: short(row.optimiser) + " " + (row.kind === "parts" ? "parts from SGD" : row.kind) }));
+  const seeds = [...new Set(found.map(e => e.seed))].sort((a, b) => a - b);
+  for (const event of found) {
+    event.row = rows.findIndex(row => row.optimiser === event.optimiser && row.kind === event.kind);
+    event.place = event.row + (seeds.length > 1 ? (seeds.indexOf(event.seed) / (seeds.length - 1) - 0.5) * 0.62 : 0);
+  }
+  return [found, rows];
+}
+function ticks(low, high) {
+  const digits = high / low < 6 ? [1, 1.5, 2, 3, 5, 7] : high / low < 300 ? [1, 2, 5] : [1], values = [];
+  const every = Math.max(1, Math.ceil(Math.log10(high / low) / 8));
+  for (let power = -16; power <= 16; power++) if (digits.length > 1 || power % every === 0)
+    for (const digit of digits) if (digit * 10 ** power >= low && digit * 10 ** power <= high) values.push(+`${digit}e${power}`);
+  return values;
+}
+function withBlock(spec, panel) {
+  const mine = pickedRuns(), last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, true).map(p => p.x)));
+  const single = picked.seed !== null, [found, rows] = eventRows(), loss = curvesOf(["loss"]);
+  const curves = panel === "curvature" ? curvesOf(["kappa", "lambda_max"]) : loss;
+  const ends = mine.filter(k => runs[k].diverged_step !== null).map(k => {
+    const own = loss.filter(p => p.run === k);
+    return { ...own[own.length - 1] };
+  }).filter(end => end.x);
+  const levels = page.optimisers.flatMap(optimiser => {
+    const run = mine.find(k => runs[k].optimiser === optimiser);
+    return run === undefined ? [] : [{ optimiser, level: runs[run].line, name: short(optimiser) + ": " + level(optimiser) }];
+  });
+  const gaps = gapsOf(), log = panel !== "gap";
+  const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];
+  const [low, high] = heights.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
+  const range = !(low <= high) ? [0.1, 1] : log ? [low / 1.3, high * 1.3] : [low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6];
+  spec.datasets = { ...spec.datasets, curves, ends, levels: curves.length ? levels : [], gaps, events: found, rows, spans: single ? found : [] };
+  for (const param of spec.params) {
+    if (param.name === "last_step") param.value = last * 1.05;
+    if (param.name === "y_ticks") param.value = ticks(...range);
+    if (param.name === "y_low") param.value = range[0];
+    if (param.name === "y_high") param.value = range[1];
+    if (param.name === "n_rows") param.value = Math.max(rows.length, 1);
+  }
+  if (panel === "events") spec.height = ROW * Math.max(rows.length, 1);
+  return spec;
+}
+
+// ---- one control for all charts -----------------------------------------------------------------------------------
+const number = value => value === null ? "–" : typeof value !== "number" ? value : Math.abs(value) >= 1000 && !Number.isInteger(value)
+  ? Math.round(value).toLocaleString("en") : Number.isInteger(value) ? value.toLocaleString("en") : String(+value.toPrecision(3));
+function fill(select, values, chosen, text = number) {
+  select.replaceChildren(...values.map(value => {
+    const option = new Option(text(value), String(value));
+    option.selected = value === chosen;
+    return option;
+  }));
+}
+const unique = values => [...new Set(values)].sort((a, b) => a - b);
+function controls() {
+  const block = blocks[picked.block], setting = settingOf(block);
+  const here = blocks.filter(b => settingOf(b) === setting);
+  fill($("pick-setting"), page.settings.map((_, k) => k), setting, k => page.settings[k].name);
+  fill($("pick-b"), unique(here.map(b => b.batch_size)), block.batch_size);
+  fill($("pick-rate"), unique(here.filter(b => b.batch_size === block.batch_size).map(b => b.eta_ef)), block.eta_ef);
+  const seeds = unique(inBlock[picked.block].map(k => runs[k].seed));
+  fill($("pick-seed"), ["all", ...seeds], picked.seed ?? "all", v => v === "all" ? "all " + seeds.length : String(v));
+  $("pick-setting").parentElement.hidden = page.settings.length < 2;
+}
+function mark(view) {
+  try { view.signal("picked_rate", blocks[picked.block].eta_ef).runAsync(); } catch { /* a chart without a rate axis */ }
+}
+function pick(block, seed) {
+  if (block < 0 || block >= blocks.length) return;
+  const seeds = inBlock[block].map(k => runs[k].seed);
+  picked = { block, seed: seeds.includes(seed) ? seed : null };
+  controls();
+  tell();
+  const now = blocks[block], setting = settingOf(now);
+  for (const figure of document.querySelectorAll("figure")) {
+    if (figure.dataset.setting !== undefined) figure.hidden = +figure.dataset.setting !== setting;
+    figure.classList.toggle("picked", +figure.dataset.b === now.batch_size);
+  }
+  for (const [box, drawn] of views) if (drawn && !box.dataset.panel) mark(drawn.view);
+  redraw(panels);
+}
+// Text with its signs set properly: only text nodes, <sub> and <sup> are made.
+function write(element, text) {
+  element.replaceChildren(...text.replace(/ (=|≥) /g, "\u00a0$1\u00a0").split(/((?<=[ηλ])_(?:ef|max)|(?<=10)\^−?\d+)/).map(part => {
+    if (!/^[_^]/.test(part)) return part;
+    return Object.assign(document.createElement(part[0] === "_" ? "sub" : "sup"), { textContent: part.slice(1) });
+  }));
+}
+function tell() {
+  const block = blocks[picked.block], mine = pickedRuns(), own = new Set(mine);
+  const sentences = [...mine.map(k => runs[k].sentence), ...pairs.filter(pair => own.has(pair.sgdm)).map(pair => pair.sentence)];
+  const seeds = unique(mine.map(k => runs[k].seed));
+  const where = (page.settings.length > 1 ? page.settings[settingOf(block)].name + ": " : "") + `b = ${number(block.batch_size)}, η_ef = ${number(block.eta_ef)}`;
+  write($("picked"), where + (picked.seed === null ? `, ${seeds.length} seed${seeds.length === 1 ? "" : "s"}` : `, seed ${picked.seed}`));
+  write($("block-caption"), picked.seed === null ? block.caption : sentences.join(" "));
+  $("happened").replaceChildren(...sentences.map(sentence => {
+    const item = document.createElement("li");
+    write(item, sentence);
+    return item;
+  }));
+}
+const same = (a, b) => Math.abs(a - b) <= 1e-6 * Math.abs(b);
+const blockAt = (setting, b, rate) => blocks.findIndex(x => settingOf(x) === setting && x.batch_size === b && same(x.eta_ef, rate));
+function pickFrom(datum, box) {
+  if (box.dataset.panel) {
+    if (datum.seed !== undefined) pick(picked.block, datum.seed);
+  } else if (datum.batch_size !== undefined && datum.eta_ef !== undefined) {
+    const setting = box.closest("figure").dataset.setting;
+    const block = blockAt(setting === undefined ? settingOf(blocks[picked.block]) : +setting, datum.batch_size, datum.eta_ef);
+    if (block >= 0) { pick(block, datum.seed ?? null); $("explorer").scrollIntoView({ behavior: "smooth", block: "nearest" }); }
+  }
+}
+function choose() {
+  const setting = +$("pick-setting").value, b = +$("pick-b").value, rate = +$("pick-rate").value, seed = $("pick-seed").value;
+  const far = x => (settingOf(x) === setting ? 0 : 1e6) + Math.abs(Math.log(x.batch_size / b)) * 1e3 + Math.abs(Math.log(x.eta_ef / rate));
+  const nearest = blocks.map((x, k) => [far(x), k]).sort((x, y) => x[0] - y[0])[0][1];
+  pick(nearest, seed === "all" ? null : +seed);
+}
+for (const id of ["pick-setting", "pick-b", "pick-rate", "pick-seed"]) $(id).addEventListener("change", choose);
+
+// ---- every run ----------------------------------------------------------------------------------------------------
+const FIRST = 100;
+const all = rowsOf(list.rows);
+all.forEach(row => row.text = list.headings.map(([name]) => number(row[name] ?? null)).join(" ").toLowerCase());
+const placeOf = new Map(runs.map((run, k) => [run.id, k]));
+let order = { by: null, down: false }, every = false;
+const choices = ["batch_size", "optimiser", "status", "sharpening"].map(name => {
+  const select = document.createElement("select"), label = document.createElement("label");
+  const values = [...new Set(all.map(row => row[name]))].sort((a, b) => typeof a === "number" ? a - b : a < b ? -1 : 1);
+  select.dataset.column = name;
+  select.append(new Option("any", ""), ...values.map(value => new Option(String(value).replaceAll("_", " "), String(value))));
+  label.append(list.headings.find(([n]) => n === name)[1] + " ", select);
+  select.addEventListener("change", listRuns);
+  $("choices").append(label, " ");
+  return select;
+});
+for (const [name, heading, numeric] of list.headings) {
+  const head = document.createElement("th"), button = document.createElement("button");
+  head.scope = "col"; head.className = numeric ? "n" : ""; head.setAttribute("aria-sort", "none");
+  button.type = "button"; write(button, heading);
+  button.addEventListener("click", () => {
+    order = { by: name, down: order.by === name && !order.down };
+    for (const other of $("run-heads").children) other.setAttribute("aria-sort", "none");
+    head.setAttribute("aria-sort", order.down ? "descending" : "ascending");
+    listRuns();
+  });
+  head.append(button);
+  $("run-heads").append(head);
+}
+function listRuns() {
+  const words = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = all.filter(row => words.every(word => row.text.includes(word))
+    && choices.every(select => !select.value || String(row[select.dataset.column]) === select.value));
+  if (order.by) {
+    const key = row => row[order.by] ?? null, sign = order.down ? -1 : 1;
+    found.sort((a, b) => key(a) === key(b) ? 0 : key(a) === null ? 1 : key(b) === null ? -1 : sign * (key(a) < key(b) ? -1 : 1));
+  }
+  const drawn = every ? found : found.slice(0, FIRST);
+  $("run-rows").replaceChildren(...drawn.map(row => {
+    const line = document.createElement("tr");
+    for (const [name, , numeric] of list.headings) {
+      const cell = line.insertCell();
+      if (numeric) cell.className = "n";
+      if (name === "run_id" && placeOf.has(row.run_id)) {
+        const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: row.run_id });
+        button.addEventListener("click", () => {
+          const k = placeOf.get(row.run_id);
+          pick(runs[k].block, runs[k].seed);
+          $("explorer").scrollIntoView({ block: "nearest" });
+        });
+        cell.append(button);
+      } else cell.textContent = name === "sharpening" ? String(row[name] ?? "–").replaceAll("_", " ") : number(row[name] ?? null);
+    }
+    return line;
+  }));
+  $("matching").textContent = `${found.length.toLocaleString("en")} of ${all.length.toLocaleString("en")} runs` + (drawn.length < found.length ? `, the first ${drawn.length} listed` : "");
+  $("all-rows").hidden = drawn.length === found.length;
+}
+$("find").addEventListener("input", listRuns);
+$("all-rows").addEventListener("click", () => { every = true; listRuns(); });
+
+// ---- theme, saving, paper -----------------------------------------------------------------------------------------
+function setTheme(name) {
+  root.dataset.theme = name;
+  $("theme").textContent = name === "dark" ? "Light" : "Dark";
+  redraw([...views.keys()]);
+}
+for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", async () => {
+  const key = button.dataset.save, box = boxes.find(b => b.dataset.spec === key || b.dataset.panel === key);
+  await draw(box);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([await views.get(box).view.toSVG()], { type: "image/svg+xml" }));
+  link.download = key + ".svg";
+  link.click();
+});
+root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+$("theme").textContent = dark() ? "Light" : "Dark";
+$("theme").addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
+addEventListener("beforeprint", () => {
+  if (dark()) setTheme("light");
+  boxes.filter(shown).forEach(draw);
+});
+pick(0, null);
+listRuns();
+draw(boxes[0]);
+boxes.forEach(box => watcher.observe(box));
+}

@@ -1,0 +1,89 @@
+"""The parts of the page: sections, their figures side by side, and how results fall into settings and batch sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import altair as alt
+import polars as pl
+
+from mstudy.report.theme import Palette
+from mstudy.results import Results
+from mstudy.tables import SETTING
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart (None where there is nothing to draw), its finding, and the numbers to open.
+
+    setting: index of the setting it shows, None for all of them. batch_size: None for all.
+    """
+
+    title: str
+    caption: str
+    numbers: pl.DataFrame
+    chart: alt.LayerChart | None = None
+    setting: int | None = None
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Plate:
+    """Figures that belong together, one picture when written to a file. name: of that file."""
+
+    name: str
+    title: str
+    note: str
+    figures: list[Figure]
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question, its answer in a sentence, and what shows it."""
+
+    anchor: str
+    title: str
+    answer: str
+    plates: list[Plate] = field(default_factory=list)
+    explorer: bool = False
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every section is made from. settings: model, data set and objective of each, by index."""
+
+    results: Results
+    palette: Palette
+    settings: pl.DataFrame
+
+    def batches(self, frame: pl.DataFrame) -> Iterator[tuple[int, int, pl.DataFrame]]:
+        """(index of the setting, batch size, rows) in order."""
+        for index, rows in self.by_setting(frame):
+            for part in rows.sort("batch_size").partition_by("batch_size", maintain_order=True):
+                yield index, part["batch_size"][0], part
+
+    def by_setting(self, frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+        """(index, rows) of each setting that has rows."""
+        for index in range(len(self.settings)):
+            rows = frame.join(self.settings[index], on=SETTING)
+            if len(rows):
+                yield index, rows
+
+    def title(self, index: int, title: str) -> str:
+        """The title with its setting before it, where there are several."""
+        return title if len(self.settings) < 2 else f"{setting_name(self.settings, index)}: {title}"
+
+
+def make_study(results: Results, palette: Palette) -> Study:
+    """The settings in order of their names."""
+    return Study(results, palette, results.runs.select(SETTING).unique().sort(SETTING))
+
+
+def setting_name(settings: pl.DataFrame, index: int) -> str:
+    """Model, data set and objective, the study's name only where these do not tell settings apart."""
+    row = settings.row(index, named=True)
+    several = len(settings.select(SETTING[1:]).unique()) < len(settings)
+    names = [row["study"], *[row[key] for key in SETTING[1:]]] if several else [row[key] for key in SETTING[1:]]
+    return ", ".join(name for name in names if name) or "runs"

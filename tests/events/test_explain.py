@@ -1,0 +1,71 @@
+"""What `mstudy explain` shows is what the detector did."""
+
+import numpy as np
+import pytest
+from mstudy.events.detect import generator_for
+from mstudy.events.explain import explain_sharpening
+from mstudy.events.sharpening import find_sharpening
+from mstudy.params import Detect
+
+DETECT = Detect()
+STEPS = np.arange(400)
+
+
+def _explain(curvature, loss=None):
+    return explain_sharpening(STEPS[: len(curvature)], curvature, np.ones(len(curvature)), DETECT, "a run")
+
+
+@pytest.fixture(scope="module")
+def jumped():
+    rng = np.random.default_rng(3)
+    log = np.where(STEPS >= 200, np.log(20), 0.0) + np.where(STEPS >= 300, np.log(1.6), 0.0)
+    return np.exp(log + rng.normal(0, 0.1, len(STEPS)))
+
+
+def test_the_verdict_is_the_detector_s_own(jumped):
+    found = find_sharpening(STEPS, jumped, np.ones(len(STEPS)), DETECT, generator_for("a run", DETECT.seed))
+
+    assert _explain(jumped).found == found
+    assert found.status == "detected"
+
+
+def test_random_numbers_are_those_of_the_detector_throughout():
+    """Noise alone, whose p-value every other generator changes."""
+    calm = np.exp(np.random.default_rng(5).normal(0, 0.3, len(STEPS)))
+
+    told = _explain(calm)
+
+    rng = generator_for("a run", DETECT.seed)
+    assert told.found == find_sharpening(STEPS, calm, np.ones(len(STEPS)), DETECT, rng)
+    assert 0.02 < told.found.p_value < 1
+    # The largest rise is always among the candidates, so their least p is that of the run.
+    assert told.candidates["p_value"].min() == pytest.approx(told.found.p_value)
+
+
+def test_the_accepted_candidate_is_the_event_and_the_small_one_is_refused(jumped):
+    told = _explain(jumped)
+
+    (accepted,) = told.candidates.filter(reason="").rows(named=True)
+    assert accepted["start"] <= 200 <= accepted["end"] + 1
+    assert accepted["factor"] == pytest.approx(20, rel=0.2)
+    assert accepted["p_value"] == told.found.events[0].p_value
+    small = told.candidates.filter(reason="small")
+    assert ((small["start"] - 300).abs() <= 20).any()
+
+
+def test_the_null_follows_the_level_before_the_jump_and_has_none(jumped):
+    blocks = _explain(jumped).blocks
+
+    quiet = blocks.filter(blocks["step"] < 150)
+    inside = ((quiet["level"] >= quiet["low"]) & (quiet["level"] <= quiet["high"])).mean()
+    assert inside > 0.8
+    assert blocks["middle"].max() < 5  # a factor of 20 below what the run reaches
+    assert (blocks["low"] < blocks["middle"]).all() and (blocks["middle"] < blocks["high"]).all()
+
+
+@pytest.mark.parametrize(("curvature", "status"), [(np.full(400, np.nan), "no_curvature"), (np.ones(20), "too_short")])
+def test_a_log_that_cannot_be_judged_has_no_candidates(curvature, status):
+    told = _explain(curvature)
+
+    assert told.found.status == status
+    assert told.blocks.is_empty() and told.candidates.is_empty()

@@ -1,0 +1,237 @@
+"""The page in a real browser: Chromium through Playwright, with no network but the file itself.
+
+The study is the made-up one of conftest.py, once tame and once with an attack in every text that a log can hold.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mstudy.params import Analysis, Detect, Report
+from mstudy.report.explain import write_explanation
+from mstudy.report.page import render_report
+from mstudy.runlog.reader import read_run
+
+from tests.report.test_page import ATTACK, attacked
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs a Chromium on the path; on Debian: apt install chromium"
+)
+
+# Chromium asks hosts of its own at start; none of them is there for it.
+ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking"]
+SERIOUS = ("serious", "critical")
+
+
+class Page:
+    """A loaded page with what it asked for and what it said."""
+
+    def __init__(self, browser, path: Path, width: int = 1280, scheme: str = "light"):
+        self.tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.requests, self.said = [], []
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+        self.tab.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.tab.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.tab.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.tab.goto(path.as_uri())
+
+    def draw_all(self):
+        """Scroll to each chart and wait until it is there."""
+        for box in self.tab.query_selector_all(".chart"):
+            if box.is_visible():
+                box.scroll_into_view_if_needed()
+                box.wait_for_selector("svg", state="attached", timeout=20_000)
+
+    def wait(self, expression):
+        """Until a JavaScript expression holds; Playwright's own waiting evaluates text, which the policy forbids."""
+        for _ in range(200):
+            if self.tab.evaluate(expression):
+                return
+            self.tab.wait_for_timeout(50)
+        raise AssertionError(f"never: {expression}")
+
+    def rows(self):
+        return [row.inner_text().split("\t") for row in self.tab.query_selector_all("#run-rows tr")]
+
+    def axe(self, rules=()):
+        """Violations of all rules, or of these, that axe-core calls serious or critical; drawings are images to it."""
+        axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python (the dev extra)")
+        # The page's policy refuses scripts added to it, not those that the debugger evaluates.
+        self.tab.evaluate((Path(axe.__file__).with_name("axe.min.js")).read_text())
+        options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+        found = self.tab.evaluate("options => axe.run({exclude: ['.chart svg']}, options)", options)
+        return [(v["id"], v["nodes"][0]["html"][:200]) for v in found["violations"] if v["impact"] in SERIOUS]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def path(results, more, points, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(render_report(replace(results, **more), points, Analysis()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(browser, path):
+    """One page for the tests that leave it as they find it; everything drawn."""
+    page = Page(browser, path)
+    page.draw_all()
+    return page
+
+
+def test_every_chart_draws_in_silence_and_asks_for_the_file_alone(page, path):
+    charts = page.tab.locator(".chart").count()
+
+    assert page.tab.locator(".chart svg").count() == charts >= 15
+    assert page.said == []
+    assert page.requests == [path.as_uri()]
+
+
+def test_axe_finds_nothing_serious_in_light_and_in_dark(page):
+    light = page.axe()
+    page.tab.click("#theme")
+    dark = page.axe(["color-contrast"])
+    page.tab.click("#theme")
+
+    assert (light, dark) == ([], [])
+
+
+def test_the_page_starts_with_the_block_that_sharpens_and_tells_it(page):
+    assert page.tab.inner_text("#picked").replace("\u00a0", " ") == "b = 64, ηef = 0.2, 3 seeds"
+    assert "SGD in 3 of 3 seeds (step 100 to 120)" in page.tab.inner_text("#block-caption")
+    panel = page.tab.inner_text("[data-panel=events]")
+    assert "SGD sharpens" in panel and "μ = 0.9 parts from SGD" in panel
+
+
+def test_one_control_moves_all_linked_charts(browser, path):
+    page = Page(browser, path)
+    page.draw_all()
+    tab = page.tab
+
+    tab.select_option("#pick-b", "16")
+    tab.select_option("#pick-rate", "0.4")
+    tab.select_option("#pick-seed", "1")
+
+    assert tab.inner_text("#picked").replace("\u00a0", " ") == "b = 16, ηef = 0.4, seed 1"
+    assert tab.inner_text("#block-caption").startswith("SGD, seed 1: no abrupt sharpening up to step 190")
+    # The level of SGD's stability line, 2 / 0.4 = 5, is drawn anew; the rate's hairline moves in the other charts.
+    page.wait("document.querySelectorAll('[data-panel] svg').length === 4")
+    assert set(tab.eval_on_selector_all("figure.picked", "figures => figures.map(f => f.dataset.b)")) == {"16"}
+    hairline = "document.querySelector('.plate .chart svg .mark-rule.role-mark').querySelectorAll('line')"
+    page.wait(f"[...{hairline}].map(l => +getComputedStyle(l).opacity > 0.5).join() === 'false,false,true'")
+    assert page.said == []
+
+
+def test_a_click_on_a_run_shows_its_curves(browser, path):
+    page = Page(browser, path)
+    tab = page.tab
+    box = tab.locator("[data-spec=alignment-alignment-1]")
+    box.scroll_into_view_if_needed()
+    point = box.locator(".mark-symbol path").first
+    point.wait_for(state="attached")
+
+    point.dispatch_event("click")
+
+    page.wait("document.getElementById('picked').textContent.includes('seed')")
+    assert "seed " in tab.inner_text("#picked")
+    tab.get_by_role("button", name="b16-r0.1-m0.0-s2").click()
+    assert tab.inner_text("#picked").replace("\u00a0", " ") == "b = 16, ηef = 0.1, seed 2"
+
+
+def test_the_list_sorts_and_filters(browser, path):
+    page = Page(browser, path)
+    tab = page.tab
+    heads = tab.locator("#run-heads button").all_inner_texts()
+    loss, seed = heads.index("final loss"), heads.index("seed")
+
+    tab.locator("#run-heads button").nth(loss).click()
+    rising = [row[loss] for row in page.rows()]
+    tab.locator("#run-heads button").nth(loss).click()
+    falling = [row[loss] for row in page.rows()]
+
+    # The diverged run has no loss and stands last either way.
+    assert rising[-1] == falling[-1] == "–"
+    assert [float(v) for v in rising[:-1]] == sorted(float(v) for v in rising[:-1])
+    assert [float(v) for v in falling[:-1]] == sorted((float(v) for v in falling[:-1]), reverse=True)
+    assert tab.locator("#run-heads th").nth(loss).get_attribute("aria-sort") == "descending"
+    tab.select_option("[data-column=optimiser]", "SGD")
+    tab.fill("#find", "b64-r0.2")
+    assert sorted(row[seed] for row in page.rows()) == ["0", "1", "2"]
+    assert tab.inner_text("#matching") == "3 of 54 runs"
+
+
+def test_dark_mode_changes_paper_and_hues(browser, path):
+    page = Page(browser, path, scheme="dark")
+    tab = page.tab
+    tab.wait_for_selector(".chart svg", state="attached")
+
+    def look():
+        svg = tab.locator(".chart svg").first.inner_html()
+        return tab.evaluate("getComputedStyle(document.body).backgroundColor"), "#5cb8ff" in svg, "#0069ad" in svg
+
+    assert look() == ("rgb(21, 23, 26)", True, False)
+    tab.click("#theme")
+    page.wait("document.querySelector('.chart svg')?.innerHTML.includes('#0069ad')")
+    assert look() == ("rgb(251, 251, 250)", False, True)
+
+
+def test_no_sideways_scroll_on_a_telephone(browser, path):
+    page = Page(browser, path, width=390)
+    page.draw_all()
+
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = "charts => charts.filter(c => c.getBoundingClientRect().right > 390).length"
+    assert page.tab.eval_on_selector_all(".chart svg", wide) == 0
+
+
+def test_paper_is_light_and_has_every_chart(browser, path):
+    page = Page(browser, path, scheme="dark")
+
+    page.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+
+    page.wait("document.querySelectorAll('.chart svg').length === document.querySelectorAll('.chart').length")
+    assert page.tab.evaluate("document.documentElement.dataset.theme") == "light"
+    page.tab.emulate_media(media="print")
+    assert not page.tab.locator("#theme").is_visible() and not page.tab.locator("#pick-b").is_visible()
+    assert page.tab.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_an_attack_in_every_text_stays_text(browser, results, more, points, tmp_path):
+    evil, logs = attacked(replace(results, **more), points)
+    path = tmp_path / "evil.html"
+    path.write_text(render_report(evil, logs, Analysis(report=Report(title=ATTACK))), encoding="utf-8")
+
+    page = Page(browser, path, width=390)
+    page.draw_all()
+    page.tab.select_option("#pick-seed", "1")
+    page.tab.locator("#run-rows button").first.click()
+
+    assert page.said == [] and page.requests == [path.as_uri()]
+    assert page.tab.locator("img").count() == 0
+    assert "<img src=x" in page.tab.inner_text("h1") and "<img src=x" in page.tab.inner_text("#run-rows")
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_page_of_one_run_draws_in_silence(browser, save_sweep, tmp_path):
+    runs = save_sweep(seeds=2, batch_sizes=(8,), rates=(0.4,))
+    path = tmp_path / "why.html"
+    write_explanation(read_run(runs / "8-0.4-0.0-1.parquet"), path, Detect())
+
+    page = Page(browser, path, width=390, scheme="dark")
+    page.tab.wait_for_selector("#chart svg", state="attached")
+
+    assert page.said == [] and page.requests == [path.as_uri()]
+    assert page.axe() == []
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,50 @@
+import polars as pl
+import pytest
+from mstudy.report.claims import shown_claims
+
+
+def _shown(claim, power=None, anchors=frozenset({"when"})):
+    (shown,) = shown_claims([claim], power, set(anchors))
+    return shown
+
+
+@pytest.fixture
+def claim(results):
+    return results.claims[2] | {"id": "C3", "reason": "mu = 0.9, eta_ef 0.16: -0.5"}
+
+
+def test_each_verdict_has_a_shape_of_its_own(results):
+    shapes = {c["verdict"]: _shown(c)["shape"] for c in results.claims}
+
+    assert shapes == {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
+
+
+def test_the_code_s_names_are_told_in_signs(claim):
+    assert _shown(claim)["reason"] == "μ = 0.9, η_ef 0.16: −0.5"
+
+
+def test_a_claim_links_to_its_section_only_where_it_is_there(claim):
+    assert _shown(claim)["section"] == "when"
+    assert _shown(claim, anchors=())["section"] == "claims"
+
+
+def test_what_would_decide_a_claim(claim, more):
+    assert _shown(claim, more["power"])["needed"] == (
+        "To decide it with 80 % power at the effect observed: 12 seeds, 9 more than there are."
+    )
+    enough = more["power"].with_columns(seeds_needed=pl.lit(2))
+    assert _shown(claim, enough)["needed"] == ("The 3 seeds there are would show the observed effect with 80 % power.")
+    assert _shown(claim | {"id": "C4"}, more["power"])["needed"] == (
+        "How many seeds would decide it is not estimable: too few blocks."
+    )
+
+
+@pytest.mark.parametrize("verdict", ["supported", "contradicted"])
+def test_a_decided_claim_needs_nothing(claim, more, verdict):
+    assert _shown(claim | {"verdict": verdict}, more["power"])["needed"] == ""
+    assert _shown(claim)["needed"] == ""
+
+
+def test_without_an_estimate_none_is_shown(claim):
+    assert _shown(claim | {"estimate": None, "ci": None})["shown_estimate"] == "not estimable"
+    assert _shown(claim | {"estimate": -0.5, "ci": None})["shown_estimate"] == "−0.5 [not estimable]"

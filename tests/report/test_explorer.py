@@ -1,0 +1,134 @@
+"""What the linked charts are fed: every run's curves, the block to start with, medians, events."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from mstudy.params import Report
+from mstudy.report.block import first_block, y_range, y_ticks
+from mstudy.report.encode import unpack, unpack_steps
+from mstudy.report.explorer import build_explorer
+from mstudy.report.median import median_curve
+
+
+@pytest.fixture(scope="module")
+def explorer(results, points):
+    return build_explorer(results, points, Report())
+
+
+def _curve(data, packed, log=True):
+    return dict(zip(unpack_steps(data["steps"][packed[0]]).tolist(), unpack(packed[1:], log), strict=True))
+
+
+def _index(data, run_id):
+    return data["runs"]["id"].index(run_id)
+
+
+def test_every_run_is_there_with_its_curves(results, points, explorer):
+    data = explorer.data
+
+    assert sorted(data["runs"]["id"]) == sorted(results.runs["run_id"])
+    k = _index(data, "b64-r0.2-m0.0-s1")
+    loss, kappa = (_curve(data, data["curves"][k][name]) for name in ("loss", "kappa"))
+    assert loss[99] == pytest.approx(1 / 100, rel=1e-3)
+    # It jumps from 0.1 to 10 after step 110, and the spike of 160 drawn points keeps the step before it.
+    assert (kappa[110], kappa[111]) == (pytest.approx(0.1), pytest.approx(10))
+    assert data["curves"][k]["lambda_max"][3] == ""  # not logged
+
+
+def test_it_starts_where_sgd_sharpens(explorer):
+    blocks = explorer.data["blocks"]
+
+    assert (blocks["batch_size"][0], blocks["eta_ef"][0]) == (64, 0.2)
+    assert len(blocks["batch_size"]) == 6
+    assert blocks["caption"][0].startswith("Sharpens abruptly: SGD in 3 of 3 seeds")
+
+
+def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, explorer):
+    runs = explorer.data["runs"]
+    lines = {
+        o: line for o, line, block in zip(runs["optimiser"], runs["line"], runs["block"], strict=True) if block == 0
+    }
+
+    # 2 / eta with eta = 0.2; 2 (1 + mu) / eta with eta = 0.2 (1 - mu)
+    assert lines == {"SGD": 10.0, "SGDM μ = 0.5": pytest.approx(30.0), "SGDM μ = 0.9": pytest.approx(190.0)}
+    nesterov = pl.when(pl.col("momentum") > 0).then(pl.lit("nesterov")).otherwise("optimizer").alias("optimizer")
+    changed = replace(
+        results, runs=results.runs.with_columns(nesterov), partings=results.partings.with_columns(nesterov)
+    )
+    runs = build_explorer(changed, points, Report()).data["runs"]
+    found = {
+        o: line for o, line, block in zip(runs["optimiser"], runs["line"], runs["block"], strict=True) if block == 0
+    }
+    assert found["Nesterov μ = 0.9"] == pytest.approx(190.0 / 2.8, rel=1e-5)
+
+
+def test_the_gap_is_of_losses_a_lag_apart(explorer):
+    data = explorer.data
+    pair = data["pairs"]["sgdm"].index(_index(data, "b64-r0.2-m0.5-s0"))
+    gap = _curve(data, data["pairs"]["gap"][pair], log=False)
+
+    # Loss 1 / (1 + t) of both, a lag of one step once the velocity is built up: log 1/(1 + t) - log 1/(2 + t).
+    late = {step: value for step, value in gap.items() if step > 20}
+    assert late
+    for step, value in late.items():
+        assert value == pytest.approx(np.log((step + 2) / (step + 1)), abs=2e-4)
+    assert min(gap) == 0
+
+
+def test_a_small_page_keeps_whole_blocks_and_says_which(results, points):
+    explorer = build_explorer(results, points, Report(max_runs=20))
+
+    # Nine runs a block; the two in which something happens come first.
+    assert len(explorer.data["runs"]["id"]) == 18
+    assert "The page holds the curves of 18 of 54 runs" in explorer.note
+    assert "The page holds" not in build_explorer(results, points, Report()).note
+
+
+def test_the_note_says_how_many_points_of_how_many_are_drawn(results, points):
+    explorer = build_explorer(results, points, Report(points_per_curve=40))
+    drawn = sum(
+        len(unpack(curve[name][1:], log=True)) for curve in explorer.data["curves"] for name in ("loss", "kappa")
+    )
+
+    assert explorer.note.startswith(f"{drawn:,} of {2 * len(points):,} logged points are drawn, every spike kept")
+    assert drawn < 2 * len(points) / 4
+
+
+def test_the_median_is_of_all_points_in_log_and_ends_with_half_of_the_seeds():
+    steps = np.arange(0, 101, 10)
+    level = {1.0: steps, 4.0: steps[:6], 16.0: steps[:3]}
+    curves = [(s, np.full(len(s), value)) for value, s in level.items()]
+
+    at, values = median_curve(curves)
+
+    assert at[-1] == 50
+    # Of 1, 4 and 16 it is 4; of 1 and 4, in log, 2.
+    assert values[at <= 20] == pytest.approx(4.0)
+    assert values[at > 20] == pytest.approx(2.0)
+    assert len(median_curve(curves[:2])[0]) == 0
+
+
+def test_the_first_block_for_a_picture_has_a_row_for_each_kind_of_event(explorer):
+    block = first_block(explorer.data)
+
+    assert [row["name"] for row in block.rows["rows"]] == [
+        "SGD sharpens",
+        "SGD reaches its line",
+        "μ = 0.5 parts from SGD",
+        "μ = 0.9 parts from SGD",
+    ]
+    sharpens = sorted(e["at"] for e in block.rows["events"] if e["kind"] == "sharpens")
+    assert sharpens == [101, 111, 121]  # steps + 1
+    assert block.title == "b = 64, η_ef = 0.2, 3 seeds"
+    assert {row["name"] for row in block.rows["levels"]} == {"SGD: 2/η", "μ = 0.5: 2(1+μ)/η", "μ = 0.9: 2(1+μ)/η"}
+
+
+def test_a_range_covers_its_values_and_has_ticks():
+    low, high = y_range([0.1, 10.0, float("inf")], log=True)
+
+    assert low < 0.1 and high > 10.0 and high < 20
+    assert y_ticks(low, high) == pytest.approx([0.1, 0.2, 0.5, 1, 2, 5, 10])
+    assert y_range([], log=True) == (0.1, 1.0)
+    assert len(y_ticks(1e-12, 1e12)) <= 9

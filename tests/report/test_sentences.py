@@ -1,0 +1,79 @@
+"""One run, one pair, one block in words."""
+
+import polars as pl
+import pytest
+from mstudy.report.sentences import block_sentence, pair_sentence, run_sentence
+from mstudy.report.theme import label
+
+
+def _run(results, **where):
+    (run,) = results.runs.filter(**where).rows(named=True)
+    return run, results.sharpenings.row(by_predicate=pl.col("run_id") == run["run_id"], named=True)
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        (0, "stays at its stability line from step 103: the two agree."),
+        (1, "stays at its stability line from step 170: the two disagree."),
+        (2, "never settles at its stability line: the two disagree."),
+    ],
+)
+def test_a_run_that_jumps_is_told_by_both_definitions_and_whether_they_agree(results, seed, told):
+    sentence = run_sentence(*_run(results, batch_size=64, eta_ef=0.2, momentum=0.0, seed=seed))
+
+    step = 100 + 10 * seed
+    assert sentence == (
+        f"SGD, seed {seed}: sharpens abruptly at step {step} [{step - 5}, {step + 5}], by a factor 50 (p = 0.005); "
+        f"{told}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("none", "no abrupt sharpening up to step 190"),
+        ("too_short", "too few points to tell of abrupt sharpening"),
+        ("no_curvature", "no curvature in its log"),
+    ],
+)
+def test_a_run_without_a_jump_says_why(results, status, told):
+    run, found = _run(results, batch_size=64, eta_ef=0.4, momentum=0.0, seed=2)
+
+    assert run_sentence(run, found | {"status": status}) == f"SGD, seed 2: {told}; diverges at step 7."
+
+
+def test_the_first_of_several_events_is_said_to_be_that(results):
+    run, found = _run(results, batch_size=64, eta_ef=0.2, momentum=0.0, seed=0)
+
+    assert ", the first of 3, by a factor 50" in run_sentence(run, found | {"n_events": 3})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, "SGDM μ = 0.9, seed 1 parts from SGD at step 112 [108, 116], SGDM ahead."),
+        ({"ahead": "sgd"}, "SGDM μ = 0.9, seed 1 parts from SGD at step 112 [108, 116], SGD ahead."),
+        ({"status": "none"}, "SGDM μ = 0.9, seed 1 does not part from SGD."),
+        ({"status": "diverged"}, "SGDM μ = 0.9, seed 1: a run of the pair diverges at step 112."),
+        ({"status": "insufficient"}, "SGDM μ = 0.9, seed 1: too few seeds or points to tell of a parting from SGD."),
+    ],
+)
+def test_each_fate_of_a_pair_has_its_sentence(results, change, told):
+    (pair,) = results.partings.filter(status="parted", seed=1, momentum=0.9).rows(named=True)
+
+    assert pair_sentence(pair | change) == told
+
+
+def test_a_block_counts_its_seeds(results):
+    def told(rate):
+        runs = results.runs.filter(batch_size=64, eta_ef=rate).sort("momentum", "seed")
+        runs = runs.with_columns(label=pl.Series([label(mu) for mu in runs["momentum"]]))
+        return block_sentence(runs, results.sharpenings, results.partings.filter(batch_size=64, eta_ef=rate))
+
+    assert told(0.2) == (
+        "Sharpens abruptly: SGD in 3 of 3 seeds (step 100 to 120), SGDM μ = 0.5 in none of 3 seeds, SGDM μ = 0.9 in "
+        "none of 3 seeds. Parts from SGD: μ = 0.5 in 3 of 3 seeds (step 102 to 122), μ = 0.9 in 3 of 3 seeds (step 102 "
+        "to 122)."
+    )
+    assert told(0.4).endswith(" Diverges: SGD in 1 seed.")

@@ -1,0 +1,79 @@
+"""Colours that colour-blind readers can tell apart, and that read on their paper."""
+
+import itertools
+
+import numpy as np
+import pytest
+from mstudy.report.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour
+
+OPTIMISERS = [("sgd", 0.0), *[("heavy_ball", mu) for mu in (0.3, 0.5, 0.7, 0.9, 0.99)]]
+# Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
+VISION = {
+    "full": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def linear(colour):
+    rgb = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIELAB of linear sRGB under D65."""
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(rgb, 0, 1)
+    f = np.cbrt(np.maximum(xyz / [0.9505, 1.0, 1.089], 1e-4))
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def contrast(one, other):
+    light, dark = sorted((np.dot(linear(c), [0.2126, 0.7152, 0.0722]) + 0.05 for c in (one, other)), reverse=True)
+    return light / dark
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("dark", [False, True])
+def test_sgd_and_the_usual_momenta_can_be_told_apart(vision, dark):
+    shown = [recolour(c) if dark else c for c in colours(OPTIMISERS[:1] + OPTIMISERS[-3:]).values()]
+    seen = [lab(np.array(VISION[vision]) @ linear(colour)) for colour in shown]
+
+    # About ten just noticeable differences.
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 10
+
+
+def test_every_colour_reads_on_its_paper_as_text():
+    for colour in colours(OPTIMISERS).values():
+        assert contrast(colour, "#ffffff") >= 4.5
+        assert contrast(DARK_COLOURS[colour], "#1c1f23") >= 4.5
+
+
+def test_one_colour_an_optimiser_sgd_first():
+    palette = colours([("heavy_ball", 0.9), ("sgd", 0.0), ("nesterov", 0.9), ("heavy_ball", 0.5)])
+
+    assert list(palette) == ["SGD", "SGDM μ = 0.5", "SGDM μ = 0.9", "Nesterov μ = 0.9"]
+    assert len(set(palette.values())) == 4
+
+
+def test_the_colour_of_the_largest_momentum_does_not_depend_on_how_many_there_are():
+    few, many = colours(OPTIMISERS[::5]), colours(OPTIMISERS)
+
+    assert few["SGDM μ = 0.99"] == many["SGDM μ = 0.99"]
+
+
+def test_a_domain_is_of_positive_finite_values():
+    assert data_domain([None, 0.0, -1.0, float("inf"), 1.0, 4.0], widen=2) == (0.5, 8.0)
+    assert data_domain([None, -1.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "ticks"),
+    [
+        ((0.9, 2.1), [1, 1.5, 2]),
+        ((0.01, 1.0), [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]),
+        ((0.001, 10.0), [0.001, 0.01, 0.1, 1, 10]),
+    ],
+)
+def test_ticks_are_few_and_round(domain, ticks):
+    assert log_axis(domain).to_dict()["values"] == pytest.approx(ticks)

@@ -1,0 +1,35 @@
+import pytest
+from mstudy.report.words import count, interval, listed, number, signs, spanned
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.12345, "0.123"),
+        (-2.5, "−2.5"),
+        (1234.5, "1,234"),
+        (0.0000683, "6.83·10^−5"),
+        (-0.00002, "−2·10^−5"),
+        (0.0, "0"),
+    ],
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_an_interval_without_an_end_is_not_estimable():
+    assert interval(-0.5, 2.0) == "[−0.5, 2]"
+    assert interval(None, 1.0) == interval(1.0, None) == "[not estimable]"
+
+
+def test_counts_lists_and_spans():
+    assert (count(1, "run"), count(1200, "run")) == ("1 run", "1,200 runs")
+    assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("none", "a", "a, b and c")
+    assert (spanned([0.2, 0.2]), spanned([0.3, 0.1])) == ("0.2", "0.1 to 0.3")
+
+
+def test_names_of_the_code_become_signs_and_words_do_not():
+    told = signs("eta_ef = 0.1, mu = 0.9: -0.5 [-1, 2], within-block, 3-7, alpha_eta_efx, c(1)-2")
+
+    assert told == "η_ef = 0.1, μ = 0.9: −0.5 [−1, 2], within-block, 3-7, alpha_eta_efx, c(1)-2"

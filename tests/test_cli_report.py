@@ -1,0 +1,101 @@
+"""`mstudy report` and `mstudy explain` as a user meets them."""
+
+import re
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def runs(save_sweep):
+    return save_sweep(batch_sizes=(8,), rates=(0.1, 0.4))
+
+
+@pytest.fixture
+def analysed(mstudy, runs, tmp_path):
+    out = tmp_path / "out"
+    assert mstudy("analyze", runs, "--out", out)[0] == 0
+    return runs, out
+
+
+def test_report_writes_the_page_of_the_analysis_again(mstudy, analysed):
+    runs, out = analysed
+    page = (out / "index.html").read_bytes()
+    (out / "index.html").unlink()
+
+    assert mstudy("report", runs, "--out", out)[:2] == (0, f"report: {out / 'index.html'}\n")
+    assert (out / "index.html").read_bytes() == page
+
+
+def test_report_writes_pictures_where_told(mstudy, analysed, tmp_path):
+    runs, out = analysed
+    arguments = ["report", runs, "--out", out, "--format", "svg", "--figure", "loss", "--theme", "both"]
+
+    code, told, _ = mstudy(*arguments, "--to", tmp_path / "pics")
+
+    assert code == 0
+    assert told.split() == [str(tmp_path / "pics" / name) for name in ("loss.svg", "loss-dark.svg")]
+    assert "<svg" in (tmp_path / "pics" / "loss.svg").read_text()
+
+
+def test_report_of_nothing_or_of_an_unknown_figure_is_one_sentence(mstudy, analysed, tmp_path):
+    runs, out = analysed
+
+    code, _, err = mstudy("report", runs, "--out", tmp_path / "nowhere")
+    assert (code, err.count("\n")) == (1, 1) and "run `dvc repro` or `mstudy analyze` first" in err
+    code, _, err = mstudy("report", runs, "--out", out, "--format", "png", "--figure", "nothing")
+    assert (code, err.count("\n")) == (1, 1) and "--figure must name a figure" in err
+    assert mstudy("report", runs, "--out", out, "--format", "gif")[0] == 2
+
+
+def test_report_leaves_out_the_files_that_the_analysis_left_out(mstudy, analysed):
+    runs, out = analysed
+    (runs / "torn.parquet").write_bytes(b"PAR1")
+    assert mstudy("report", runs, "--out", out)[0] == 1
+    assert mstudy("analyze", runs, "--out", out, "--skip-bad")[0] == 3
+
+    assert mstudy("report", runs, "--out", out)[0] == 0
+    assert "torn.parquet" in (out / "index.html").read_text()
+
+
+def test_explain_tells_each_candidate_and_draws_a_page(mstudy, runs, tmp_path):
+    code, told, _ = mstudy("explain", runs / "8-0.4-0.0-1.parquet", "--out", tmp_path / "why.html")
+
+    assert code == 0
+    # Planted: at step 130 curvature rises from 0.1 to 2 / 0.4 = 5, fifty-fold.
+    step = re.search(r"Abrupt sharpening at step (\d+) \[\d+, \d+\], by a factor (\d+)", told)
+    assert abs(int(step[1]) - 130) <= 1 and 40 <= int(step[2]) <= 60
+    assert re.search(r"(?m)^\d\. steps 12[5-9] to 13\d, factor [\d.]+, p = 0.005: accepted$", told)
+    page = (tmp_path / "why.html").read_text()
+    assert "default-src 'none'" in page and "accepted" in page
+
+
+def test_explain_draws_pictures_and_refuses_other_names(mstudy, runs, tmp_path):
+    run = runs / "8-0.4-0.0-1.parquet"
+
+    assert mstudy("explain", run, "--out", tmp_path / "why.png")[0] == 0
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    code, _, err = mstudy("explain", run, "--out", tmp_path / "why.gif")
+    assert (code, err.count("\n")) == (1, 1) and "--out must end in .html, .png or .svg, found" in err
+
+
+def test_explain_of_a_run_without_an_event_or_without_enough_says_so(mstudy, runs, save_run, tmp_path):
+    short = save_run({"step": np.arange(5), "loss": np.ones(5), "directional_curvature": np.ones(5)}, name="short")
+    blind = save_run(name="blind")
+
+    def told(run):
+        return mstudy("explain", run, "--out", tmp_path / "x.html")[1].splitlines()[0]
+
+    assert "No abrupt sharpening up to step" in told(runs / "8-0.1-0.0-0.parquet")
+    assert told(short).endswith("Too short to judge: 5 usable points.")
+    assert told(blind).endswith("The log has no curvature to judge.")
+
+
+def test_explain_names_what_is_no_log(mstudy, tmp_path):
+    torn = tmp_path / "torn.parquet"
+    torn.write_bytes(b"PAR1")
+
+    code, _, err = mstudy("explain", torn)
+    assert (code, err.count("\n")) == (1, 1) and "must be a run's log: not a whole Parquet file" in err
+    code, _, err = mstudy("explain", tmp_path / "none.parquet")
+    assert (code, err.count("\n")) == (1, 1) and "RUN must be the log of one run" in err
