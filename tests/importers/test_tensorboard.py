@@ -142,8 +142,8 @@ def test_events_that_differ_in_one_byte_are_not_taken_for_alike(events):
 
 
 def test_events_that_differ_behind_the_value_alone(events):
-    """By hand: behind a tensor of 1.0, metadata, or as many bytes of a simple_value of 7.0, which counts as the last."""
-    ends = [b"J\x03\n\x01x"] * 10 + [struct.pack("<Bf", 0x15, 7.0)] * 3
+    """By hand: behind a tensor of 1.0 metadata, or as many bytes of a simple_value of 7.0: the last one counts."""
+    ends = [b"J\x03\x12\x01x"] * 10 + [struct.pack("<Bf", 0x15, 7.0)] * 3
     tensor = TensorProto(dtype=1, float_val=[1.0]).SerializeToString()
     head = b"\n\x04loss" + b"B" + bytes([len(tensor)]) + tensor
     values = [b"\n" + bytes([len(head + end)]) + head + end for end in ends]

@@ -162,10 +162,11 @@ def test_batch_sharpness_is_the_mean_of_the_batches_ratios():
     assert row["batch_sharpness_se"] == pytest.approx(np.std(ratios, ddof=1) / 3**0.5)
 
 
-def test_a_loader_that_shuffles_draws_other_batches_at_each_step_and_stays_as_it_was():
-    chance = torch.Generator().manual_seed(7)
+@pytest.mark.parametrize("chance", [torch.Generator(), torch.default_generator], ids=["own", "global"])
+def test_a_loader_that_shuffles_draws_other_batches_at_each_step_and_stays_as_it_was(chance):
+    own = None if chance is torch.default_generator else chance
     x, y = samples(40)
-    loader = DataLoader(TensorDataset(x, y), batch_size=4, shuffle=True, generator=chance)
+    loader = DataLoader(TensorDataset(x, y), batch_size=4, shuffle=True, generator=own)
     module = net()
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-9)
     options = {"batch_sharpness_every": 1, "mini_batches": loader, "batch_sharpness_batches": 2}

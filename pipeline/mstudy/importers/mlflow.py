@@ -54,7 +54,7 @@ def _query(path: Path, text: str, *arguments: str) -> list[tuple[object, ...]]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as database:
             database.execute("PRAGMA trusted_schema = OFF")
-            plain = "SELECT name FROM sqlite_master WHERE type = 'table' "
+            plain = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
             tables = {name for (name,) in database.execute(plain)}
             absent = [name for name in _TABLES if name not in tables]
             if absent:
