@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mstudy.events.coarse import coarsen, usable_points
 from mstudy.events.null import largest_rise, rises, window_medians
-from mstudy.events.series import block_bootstrap, smooth
+from mstudy.events.series import smooth
 from mstudy.events.sharpening import find_sharpening, judge_rises
 from mstudy.params import Detect
 
@@ -252,10 +252,3 @@ def test_rises_and_smooth_by_hand():
     assert rises(step, 2, 0).tolist() == [2.5, 5.0, 2.5]
     assert rises(step, 2, 1).tolist() == [5.0, 5.0]
     assert smooth(np.array([1.0, 1, 4, 1, 1]), 3) == pytest.approx([1, 2, 2, 2, 1])
-
-
-def test_blocks_keep_neighbours_together(rng):
-    drawn = block_bootstrap(np.arange(1000.0), 5, rng)
-
-    assert drawn.shape == (5, 1000)
-    assert (np.diff(drawn, axis=1) == 1).mean() > 0.9

@@ -1,4 +1,4 @@
-"""What the event detectors ask of a noisy series: a running mean, and the scale and resampling of dependent noise."""
+"""What the event detectors ask of a noisy series: a running mean, and the scale of dependent noise."""
 
 from __future__ import annotations
 
@@ -25,16 +25,6 @@ def long_run_sd(residual: Series) -> float:
     n_blocks = len(residual) // length
     means = residual[: n_blocks * length].reshape(n_blocks, length).mean(axis=1)
     return float(max(residual.std(), means.std(ddof=1) * length**0.5))
-
-
-def block_bootstrap(residual: Series, n_resamples: int, rng: np.random.Generator) -> Series:
-    """Moving-block resamples, (n_resamples, n_points), blocks of 2.5 n^(1/3) points; Kuensch (1989)."""
-    n_points = len(residual)
-    length = min(n_points, max(2, round(2.5 * n_points ** (1 / 3))))
-    n_blocks = -(-n_points // length)
-    starts = rng.integers(0, n_points - length + 1, size=(n_resamples, n_blocks))
-    index = (starts[:, :, None] + np.arange(length)).reshape(n_resamples, -1)[:, :n_points]
-    return residual[index]
 
 
 def local_scale(residual: Series) -> Series:
