@@ -24,7 +24,7 @@ from mstudy.inference.claims.deferred import deferred
 from mstudy.inference.claims.same_moment import same_moment
 from mstudy.inference.deferral import measure_deferral
 from mstudy.inference.partings import find_all_partings
-from mstudy.params import Compare, Detect, Estimate
+from mstudy.params import Compare, Detect, Estimate, Margins
 
 from benchmarks.experiments import (
     COMMON,
@@ -182,7 +182,7 @@ def whole(n: int) -> str:
 def _from_logs(truth: Coincidence, rng: np.random.Generator) -> pl.DataFrame:
     folder = draw_coincidence_runs(truth, rng)
     sharpenings = detect_sharpenings(folder.runs, folder.points, Detect()).sharpenings
-    found = find_all_partings(folder.runs, folder.points, Compare())
+    found = find_all_partings(folder.runs, folder.points, Margins(), Compare())
     return measure_alignment(found.pairs, sharpenings, ESTIMATE)
 
 

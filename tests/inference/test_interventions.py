@@ -8,7 +8,7 @@ from mstudy.inference.interventions import measure_interventions
 from mstudy.inference.losses import summarise_losses
 from mstudy.inference.pairs import pair_runs
 from mstudy.inference.partings import find_all_partings
-from mstudy.params import Compare
+from mstudy.params import Compare, Margins
 from mstudy.runlog.reader import read_runs
 from mstudy.tables import SHARPENINGS
 
@@ -53,7 +53,7 @@ def test_branches_and_twins_are_in_no_pair_and_no_mean(runs):
 
 
 def test_twins_are_compared_with_the_run_they_repeat(runs):
-    (cell,) = find_all_partings(runs.runs, runs.points, Compare()).cells.rows(named=True)
+    (cell,) = find_all_partings(runs.runs, runs.points, Margins(), Compare()).cells.rows(named=True)
 
     assert cell["n_twins"] == 2
     assert cell["twin_gap"] == pytest.approx(np.log(2.1 / 2.0))

@@ -13,7 +13,7 @@ from mstudy.inference.claims.deferred import deferred
 from mstudy.inference.claims.same_moment import same_moment
 from mstudy.inference.deferral import measure_deferral
 from mstudy.inference.partings import find_all_partings
-from mstudy.params import Compare, Detect, Estimate
+from mstudy.params import Compare, Detect, Estimate, Margins
 
 from benchmarks.experiments import (
     COMMON,
@@ -100,7 +100,7 @@ def test_from_logs_one_event_is_told_from_a_lag():
     def verdict(truth):
         folder = draw_coincidence_runs(truth, np.random.default_rng(1))
         sharpenings = detect_sharpenings(folder.runs, folder.points, Detect()).sharpenings
-        partings = find_all_partings(folder.runs, folder.points, Compare())
+        partings = find_all_partings(folder.runs, folder.points, Margins(), Compare())
         return same_moment(measure_alignment(partings.pairs, sharpenings, ESTIMATE), ESTIMATE).verdict
 
     assert verdict(Coincidence(n_cells=5)) == "supported"

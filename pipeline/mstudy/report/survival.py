@@ -13,7 +13,8 @@ _FEWEST, _SHARE = 5, 0.1  # runs at risk below which a curve says little
 def drawn_curves(survival: pl.DataFrame) -> pl.DataFrame:
     """Per method `step`, `share` without the event, `low`, `high`.
 
-    survival: tables.SURVIVAL of one setting and stratum. A curve begins with all runs at step 0 and ends where fewer than a tenth of its runs, or than five, are at risk.
+    survival: tables.SURVIVAL of one setting and stratum. A curve begins with all runs at step 0 and ends where fewer
+    than a tenth of its runs, or than five, are at risk.
     """
     curves = []
     for part in survival.sort("step").partition_by(_METHOD, maintain_order=True):
