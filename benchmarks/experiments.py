@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from mstudy.events.gap import LossCurve, Pair, sgd_clock
 from mstudy.events.parting import PARTED, SGD_DIVERGED
-from mstudy.runlog.reader import POINTS_SCHEMA, RunFolder
+from mstudy.runlog.reader import POINTS_SCHEMA
 from mstudy.runlog.schema import COMPLETED, DIVERGED, HEAVY_BALL, SGD
 from mstudy.tables import PARTINGS, RUNS, SHARPENINGS
 from numpy.typing import NDArray
@@ -170,7 +170,15 @@ def _cell_key(cell: int) -> dict[str, object]:
     return _SETTING | {"batch_size": 64, "eta_ef": round(0.05 * 2 ** (cell / 2), 6)}
 
 
-def draw_coincidence_runs(truth: Coincidence, rng: np.random.Generator) -> RunFolder:
+@dataclass(frozen=True)
+class Logs:
+    """runs: tables.RUNS. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
+
+    runs: pl.DataFrame
+    points: pl.DataFrame
+
+
+def draw_coincidence_runs(truth: Coincidence, rng: np.random.Generator) -> Logs:
     """Logs of an experiment: SGD's curvature jumps at its sharpening, its loss falls behind from the parting on."""
     runs, points = [], []
     shapes = [HINGE, SATURATING, QUADRATIC, STEP, CAPPED]
@@ -184,7 +192,7 @@ def draw_coincidence_runs(truth: Coincidence, rng: np.random.Generator) -> RunFo
             run, rows = _log(cell, seed, momentum, curve, _curvature(curve.steps, own, jump, rng))
             runs.append(run)
             points.append(rows)
-    return RunFolder(RUNS.frame(runs), pl.concat(points), [])
+    return Logs(RUNS.frame(runs), pl.concat(points))
 
 
 def _curvature(steps: NDArray[np.int64], at: float, jump: float, rng: np.random.Generator) -> Series:

@@ -31,7 +31,17 @@ from mstudy.inference.stability_limits import find_limits, measured
 from mstudy.inference.thresholds import estimate_thresholds, find_threshold
 from mstudy.inference.trends import THRESHOLD, measure_trends
 from mstudy.params import Estimate, Margins
-from mstudy.tables import ALIGNMENT, BEST, DEFERRAL, LAW, PLACEMENTS, STABILITY_LIMITS, THRESHOLDS, TRENDS
+from mstudy.tables import (
+    ALIGNMENT,
+    BEST,
+    DEFERRAL,
+    INTERVENTIONS,
+    LAW,
+    PLACEMENTS,
+    STABILITY_LIMITS,
+    THRESHOLDS,
+    TRENDS,
+)
 
 from benchmarks.sweeps import (
     RATES,
@@ -50,7 +60,7 @@ SEED = 52_000  # not of development
 SEEDS = (3, 5, 10)
 MARGINS, ESTIMATE = Margins(), Estimate()
 VERDICTS = ("supported", "contradicted", "inconclusive", "untestable")
-_TABLES = (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL)
+_TABLES = (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS)
 _EMPTY = Evidence(margin=MARGINS.advantage, **{table.name: table.frame([]) for table in _TABLES})
 Draw = Callable[[int, np.random.Generator], pl.DataFrame]
 

@@ -180,9 +180,9 @@ def whole(n: int) -> str:
 
 
 def _from_logs(truth: Coincidence, rng: np.random.Generator) -> pl.DataFrame:
-    folder = draw_coincidence_runs(truth, rng)
-    sharpenings = detect_sharpenings(folder.runs, folder.points, Detect()).sharpenings
-    found = find_all_partings(folder.runs, folder.points, Margins(), Compare())
+    logs = draw_coincidence_runs(truth, rng)
+    sharpenings = detect_sharpenings(logs.runs, logs.points, Detect()).sharpenings
+    found = find_all_partings(logs.runs, logs.points, Margins(), Compare())
     return measure_alignment(found.pairs, sharpenings, ESTIMATE)
 
 

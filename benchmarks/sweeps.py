@@ -183,7 +183,8 @@ def table_of(design: Design, log_loss: Array, gone: Array) -> pl.DataFrame:
         "diverged_step": np.where(fallen, 20, 0),
         "final_loss": np.exp(log_loss.ravel()),
     }
-    frame = pl.DataFrame(columns).cast(dict(RUNS.schema))
+    absent = {name: None for name in RUNS.schema.names() if name not in columns}
+    frame = pl.DataFrame(columns).with_columns(**absent).cast(dict(RUNS.schema))
     lost = pl.Series(fallen)
     return frame.with_columns(
         pl.when(lost).then(None).otherwise(pl.col("final_loss")).alias("final_loss"),

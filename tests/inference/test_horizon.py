@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from mstudy.inference.horizon import estimate_horizons, losses_at_horizons
+from mstudy.inference.horizon import estimate_horizons, horizon_steps, losses_at_horizons
 from mstudy.inference.lines import lines_of
 from mstudy.inference.thresholds import estimate_thresholds
 from mstudy.params import Estimate, Margins
@@ -30,7 +30,7 @@ def at(losses, horizon, run_id="8-0.1-0.0-0"):
 def test_loss_at_a_horizon_is_the_geometric_mean_of_its_last_tenth():
     runs = runs_of(lambda *_: 1.0, (0.1,), n_seeds=1)
 
-    losses = losses_at_horizons(runs, points_of(runs, lambda run, step: np.exp(-step)), (0.5, 1.0))
+    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, lambda run, step: np.exp(-step)))
 
     # Steps 45 and 50; 90, 95 and 100.
     assert at(losses, 0.5)["horizon_step"] == 50
@@ -42,7 +42,7 @@ def test_a_later_divergence_has_not_happened_yet():
     runs = runs_of(lambda b, rate, mu, seed: None if mu == 0 else 1.0, (0.1,), n_seeds=1)
     runs = runs.with_columns(pl.when(pl.col("momentum") == 0).then(60).alias("diverged_step").cast(pl.Int64))
 
-    losses = losses_at_horizons(runs, points_of(runs, lambda run, step: 2.0), (0.5, 1.0))
+    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, lambda run, step: 2.0))
 
     assert (at(losses, 0.5)["final_loss"], at(losses, 0.5)["diverged_step"]) == (pytest.approx(2.0), None)
     assert (at(losses, 1.0)["final_loss"], at(losses, 1.0)["diverged_step"]) == (None, 60)
@@ -54,7 +54,7 @@ def test_an_interrupted_run_has_no_loss_beyond_its_end():
         pl.when(pl.col("momentum") == 0).then(60).otherwise("last_step").alias("last_step").cast(pl.Int64),
     )
 
-    losses = losses_at_horizons(runs, points_of(runs, lambda run, step: 1.0), (0.5, 1.0))
+    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, lambda run, step: 1.0))
 
     assert at(losses, 0.5)["final_loss"] == pytest.approx(1.0)
     assert at(losses, 1.0)["final_loss"] is None
@@ -75,7 +75,7 @@ def test_the_whole_of_training_gives_the_threshold_itself(rng):
 
     runs = runs_of(lambda *_: 1.0, rates)
     runs = runs.with_columns(pl.Series("final_loss", [loss_at(r, 100) for r in runs.iter_rows(named=True)]))
-    losses = losses_at_horizons(runs, points_of(runs, loss_at), (0.5, 1.0))
+    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, loss_at))
 
     found = estimate_horizons(runs, losses, Margins(), Estimate()).sort("horizon")
     whole = estimate_thresholds(lines_of(runs, Margins()), Margins(), Estimate())

@@ -98,9 +98,9 @@ def test_alike_is_not_deferred(truth):
 
 def test_from_logs_one_event_is_told_from_a_lag():
     def verdict(truth):
-        folder = draw_coincidence_runs(truth, np.random.default_rng(1))
-        sharpenings = detect_sharpenings(folder.runs, folder.points, Detect()).sharpenings
-        partings = find_all_partings(folder.runs, folder.points, Margins(), Compare())
+        logs = draw_coincidence_runs(truth, np.random.default_rng(1))
+        sharpenings = detect_sharpenings(logs.runs, logs.points, Detect()).sharpenings
+        partings = find_all_partings(logs.runs, logs.points, Margins(), Compare())
         return same_moment(measure_alignment(partings.pairs, sharpenings, ESTIMATE), ESTIMATE).verdict
 
     assert verdict(Coincidence(n_cells=5)) == "supported"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mstudy import cache as cache_module
 from mstudy.cache import Cache
-from mstudy.params import Compare, Detect
+from mstudy.params import Compare, Detect, Margins
 from mstudy.runlog.reader import read_runs
 from mstudy.steps import compare, detect
 from mstudy.workers import Workers
@@ -63,7 +63,7 @@ def analyse(runs, out, cache=None, workers=None, params=PARAMS):
     """The two steps that read the logs; returns the bytes of what they wrote."""
     folder = read_runs(runs, cache=cache, workers=workers)
     detect.detect(folder, out, params[0], workers, cache)
-    compare.compare(folder, out, params[1], workers, cache)
+    compare.compare(folder, out, Margins(), params[1], workers, cache)
     return {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 

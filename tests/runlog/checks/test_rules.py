@@ -122,6 +122,9 @@ for entry in ("{", "[1]", "null", b"\xff", "[" * 100_000, '{"seed": 1' + "0" * 5
 
 metadata_change("schema-version", "must be 1, found 9", schema=9)
 metadata_change("schema-version", "must be 1, found True", schema=True)
+metadata_change("branch", "found branch_of 'a' and intervention None", branch_of="a")
+metadata_change("branch", "found branch_of None and", intervention={"kind": "x", "step": 3})
+metadata_change("branch", "found branch_of 'a' and", branch_of="a", intervention={"kind": "x", "step": -1})
 metadata_change("missing-field", "must give seed", "seed", seed=...)
 metadata_change("missing-field", "must give momentum unless", "momentum", optimizer=..., momentum=...)
 metadata_change("missing-field", "must give momentum unless", "momentum", optimizer="nesterov", momentum=None)
