@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from mstudy.params import Compare, Detect
+from mstudy.params import Compare, Detect, Margins
 from mstudy.runlog.reader import read_runs
 from mstudy.steps.compare import compare
 from mstudy.steps.detect import detect
@@ -98,7 +98,7 @@ def test_names_in_logs_are_no_paths(tmp_path):
     folder = read_runs(tmp_path / "a" / "runs")
 
     detect(folder, tmp_path / "a" / "out", Detect())
-    compare(folder, tmp_path / "a" / "out", Compare())
+    compare(folder, tmp_path / "a" / "out", Margins(), Compare())
 
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"runs", "out"}
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
