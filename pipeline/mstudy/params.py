@@ -260,7 +260,7 @@ class Analysis:
 
 def _default_studies() -> dict[str, Study]:
     """A sweep of batch sizes, and full batch alone on a fine grid where its SGD meets abrupt sharpening."""
-    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.1, 0.2, 5))}
+    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9))}
 
 
 @dataclass(frozen=True)

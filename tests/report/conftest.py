@@ -272,9 +272,11 @@ def more() -> dict[str, pl.DataFrame]:
     law = [{**SETTING, "status": "fitted", "n_limits": 4, "level": 7.5, "level_low": 7.0, "level_high": 8.0}]
     power = [
         {"claim": "C3", "n_seeds": 3, "n_units": 5, "effect_80": 0.02, "unit": "per doubling of b", "observed": 0.01}
-        | {"seeds_needed": 12, "note": ""},
+        | {"seeds_needed": 12, "note": "", "replicate": "batch sizes"},
         {"claim": "C4", "n_seeds": 3, "n_units": 1, "effect_80": None, "unit": "", "observed": None}
-        | {"seeds_needed": None, "note": "too few blocks"},
+        | {"seeds_needed": None, "note": "too few blocks", "replicate": "blocks"},
+        {"claim": "C5", "n_seeds": None, "n_units": 4, "effect_80": 1.3, "unit": "times later", "observed": 1.2}
+        | {"seeds_needed": None, "units_needed": 9, "note": "", "replicate": "cells"},
     ]
     rows = [(HORIZONS, horizons), (BEST, best), (STABILITY_LIMITS, limits), (LAW, law), (POWER, power)]
     return {table.name: table.frame(found) for table, found in rows}

@@ -145,5 +145,6 @@ def test_horizons_best_limits_and_power_are_told_with_interval_and_n(more):
         "SGD: 0.3 [0.2, 0.4] at b = 16 (predicted 0.3, 3 seeds), 0.3 [0.2, 0.4] at b = 64 (predicted 0.6, 3 seeds); "
     )
     assert captions_beyond.power_caption(more["power"]) == (
-        "C3: an effect of 0.02 per doubling of b with 3 seeds, 12 seeds for the one observed; C4: not estimable."
+        "C3: an effect of 0.02 (per doubling of b) with 5 batch sizes of 3 seeds; the one observed needs 12 seeds; "
+        "C4: not estimable; C5: an effect of 1.3 (times later) with 4 cells; the one observed needs 9 cells."
     )

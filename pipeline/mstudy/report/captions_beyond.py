@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from mstudy.report.theme import label
@@ -86,9 +88,20 @@ def power_caption(power: pl.DataFrame) -> str:
         if row["effect_80"] is None:
             parts.append(f"{row['claim']}: not estimable")
             continue
-        effect = f"an effect of {number(row['effect_80'])} {row['unit'] or ''}".rstrip()
-        needed = (
-            "" if row["seeds_needed"] is None else f", {count(int(row['seeds_needed']), 'seed')} for the one observed"
-        )
-        parts.append(f"{row['claim']}: {effect} with {count(int(row['n_seeds']), 'seed')}{needed}")
+        effect = f"{number(row['effect_80'])} ({row['unit']})" if row["unit"] else number(row["effect_80"])
+        parts.append(f"{row['claim']}: an effect of {effect} with {_design(row)}{_would_do(row)}")
     return f"{'; '.join(parts)}." if parts else "No power could be computed."
+
+
+def _design(row: dict[str, Any]) -> str:
+    """What there is: units, seeds, or both."""
+    seeds = "" if row["n_seeds"] is None else count(row["n_seeds"], "seed")
+    units = "" if row["n_units"] is None else f"{row['n_units']} {row['replicate']}"
+    return " of ".join(part for part in (units, seeds) if part) or "what there is"
+
+
+def _would_do(row: dict[str, Any]) -> str:
+    """What the observed effect would need."""
+    needs = [] if row["seeds_needed"] is None else [count(row["seeds_needed"], "seed")]
+    needs += [] if row["units_needed"] is None else [f"{row['units_needed']} {row['replicate']}"]
+    return f"; the one observed needs {' or '.join(needs)}" if needs else ""

@@ -44,6 +44,10 @@ def _needed(verdict: str, need: dict[str, Any] | None) -> str:
     """What would make an undecided claim decidable."""
     if verdict not in ("inconclusive", "untestable") or need is None:
         return ""
+    if need["seeds_needed"] is None and need["units_needed"] is not None:
+        return (
+            f"To decide it with 80 % power: {need['units_needed']} {need['replicate']}, of {need['n_units']} there are."
+        )
     if need["seeds_needed"] is None:
         note = need.get("note") or ""
         return f"How many seeds would decide it is not estimable{f': {note}' if note else ''}."
