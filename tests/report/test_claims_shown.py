@@ -35,7 +35,7 @@ def test_what_would_decide_a_claim(claim, more):
     enough = more["power"].with_columns(seeds_needed=pl.lit(2))
     assert _shown(claim, enough)["needed"] == ("The 3 seeds there are would show the observed effect with 80 % power.")
     assert _shown(claim | {"id": "C5"}, more["power"])["needed"] == (
-        "To decide it with 80 % power: 9 cells, of 4 there are."
+        "To decide it with 80 % power: 9 cells; there are 4."
     )
     assert _shown(claim | {"id": "C4"}, more["power"])["needed"] == (
         "How many seeds would decide it is not estimable: too few blocks."
