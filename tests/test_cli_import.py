@@ -45,7 +45,8 @@ def test_an_import_is_a_folder_that_validates(mstudy, table, tmp_path):
     code, out, _ = mstudy("import", "csv", table, "--out", tmp_path / "runs")
 
     assert (code, out.splitlines()[-1]) == (0, f"written to {tmp_path / 'runs'}")
-    assert mstudy("validate", tmp_path / "runs")[:2] == (0, "0 problems in 2 files\n")
+    code, told, _ = mstudy("validate", tmp_path / "runs")
+    assert (code, told.splitlines()[0]) == (0, "7 problems in 2 files: 0 errors, 7 warnings")
     code, _, err = mstudy("import", "csv", table, "--out", tmp_path / "runs")
     assert (code, err.count("\n")) == (1, 1)
     assert err.startswith(f"error: No log must be overwritten, found {tmp_path / 'runs'}")

@@ -64,8 +64,8 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     )
     if len(kept) < len(blocks):
         note += (
-            f" The page holds the curves of {len(shown):,} of {len(runs):,} runs: first the learning rates at which "
-            f"runs sharpen or part, then the rest by batch size."
+            f" The page holds the curves of {len(shown):,} of {len(runs):,} runs: of each study first the learning "
+            f"rates at which runs sharpen or part, then the rest by batch size."
         )
     captions = pl.Series("caption", _captions(shown, results), dtype=pl.String)
     return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, note)
@@ -93,22 +93,27 @@ class _StepGrids:
 
 
 def _ranked_runs(results: Results) -> pl.DataFrame:
-    """Runs block by block: first those in which SGD sharpens most, larger batches and lower rates before others."""
+    """Runs block by block: settings of more batch sizes first; in each, first those in which SGD sharpens most.
+
+    Then larger batches and lower rates before others. The first block is what the page starts with.
+    """
     happened = results.sharpenings.select("run_id", (pl.col("status") == "detected").alias("sharpens"))
     runs = results.runs.join(happened, on="run_id", how="left")
     parted = results.partings.group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
     ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
+        pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
         (pl.col("sharpens") & (pl.col("momentum") == 0)).sum().over(BLOCK).alias("n_sgd"),
         pl.col("sharpens").sum().over(BLOCK).alias("n_any"),
     )
     order = ["n_sgd", "n_any", "n_parted", "batch_size", "eta_ef"]
     return ranked.sort(
-        *order,
+        "breadth",
         *SETTING,
+        *order,
         "momentum",
         "optimizer",
         "seed",
-        descending=[True, True, True, True, *[False] * 8],
+        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * 4],
         nulls_last=True,
     )
 
