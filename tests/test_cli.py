@@ -56,6 +56,9 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "metrics.json",
         "index.html",
     }
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    # Two studies may have the same batch size: each number is kept below its setting.
+    assert list(metrics["eta_ef_star"]["tiny, m, d, o"]) == ["b=8,heavy_ball,mu=0.9", "b=16,heavy_ball,mu=0.9"]
 
 
 def test_analyze_json_is_one_object(mstudy, save_sweep, tmp_path):

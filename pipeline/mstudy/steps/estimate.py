@@ -35,6 +35,7 @@ from mstudy.tables import (
     PLACEMENTS,
     POWER,
     RUNS,
+    SETTING,
     SHARPENINGS,
     STABILITY_LIMITS,
     SURVIVAL,
@@ -78,9 +79,11 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
 def _metrics(
     runs: pl.DataFrame, sharpenings: pl.DataFrame, thresholds: pl.DataFrame, claims: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    stars = {
-        f"b={row['batch_size']},mu={row['momentum']:g}": row["eta_ef_star"] for row in thresholds.iter_rows(named=True)
-    }
+    stars: dict[str, dict[str, float | None]] = {}
+    for row in thresholds.iter_rows(named=True):
+        setting = ", ".join(row[key] for key in SETTING if row[key]) or "runs"
+        line = f"b={row['batch_size']},{row['optimizer']},mu={row['momentum']:g}"
+        stars.setdefault(setting, {})[line] = row["eta_ef_star"]
     return {
         "n_runs": len(runs),
         "n_diverged": int((runs["status"] == "diverged").sum()),
