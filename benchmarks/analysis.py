@@ -23,8 +23,8 @@ from pathlib import Path
 
 from mstudy.cache import Cache
 from mstudy.params import Analysis
+from mstudy.report.explorer import drawn_runs
 from mstudy.report.page import write_report
-from mstudy.report.sections import drawn_runs
 from mstudy.runlog.reader import read_runs
 from mstudy.runlog.validate import validate
 from mstudy.steps.compare import compare
@@ -60,12 +60,12 @@ def analyze_in_phases(runs: Path, out: Path, n_workers: int) -> Measured:
         with timed(seconds, "detect"):
             detect(folder, out, analysis.detect, workers, cache)
         with timed(seconds, "compare"):
-            compare(folder, out, analysis.compare, workers, cache)
+            compare(folder, out, analysis.margins, analysis.compare, workers, cache)
     with timed(seconds, "estimate"):
-        estimate(out, analysis.estimate)
+        estimate(out, analysis.margins, analysis.estimate)
     with timed(seconds, "report"):
         results = read_results(out)
-        write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis.report)
+        write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis)
     return seconds
 
 
