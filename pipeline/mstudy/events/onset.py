@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from mstudy.events.gap import Gap
 from mstudy.events.series import Series, local_scale
 
 _MAX_POINTS = 128
-_POWERS = (1, 2, 3)
 _SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
 _BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
 _COARSE = 3  # every so many onsets and other scale are tried until the noise is known
@@ -75,7 +75,7 @@ def locate_onset(gap: Gap, level: float = 0.95) -> Onset:
     """The onset of a gap that is known to open, about 20 points or more; the interval is at least a point each side."""
     steps, values = _thin(gap)
     onsets = steps[:-_LATE_POINTS]
-    family = _family(steps, onsets[::_COARSE], _SCALES[::2])
+    family = _coarse_family(steps.tobytes())
     noise, clean = _Noise(0.0, np.ones(len(steps) - 1)), values
     for _ in range(_ROUNDS):
         best = int(_rest(clean, family, noise).argmin())
@@ -134,10 +134,19 @@ def _finer(onsets: Series) -> Series:
     return np.asarray(np.interp(fine, np.arange(len(onsets)), onsets))
 
 
+@lru_cache(maxsize=4)
+def _coarse_family(steps: bytes) -> _Family:
+    """What every run that was logged at these steps (float64) is first held against."""
+    at = np.frombuffer(steps)
+    return _family(at, at[:-_LATE_POINTS][::_COARSE], _SCALES[::2])
+
+
 def _family(steps: Series, onsets: Series, scales: Series) -> _Family:
     widths = (steps[-1] - steps[0]) * scales
     elapsed = np.maximum(steps[None, :] - onsets[:, None], 0.0)[:, None, :] / widths[None, :, None]
-    shapes = [-np.expm1(-(elapsed**power)) for power in _POWERS]
+    # exp is several times faster than expm1, products than powers; near 0 a shape is 0 to rounding either way.
+    powers = [elapsed, elapsed * elapsed, elapsed * elapsed * elapsed]
+    shapes = [1.0 - np.exp(-power) for power in powers]
     # Sharp corners ask for scales in between.
     shapes += [np.minimum(elapsed, 1.0), np.minimum(elapsed * _BETWEEN, 1.0)]
     flat = np.stack(shapes, axis=1).reshape(-1, len(steps))

@@ -58,20 +58,32 @@ def swap_test(times: PairedTimes, n_resamples: int, rng: np.random.Generator) ->
 
 def score_differences(times: PairedTimes) -> NDArray[np.float64]:
     """Term of SGD less term of SGDM in the log-rank score of their cell, (n_pairs,)."""
-    terms = np.zeros_like(times.time)
-    for cell in np.unique(times.cell):
-        inside = times.cell == cell
-        terms[inside] = _log_rank_terms(times.time[inside], times.event[inside])
+    terms = _log_rank_terms(times.time.ravel(), times.event.ravel(), np.repeat(times.cell, 2)).reshape(-1, 2)
     differences: NDArray[np.float64] = terms[:, 0] - terms[:, 1]
     return differences
 
 
-def _log_rank_terms(time: NDArray[np.float64], event: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """event - cumulative hazard up to the own time, all columns pooled; shaped as `time`."""
-    moments, counts = np.unique(time[event], return_counts=True)
-    if len(moments) == 0:
-        return np.zeros_like(time)
-    at_risk = (time[None] >= moments[:, None, None]).sum(axis=(1, 2))
-    hazard = np.concatenate([[0.0], np.cumsum(counts / at_risk)])
-    terms: NDArray[np.float64] = event - hazard[np.searchsorted(moments, time, side="right")]
+def _log_rank_terms(
+    time: NDArray[np.float64], event: NDArray[np.bool_], cell: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """event - cumulative hazard of its cell up to the own time, (n_runs,); all cells in one sweep."""
+    if len(time) == 0:
+        return np.zeros(0)
+    order = np.lexsort((time, cell))
+    new_cell = _changes(cell[order])
+    moments = np.flatnonzero(new_cell | _changes(time[order]))  # first of the runs of one cell and time
+    moment_of = np.repeat(np.arange(len(moments)), np.diff(np.append(moments, len(order))))
+    cells = np.flatnonzero(new_cell)
+    ends = np.append(cells[1:], len(order))
+    cell_of = np.cumsum(new_cell)[moments] - 1
+    happened = event[order].astype(np.float64)
+    hazard = np.cumsum(np.add.reduceat(happened, moments) / (ends[cell_of] - moments))
+    before = np.append(0.0, hazard)[np.searchsorted(moments, cells)]  # what other cells have summed up to
+    terms = np.empty(len(order))
+    terms[order] = happened - (hazard - before[cell_of])[moment_of]
     return terms
+
+
+def _changes(values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each value differs from the one before; the first does."""
+    return np.append(True, values[1:] != values[:-1])
