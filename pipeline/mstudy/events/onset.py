@@ -17,6 +17,7 @@ from mstudy.events.gap import Gap
 from mstudy.events.series import Series, local_scale
 
 _MAX_POINTS = 128
+_KINDS = 5
 _SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
 _BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
 _COARSE = 3  # every so many onsets and other scale are tried until the noise is known
@@ -143,13 +144,21 @@ def _coarse_family(steps: bytes) -> _Family:
 
 def _family(steps: Series, onsets: Series, scales: Series) -> _Family:
     widths = (steps[-1] - steps[0]) * scales
-    elapsed = np.maximum(steps[None, :] - onsets[:, None], 0.0)[:, None, :] / widths[None, :, None]
+    shapes = np.empty((len(onsets), _KINDS, len(scales), len(steps)))
+    elapsed = shapes[:, -1]
+    np.divide(np.maximum(steps[None, :] - onsets[:, None], 0.0)[:, None, :], widths[None, :, None], out=elapsed)
+    curved = shapes[:, :-2]
+    curved[:, 0] = elapsed
+    for power in (1, 2):
+        np.multiply(curved[:, power - 1], elapsed, out=curved[:, power])
     # exp is several times faster than expm1, products than powers; near 0 a shape is 0 to rounding either way.
-    powers = [elapsed, elapsed * elapsed, elapsed * elapsed * elapsed]
-    shapes = [1.0 - np.exp(-power) for power in powers]
+    np.negative(curved, out=curved)
+    np.exp(curved, out=curved)
+    np.subtract(1.0, curved, out=curved)
     # Sharp corners ask for scales in between.
-    shapes += [np.minimum(elapsed, 1.0), np.minimum(elapsed * _BETWEEN, 1.0)]
-    flat = np.stack(shapes, axis=1).reshape(-1, len(steps))
+    np.minimum(elapsed * _BETWEEN, 1.0, out=shapes[:, -2])
+    np.minimum(elapsed, 1.0, out=elapsed)
+    flat = shapes.reshape(-1, len(steps))
     return _Family(onsets, flat, flat**2, flat[:, 1:] * flat[:, :-1])
 
 
