@@ -20,11 +20,11 @@ lint: .venv/dev  ## Set up and check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/bench  ## Set up, measure speed, detection and logging, write benchmarks/*.md (half an hour, on an idle machine)
+bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*.md (two hours, on an idle machine)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.detection --write
 	$(BIN)/python -m benchmarks.analysis --write
-	$(BIN)/python -m benchmarks.inference_events --write
+	$(BIN)/python -m benchmarks.inference --write
 	$(BIN)/python -m benchmarks.logging --write
 	$(BIN)/python -m benchmarks.report --write
 
