@@ -152,7 +152,6 @@ def signs_html(text: str) -> Markup:
     """Escaped text with η_ef and λ_max set properly, and no line broken around an equals sign."""
     safe = str(Markup.escape(text))
     safe = re.sub(r"([ηλκLμb])_(ef|max|SGDM|SGD)\b", r"\1<sub>\2</sub>", safe)
-    safe = re.sub(r"10\^(−?\d+)", r"10<sup>\1</sup>", safe)
     return Markup(re.sub(r" (=|≥) ", "\u00a0\\1\u00a0", safe))
 
 

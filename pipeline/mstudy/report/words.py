@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number for readers; a dash where there is none."""
@@ -13,7 +15,7 @@ def number(value: float | None, digits: int = 3) -> str:
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
     if "e-" in text:
         mantissa, power = text.split("e-")
-        text = f"{mantissa}·10^−{int(power)}"
+        text = f"{mantissa}·10⁻{str(int(power)).translate(_RAISED)}"
     return text.replace("-", "−")
 
 

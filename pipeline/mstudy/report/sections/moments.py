@@ -16,6 +16,7 @@ from mstudy.report.sections.base import Figure, Plate, Section, Study
 from mstudy.report.survival import drawn_curves, numbers_at_risk
 from mstudy.tables import SETTING
 
+_TEST = ("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null", "why_refused")
 _MOMENTS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) for digit in (1, 3))
 
 
@@ -26,9 +27,11 @@ def alignment_section(study: Study, lag_tolerance: float) -> Section:
     answer = captions.lag_caption(results.alignment)
     tests = Figure(
         "The tests",
-        "Both times follow the learning rate, so any two such times correlate over all pairs; the test that does not "
-        "decide is shown so that this can be seen. A dash: the test cannot be made on these data.",
-        results.alignment.select("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null"),
+        "Both times follow the learning rate, so any two such times correlate over all pairs; the tests that do not "
+        "decide are shown so that this can be seen, each with the reason. A dash: not to be had from these data.",
+        results.alignment.select(
+            "statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null", "why_refused"
+        ),
     )
     figures = []
     if len(pairs):
@@ -132,6 +135,8 @@ def _survival(study: Study) -> list[Figure]:
     figures = []
     for index, rows in study.by_setting(study.results.survival):
         strata = sorted(rows.partition_by("stratum"), key=lambda part: (part["stratum"][0] != ALL, _batch_size(part)))
+        if len(strata) == 2:  # of one batch size: it is all
+            strata = strata[:1]
         eventful = [part for part in strata if part["stratum"][0] == ALL or part["n_events"].sum() > 0]
         quiet = [part["stratum"][0] for part in strata if part["stratum"][0] != ALL and part["n_events"].sum() == 0]
         drawn = [_stratum_figure(study, index, part) for part in eventful]
