@@ -79,7 +79,9 @@ def test_several_settings_are_named_and_kept_apart(results):
     settings = make_study(results, PALETTE).settings
     assert setting_name(settings, 0) == "mlp, dots, squared_error"
     twice = pl.concat([settings, settings.with_columns(study=pl.lit("again"))])
-    assert setting_name(twice, 1) == "again, mlp, dots, squared_error"
+    assert setting_name(twice, 1) == "again"
+    mixed = pl.concat([twice, settings.with_columns(model=pl.lit("cnn"))])
+    assert setting_name(mixed, 1) == "again, mlp, dots, squared_error"
 
 
 def test_where_the_definitions_disagree_is_listed(results):

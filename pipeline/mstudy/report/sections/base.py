@@ -82,8 +82,14 @@ def make_study(results: Results, palette: Palette) -> Study:
 
 
 def setting_name(settings: pl.DataFrame, index: int) -> str:
-    """Model, data set and objective, the study's name only where these do not tell settings apart."""
+    """What tells settings apart: model, data set and objective, or the study's name where these are the same for all.
+
+    All of it where some settings share them and others do not.
+    """
     row = settings.row(index, named=True)
-    several = len(settings.select(SETTING[1:]).unique()) < len(settings)
-    names = [row["study"], *[row[key] for key in SETTING[1:]]] if several else [row[key] for key in SETTING[1:]]
-    return ", ".join(name for name in names if name) or "runs"
+    kinds = len(settings.select(SETTING[1:]).unique())
+    if kinds == len(settings):
+        keys: tuple[str, ...] = SETTING[1:]
+    else:
+        keys = SETTING[:1] if kinds == 1 else SETTING
+    return ", ".join(row[key] for key in keys if row[key]) or "runs"
