@@ -20,6 +20,7 @@ from mstudy.tables import (
     BEST,
     DEFERRAL,
     HORIZONS,
+    INTERVENTIONS,
     LAW,
     PARTINGS,
     POWER,
@@ -244,7 +245,7 @@ LINES = [{**SETTING, "batch_size": b, "optimizer": "heavy_ball", "momentum": 0.9
 
 
 @pytest.fixture(scope="session")
-def more() -> dict[str, pl.DataFrame]:
+def more(branches: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Tables that not every analysis has, with numbers that can be told from each other."""
     cut = [(0.25, 50, 0.4), (0.5, 100, 0.3), (1.0, 199, 0.2)]
     horizons = [
@@ -279,4 +280,20 @@ def more() -> dict[str, pl.DataFrame]:
         | {"seeds_needed": None, "units_needed": 9, "note": "", "replicate": "cells"},
     ]
     rows = [(HORIZONS, horizons), (BEST, best), (STABILITY_LIMITS, limits), (LAW, law), (POWER, power)]
-    return {table.name: table.frame(found) for table, found in rows}
+    return {table.name: table.frame(found) for table, found in rows} | {INTERVENTIONS.name: branches}
+
+
+@pytest.fixture(scope="session")
+def branches() -> pl.DataFrame:
+    """Three branches of one kind, of which the last sharpened all the same."""
+    gaps = [(0.3, 0.02, False), (0.5, 0.04, False), (0.4, 0.38, True)]
+    return INTERVENTIONS.frame(
+        [
+            LINES[1]
+            | {"eta_ef": 0.2, "seed": seed, "branch_run_id": f"branch {seed}", "intervention": "lower rate"}
+            | {"sgd_run_id": run_id(64, 0.2, 0.0, seed), "sgdm_run_id": run_id(64, 0.2, 0.9, seed)}
+            | {"intervention_step": 90, "gap_parent": alone, "gap_branch": left}
+            | {"sharpened_parent": True, "sharpened_branch": sharpened}
+            for seed, (alone, left, sharpened) in enumerate(gaps)
+        ]
+    )

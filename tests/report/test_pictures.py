@@ -26,6 +26,7 @@ def test_each_plate_with_a_chart_is_a_picture(specs):
         "why",
         "alignment",
         "survival",
+        "interventions",
         "best",
         "limits",
     ]

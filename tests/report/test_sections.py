@@ -31,6 +31,7 @@ def test_what_lies_beyond_the_paper_appears_with_its_table(results, more):
         "why",
         "alignment",
         "deferral",
+        "interventions",
         "best",
         "law",
         "power",
@@ -45,6 +46,21 @@ def test_what_lies_beyond_the_paper_appears_with_its_table(results, more):
 def test_an_empty_table_has_no_section(results, more, table, plate):
     assert plate in _plates(replace(results, **more))
     assert plate not in _plates(replace(results, **more | {table: more[table].clear()}))
+
+
+def test_branches_are_shown_where_there_are_any(results, branches):
+    (figure,) = _plates(replace(results, interventions=branches))["interventions"].figures
+
+    # By hand: of three branches one sharpened all the same; the others end at 0.02 and 0.04, their parents at 0.3, 0.5.
+    assert figure.title == "lower rate"
+    assert figure.caption == ("2 of 3 branches lost the sharpening (2 seeds): their mean gap is 0.03, left alone 0.4.")
+    section = _sections(replace(results, interventions=branches))["interventions"]
+    assert section.answer == (
+        "Of 3 branches, 2 lost the abrupt sharpening of the run they left; of these, 2 end within 0.05 in log loss of "
+        "SGDM."
+    )
+    stubborn = replace(results, interventions=branches.tail(1))
+    assert _plates(stubborn)["interventions"].figures[0].caption.startswith("1 branch, none of which lost")
 
 
 @pytest.mark.parametrize("name", ["advantage", "loss"])

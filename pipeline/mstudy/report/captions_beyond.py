@@ -105,3 +105,35 @@ def _would_do(row: dict[str, Any]) -> str:
     needs = [] if row["seeds_needed"] is None else [count(row["seeds_needed"], "seed")]
     needs += [] if row["units_needed"] is None else [f"{row['units_needed']} {row['replicate']}"]
     return f"; the one observed needs {' or '.join(needs)}" if needs else ""
+
+
+def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
+    """Of the branches that lost the sharpening of their parents, how many lost the gap."""
+    lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
+    gone = int((lost["gap_branch"].abs() <= margin).sum())
+    return (
+        f"Of {_branches(len(branches))}, {len(lost)} lost the abrupt sharpening of the run they left; of these, {gone} "
+        f"end within {margin:g} in log loss of SGDM."
+    )
+
+
+def interventions_caption(branches: pl.DataFrame) -> str:
+    """One kind of intervention: mean gaps of those without sharpening, left alone and branched."""
+    lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
+    seeds = count(lost["seed"].n_unique(), "seed")
+    if lost.is_empty():
+        return f"{_branches(len(branches))}, none of which lost the sharpening of the run it left."
+    return (
+        f"{len(lost)} of {_branches(len(branches))} lost the sharpening ({seeds}): their mean gap is "
+        f"{number(float(lost['gap_branch'].to_numpy().mean()))}, left alone "
+        f"{number(float(lost['gap_parent'].to_numpy().mean()))}."
+    )
+
+
+def _branches(n: int) -> str:
+    return "1 branch" if n == 1 else f"{n:,} branches"
+
+
+def _lost_its_sharpening() -> pl.Expr:
+    """Of tables.INTERVENTIONS: the parent sharpened after the step of the intervention, the branch did not."""
+    return pl.col("sharpened_parent") & ~pl.col("sharpened_branch")

@@ -17,7 +17,7 @@ _SECTION_OF = {
     "C5": "deferral",
     "C6": "best",
     "C7": "law",
-    "C8": "why",
+    "C8": "interventions",
 }
 
 
@@ -45,9 +45,7 @@ def _needed(verdict: str, need: dict[str, Any] | None) -> str:
     if verdict not in ("inconclusive", "untestable") or need is None:
         return ""
     if need["seeds_needed"] is None and need["units_needed"] is not None:
-        return (
-            f"To decide it with 80 % power: {need['units_needed']} {need['replicate']}, of {need['n_units']} there are."
-        )
+        return f"To decide it with 80 % power: {need['units_needed']} {need['replicate']}; there are {need['n_units']}."
     if need["seeds_needed"] is None:
         note = need.get("note") or ""
         return f"How many seeds would decide it is not estimable{f': {note}' if note else ''}."

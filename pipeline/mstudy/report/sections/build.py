@@ -6,6 +6,7 @@ from mstudy.params import Analysis
 from mstudy.report import captions
 from mstudy.report.sections.base import Section, Study
 from mstudy.report.sections.beyond import best_section, law_section, power_section
+from mstudy.report.sections.interventions import interventions_section
 from mstudy.report.sections.moments import alignment_section, deferral_section, definitions_plate
 from mstudy.report.sections.when import when_section
 
@@ -24,6 +25,7 @@ def build_sections(study: Study, analysis: Analysis) -> list[Section]:
         why,
         alignment_section(study, analysis.estimate.lag_tolerance),
         deferral_section(study),
+        interventions_section(study, analysis.margins.advantage),
         best_section(study, analysis.margins.advantage),
         law_section(study),
         power_section(study),
