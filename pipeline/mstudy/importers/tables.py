@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from mstudy.errors import LogError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NOTHING = ("", "null", "none", "na", "n/a", "-")
 

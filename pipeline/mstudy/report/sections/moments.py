@@ -29,9 +29,7 @@ def alignment_section(study: Study, lag_tolerance: float) -> Section:
         "The tests",
         "Both times follow the learning rate, so any two such times correlate over all pairs; the tests that do not "
         "decide are shown so that this can be seen, each with the reason. A dash: not to be had from these data.",
-        results.alignment.select(
-            "statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null", "why_refused"
-        ),
+        results.alignment.select(_TEST),
     )
     figures = []
     if len(pairs):
