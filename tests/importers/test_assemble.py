@@ -63,7 +63,7 @@ def test_settings_in_the_runs_name(name, expected):
 
 
 def test_a_name_of_a_megabyte_takes_no_time():
-    with pytest.raises(LogError, match="momentum or optimizer must be given"):
+    with pytest.raises(LogError, match="the metadata must give learning_rate, found"):
         assemble(run({}, "a=" + "_a" * 500_000), Mapping(), "csv")
 
 
@@ -71,7 +71,7 @@ def test_a_name_of_a_megabyte_takes_no_time():
     ("config", "message"),
     [
         ({"learning_rate": "fast"}, "learning_rate must be a number, found 'fast'"),
-        ({"batch_size": 8.5}, "batch_size must be a whole number, at least 1, found 8.5"),
+        ({"batch_size": 8.5}, "batch_size must be a whole number above 0, found 8.5"),
         ({"seed": "nan"}, "seed must be text, a finite number, true or false, found nan"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,11 +12,12 @@ from mstudy.errors import DataError, TrainingError
 from mstudy.params import Cadence
 from mstudy.probe import CurvatureProbe
 from mstudy.training.datasets.dataset import Dataset
-from mstudy.training.plan import RunConfig
 from mstudy.training.training import train_ensemble
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
+
+from tests.training.configs import RUN
 
 
 def cross_entropy(module, batch):
@@ -339,23 +341,17 @@ def test_it_finds_what_the_trainer_finds():
     """Full batch, heavy ball, the same initial weights: two routes to the same log."""
     chance = np.random.default_rng(0)
     data = Dataset("toy", chance.normal(size=(24, 6)), chance.integers(0, 3, size=24), 3)
-    run = RunConfig(
-        study="t",
-        dataset="toy",
+    run = replace(
+        RUN,
         n_train=24,
+        batch_size=24,
+        probe_samples=24,
         model="mlp-tanh-8",
         objective="cross_entropy",
         optimizer="heavy_ball",
         learning_rate=0.05,
         momentum=0.9,
-        weight_decay=0.0,
-        warmup_steps=0,
-        batch_size=24,
         seed=3,
-        steps=12,
-        divergence_factor=1000.0,
-        probe_samples=24,
-        chunk=4096,
         cadence=Cadence(dense_steps=12, sharpness_every=1),
     )
     log = train_ensemble([run], data)[0].columns

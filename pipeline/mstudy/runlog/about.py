@@ -1,4 +1,7 @@
-"""What a run says of itself: its metadata, checked and completed. Standard library alone, for the training path."""
+"""What a run says of itself: its metadata, completed, and held to the rules that a log is validated by.
+
+Standard library alone, for the training path.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import math
 from typing import Any
 
 from mstudy.errors import LogError
-from mstudy.runlog.schema import HEAVY_BALL, OPTIMIZERS, SCHEMA_VERSION, SGD
+from mstudy.runlog.checks.metadata import METADATA
+from mstudy.runlog.checks.rule import ERROR
+from mstudy.runlog.schema import HEAVY_BALL, SCHEMA_VERSION, SGD
 
 
 def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -19,16 +24,12 @@ def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
     for key, value in known.items():
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise LogError(f"{key} must be text, a finite number, true or false, found {value!r}, for {run_id}.")
-    optimizer, momentum = _optimizer(run_id, known)
-    return known | {
-        "schema": SCHEMA_VERSION,
-        "run_id": run_id,
-        "optimizer": optimizer,
-        "momentum": momentum,
-        "learning_rate": _number(run_id, known, "learning_rate", above=0.0),
-        "batch_size": _whole(run_id, known, "batch_size", least=1),
-        "seed": _whole(run_id, known, "seed"),
-    }
+    told = _with_optimizer(known) | {"schema": SCHEMA_VERSION, "run_id": run_id}
+    errors = [problem for problem in METADATA.problems(told, run_id) if problem.severity == ERROR]
+    if errors:
+        raise LogError(f"{errors[0].reason.removesuffix('.')}, for {run_id}.")
+    numbers = {key: float(told[key]) for key in ("learning_rate", "momentum")}
+    return told | numbers | {key: int(told[key]) for key in ("batch_size", "seed")}
 
 
 def _plain(value: Any) -> Any:
@@ -36,39 +37,11 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
 
 
-def _optimizer(run_id: str, facts: dict[str, Any]) -> tuple[str, float]:
-    if "optimizer" not in facts and "momentum" not in facts:
-        raise LogError(f"momentum or optimizer must be given, found neither, for {run_id}.")
-    optimizer = facts.get("optimizer")
-    if optimizer is not None and optimizer not in OPTIMIZERS:
-        raise LogError(
-            f"optimizer must be one of {', '.join(OPTIMIZERS)}, which are what the analysis compares, "
-            f"found {optimizer!r}, for {run_id}."
-        )
-    momentum = 0.0 if optimizer == SGD and "momentum" not in facts else _number(run_id, facts, "momentum")
-    if not 0 <= momentum < 1:
-        raise LogError(f"momentum must be at least 0 and below 1, found {momentum!r}, for {run_id}.")
-    if optimizer is None:
-        optimizer = HEAVY_BALL if momentum > 0 else SGD
-    if (optimizer == SGD) != (momentum == 0):
-        raise LogError(
-            f"momentum must be 0 for sgd and above 0 otherwise, found {momentum!r} with {optimizer!r}, for {run_id}."
-        )
-    return optimizer, momentum
-
-
-def _number(run_id: str, facts: dict[str, Any], key: str, above: float = -math.inf) -> float:
-    value: Any = facts.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= above:
-        rule = f"a number above {above:g}" if above > -math.inf else "a number"
-        raise LogError(f"{key} must be {rule}, found {value!r}, for {run_id}.")
-    return float(value)
-
-
-def _whole(run_id: str, facts: dict[str, Any], key: str, least: float = -math.inf) -> int:
-    value: Any = facts.get(key)
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
-    if not whole or value < least:
-        rule = f"a whole number, at least {least}" if least > -math.inf else "a whole number"
-        raise LogError(f"{key} must be {rule}, found {value!r}, for {run_id}.")
-    return int(value)
+def _with_optimizer(facts: dict[str, Any]) -> dict[str, Any]:
+    """Momentum and optimizer, where one says the other."""
+    optimizer, momentum = facts.get("optimizer"), facts.get("momentum")
+    if momentum is None and optimizer == SGD:
+        return facts | {"momentum": 0.0}
+    if optimizer is None and isinstance(momentum, int | float):
+        return facts | {"optimizer": HEAVY_BALL if momentum > 0 else SGD}
+    return facts
