@@ -181,7 +181,7 @@ def _rejections(
     """Share of resampled experiments in which the swap test (its normal approximation) finds SGDM later."""
     found = 0
     for _ in range(_EXPERIMENTS):
-        index = np.concatenate([rng.choice(cell, n_seeds) for cell in cells])
+        index = _resampled(cells, n_seeds, rng)
         drawn = replace(times.where(index), cell=np.repeat(np.arange(len(cells)), n_seeds))
         if factor is not None:
             drawn = _put_off(drawn, followup[index], factor, rng)
@@ -189,6 +189,15 @@ def _rejections(
         norm = float(np.sqrt((differences**2).sum()))
         found += norm > 0 and differences.sum() / norm > 1.96
     return found / _EXPERIMENTS
+
+
+def _resampled(cells: list[NDArray[np.intp]], n_seeds: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """`n_seeds` members of each cell, drawn with replacement, (n_cells * n_seeds,)."""
+    sizes = np.array([len(cell) for cell in cells])
+    places = np.cumsum(sizes) - sizes
+    drawn = places[:, None] + (rng.random((len(cells), n_seeds)) * sizes[:, None]).astype(np.intp)
+    index: NDArray[np.intp] = np.concatenate(cells)[drawn.ravel()]
+    return index
 
 
 def _put_off(times: PairedTimes, followup: NDArray[np.float64], factor: float, rng: np.random.Generator) -> PairedTimes:

@@ -26,7 +26,7 @@ class PairedTimes:
     diverged: NDArray[np.bool_]
     cell: NDArray[np.int64]
 
-    def where(self, mask: NDArray[np.bool_]) -> PairedTimes:
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> PairedTimes:
         """The pairs of a stratum, or those that an index names."""
         return PairedTimes(self.time[mask], self.event[mask], self.diverged[mask], self.cell[mask])
 

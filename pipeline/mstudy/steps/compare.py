@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mstudy.cache import KEY, Cache
+from mstudy.cache import KEY, Cache, key_of
 from mstudy.inference.compare import measure_advantage
 from mstudy.inference.horizon import horizon_steps, losses_at_horizons
 from mstudy.inference.partings import find_all_partings
@@ -57,7 +57,7 @@ def compare(
 def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
     steps = horizon_steps(folder.runs, params.horizons)
     # The one thing in which a block depends on others: how long the longest run of its batch size is.
-    ends = steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows()
+    ends = key_of({"ends": steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows()})
     keys = group_keys(folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params), "ends": ends})
 
     def compute(missing: list[str]) -> Iterator[Frames]:
