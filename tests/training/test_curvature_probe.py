@@ -20,6 +20,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from tests.training.configs import RUN
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Modules take their initial weights from torch's own generator."""
+    torch.manual_seed(0)
+
+
 def cross_entropy(module, batch):
     return functional.cross_entropy(module(batch[0]), batch[1])
 

@@ -12,6 +12,7 @@ from mstudy.training.products import multiply
 from mstudy.training.rows import inner, new_rows, norms
 
 _MIXED_IN = 0.3
+_ROUNDING = 10.0  # times the precision of a number: what is smaller is not of the image
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,13 @@ def top_eigenpair(
         residual = torch.where(done, residual, norm * vectors[:, -1, -1].abs())
         coefficients[~done, 0, : k + 1] = vectors[~done, :, -1].to(start.dtype)
         enough = residual <= relative_residual * value.abs() if k + 1 >= min_products else torch.zeros_like(done)
+        # The Krylov space is exhausted: what is left of the image is rounding, no direction to go on in.
+        exhausted = norm <= _ROUNDING * torch.finfo(start.dtype).eps * values.abs().amax(dim=-1)
         # A member that has blown up has no eigenvalue to wait for.
-        done = done | enough | ~torch.isfinite(residual)
+        done = done | enough | exhausted | ~torch.isfinite(residual)
         if bool(done.all()) or k + 1 == limit:
             break
         tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = norm
-        # An exhausted Krylov space leaves a zero vector; it then adds a zero row, not a division by zero.
         basis[:, k + 1] = _unit(image)
     value = torch.where(norms(basis[:, 0]) > 0, value, torch.nan)
     vector = multiply(coefficients, basis, torch.empty_like(start)[:, None])[:, 0]
