@@ -87,7 +87,7 @@ def draw(page: Path) -> tuple[float, float, float]:
         tab.goto(page.as_uri(), wait_until="commit")
         tab.wait_for_selector(".chart svg", state="attached")
         first = time.perf_counter() - started
-        boxes = tab.query_selector_all(".chart")
+        boxes = [box for box in tab.query_selector_all(".chart") if box.is_visible()]  # of the study that is picked
         for box in boxes:
             box.scroll_into_view_if_needed()
             box.wait_for_selector("svg", state="attached")
