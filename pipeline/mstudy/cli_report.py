@@ -42,6 +42,7 @@ def report_cli(
     Example: mstudy report runs/ --out study/ --format svg
     """
     from mstudy.params import Analysis, load
+    from mstudy.report.explorer import drawn_runs
     from mstudy.report.page import write_report
     from mstudy.report.pictures import THEMES, write_pictures
     from mstudy.runlog.reader import read_runs
@@ -51,7 +52,7 @@ def report_cli(
     analysis = Analysis() if params is None else load(params).analysis
     results = read_results(out)
     left_out = {problem["path"] for problem in results.problems}
-    points = read_runs(runs, skip_bad=bool(left_out)).points
+    points = read_runs(runs, skip_bad=bool(left_out)).series(drawn_runs(results, analysis.report))
     if kind is Format.HTML:
         write_report(results, points, out / PAGE, analysis)
         print(f"report: {out / PAGE}")

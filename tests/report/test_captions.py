@@ -114,8 +114,8 @@ def test_pairs_are_counted_by_how_near_they_part(results):
     pairs = aligned_pairs(results.partings, results.sharpenings)
 
     # Six pairs part two steps after steps 100, 110 and 120.
-    assert captions.points_caption(pairs) == (
-        "6 of 6 pairs part within a tenth of the step at which SGD sharpens; 0 later, 0 sooner."
+    assert captions.points_caption(pairs, (0.9, 1.1)) == (
+        "6 of 6 pairs part within 10% of the step at which SGD sharpens; 0 later, 0 sooner."
     )
     # Exchanged: 102/110, 112/100, 122/110, 112/120 lie within [0.9, 1.13]; 102/120 = 0.85 and 122/100 = 1.22 do not.
     assert captions.null_caption(lags_with_null(pairs), (0.9, 1.13)) == (

@@ -137,13 +137,13 @@ def definitions_caption(found: pl.DataFrame) -> str:
     )
 
 
-def points_caption(pairs: pl.DataFrame) -> str:
-    """Of the scatter: how many pairs part within a tenth of the step of sharpening."""
-    near = int((pairs["log_lag"].abs() <= 0.0953).sum())
+def points_caption(pairs: pl.DataFrame, within: tuple[float, float]) -> str:
+    """Of the scatter: how many pairs part at the step of sharpening, within: bounds of parting / sharpening."""
+    ratio = pairs["log_lag"].exp()
+    near, later = int(ratio.is_between(*within).sum()), int((ratio > within[1]).sum())
     return (
-        f"{near} of {count(len(pairs), 'pair')} part within a tenth of the step at which SGD sharpens; "
-        f"{int((pairs['log_lag'] > 0.0953).sum())} later, {len(pairs) - near - int((pairs['log_lag'] > 0.0953).sum())} "
-        f"sooner."
+        f"{near} of {count(len(pairs), 'pair')} part within {within[1] - 1:.0%} of the step at which SGD sharpens; "
+        f"{later} later, {len(pairs) - near - later} sooner."
     )
 
 

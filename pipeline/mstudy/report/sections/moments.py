@@ -38,7 +38,7 @@ def alignment_section(study: Study, lag_tolerance: float) -> Section:
         figures = [
             Figure(
                 "One point a pair",
-                captions.points_caption(pairs),
+                captions.points_caption(pairs, within),
                 pairs.select(
                     "batch_size", "eta_ef", "momentum", "seed", "status", "sharpening_step", "step", "log_lag"
                 ),
