@@ -38,7 +38,7 @@ from benchmarks.models import IMAGE, Setting
 from benchmarks.timing import block, least, table
 
 CPU = torch.device("cpu")
-TRAININGS = Study(batch_sizes=("full",), eta_ef=Grid(0.04, 0.16, 2), momenta=(0.0, 0.9), seeds=1)
+TRAININGS = Study(batch_sizes=("full",), eta_ef=Grid(0.04, 0.32, 4), momenta=(0.0, 0.5, 0.9), seeds=1)
 DEFAULT = float(inspect.signature(top_eigenpair).parameters["relative_residual"].default)
 SHARES = sorted({0.05, 0.02, DEFAULT}, reverse=True)
 LOGGED_WIDTH = 4  # logging costs a member the same in any width
@@ -121,7 +121,7 @@ def _sharpness() -> str:
     rows = [_summary(name, searches, min(gradients)) for name, searches in found.items()]
     head = ["search", "n", "products, median", "worst", "gradients, median", "worst", "error, median", "worst"]
     etas = ", ".join(f"{eta:g}" for eta in TRAININGS.eta_ef.values())
-    momenta = " and ".join(f"{mu:g}" for mu in TRAININGS.momenta)
+    momenta = ", ".join(f"{mu:g}" for mu in TRAININGS.momenta)
     return f"""## Largest eigenvalue of the Hessian (`benchmarks/curvature.py`)
 
 On the way of full-batch trainings of the digits perceptron at the default cadence: eta_ef {etas}, momentum {momenta},

@@ -33,8 +33,8 @@ def top_eigenpair(
     start: Tensor,
     beside: Tensor,
     max_products: int = 30,
-    min_products: int = 4,
-    relative_residual: float = 0.02,
+    min_products: int = 5,
+    relative_residual: float = 0.015,
 ) -> TopEigenpair:
     """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
@@ -47,43 +47,44 @@ def top_eigenpair(
     """
     n_members, n_parameters = start.shape
     limit = min(max_products, n_parameters)
-    basis = start.new_zeros(n_members, limit, n_parameters)
-    basis[:, 0] = _unit(_unit(start) + _MIXED_IN * _unit(beside))
-    tridiagonal = start.new_zeros(n_members, limit + 1, limit + 1, dtype=torch.float64)
-    value, residual = start.new_zeros(2, n_members, dtype=torch.float64)
+    basis = start.new_empty(n_members, limit, n_parameters)
+    _unit(_unit(start).add_(_unit(beside), alpha=_MIXED_IN), out=basis[:, 0])
+    tridiagonal = start.new_zeros(n_members, limit, limit, dtype=torch.float64)
+    value, residual, scale = start.new_zeros(3, n_members, dtype=torch.float64)
     coefficients = new_rows(n_members, (1, limit), start)
     done = torch.zeros_like(value, dtype=torch.bool)
     for k in range(limit):
         image = product(basis[:, k])
-        tridiagonal[:, k, k] = inner(image, basis[:, k])
+        tridiagonal[:, k, k] = diagonal = inner(image, basis[:, k])
         for _ in range(2):  # twice is enough: Parlett (1998), section 6.9
-            image = _without(basis[:, : k + 1], image)
+            _remove(basis[:, : k + 1], image)
         norm = norms(image)
-        values, vectors = torch.linalg.eigh(torch.nan_to_num(tridiagonal[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0))
-        value = torch.where(done, value, values[:, -1])
-        residual = torch.where(done, residual, norm * vectors[:, -1, -1].abs())
-        coefficients[~done, 0, : k + 1] = vectors[~done, :, -1].to(start.dtype)
-        enough = residual <= relative_residual * value.abs() if k + 1 >= min_products else torch.zeros_like(done)
-        # The Krylov space is exhausted: what is left of the image is rounding, no direction to go on in.
-        exhausted = norm <= _ROUNDING * torch.finfo(start.dtype).eps * values.abs().amax(dim=-1)
-        # A member that has blown up has no eigenvalue to wait for.
-        done = done | enough | exhausted | ~torch.isfinite(residual)
-        if bool(done.all()) or k + 1 == limit:
-            break
+        scale = torch.maximum(scale, diagonal.abs() + norm)
+        # The Krylov space is exhausted: what is left of the image is rounding, no direction to go on in. A member that
+        # has blown up has no eigenvalue to wait for.
+        over = (norm <= _ROUNDING * torch.finfo(start.dtype).eps * scale) | ~torch.isfinite(norm)
+        if k + 1 == limit or k + 1 >= min_products or bool(over.any()):
+            space = torch.nan_to_num(tridiagonal[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0)
+            values, vectors = torch.linalg.eigh(space)
+            value = torch.where(done, value, values[:, -1])
+            residual = torch.where(done, residual, norm * vectors[:, -1, -1].abs())
+            coefficients[~done, 0, : k + 1] = vectors[~done, :, -1].to(start.dtype)
+            done = done | over | ((residual <= relative_residual * value.abs()) & (k + 1 >= min_products))
+            if k + 1 == limit or bool(done.all()):
+                break
         tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = norm
-        basis[:, k + 1] = _unit(image)
-    value = torch.where(norms(basis[:, 0]) > 0, value, torch.nan)
-    vector = multiply(coefficients, basis, torch.empty_like(start)[:, None])[:, 0]
-    return TopEigenpair(value, vector, residual)
+        _unit(image, out=basis[:, k + 1])
+    found = multiply(coefficients[..., : k + 1], basis[:, : k + 1], torch.empty_like(start)[:, None])[:, 0]
+    return TopEigenpair(torch.where(norms(basis[:, 0]) > 0, value, torch.nan), found, residual)
 
 
-def _without(basis: Tensor, image: Tensor) -> Tensor:
-    """The image less its part in the span of the basis (n_members, k, n_parameters)."""
+def _remove(basis: Tensor, image: Tensor) -> None:
+    """Take from the image its part in the span of the basis (n_members, k, n_parameters)."""
     inside = multiply(basis, image[:, :, None], new_rows(len(basis), (basis.shape[1], 1), image))
-    part = multiply(inside.transpose(1, 2), basis, torch.empty_like(image)[:, None])
-    return image - part[:, 0]
+    image.sub_(multiply(inside.transpose(1, 2), basis, torch.empty_like(image)[:, None])[:, 0])
 
 
-def _unit(rows: Tensor) -> Tensor:
+def _unit(rows: Tensor, out: Tensor | None = None) -> Tensor:
     """Each row of norm 1, or 0 where it is 0."""
-    return rows / norms(rows).to(rows.dtype).clamp_min(torch.finfo(rows.dtype).tiny)[:, None]
+    lengths = norms(rows).to(rows.dtype).clamp_min(torch.finfo(rows.dtype).tiny)
+    return torch.div(rows, lengths[:, None], out=out)
