@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 from mstudy.events.coarse import coarsen, usable_points
 from mstudy.events.jumps import beyond_doubt
-from mstudy.events.null import fit_null, largest_rise, noise_units
+from mstudy.events.levels import noise_units
+from mstudy.events.null import fit_null
 from mstudy.events.propose import Change
 from mstudy.events.series import local_scale
 from mstudy.events.significance import Significance, weigh
+from mstudy.events.trend import trend_and_jumps
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 N = 200
@@ -19,7 +21,8 @@ FLAT = np.ones((1, N))
 
 
 def significance(height, null_rises, complete):
-    return Significance({0: np.array([0.0, 0.0, 0.0, 0.0, height])}, np.array(null_rises, dtype=float), complete, 2)
+    heights = {(2, 0): np.array([0.0, 0.0, 0.0, 0.0, height])}
+    return Significance(heights, np.array(null_rises, dtype=float), complete, 2)
 
 
 def test_a_small_jump_in_a_quiet_phase_is_beyond_doubt_whatever_a_wild_phase_does(rng):
@@ -84,11 +87,40 @@ def test_each_draw_is_measured_in_units_of_its_own_noise(rng):
 def test_rises_in_units_of_the_noise_before_them():
     y = np.array([0.0, 0, 0, 4, 4, 4])
 
-    units = noise_units(y, np.array([1.0, 2, 2, 2, 2, 2]), 2, (0, 1))
+    units = noise_units(y, np.array([1.0, 2, 2, 2, 2, 2]), [(2, 0), (2, 1)])
 
-    assert units[0].tolist() == [1.0, 2.0, 1.0]
-    assert units[1].tolist() == [2.0, 2.0]
-    assert largest_rise(y, np.full(6, 2.0), 2, (0, 1)) == 2.0
+    assert units[2, 0].tolist() == [1.0, 2.0, 1.0]
+    assert units[2, 1].tolist() == [2.0, 2.0]
+
+
+def test_rises_over_wider_levels_stand_at_the_same_boundary():
+    # The step before point 5: entry 5 - 2 of either width; noise in the middle of the narrow window before it.
+    y, scale = np.repeat([0.0, 6.0], 5), np.arange(1.0, 11.0)
+
+    units = noise_units(y, scale, [(2, 0), (4, 0)])
+
+    assert units[2, 0][3] == units[4, 0][3] == pytest.approx(6 / scale[4])
+    assert units[4, 0].tolist()[:2] == [-np.inf, -np.inf]  # four points do not fit before the boundary
+
+
+def test_the_trend_is_stiff_unless_the_run_bends_more(rng):
+    noise, share = rng.normal(0, 0.1, N), INDEX / N
+    straight, bent = share, np.sin(4 * np.pi * share)
+
+    assert len(trend_and_jumps(straight + noise, [])[0]) == 5
+    assert len(trend_and_jumps(bent + noise, [])[0]) == 8
+
+
+def test_a_fall_makes_no_rise_significant():
+    # Falling throughout, the largest rise over wide levels may be one of the noise's, or none: no unit to measure in.
+    p = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        y = -6 * INDEX / N + rng.normal(0, 0.1, N)
+        p.append(weigh(y, [], [(8, 0), (16, 0), (8, 8), (16, 8)], 99, rng).of_largest())
+
+    assert np.mean(np.array(p) <= 0.05) <= 0.12
+    assert 0.3 <= np.mean(np.array(p) <= 0.5) <= 0.7
 
 
 def test_p_values_by_hand():
@@ -102,9 +134,9 @@ def test_p_values_by_hand():
 
 
 def test_sampling_stops_at_the_tenth_series_that_rises_further(rng):
-    quiet = weigh(rng.normal(0, 1, N), [], 8, (0, 4), 199, rng)
+    quiet = weigh(rng.normal(0, 1, N), [], [(8, 0), (8, 4)], 199, rng)
     y = rng.normal(0, 0.1, N) + 3.0 * (INDEX >= 100)
-    jump = weigh(y, [(100, 100)], 8, (0, 4), 199, rng)
+    jump = weigh(y, [(100, 100)], [(8, 0), (8, 4)], 199, rng)
 
     assert not quiet.complete and len(quiet.null_rises) < 199
     assert (quiet.null_rises >= max(v.max() for v in quiet.heights.values())).sum() == 10

@@ -22,11 +22,11 @@ def test_the_first_jump_of_real_runs_is_where_a_person_sees_it():
 
 
 def test_so_it_is_in_runs_that_were_marked_before_the_detector_saw_them():
-    # Missed: two catapults of a few rows each, and two smooth rises from a minimum that a person calls none.
+    # Missed: two first catapults of a few rows each.
     marks, agreed = judged("second")
 
     assert len(marks) == 49
-    assert np.mean(agreed) >= 0.9
+    assert np.mean(agreed) >= 0.95
 
 
 def test_marks_are_of_rises_that_the_numbers_bear_out():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mstudy.events.coarse import coarsen, usable_points
-from mstudy.events.null import largest_rise, rises, window_medians
+from mstudy.events.levels import rises, window_medians
 from mstudy.events.series import smooth
 from mstudy.events.sharpening import find_sharpening, judge_rises
 from mstudy.params import Detect
@@ -123,7 +123,7 @@ def test_verdicts_are_those_of_the_finding(rng):
 
     assert [v.p_value for v in verdicts if v.reason is None] == [e.p_value for e in found.events]
     assert [round(v.place.middle) for v in verdicts if v.reason is None] == pytest.approx([150], abs=1)
-    assert {v.reason for v in verdicts} <= {None, "small", "passing", "like_noise", "slow"}
+    assert {v.reason for v in verdicts} <= {None, "small", "passing", "like_noise", "slow", "rebound"}
 
 
 def test_alarms_are_rare_without_a_jump():
@@ -140,7 +140,7 @@ def test_wandering_noise_is_refused_by_its_own_null():
     generators = [np.random.default_rng(seed) for seed in range(60)]
     series = [noisy(g, phi=0.95, sigma=1.0) for g in generators]
 
-    large = sum(largest_rise(y, np.ones(N), 8, (0,)) >= np.log(3) for y in series)
+    large = sum(rises(window_medians(y, 8), 8, 0).max() >= np.log(3) for y in series)
     found = sum(find(y, g, alpha=0.02).status == "detected" for y, g in zip(series, generators, strict=True))
 
     assert large >= 40
@@ -171,6 +171,32 @@ def test_a_wild_phase_after_the_jump_does_not_hide_it(rng):
     found = find(fall + rise + dips + noisy(rng, sigma=0.05), rng)
 
     assert found.events[0].step == pytest.approx(104, abs=2)
+
+
+def test_the_way_out_of_a_dip_is_no_jump(rng):
+    # Down by e^4 over 14 points, then up by e^3 over 14; the same rise from a level of its own is one.
+    down, up = np.clip((STEPS - 135) / 14, 0, 1), np.clip((STEPS - 150) / 14, 0, 1)
+    noise = noisy(rng, sigma=0.05)
+
+    assert find(3 * up - 4 * down + noise, rng).status == "none"
+    assert [v.reason for v in verdicts_on(3 * up - 4 * down + noise) if v.change.rise > 2] == ["rebound"]
+    assert find(3 * up + noise, rng).status == "detected"
+
+
+def verdicts_on(log_curvature):
+    coarse = coarsen(usable_points(STEPS, np.exp(log_curvature), LOSS))
+    return judge_rises(coarse.values, Detect(), np.random.default_rng(1))
+
+
+def test_a_burst_of_rows_places_a_jump_to_a_few_of_them(rng):
+    # Rows at every step about the jump and every 20 steps elsewhere: a block of the coarse series is twenty rows.
+    steps = np.union1d(20 * np.arange(N), np.arange(3000, 3100))
+    y = noisy(rng, len(steps), sigma=0.1) + 3 * np.clip((steps - 3040) / 6, 0, 1)
+
+    (event,) = find(y, rng, steps, np.ones(len(steps))).events
+
+    assert event.step == pytest.approx(3043, abs=1)
+    assert event.step_high - event.step_low < 5
 
 
 def test_a_passing_spike_is_no_jump(rng):

@@ -12,7 +12,7 @@ import numpy as np
 
 from mstudy.events.series import Series, local_scale
 
-_SURE = 4.5  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
+_SURE = 4.6  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
 _REACH = 8  # points by which a proposed time may be wrong
 _LENGTHS = (0, 1, 2, 4, 8, 16)  # points between the last one before the jump and the first one after
 _MAX_PHI = 0.98
@@ -26,11 +26,11 @@ def beyond_doubt(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> 
     candidates = [_ramps(len(y), start, end) for start, end in spans]
     columns = trend
     while candidates:
-        phi = _autocorrelation(y, columns)
+        phi = autocorrelation(y, columns)
         timed = [_surest(y, ramps, columns, phi)[1] for ramps in candidates]
         # Once more with the autocorrelation that is left without the jump: a jump looks like strong dependence.
         found = [
-            _surest(y, ramps, columns, _autocorrelation(y, np.vstack([columns, ramps[timing]])))
+            _surest(y, ramps, columns, autocorrelation(y, np.vstack([columns, ramps[timing]])))
             for ramps, timing in zip(candidates, timed, strict=True)
         ]
         k = int(np.argmax([sure for sure, _ in found]))
@@ -49,7 +49,7 @@ def _ramps(n: int, start: int, end: int) -> Series:
     return ramps
 
 
-def _autocorrelation(y: Series, columns: Series) -> float:
+def autocorrelation(y: Series, columns: Series) -> float:
     """Of what the columns leave of y at one point; corrected for k columns by (k (1 + r) + 2 r)/n.
 
     For a mean alone this is Kendall's (1 + 3 r)/n.
@@ -59,13 +59,14 @@ def _autocorrelation(y: Series, columns: Series) -> float:
     return min(max(r + (len(columns) * (1 + r) + 2 * r) / len(y), 0.0), _MAX_PHI)
 
 
-def _whiten(y: Series, phi: float) -> Series:
+def whiten(y: Series, phi: float) -> Series:
+    """Innovations at one lag, (..., n) to (..., n - 1)."""
     return y[..., 1:] - phi * y[..., :-1]
 
 
 def _surest(y: Series, ramps: Series, columns: Series, phi: float) -> tuple[float, int]:
     """|height| over its standard error of the likeliest ramp beside the columns, and which one it is."""
-    base, left, white = (_whiten(values, phi) for values in (columns, y, ramps))
+    base, left, white = (whiten(values, phi) for values in (columns, y, ramps))
     # In units of the innovations nearby: a wild phase of a run says nothing about a quiet one.
     unit = local_scale(left - base.T @ np.linalg.lstsq(base.T, left, rcond=None)[0])
     base, left, white = base / unit, left / unit, white / unit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import ruptures
 
-from mstudy.events.null import rises, window_medians
+from mstudy.events.levels import rises, window_medians
 from mstudy.events.series import Series, long_run_sd, smooth
 
 _MIN_SIDE = 4  # points that a level needs on its side of a change
@@ -34,6 +34,16 @@ def window_width(n: int) -> int:
 def gaps_for(n: int) -> tuple[int, ...]:
     """Durations of a change between two levels that are tried: at most 5 % of the series, and 4 points in any case."""
     return tuple(gap for gap in _GAPS if gap <= max(4, _LONGEST * n))
+
+
+def spans_for(n: int) -> list[tuple[int, int]]:
+    """(width, gap) of the levels that significance compares: the usual width and twice it, at most a quarter of n.
+
+    The wider tells more in slow or strong noise, the narrower where a level is soon left again.
+    """
+    width = window_width(n)
+    widths = sorted({width, max(width, min(2 * width, n // 4))})
+    return [(width, gap) for width in widths for gap in gaps_for(n)]
 
 
 def longest_rise(n: int) -> float:

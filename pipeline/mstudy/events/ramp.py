@@ -18,6 +18,7 @@ _SHRINK = 0.6  # the scale is that of all innovations; the Student-t's own varia
 _LENGTHS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 16, 22, 30, 44, 60)
 LONGEST = _LENGTHS[-1]
 _COARSE = 48  # onsets tried before the place is known to a few points
+_STEP = 0.5  # points between onsets
 _TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
 _ROUNDS = 2  # of noise and shape, each from the other
 
@@ -61,18 +62,15 @@ def locate(times: Series, y: Series, first: int, last: int, slack: int, bounds: 
     times, y: (n,). bounds: points outside belong to other changes. level: of the interval.
     """
     longest = min(max(4.0, 2.0 * (last - first) + slack), LONGEST)
-    low, high = first - slack, last + slack
-    start = max(bounds[0], int(low - _SIDE - longest / 2))
-    stop = min(bounds[1], int(high + _SIDE + longest))
-    clock, window = times[start:stop], y[start:stop]
-    onsets = _onsets(low - start, high - start, len(window))
-    grid = _grid(clock, onsets, longest)
-    noise = _first_noise(window, low - start, high - start)
-    for round_ in range(_ROUNDS):
-        weights, best = _posterior(window, grid, noise)
-        noise = _noise_beside(window, grid, best)
-        if round_ == 0 and len(onsets) > 1 and onsets[1] - onsets[0] > 0.5:
-            grid = _grid(clock, _finer(grid, weights, onsets, len(window)), longest)
+    place = float(first - slack), float(last + slack)
+    if place[1] - place[0] > _COARSE * _STEP:
+        place = _narrowed(times, y, place, longest, bounds)
+    start, stop = _surroundings(place, longest, bounds)
+    clock, window, low, high = times[start:stop], y[start:stop], place[0] - start, place[1] - start
+    grid = _grid(clock, _onsets(low, high, len(window)), longest)
+    noise = _first_noise(window, low, high)
+    for _ in range(_ROUNDS):
+        noise = _noise_beside(window, grid, _posterior(window, grid, noise)[1])
     weights, best = _posterior(window, grid, noise)
     low_end, high_end, early, late = _quantiles(grid.middle, weights, [(1 - level) / 2, (1 + level) / 2, 0.1, 0.9])
     onset, middle, end = (float(values[best]) for values in (grid.onset, grid.middle, grid.end))
@@ -80,37 +78,60 @@ def locate(times: Series, y: Series, first: int, last: int, slack: int, bounds: 
     return Rise(start + onset, start + middle, start + end, start + low_end, start + high_end, late - early)
 
 
+def _narrowed(
+    times: Series, y: Series, place: tuple[float, float], longest: float, bounds: tuple[int, int]
+) -> tuple[float, float]:
+    """Where the onset is, from a coarse grid of onsets and independent noise: its central 98 %, two steps of slack."""
+    start, stop = _surroundings(place, longest, bounds)
+    clock, window, low, high = times[start:stop], y[start:stop], place[0] - start, place[1] - start
+    onsets = _onsets(low, high, len(window))
+    grid = _grid(clock, onsets, longest, rough=True)
+    weights, _ = _posterior(window, grid, _first_noise(window, low, high))
+    low, high = _quantiles(grid.onset, weights, [0.01, 0.99])
+    slack = 2 * (onsets[1] - onsets[0])
+    return max(low - slack, 0.0) + start, min(high + slack, len(window) - 2.0) + start
+
+
+def _surroundings(place: tuple[float, float], longest: float, bounds: tuple[int, int]) -> tuple[int, int]:
+    """The points that tell when a rise is whose onset lies between two places."""
+    low, high = place
+    return max(bounds[0], int(low - _SIDE - longest / 2)), min(bounds[1], int(high + _SIDE + longest))
+
+
 def _onsets(low: float, high: float, n: int) -> Series:
-    step = max(0.5, np.ceil((high - low) / _COARSE))
+    """Some _COARSE onsets from low to high, half a point or some points apart."""
+    step = max(_STEP, round((high - low) / _COARSE / _STEP) * _STEP)
     return np.arange(max(low, 0.0), min(high, n - 2.0) + step, step)
 
 
-def _finer(grid: _Grid, weights: Series, onsets: Series, n: int) -> Series:
-    """Onsets half a point apart over what the first posterior left."""
-    low, high = _quantiles(grid.onset, weights, [0.01, 0.99])
-    step = onsets[1] - onsets[0]
-    low, high = max(low - 2 * step, 0.0), min(high + 2 * step, n - 2.0)
-    return np.arange(low, high + 0.5, max(0.5, round((high - low) / (2 * _COARSE)) / 2))
+def _grid(clock: Series, onsets: Series, longest: float, rough: bool = False) -> _Grid:
+    """Rises linear and exponential in time. Onsets and lengths are in points, what lies between them is in steps.
 
-
-def _grid(clock: Series, onsets: Series, longest: float) -> _Grid:
-    """Rises linear and exponential in time. Onsets and lengths are in points, what lies between them is in steps."""
-    lengths = np.array([length for length in _LENGTHS if length <= longest])
+    rough: every other length and linear ones alone, which is enough to see about where a rise is.
+    """
+    lengths = np.array([length for length in _LENGTHS if length <= longest])[:: 2 if rough else 1]
     index = np.arange(len(clock), dtype=np.float64)
     onset, length = (a.ravel() for a in np.meshgrid(onsets, lengths, indexing="ij"))
     end = onset + length
     t_onset, t_end = np.interp(onset, index, clock), np.interp(end, index, clock)
     span = np.maximum(t_end - t_onset, 1e-9)
-    since = np.maximum(clock[None] - t_onset[:, None], 0.0) / span[:, None]
-    shapes = np.concatenate([np.minimum(since, 1.0), -np.expm1(-3 * since[length > 1])])
+    curved = np.flatnonzero(length > 1) if not rough else np.empty(0, dtype=int)
+    shapes = np.empty((len(onset) + len(curved), len(clock)))
+    linear, exponential = shapes[: len(onset)], shapes[len(onset) :]
+    np.subtract(clock, t_onset[:, None], out=linear)
+    np.maximum(linear, 0.0, out=linear)
+    linear *= (1 / span)[:, None]
+    np.multiply(linear[curved], -3.0, out=exponential)
+    np.expm1(exponential, out=exponential)
+    np.negative(exponential, out=exponential)
+    np.minimum(linear, 1.0, out=linear)
     middle = np.interp(t_onset + span / 2, clock, index)
-    slow = np.interp((t_onset + span * np.log(2) / 3)[length > 1], clock, index)
-    both = np.concatenate([np.ones(len(onset), dtype=bool), length > 1])
+    slow = np.interp((t_onset + span * np.log(2) / 3)[curved], clock, index)
     return _Grid(
         shapes,
-        np.concatenate([onset, onset])[both],
+        np.concatenate([onset, onset[curved]]),
         np.concatenate([middle, slow]),
-        np.concatenate([end, end])[both],
+        np.concatenate([end, end[curved]]),
     )
 
 

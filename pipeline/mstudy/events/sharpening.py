@@ -13,18 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.events.coarse import Coarse, Usable, coarsen, usable_points
-from mstudy.events.null import window_medians
-from mstudy.events.propose import Change, gaps_for, longest_rise, propose, window_width
-from mstudy.events.ramp import LONGEST, Rise, locate
+from mstudy.events.levels import window_medians
+from mstudy.events.propose import Change, longest_rise, propose, spans_for, window_width
+from mstudy.events.ramp import Rise, locate
 from mstudy.events.series import Series
 from mstudy.events.significance import weigh
 from mstudy.params import Detect
 
 DETECTED, NONE, TOO_SHORT, NO_CURVATURE = "detected", "none", "too_short", "no_curvature"
 # Why a proposed change is no jump.
-SMALL, PASSING, LIKE_NOISE, SLOW = "small", "passing", "like_noise", "slow"
+SMALL, PASSING, LIKE_NOISE, SLOW, REBOUND = "small", "passing", "like_noise", "slow", "rebound"
 _SLACK = 8  # blocks by which a proposed time may be wrong
-_MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution
+_MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
+_MANY_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one
+_AROUND = 2  # points on either side of one whose level is asked for
+_BEFORE = 1.5  # lengths of a rise in which a fall before it is just before it
 _LEVEL = 0.95  # of the interval
 
 
@@ -113,7 +116,7 @@ def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Ve
     changes = propose(y)
     n, threshold = len(y), math.log(detect.jump_factor)
     jumps = [_span(c) for c in changes if abs(c.rise) >= threshold]
-    tested = window_width(n), gaps_for(n), detect.resamples, rng
+    tested = spans_for(n), detect.resamples, rng
     whole = weigh(y, jumps, *tested)
     falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
     # Each rise that is taken back may be significant on the run up to there as well: so many more chances.
@@ -164,14 +167,34 @@ def _refusal(y: Series, place: Rise, jump_factor: float) -> str | None:
     """Why a located rise is no jump, if it is none.
 
     It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
-    rise took; or it is small.
+    rise took; it only takes back a fall; or it is small.
     """
     n, length = len(y), place.end - place.onset
     if length > longest_rise(n) or place.spread > window_width(n):
         return SLOW
     if place.end + length > n:
         return PASSING
+    if _rebounds(y, place):
+        return REBOUND
     return SMALL if _factor(y, place) < jump_factor else None
+
+
+def _rebounds(y: Series, place: Rise) -> bool:
+    """Whether a rise of some length only takes back a fall just before it: the way out of a dip, and no new level.
+
+    A rise within the width of a level is short against what it leaves.
+    """
+    length = place.end - place.onset
+    if length <= window_width(len(y)):
+        return False
+    earlier = np.arange(place.onset - _BEFORE * length, place.onset)
+    return max(_level_at(y, index) for index in earlier) >= _level_at(y, place.end)
+
+
+def _level_at(y: Series, index: float) -> float:
+    """Median of the points around an index."""
+    at = min(max(round(index), 0), len(y) - 1)
+    return float(np.median(y[max(at - _AROUND, 0) : at + _AROUND + 1]))
 
 
 def _bounds(change: Change, changes: list[Change], n: int) -> tuple[int, int]:
@@ -190,13 +213,12 @@ def _event(points: Usable, coarse: Coarse, verdict: Verdict, changes: list[Chang
     first, last = (int(edges[min(max(round(b), 0), n)]) for b in (place.low, place.high + 1))
     block = int(np.diff(edges[max(int(place.low) - 1, 0) : int(place.high) + 3]).max())
     bounds = _bounds(verdict.change, changes, n)
-    rows = np.interp([place.onset, place.end], np.arange(n + 1), edges)
-    if place.end - place.onset >= _MANY_BLOCKS and rows[1] - rows[0] > LONGEST:
+    span = int(edges[bounds[0]]), int(edges[bounds[1]])
+    fine = locate(points.steps, points.log_curvature, first, last, max(4, 2 * block), span, _LEVEL)
+    found = _times(fine)
+    if place.end - place.onset >= _MANY_BLOCKS and fine.end - fine.onset >= _MANY_POINTS:
         rough = locate(np.arange(n, dtype=np.float64), y, *_span(verdict.change), _SLACK, bounds, _LEVEL)
         found = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
-    else:
-        span = int(edges[bounds[0]]), int(edges[bounds[1]])
-        found = _times(locate(points.steps, points.log_curvature, first, last, max(4, 2 * block), span, _LEVEL))
     times = np.interp(found, np.arange(len(points.steps)), points.steps).tolist()
     return Event(times[0], times[1], times[2], times[3], times[4], _factor(y, place), verdict.p_value)
 

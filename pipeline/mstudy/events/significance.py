@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mstudy.events.null import Null, fit_null, largest_rise, noise_units
+from mstudy.events.levels import Rises, noise_units
+from mstudy.events.null import Null, fit_null
 from mstudy.events.propose import Change
 from mstudy.events.series import Series
 
@@ -18,24 +19,27 @@ _BATCH = 40  # series under the null at once
 
 @dataclass(frozen=True)
 class Significance:
-    """heights: by gap, the rise at each place in units of the noise before it. null_rises: the largest of each series
-    under the null. complete: as many as asked for; else the last of them is the _ENOUGH-th beyond the run's largest.
+    """heights: by (width, gap), at each place the rise in units of the noise before it, less the mean of the null's
+    largest ones, over their standard deviation.
+
+    null_rises: the largest height of each series under the null. complete: as many as asked for; else the last of them
+    is the _ENOUGH-th beyond the run's largest. width: the narrowest.
     """
 
-    heights: dict[int, Series]
+    heights: Rises
     null_rises: Series
     complete: bool
     width: int
 
     def of(self, change: Change) -> float:
-        """P(largest rise anywhere under the null >= the rise about this change)."""
+        """P(largest height anywhere under the null >= the height about this change)."""
         near = max(2, self.width // 2)
         first = change.start - self.width - near
         places = slice(max(first, 0), max(first + 2 * near + 1, 0))
         return self._p(max(float(values[places].max(initial=-math.inf)) for values in self.heights.values()))
 
     def of_largest(self) -> float:
-        """P(largest rise anywhere under the null >= the largest rise here): the run as a whole is one test."""
+        """P(largest height anywhere under the null >= the largest here): the run as a whole is one test."""
         return self._p(_largest(self.heights))
 
     def _p(self, height: float) -> float:
@@ -46,33 +50,52 @@ class Significance:
 def weigh(
     y: Series,
     jumps: Sequence[tuple[int, int]],
-    width: int,
-    gaps: tuple[int, ...],
+    spans: Sequence[tuple[int, int]],
     n_resamples: int,
     rng: np.random.Generator,
 ) -> Significance:
     """Fit the null and sample it until _ENOUGH series rise further than this one (Besag & Clifford 1991).
 
-    y: (n,). jumps: about where (start, end) each may be. width, gaps: of the levels compared. n_resamples: at most.
+    y: (n,). jumps: about where (start, end) each may be. spans: the (width, gap) of the levels compared; what counts
+    is how far a rise is beyond the mean of the null's largest ones over the same span, in standard deviations of
+    theirs, so that none of the spans drowns the others; spans that do not fit into y are left out. n_resamples: at
+    most.
     """
     null = fit_null(y, jumps, rng)
-    heights = noise_units(y, null.scale, width, gaps)
-    sampled, complete = _sample(null, _largest(heights), width, gaps, n_resamples, rng)
-    return Significance(heights, sampled, complete, width)
-
-
-def _largest(heights: dict[int, Series]) -> float:
-    return max(float(values.max(initial=-math.inf)) for values in heights.values())
-
-
-def _sample(
-    null: Null, largest: float, width: int, gaps: tuple[int, ...], n_resamples: int, rng: np.random.Generator
-) -> tuple[Series, bool]:
-    drawn = np.empty(0)
-    while len(drawn) < n_resamples:
-        series, scale = null.draw(min(_BATCH, n_resamples - len(drawn)), rng)
-        drawn = np.concatenate([drawn, largest_rise(series, scale, width, gaps)])
+    spans = [(width, gap) for width, gap in spans if 2 * width + gap < len(y)]
+    first = _null_rises(null, spans, min(_BATCH, n_resamples), rng)
+    usual = {span: (float(rises.mean()), max(float(rises.std()), 1e-12)) for span, rises in first.items()}
+    heights = {span: _beyond(rises, *usual[span]) for span, rises in noise_units(y, null.scale, spans).items()}
+    largest, drawn = _largest(heights), _highest(first, usual)
+    while True:
         beyond = np.flatnonzero(drawn >= largest)
         if len(beyond) >= _ENOUGH:
-            return drawn[: beyond[_ENOUGH - 1] + 1], False
-    return drawn, True
+            drawn, complete = drawn[: beyond[_ENOUGH - 1] + 1], False
+            break
+        if len(drawn) == n_resamples:
+            complete = True
+            break
+        more = _null_rises(null, spans, min(_BATCH, n_resamples - len(drawn)), rng)
+        drawn = np.concatenate([drawn, _highest(more, usual)])
+    return Significance(heights, drawn, complete, min(width for width, _ in spans))
+
+
+def _null_rises(
+    null: Null, spans: Sequence[tuple[int, int]], n_series: int, rng: np.random.Generator
+) -> dict[tuple[int, int], Series]:
+    """By (width, gap), the largest rise of each series under the null, (n_series,)."""
+    series, scale = null.draw(n_series, rng)
+    return {span: rises.max(axis=-1) for span, rises in noise_units(series, scale, spans).items()}
+
+
+def _highest(rises: dict[tuple[int, int], Series], usual: dict[tuple[int, int], tuple[float, float]]) -> Series:
+    highest: Series = np.max([_beyond(values, *usual[span]) for span, values in rises.items()], axis=0)
+    return highest
+
+
+def _beyond(rises: Series, mean: float, sd: float) -> Series:
+    return (rises - mean) / sd
+
+
+def _largest(heights: Rises) -> float:
+    return max(float(values.max(initial=-math.inf)) for values in heights.values())

@@ -28,6 +28,7 @@ _REASONS = {
     "small": "refused: smaller than the factor asked for",
     "passing": "refused: it does not last",
     "like_noise": "refused: this run's own noise rises as much",
+    "rebound": "refused: it only takes back a fall",
     "slow": "refused: too slow, or without a place that can be told",
 }
 _TITLES = {
