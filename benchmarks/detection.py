@@ -1,6 +1,6 @@
 """Abrupt sharpening on series with known truth: ours beside what a user would reach for.
 
-python -m benchmarks.detection [--series 200] [--write]: Markdown to stdout, or to benchmarks/detection.md. Needs the
+python -m benchmarks.detection [--series 400] [--write]: Markdown to stdout, or to benchmarks/detection.md. Needs the
 extra `bench`. Truth and suites: benchmarks/planted.py. The seeds are not those that the detector was developed on.
 """
 
@@ -25,6 +25,7 @@ from mstudy.events.sharpening import find_sharpening
 from mstudy.params import Detect
 from mstudy.workers import Workers, available_cores
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from benchmarks import marks
 from benchmarks.planted import BURSTS, CATAPULTS, EXPONENTIAL, FLAT, SUITES, Family, Planted, build, draw
@@ -259,10 +260,11 @@ def report(n_series: int) -> str:
 def main() -> None:
     """Print or write."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--series", type=int, default=200)
+    arguments.add_argument("--series", type=int, default=400)
     arguments.add_argument("--write", action="store_true")
     options = arguments.parse_args()
-    text = report(options.series)
+    with threadpool_limits(1):  # as a worker of the analysis has
+        text = report(options.series)
     if options.write:
         Path(__file__).with_name("detection.md").write_text(text, encoding="utf-8")
     else:
