@@ -3,9 +3,20 @@
 import numpy as np
 import pytest
 from mstudy.events.gap import Gap
-from mstudy.events.onset import Onset, known_onset, locate_onset, typical_onset
+from mstudy.events.gap_shapes import N_KINDS
+from mstudy.events.onset import Evidence, date_onsets, known_onset, typical_onset, weigh_onsets
 
 STEPS = np.arange(0.0, 300.0, 3)
+
+
+def locate_onset(gap):
+    return date_onsets([weigh_onsets(gap)])[0]
+
+
+def evidence(*likelihoods):
+    """One column a kind, the others impossible."""
+    columns = [*likelihoods, *[np.zeros_like(likelihoods[0])] * (N_KINDS - len(likelihoods))]
+    return Evidence(np.arange(1.0, 400.0), np.stack(columns, axis=1), np.arange(1.0, 500.0))
 
 
 @pytest.mark.parametrize(
@@ -58,12 +69,46 @@ def test_the_typical_onset_of_known_ones_is_their_mean_in_log():
     assert 170 < high < 100 * np.exp(1.73)
 
 
+def bell(middle, width):
+    return np.exp(-0.5 * ((np.arange(1.0, 400.0) - middle) / width) ** 2)
+
+
 def test_a_seed_that_cannot_be_dated_does_not_drag_the_others_along():
-    steps = np.arange(1.0, 400.0)
-    sharp = [Onset(s, s, s, steps, np.exp(-0.5 * ((steps - s) / 3) ** 2)) for s in (100.0, 110.0, 120.0)]
-    vague = Onset(5.0, 1.0, 390.0, steps, np.ones_like(steps))
+    sharp = [evidence(bell(s, 3)) for s in (100.0, 110.0, 120.0)]
+    vague = evidence(np.ones(399))
 
     assert typical_onset([*sharp, vague])[0] == pytest.approx(typical_onset(sharp)[0], rel=0.05)
+
+
+def test_the_kind_of_shape_is_one_for_all_pairs_of_a_cell():
+    # Each pair by itself is undecided: onset 100 by one kind, 50 by another. A fourth is sure of the first kind.
+    undecided = [evidence(bell(100, 3), bell(50, 3)) for _ in range(3)]
+    decided = evidence(bell(100, 3), 1e-6 * bell(50, 3))
+
+    assert date_onsets(undecided)[0].low < 55 < 95 < date_onsets(undecided)[0].high
+    assert all(onset.low > 90 for onset in date_onsets([*undecided, decided]))
+    assert typical_onset([*undecided, decided])[1] > 80
+
+
+def test_a_steep_gap_is_dated_between_the_rows_that_it_opens_between():
+    # Rows 4 % apart, onsets anywhere between them: over many, neither early nor late.
+    steps = np.unique(np.geomspace(20, 1500, 110).astype(int)).astype(float)
+    errors = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        onset = rng.uniform(150, 600)
+        gap = -0.3 * np.expm1(-np.maximum(steps - onset, 0) / (0.1 * onset)) + rng.normal(0, 0.01, len(steps))
+        errors.append(np.log(locate_onset(Gap(steps, gap)).step / onset))
+
+    assert abs(np.mean(errors)) < 0.012
+    assert np.std(errors) < 0.03
+
+
+def test_an_interval_reaches_half_way_to_the_next_row():
+    steps = np.arange(0.0, 400.0, 10)
+    found = locate_onset(Gap(steps, np.where(steps > 203, 1.0, 0.0)))
+
+    assert found.high - found.step >= 1 and found.step - found.low >= 1
 
 
 def test_one_seed_has_no_interval():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mstudy.inference.coincidence import (
     Times,
+    block_lags,
     equivalence,
     lag_over_blocks,
     partial_spearman,
@@ -104,6 +105,27 @@ def test_equally_well_dated_blocks_have_students_interval(rng):
     expected = stats.t.interval(0.95, 4, np.mean(means), stats.sem(means))
     assert found.interval(0.05) == pytest.approx(expected, rel=1e-3)
     assert found.p_equivalent(0.1) == pytest.approx(equivalence(np.array(means), 0.1), rel=1e-2)
+
+
+def test_variance_of_a_block_by_hand(rng):
+    # Two blocks of two pairs: errors 0.3 and 0.4 (0.5 together), common to the pairs; lags 0.1 and 0.3 in one block, 0
+    # and 0 in the other: variance within 0.02 and 0, 0.01 on average, of which two seeds leave half.
+    block, seed, zero = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.zeros(4)
+    errors = np.full(4, 0.3), np.full(4, 0.4)
+    t = Times(np.array([0.1, 0.3, 0.0, 0.0]), zero, *errors, block, block, seed, zero, zero)
+
+    means, variances = block_lags(t)
+
+    assert means == pytest.approx([0.2, 0.0])
+    assert variances == pytest.approx([0.5**2 + 0.01 / 2 + 0.05**2] * 2)
+
+
+def test_where_one_block_carries_the_mean_there_are_few_degrees_of_freedom(rng):
+    t = times(rng, n_blocks=5, n_seeds=3, link=1.0)
+    alone = np.where(t.block == 0, 0.0, 50.0)
+
+    assert lag_over_blocks(t).freedom == pytest.approx(4, abs=1e-2)
+    assert lag_over_blocks(replace(t, parting_error=alone)).freedom < 3
 
 
 def test_a_parting_that_is_hardly_dated_hardly_counts(rng):

@@ -1,123 +1,128 @@
-"""When a gap begins to open: the posterior of its onset over a family of shapes, of one pair and of all its cell's.
-
-Shapes: level + height * f((t - onset)+ / scale), f(x) = 1 - exp(-x^power), power 1 to 3, or min(x, 1): hinges that bend
-towards a plateau or stop at one, ramps, gaps that begin slowly. A hinge alone dates a gap that opens quadratically too
-late, and too surely.
-"""
+"""When a gap begins to open: the posterior of its onset, of one pair and of all its cell's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from mstudy.events.gap import Gap
-from mstudy.events.series import Series, local_scale
+from mstudy.events.gap_shapes import N_KINDS, Noise, around, coarse_family, family_of, noise_of
+from mstudy.events.series import Series
 
 _MAX_POINTS = 128
-_KINDS = 5
-_SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
-_BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
-_COARSE = 3  # every so many onsets and other scale are tried until the noise is known
 _LATE_POINTS = 3  # an onset is followed by at least so many
 _ROUNDS = 3  # of noise and shape, each from the other
-_MAX_PHI = 0.95
-_FITTED = 4  # level, height, onset, scale
 _NEGLIGIBLE = 1e-5  # likelihood against that of the best onset
 _WINSOR = 4.0  # scales beyond which a point says no more
-_TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
 _EARLY = 0.05  # share of the run before which the prior is even in steps, after which in log steps
-_SPREADS = np.linspace(0.05, 1.0, 20)  # of the seeds' log onsets
+_SPREADS = np.linspace(0.05, 1.0, 20)  # of the log onsets of a cell's pairs
+_USUAL_SPREAD = 0.4  # its prior is exponential with this mean
 _LOG_STEP = 0.03  # grid of log onsets
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What one pair says of its onset.
+
+    steps: (n_onsets,). by_kind: (n_onsets, N_KINDS), the likelihood of each onset and kind of shape, relative to the
+    best. rows: (n_points,), the logged steps.
+    """
+
+    steps: Series
+    by_kind: Series
+    rows: Series
+
+    @property
+    def prior(self) -> Series:
+        """Of each onset, (n_onsets,): even in log(step + a twentieth of the run)."""
+        if len(self.steps) == 1:
+            return np.ones(1)
+        prior: Series = np.gradient(self.steps) / (self.steps + _EARLY * self.rows[-1])
+        return prior
+
+
+@dataclass(frozen=True)
 class Onset:
-    """step: posterior median. [low, high]: central interval. steps, weights: (n_onsets,), the likelihood of each."""
+    """step: posterior median. [low, high]: central interval."""
 
     step: float
     low: float
     high: float
-    steps: Series
-    weights: Series
 
 
-@dataclass(frozen=True)
-class _Noise:
-    """Autocorrelation of neighbouring points; scale of the innovations, (n_points - 1,)."""
-
-    phi: float
-    scale: Series
-
-    def whiten(self, values: Series) -> Series:
-        """(..., n_points) to (..., n_points - 1): innovations in units of their scale."""
-        white: Series = (values[..., 1:] - self.phi * values[..., :-1]) / self.scale
-        return white
-
-    def adjoint(self, white: Series) -> Series:
-        """The transpose of `whiten`, (n_points - 1,) to (n_points,): products with it need no whitened shapes."""
-        scaled = white / self.scale
-        return np.append(0.0, scaled) - self.phi * np.append(scaled, 0.0)
-
-
-@dataclass(frozen=True)
-class _Family:
-    """onsets: (n_onsets,). shapes: (n_shapes, n_points), all of one onset together; squares, neighbours: products."""
-
-    onsets: Series
-    shapes: Series
-    squares: Series
-    neighbours: Series
-
-
-def locate_onset(gap: Gap, level: float = 0.95) -> Onset:
-    """The onset of a gap that is known to open, about 20 points or more; the interval is at least a point each side."""
+def weigh_onsets(gap: Gap) -> Evidence:
+    """How likely each onset is of a gap that is known to open, about 20 points or more."""
     steps, values = _thin(gap)
-    onsets = steps[:-_LATE_POINTS]
-    family = _coarse_family(steps.tobytes())
-    noise, clean = _Noise(0.0, np.ones(len(steps) - 1)), values
+    family = coarse_family(steps, _LATE_POINTS)
+    noise, clean = Noise(0.0, np.ones(len(steps) - 1)), values
     for _ in range(_ROUNDS):
-        best = int(_rest(clean, family, noise).argmin())
-        fitted = _curve(clean, family.shapes[best], noise)
+        fitted = family.best_fit(clean, noise)
         residual = values - fitted
         limit = _WINSOR * 1.4826 * np.median(np.abs(residual)) + 1e-12
         clean = fitted + np.clip(residual, -limit, limit)
-        noise = _noise_of(clean - fitted)
-    likely = np.flatnonzero(_likelihood(clean, family, noise) > _NEGLIGIBLE)
-    onsets = _finer(onsets[max(0, _COARSE * (likely[0] - 1)) : _COARSE * (likely[-1] + 1) + 1])
-    return _summary(onsets, _likelihood(clean, _family(steps, onsets, _SCALES), noise), steps, level)
+        noise = noise_of(clean - fitted)
+    likely = np.flatnonzero(family.likelihood(clean, noise).max(axis=1) > _NEGLIGIBLE)
+    onsets = _finer(around(steps[:-_LATE_POINTS], likely))
+    return Evidence(onsets, family_of(steps, onsets).likelihood(clean, noise), steps)
 
 
-def known_onset(step: float) -> Onset:
+def known_onset(step: float) -> Evidence:
     """An onset that needs no estimate: a divergence."""
-    return Onset(step, step, step, np.array([step]), np.array([1.0]))
+    return Evidence(np.array([step]), np.ones((1, N_KINDS)), np.array([step]))
 
 
-def typical_onset(found: Sequence[Onset], level: float = 0.95) -> tuple[float, float | None, float | None]:
-    """Median and interval of the typical (median) onset over seeds; of one seed there is no interval.
+def date_onsets(found: Sequence[Evidence], level: float = 0.95) -> list[Onset]:
+    """The onset of each pair of a cell. Its gaps open in one kind of shape, which all of them tell together.
 
-    The seeds' log onsets are normal around it; their spread has a uniform prior up to 1. Each seed counts by its whole
-    likelihood, so one whose gap opens too slowly to be dated does not drag the others along.
+    An interval reaches at least half-way to the logged step on either side.
     """
-    ends = [np.log(np.maximum(onset.steps[[0, -1]], 1.0)) for onset in found]
+    logs = sum((np.log(evidence.prior @ evidence.by_kind + 1e-300) for evidence in found), np.zeros(N_KINDS))
+    kinds = np.exp(logs - logs.max())
+    return [_dated(evidence, kinds, level) for evidence in found]
+
+
+def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float, float | None, float | None]:
+    """Median and interval of the typical (median) onset over a cell's pairs; of one pair there is no interval.
+
+    The pairs' log onsets are normal around it, with an exponential prior of their spread up to 1. Each pair counts by
+    its whole likelihood, so one whose gap opens too slowly to be dated does not drag the others along; the kind of
+    shape is one for all.
+    """
+    ends = [np.log(np.maximum(evidence.steps[[0, -1]], 1.0)) for evidence in found]
     grid = np.arange(min(e[0] for e in ends) - 1, max(e[1] for e in ends) + 1, _LOG_STEP)
     kernels = np.exp(-0.5 * ((grid - grid[:, None]) / _SPREADS[:, None, None]) ** 2) / _SPREADS[:, None, None]
-    log_posterior = np.zeros((len(_SPREADS), len(grid)))
-    for onset in found:
-        log_posterior += np.log(kernels @ _on_grid(onset, grid) + 1e-300)
-    posterior = np.exp(log_posterior - log_posterior.max()).sum(axis=0)
+    log_posterior = np.broadcast_to(-_SPREADS[:, None, None] / _USUAL_SPREAD, (len(_SPREADS), len(grid), N_KINDS))
+    for evidence in found:
+        log_posterior = log_posterior + np.log(kernels @ _on_grid(evidence, grid) + 1e-300)
+    posterior = np.exp(log_posterior - log_posterior.max()).sum(axis=(0, 2))
     middle, low, high = np.exp(_quantiles(grid, posterior, (0.5, (1 - level) / 2, (1 + level) / 2)))
     return (middle, low, high) if len(found) > 1 else (middle, None, None)
 
 
-def _on_grid(onset: Onset, grid: Series) -> Series:
-    """Likelihood at log steps: between the logged steps interpolated, (n_grid,); a known onset at its nearest."""
-    logs = np.log(np.maximum(onset.steps, 1.0))
+def _dated(evidence: Evidence, kinds: Series, level: float) -> Onset:
+    """kinds: posterior of each kind of shape, (N_KINDS,), this pair's own say included."""
+    steps, rows = evidence.steps, evidence.rows
+    if len(steps) == 1:
+        return Onset(float(steps[0]), float(steps[0]), float(steps[0]))
+    prior = evidence.prior
+    own = np.maximum(prior @ evidence.by_kind, 1e-300)
+    weights = prior * (evidence.by_kind @ (kinds / own))
+    middle, low, high = _quantiles(steps, weights, (0.5, (1 - level) / 2, (1 + level) / 2))
+    index = int(np.searchsorted(rows, middle))
+    before, after = float(rows[max(index - 1, 0)]), float(rows[min(index + 1, len(rows) - 1)])
+    return Onset(middle, min(low, (middle + before) / 2), max(high, (middle + after) / 2))
+
+
+def _on_grid(evidence: Evidence, grid: Series) -> Series:
+    """Likelihood at log steps, (n_grid, N_KINDS): between the onsets interpolated; a known one at its nearest."""
+    logs = np.log(np.maximum(evidence.steps, 1.0))
     if len(logs) == 1:
-        return np.asarray(np.arange(len(grid)) == np.abs(grid - logs[0]).argmin(), dtype=np.float64)
-    return np.asarray(np.interp(grid, logs, onset.weights / onset.weights.max(), left=0.0, right=0.0))
+        nearest = np.arange(len(grid)) == np.abs(grid - logs[0]).argmin()
+        return np.repeat(nearest[:, None].astype(np.float64), N_KINDS, axis=1)
+    columns = [np.interp(grid, logs, column, left=0.0, right=0.0) for column in evidence.by_kind.T]
+    return np.stack(columns, axis=1)
 
 
 def _thin(gap: Gap) -> tuple[Series, Series]:
@@ -133,81 +138,6 @@ def _finer(onsets: Series) -> Series:
     between = max(1, _MAX_POINTS // len(onsets) // 2)
     fine = np.arange(0, len(onsets) - 1 + 1e-9, 1 / min(between, 8))
     return np.asarray(np.interp(fine, np.arange(len(onsets)), onsets))
-
-
-@lru_cache(maxsize=4)
-def _coarse_family(steps: bytes) -> _Family:
-    """What every run that was logged at these steps (float64) is first held against."""
-    at = np.frombuffer(steps)
-    return _family(at, at[:-_LATE_POINTS][::_COARSE], _SCALES[::2])
-
-
-def _family(steps: Series, onsets: Series, scales: Series) -> _Family:
-    widths = (steps[-1] - steps[0]) * scales
-    shapes = np.empty((len(onsets), _KINDS, len(scales), len(steps)))
-    elapsed = shapes[:, -1]
-    np.divide(np.maximum(steps[None, :] - onsets[:, None], 0.0)[:, None, :], widths[None, :, None], out=elapsed)
-    curved = shapes[:, :-2]
-    curved[:, 0] = elapsed
-    for power in (1, 2):
-        np.multiply(curved[:, power - 1], elapsed, out=curved[:, power])
-    # exp is several times faster than expm1, products than powers; near 0 a shape is 0 to rounding either way.
-    np.negative(curved, out=curved)
-    np.exp(curved, out=curved)
-    np.subtract(1.0, curved, out=curved)
-    # Sharp corners ask for scales in between.
-    np.minimum(elapsed * _BETWEEN, 1.0, out=shapes[:, -2])
-    np.minimum(elapsed, 1.0, out=elapsed)
-    flat = shapes.reshape(-1, len(steps))
-    return _Family(onsets, flat, flat**2, flat[:, 1:] * flat[:, :-1])
-
-
-def _likelihood(values: Series, family: _Family, noise: _Noise) -> Series:
-    """Of each onset, relative to the best, (n_onsets,): mean over scales and kinds, scale of the noise profiled out."""
-    rest = _rest(values, family, noise)
-    weights = np.exp(-_TEMPER * (len(values) - 1) / 2 * np.log(rest / rest.min()))
-    per_onset = weights.reshape(len(family.onsets), -1).sum(axis=1)
-    relative: Series = per_onset / per_onset.max()
-    return relative
-
-
-def _rest(values: Series, family: _Family, noise: _Noise) -> Series:
-    """Residual sum of squares of each shape beside a level, in units of the noise, (n_shapes,)."""
-    ones = noise.whiten(np.ones_like(values))
-    level: Series = ones / np.sqrt(ones @ ones)
-    white = noise.whiten(values)
-    white = white - level * (level @ white)
-    inverse = 1 / noise.scale**2
-    norms = family.squares @ (np.append(0.0, inverse) + noise.phi**2 * np.append(inverse, 0.0))
-    along = family.shapes @ noise.adjoint(level)
-    norms = norms - 2 * noise.phi * (family.neighbours @ inverse) - along**2
-    explained = (family.shapes @ noise.adjoint(white)) ** 2 / np.maximum(norms, 1e-9 * norms.max())
-    total = float(white @ white)
-    rest: Series = np.maximum(total - explained, 1e-10 * total + 1e-300)
-    return rest
-
-
-def _curve(values: Series, shape: Series, noise: _Noise) -> Series:
-    """The fitted level + height * shape, (n_points,)."""
-    columns = np.stack([np.ones_like(values), shape])
-    coefficients = np.linalg.lstsq(noise.whiten(columns).T, noise.whiten(values), rcond=None)[0]
-    return np.asarray(coefficients @ columns, dtype=np.float64)
-
-
-def _noise_of(residual: Series) -> _Noise:
-    """Corrected by (k (1 + r) + 2 r)/n for what fitting k parameters took, as Kendall's for a mean."""
-    n = len(residual)
-    r = float(residual[1:] @ residual[:-1]) / max(float(residual @ residual), 1e-300)
-    phi = min(max(r + (_FITTED * (1 + r) + 2 * r) / n, 0.0), _MAX_PHI)
-    return _Noise(phi, local_scale(residual[1:] - phi * residual[:-1]))
-
-
-def _summary(onsets: Series, weights: Series, steps: Series, level: float) -> Onset:
-    prior = np.gradient(onsets) / (onsets + _EARLY * steps[-1])
-    middle, low, high = _quantiles(onsets, weights * prior, (0.5, (1 - level) / 2, (1 + level) / 2))
-    index = int(np.searchsorted(steps, middle))
-    before, after = steps[max(index - 1, 0)], steps[min(index + 1, len(steps) - 1)]
-    return Onset(middle, min(low, float(before)), max(high, float(after)), onsets, weights)
 
 
 def _quantiles(at: Series, weights: Series, levels: Sequence[float]) -> list[float]:

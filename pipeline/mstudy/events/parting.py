@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from mstudy.events.gap import Gap, LossCurve, Pair, gap_between, gap_curve
-from mstudy.events.onset import Onset, known_onset, locate_onset, typical_onset
+from mstudy.events.onset import Evidence, Onset, date_onsets, known_onset, typical_onset, weigh_onsets
 from mstudy.events.series import Series
 from mstudy.params import Compare
 from mstudy.runlog.schema import HEAVY_BALL
@@ -86,11 +86,14 @@ def find_partings(
         transient, end = _p_anywhere(usable, margin)
     status = _cell_status(p_value, transient, compare.alpha)
     ahead = _ahead(usable, end if status == TRANSIENT else None) if status in (PARTED, TRANSIENT) else None
-    onsets = [_onset(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
+    evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
+    known = [each for each in evidence if each is not None]
+    dated = iter(date_onsets(known, 1 - compare.alpha))
+    onsets = [None if each is None else next(dated) for each in evidence]
     found = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
     return CellParting(
         found,
-        *_typical(found, [onset for onset in onsets if onset is not None], status, compare.alpha),
+        *_typical(found, known, status, compare.alpha),
         late_gap=float(late.mean()) if len(late) else None,
         p_value=p_value,
         transient_p_value=transient,
@@ -154,14 +157,14 @@ def _first_divergence(pair: Pair) -> LossCurve | None:
     return min(gone, key=lambda curve: curve.diverged_step or 0, default=None)
 
 
-def _onset(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Onset | None:
+def _evidence(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Evidence | None:
     """When the pair parts: at the divergence; else where its gap opens, if its cell's does."""
     if (gone := _first_divergence(pair)) is not None:
         return known_onset(float(gone.diverged_step or 0))
     if gap is None or status not in (PARTED, TRANSIENT):
         return None
     part = gap.until(end) if status == TRANSIENT and end is not None else gap
-    return locate_onset(part) if len(part.steps) >= _MIN_POINTS else None
+    return weigh_onsets(part) if len(part.steps) >= _MIN_POINTS else None
 
 
 def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str, ahead: str | None) -> Parting:
@@ -181,7 +184,7 @@ def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str,
 
 
 def _typical(
-    found: Sequence[Parting], onsets: Sequence[Onset], status: str, alpha: float
+    found: Sequence[Parting], known: Sequence[Evidence], status: str, alpha: float
 ) -> tuple[str, str | None, float | None, float | None, float | None]:
     """Status, ahead, step and interval of the cell; in which runs diverged, that is the status."""
     kinds = {parting.status for parting in found}
@@ -189,6 +192,6 @@ def _typical(
         status = diverged if diverged in kinds else status
     sides = {parting.ahead for parting in found if parting.step is not None}
     ahead = sides.pop() if len(sides) == 1 else None
-    if not onsets:
+    if not known:
         return status, ahead, None, None, None
-    return status, ahead, *typical_onset(onsets, 1 - alpha)
+    return status, ahead, *typical_onset(known, 1 - alpha)

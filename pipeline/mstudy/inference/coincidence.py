@@ -16,6 +16,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 Vector = NDArray[np.float64]
 _NO_MATTER = 0.1  # errors of a log step below it make no difference
+_KNOWN = 0.05  # the same of a block's mean lag
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ def _distance(lags: Vector, weight: Vector) -> Vector:
 
 @dataclass(frozen=True)
 class Lag:
-    """Mean log lag over blocks, its standard error and n_blocks - 1 degrees of freedom."""
+    """Mean log lag over blocks, its standard error and degrees of freedom."""
 
     mean: float
     error: float
-    freedom: int
+    freedom: float
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Student's interval."""
@@ -102,24 +103,32 @@ class Lag:
 def lag_over_blocks(times: Times) -> Lag | None:
     """Random effects over blocks (Paule & Mandel) with Hartung & Knapp's variance; None with fewer than two blocks.
 
-    With blocks that are equally well dated it is the mean with Student's standard error.
+    With blocks that are equally well dated it is the mean with Student's standard error. Where few blocks carry the
+    mean, n_blocks - 1 degrees of freedom are too many, and those of the weights (1 / sum of squares, less 1) too few,
+    for the weights are uncertain themselves: it has half of both.
     """
     means, variances = block_lags(times)
     if len(means) < 2 or means.std() == 0:
         return None
     found = combine_effects(means, variances, method_re="iterated", use_t=True)
-    return Lag(float(found.mean_effect_re), float(found.sd_eff_w_re_hksj), len(means) - 1)
+    carried = 1 / float((found.weights_rel_re**2).sum())
+    return Lag(float(found.mean_effect_re), float(found.sd_eff_w_re_hksj), (len(means) + carried) / 2 - 1)
 
 
 def block_lags(times: Times) -> tuple[Vector, Vector]:
-    """Weighted mean lag of each block and the variance that the errors of its times leave it, (n_blocks,) each."""
+    """Weighted mean lag of each block and its variance, (n_blocks,) each: errors of the times, and that of few seeds.
+
+    The errors of a block are taken to be common to its pairs, as one is that mistakes the shape of its gaps: a gap that
+    opens slowly is dated early, or late, in all of them. Nothing is known better than to _KNOWN.
+    """
     means, variances = [], []
+    between = _variance_within(times.lag, times)
     for block in np.unique(times.block):
         inside = times.block == block
         share = times.weight[inside] / times.weight[inside].sum()
-        errors = times.parting_error[inside] ** 2 + times.sharpening_error[inside] ** 2
+        errors = np.hypot(times.parting_error[inside], times.sharpening_error[inside])
         means.append(float(share @ times.lag[inside]))
-        variances.append(float(share**2 @ errors) + 1e-8)
+        variances.append(float(share @ errors) ** 2 + between * float(share @ share) + _KNOWN**2)
     return np.array(means), np.array(variances)
 
 
@@ -159,14 +168,27 @@ def reliability(values: Vector, errors: Vector, times: Times) -> float | None:
 
     Weighted as the test is: pairs whose parting is hardly dated are no reason to doubt the others.
     """
-    cells, counts = np.unique(times.cell, return_counts=True)
-    inside = np.isin(times.cell, cells[counts > 1])
-    if not inside.any():
+    inside = _cell_sizes(times) > 1
+    variance = _variance_within(values, times)
+    if not inside.any() or variance == 0:
         return None
-    size = counts[np.searchsorted(cells, times.cell)]
+    return max(0.0, 1 - float(np.average(errors[inside] ** 2, weights=times.weight[inside])) / variance)
+
+
+def _variance_within(values: Vector, times: Times) -> float:
+    """Weighted mean over pairs of the variance within cells; 0 where each cell has one pair."""
+    size = _cell_sizes(times)
+    inside = size > 1
+    if not inside.any():
+        return 0.0
     deviation = centred(values, times.cell, times.weight) ** 2 * size / np.maximum(size - 1, 1)
-    variance, noise = (float(np.average(v[inside], weights=times.weight[inside])) for v in (deviation, errors**2))
-    return None if variance == 0 else max(0.0, 1 - noise / variance)
+    return float(np.average(deviation[inside], weights=times.weight[inside]))
+
+
+def _cell_sizes(times: Times) -> NDArray[np.int64]:
+    """Pairs in the cell of each pair, (n_pairs,)."""
+    cells, counts = np.unique(times.cell, return_counts=True)
+    return counts[np.searchsorted(cells, times.cell)]
 
 
 def centred(values: Vector, cell: NDArray[np.int64], weight: Vector) -> Vector:

@@ -1,0 +1,150 @@
+"""How likely each onset and kind of shape makes a gap: least squares beside dependent noise, for thousands of shapes.
+
+Shapes: level + height * f((t - onset)+ / scale), f(x) = 1 - exp(-x^power), power 1 to 3, or min(x, 1): hinges that bend
+towards a plateau or stop at one, ramps, gaps that begin slowly. A hinge alone dates a gap that opens quadratically too
+late, and too surely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mstudy.events.series import Series, local_scale
+
+N_KINDS = 4  # exponential with power 1, 2, 3; ramp
+_SHAPES = 5  # those, the ramp twice
+_SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
+_BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
+_COARSE = 3  # every so many onsets and other scale are tried until the noise is known
+_MAX_PHI = 0.95
+_FITTED = 4  # level, height, onset, scale
+_TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
+_SLOW = 0.5  # share of the run: the scale from which a beginning of power 2 or 3 is as likely as any other
+_CUBIC = 0.85  # prior of power 3 against power 2
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Autocorrelation of neighbouring points; scale of the innovations, (n_points - 1,)."""
+
+    phi: float
+    scale: Series
+
+    def whiten(self, values: Series) -> Series:
+        """(..., n_points) to (..., n_points - 1): innovations in units of their scale."""
+        white: Series = (values[..., 1:] - self.phi * values[..., :-1]) / self.scale
+        return white
+
+    def adjoint(self, white: Series) -> Series:
+        """The transpose of `whiten`, (n_points - 1,) to (n_points,): products with it need no whitened shapes."""
+        scaled = white / self.scale
+        return np.append(0.0, scaled) - self.phi * np.append(scaled, 0.0)
+
+
+def noise_of(residual: Series) -> Noise:
+    """Corrected by (k (1 + r) + 2 r)/n for what fitting k parameters took, as Kendall's for a mean."""
+    n = len(residual)
+    r = float(residual[1:] @ residual[:-1]) / max(float(residual @ residual), 1e-300)
+    phi = min(max(r + (_FITTED * (1 + r) + 2 * r) / n, 0.0), _MAX_PHI)
+    return Noise(phi, local_scale(residual[1:] - phi * residual[:-1]))
+
+
+@dataclass(frozen=True)
+class Family:
+    """onsets: (n_onsets,). shapes: (n_shapes, n_points), all of one onset together; squares, neighbours: products.
+
+    prior: (_SHAPES, n_scales).
+    """
+
+    onsets: Series
+    shapes: Series
+    squares: Series
+    neighbours: Series
+    prior: Series
+
+    def likelihood(self, values: Series, noise: Noise) -> Series:
+        """Of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales, noise profiled out."""
+        rest = self._rest(values, noise)
+        weights = np.exp(-_TEMPER * (len(values) - 1) / 2 * np.log(rest / rest.min()))
+        by_shape = np.einsum("oks,ks->ok", weights.reshape(len(self.onsets), *self.prior.shape), self.prior)
+        by_kind = np.column_stack([by_shape[:, : N_KINDS - 1], by_shape[:, N_KINDS - 1 :].sum(axis=1)])
+        relative: Series = by_kind / by_kind.max()
+        return relative
+
+    def best_fit(self, values: Series, noise: Noise) -> Series:
+        """Level + height * shape of the likeliest shape, (n_points,)."""
+        shape = self.shapes[int(self._rest(values, noise).argmin())]
+        columns = np.stack([np.ones_like(values), shape])
+        coefficients = np.linalg.lstsq(noise.whiten(columns).T, noise.whiten(values), rcond=None)[0]
+        return np.asarray(coefficients @ columns, dtype=np.float64)
+
+    def _rest(self, values: Series, noise: Noise) -> Series:
+        """Residual sum of squares of each shape beside a level, in units of the noise, (n_shapes,)."""
+        ones = noise.whiten(np.ones_like(values))
+        level: Series = ones / np.sqrt(ones @ ones)
+        white = noise.whiten(values)
+        white = white - level * (level @ white)
+        inverse = 1 / noise.scale**2
+        norms = self.squares @ (np.append(0.0, inverse) + noise.phi**2 * np.append(inverse, 0.0))
+        along = self.shapes @ noise.adjoint(level)
+        norms = norms - 2 * noise.phi * (self.neighbours @ inverse) - along**2
+        explained = (self.shapes @ noise.adjoint(white)) ** 2 / np.maximum(norms, 1e-9 * norms.max())
+        total = float(white @ white)
+        rest: Series = np.maximum(total - explained, 1e-10 * total + 1e-300)
+        return rest
+
+
+def family_of(steps: Series, onsets: Series) -> Family:
+    """Every shape with these onsets, (n_onsets,), at the logged `steps`, (n_points,)."""
+    return _family(steps, onsets, _SCALES)
+
+
+def coarse_family(steps: Series, latest: int) -> Family:
+    """Every third of the logged steps but the last `latest` as an onset, every other scale."""
+    return _coarse_family(steps.tobytes(), latest)
+
+
+def around(onsets: Series, likely: NDArray[np.intp]) -> Series:
+    """Those of the logged `onsets` about the likely ones of their coarse family, given by index, in order."""
+    return onsets[max(0, _COARSE * (int(likely[0]) - 1)) : _COARSE * (int(likely[-1]) + 1) + 1]
+
+
+@lru_cache(maxsize=4)
+def _coarse_family(steps: bytes, latest: int) -> Family:
+    """Kept: every run that was logged at these steps (float64) is first held against it."""
+    at = np.frombuffer(steps)
+    return _family(at, at[:-latest][::_COARSE], _SCALES[::2])
+
+
+def _family(steps: Series, onsets: Series, scales: Series) -> Family:
+    widths = (steps[-1] - steps[0]) * scales
+    shapes = np.empty((len(onsets), _SHAPES, len(scales), len(steps)))
+    elapsed = shapes[:, -1]
+    np.divide(np.maximum(steps[None, :] - onsets[:, None], 0.0)[:, None, :], widths[None, :, None], out=elapsed)
+    curved = shapes[:, :-2]
+    curved[:, 0] = elapsed
+    for power in (1, 2):
+        np.multiply(curved[:, power - 1], elapsed, out=curved[:, power])
+    # exp is several times faster than expm1, products than powers; near 0 a shape is 0 to rounding either way.
+    np.negative(curved, out=curved)
+    np.exp(curved, out=curved)
+    np.subtract(1.0, curved, out=curved)
+    # Sharp corners ask for scales in between.
+    np.minimum(elapsed * _BETWEEN, 1.0, out=shapes[:, -2])
+    np.minimum(elapsed, 1.0, out=elapsed)
+    flat = shapes.reshape(-1, len(steps))
+    return Family(onsets, flat, flat**2, flat[:, 1:] * flat[:, :-1], _prior(scales))
+
+
+def _prior(scales: Series) -> Series:
+    """Of each shape and scale, (_SHAPES, n_scales): a gap that opens within a moment does not begin slowly.
+
+    A steep gap that did would have its onset a logged step or two before anything is to be seen, and data that cannot
+    tell the two apart would date every steep gap early.
+    """
+    even, slow = np.ones_like(scales), np.minimum(scales / _SLOW, 1.0) ** 2
+    return np.stack([even, slow, _CUBIC * slow, even / 2, even / 2]) / len(scales)
