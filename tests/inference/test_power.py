@@ -1,13 +1,26 @@
 """Truth: statsmodels' power of t tests; experiments drawn at the effect that is said to be seen."""
 
 import numpy as np
-import polars as pl
 import pytest
+from mstudy.inference.claims.evidence import Evidence
 from mstudy.inference.coincidence import Times, within_blocks
-from mstudy.inference.power import Inputs, measure_power, power_equivalent, power_greater, smallest
+from mstudy.inference.power import Events, measure_power, power_equivalent, power_greater, smallest
 from mstudy.inference.power_events import association_power, coincidence_power, deferral_power
 from mstudy.params import Estimate
-from mstudy.tables import ADVANTAGE, PARTINGS, RUNS, SHARPENINGS, THRESHOLDS
+from mstudy.tables import (
+    ALIGNMENT,
+    BEST,
+    DEFERRAL,
+    INTERVENTIONS,
+    LAW,
+    PARTINGS,
+    PLACEMENTS,
+    RUNS,
+    SHARPENINGS,
+    STABILITY_LIMITS,
+    THRESHOLDS,
+    TRENDS,
+)
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.experiments import Coincidence, Deferral, draw_survival, draw_times
@@ -37,45 +50,96 @@ def test_smallest_number_against_statsmodels():
     assert smallest(lambda n: power_greater(0.01, 1.0, n, 0.05), 3) is None
 
 
-def inputs(claims=()):
-    line = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "batch_size": 8}
-    line |= {"optimizer": "heavy_ball", "momentum": 0.9}
-    cell = {"n_seeds": 5, "n_diverged_sgd": 0, "n_diverged_sgdm": 0, "log_ratio_sd": 0.02}
-    advantage = ADVANTAGE.frame(
-        [
-            line | cell | {"eta_ef": 0.1, "log_ratio": 0.01, "equivalence_p": 0.01, "superiority_p": 1.0},
-            line | cell | {"eta_ef": 0.9, "log_ratio": 0.08, "equivalence_p": 0.9, "superiority_p": 0.02},
-        ]
-    )
-    star = {"status": "estimated", "eta_ef_star": 0.3, "ci_low": 0.2, "ci_high": 0.4}
-    empty = RUNS.frame([]), SHARPENINGS.frame([]), PARTINGS.frame([])
-    return Inputs(*empty, advantage, THRESHOLDS.frame([line | star]), claims, 0.05)
+LINE = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "batch_size": 8} | {
+    "optimizer": "heavy_ball",
+    "momentum": 0.9,
+}
+SD = 0.02
+HALF = SD * 2.776445 / 5**0.5  # Student's interval of five seeds: t, 4 degrees of freedom, 0.975
+
+
+def spread(mean, **others):
+    return {"n_seeds": 5, "log_ratio": mean, "ci_low": mean - HALF, "ci_high": mean + HALF} | others
+
+
+def evidence(**tables):
+    placements = [
+        LINE | {"eta_ef": 0.1, "side": "below"} | spread(0.01, equivalence_p=0.01, superiority_p=1.0),
+        LINE | {"eta_ef": 0.2, "side": "below"} | spread(0.00, equivalence_p=0.001, superiority_p=1.0),
+        LINE | {"eta_ef": 0.9, "side": "above"} | spread(0.08, equivalence_p=0.9, superiority_p=0.02),
+        # All runs diverged: no spread, so nothing to compute a power from. Two seeds: no say.
+        LINE | {"eta_ef": 1.8, "side": "above"} | spread(3.0, ci_low=3.0, ci_high=3.0, superiority_p=0.031),
+        LINE | {"eta_ef": 3.6, "side": "above"} | spread(0.01, n_seeds=2, superiority_p=0.9),
+    ]
+    given = {"placements": PLACEMENTS.frame(placements)} | tables
+    absent = (THRESHOLDS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS)
+    return Evidence(margin=0.05, **{table.name: table.frame([]) for table in absent} | given)
+
+
+def power_of(given, claims=()):
+    events = Events(RUNS.frame([]), SHARPENINGS.frame([]), PARTINGS.frame([]))
+    return {row["claim"]: row for row in measure_power(events, given, claims, FEW).iter_rows(named=True)}
 
 
 def test_means_against_statsmodels():
-    rows = {row["claim"]: row for row in measure_power(inputs(), FEW).iter_rows(named=True)}
+    rows = power_of(evidence())
 
     d = TTestPower().solve_power(nobs=5, alpha=0.05, power=0.8, alternative="larger")
-    assert rows["C2"]["effect_80"] == pytest.approx(0.05 + 0.02 * d, rel=1e-4)
-    n = TTestPower().solve_power(effect_size=0.03 / 0.02, alpha=0.05, power=0.8, alternative="larger")
+    assert rows["C2"]["effect_80"] == pytest.approx(0.05 + SD * d, rel=1e-4)
+    n = TTestPower().solve_power(effect_size=0.03 / SD, alpha=0.05, power=0.8, alternative="larger")
     assert rows["C2"]["seeds_needed"] == int(np.ceil(n))
-    assert rows["C1"]["effect_80"] == pytest.approx(0.05 - 0.02 * d, rel=0.01)
+    assert rows["C1"]["effect_80"] == pytest.approx(0.05 - SD * d, rel=0.01)
     assert rows["C1"]["seeds_needed"] == 4
+    assert (rows["C1"]["n_units"], rows["C2"]["n_units"], rows["C1"]["observed"]) == (2, 1, 0.01)
+
+
+def test_best_against_best_by_its_least_sure_line_inside_the_grid():
+    lines = [
+        LINE | {"status": "compared"} | spread(0.02, equivalence_p=0.04),
+        LINE | {"status": "compared", "momentum": 0.5} | spread(0.01, equivalence_p=0.02),
+        LINE | {"status": "at_edge", "momentum": 0.3} | spread(0.2, equivalence_p=1.0),
+    ]
+
+    row = power_of(evidence(best=BEST.frame(lines)))["C6"]
+
+    d = TTestPower().solve_power(nobs=5, alpha=0.05, power=0.8, alternative="larger")
+    assert row["effect_80"] == pytest.approx(0.05 - SD * d, rel=0.01)
+    assert (row["n_units"], row["replicate"], row["observed"], row["seeds_needed"]) == (2, "lines", 0.02, 5)
+
+
+def test_beyond_the_margin_no_number_of_seeds_shows_equality():
+    line = LINE | {"status": "compared"} | spread(0.2, equivalence_p=1.0)
+
+    row = power_of(evidence(best=BEST.frame([line])))["C6"]
+
+    assert row["seeds_needed"] is None
+    assert "outside the margin" in row["note"]
+
+
+def test_the_law_s_exponent_from_its_interval():
+    setting = {key: LINE[key] for key in ("study", "model", "dataset", "objective")}
+    fitted = {"status": "fitted", "n_limits": 9, "exponent": 0.7, "exponent_low": 0.4, "exponent_high": 1.1}
+
+    row = power_of(evidence(law=LAW.frame([setting | fitted])))["C7"]
+
+    # (z_0.975 + z_0.8) standard errors, an interval being 2 z_0.975 of them.
+    assert row["effect_80"] == pytest.approx((1.959964 + 0.841621) * 0.7 / (2 * 1.959964))
+    assert (row["observed"], row["n_units"]) == (pytest.approx(0.3), 9)
 
 
 def test_where_nothing_can_be_said_the_note_says_why():
-    rows = {row["claim"]: row for row in measure_power(inputs(), FEW).iter_rows(named=True)}
+    rows = power_of(evidence(placements=PLACEMENTS.frame([])))
 
-    for claim in ("C3", "C4", "C5", "C8"):
-        assert rows[claim]["effect_80"] is rows[claim]["seeds_needed"] is None
-        assert rows[claim]["note"].startswith("not estimable")
+    assert len(rows) == 8
+    for row in rows.values():
+        assert row["effect_80"] is row["seeds_needed"] is None
+        assert row["note"].startswith("not estimable")
 
 
 def test_the_slope_comes_from_its_interval():
     claim = {"id": "C3", "verdict": "inconclusive", "estimate": 0.01, "ci": (-0.02, 0.04), "n": 5, "unit": "u"}
-    table = measure_power(inputs([claim | {"n_unit": "batch sizes"}]), FEW)
 
-    row = table.row(by_predicate=pl.col("claim") == "C3", named=True)
+    row = power_of(evidence(), [claim | {"n_unit": "batch sizes"}])["C3"]
 
     error = 0.03 / 3.182446  # t, 3 degrees of freedom, 0.975
     # (t_0.975 + t_0.8) standard errors, nearly; the noncentral t is a little above.
@@ -112,3 +176,11 @@ def test_the_deferral_that_could_be_seen_is_seen():
 
     assert 1.1 < found["effect_80"] < 1.7
     assert found["n_units"] == 6
+
+
+def test_a_stricter_level_asks_for_a_longer_deferral():
+    runs, sharpenings = draw_survival(Deferral(n_seeds=4), np.random.default_rng(0))
+
+    usual, strict = (deferral_power(runs, sharpenings, Estimate(resamples=200, alpha=a), 0.8) for a in (0.05, 0.001))
+
+    assert strict["effect_80"] > 1.1 * usual["effect_80"]

@@ -13,38 +13,43 @@ from typing import Any
 import polars as pl
 from scipy import optimize, stats
 
+from mstudy.inference.best import COMPARED
+from mstudy.inference.claims.evidence import Evidence
+from mstudy.inference.law import FITTED
+from mstudy.inference.placements import ABOVE, BELOW
 from mstudy.inference.power_events import coincidence_power, deferral_power
-from mstudy.inference.thresholds import ABOVE_GRID, BELOW_GRID
 from mstudy.params import Estimate
-from mstudy.tables import LINE, POWER
+from mstudy.tables import POWER
 
 TARGET = 0.8
 MANY = 50  # beyond so many seeds or units a number is no plan
+_CELL = "in the least sure cell"
+_LINE = "in the least sure line"
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Tables of an analysis, the entries of claims.json, and the margin of equivalence in log loss."""
+class Events:
+    """The tables that coincidence and deferral are simulated from: tables.RUNS, SHARPENINGS, PARTINGS."""
 
     runs: pl.DataFrame
     sharpenings: pl.DataFrame
     partings: pl.DataFrame
-    advantage: pl.DataFrame
-    thresholds: pl.DataFrame
-    claims: Sequence[dict[str, Any]]
-    margin: float
 
 
-def measure_power(inputs: Inputs, estimate: Estimate) -> pl.DataFrame:
-    """One row a claim (tables.POWER)."""
-    verdicts = {claim["id"]: claim for claim in inputs.claims}
+def measure_power(
+    events: Events, evidence: Evidence, claims: Sequence[dict[str, Any]], estimate: Estimate
+) -> pl.DataFrame:
+    """One row a claim (tables.POWER), from the tables that its verdict rests on. claims: the entries of claims.json."""
+    verdicts = {claim["id"]: claim for claim in claims}
     rows = [
-        {"claim": "C1", **_below(inputs, estimate)},
-        {"claim": "C2", **_above(inputs, estimate)},
+        {"claim": "C1", **_below(evidence, estimate)},
+        {"claim": "C2", **_above(evidence, estimate)},
         {"claim": "C3", **_trend(verdicts.get("C3"), estimate)},
-        {"claim": "C4", **coincidence_power(inputs.partings, inputs.sharpenings, estimate, TARGET)},
-        {"claim": "C5", **deferral_power(inputs.runs, inputs.sharpenings, estimate, TARGET)},
-        {"claim": "C8", "note": "not estimable without branches: train some first, three seeds at least"},
+        {"claim": "C4", **coincidence_power(events.partings, events.sharpenings, estimate, TARGET)},
+        {"claim": "C5", **deferral_power(events.runs, events.sharpenings, estimate, TARGET)},
+        {"claim": "C6", **_best(evidence, estimate)},
+        {"claim": "C7", **_law(evidence, estimate)},
+        {"claim": "C8", "note": _interventions_note(evidence)},
     ]
     verdict_of = {claim: entry["verdict"] for claim, entry in verdicts.items()}
     return POWER.frame([{"verdict": verdict_of.get(row["claim"]), **row} for row in rows])
@@ -72,44 +77,19 @@ def smallest(power: Callable[[int], float], start: int, target: float = TARGET) 
     return low
 
 
-def _sided(inputs: Inputs, below: bool) -> pl.DataFrame:
-    """Cells with a spread that lie below, or above, the interval of their line's threshold."""
-    lines = inputs.thresholds.select(*LINE, "status", pl.col("ci_low").alias("low"), pl.col("ci_high").alias("high"))
-    cells = inputs.advantage.join(lines, on=LINE).filter(pl.col("log_ratio_sd") > 1e-9)
-    if below:
-        side = (pl.col("status") == ABOVE_GRID) | (pl.col("eta_ef") < pl.col("low"))
-    else:
-        side = (pl.col("status") == BELOW_GRID) | (pl.col("eta_ef") > pl.col("high"))
-    whole = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") == 0
-    return cells.filter(side.fill_null(False) & whole)
-
-
-def _below(inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
-    cells = _sided(inputs, below=True)
+def _below(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
+    cells = _with_spread(evidence.placements.filter(side=BELOW), estimate)
     if cells.is_empty():
-        return {"note": "no cell lies below a threshold"}
-    worst = cells.sort("equivalence_p", descending=True).row(0, named=True)
-    sd, n, alpha, margin = worst["log_ratio_sd"], worst["n_seeds"], estimate.alpha, inputs.margin
-    reachable = power_equivalent(0.0, margin, sd, n, alpha) >= TARGET
-    observed = abs(worst["log_ratio"])
-    return {
-        "n_seeds": n,
-        "n_units": len(cells),
-        "replicate": "cells",
-        "effect_80": _root(lambda e: power_equivalent(e, margin, sd, n, alpha), 0.0, margin) if reachable else None,
-        "unit": "largest true log loss ratio that is still declared equal in the least sure cell",
-        "observed": observed,
-        "seeds_needed": smallest(lambda k: power_equivalent(observed, margin, sd, k, alpha), estimate.min_seeds),
-        "note": "every cell below must be equivalent; the least sure one is shown",
-    }
+        return {"note": "not estimable: no cell lies below a threshold with enough seeds"}
+    return _equivalence(cells, "cells", _CELL, evidence.margin, estimate)
 
 
-def _above(inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
-    cells = _sided(inputs, below=False)
+def _above(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
+    cells = _with_spread(evidence.placements.filter(side=ABOVE), estimate)
     if cells.is_empty():
-        return {"note": "no cell in which no run diverged lies above a threshold"}
+        return {"note": "not estimable: no cell in which runs differ lies above a threshold with enough seeds"}
     worst = cells.sort("superiority_p", descending=True).row(0, named=True)
-    sd, n, alpha, margin = worst["log_ratio_sd"], worst["n_seeds"], estimate.alpha, inputs.margin
+    sd, n, alpha, margin = worst["sd"], worst["n_seeds"], estimate.alpha, evidence.margin
     beyond = worst["log_ratio"] - margin
     needed = smallest(lambda k: power_greater(beyond, sd, k, alpha), estimate.min_seeds) if beyond > 0 else None
     return {
@@ -117,11 +97,66 @@ def _above(inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
         "n_units": len(cells),
         "replicate": "cells",
         "effect_80": margin + _root(lambda e: power_greater(e, sd, n, alpha), 0.0, 50 * sd),
-        "unit": "log loss ratio in the least sure cell",
+        "unit": f"log loss ratio {_CELL}",
         "observed": worst["log_ratio"],
         "seeds_needed": needed,
         "note": "every cell above must be superior; the least sure one is shown"
         + ("" if beyond > 0 else "; its ratio is within the margin, so more seeds would not show it beyond"),
+    }
+
+
+def _best(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
+    lines = _with_spread(evidence.best.filter(status=COMPARED), estimate)
+    if lines.is_empty():
+        return {"note": "not estimable: no line has both its bests inside the grid"}
+    return _equivalence(lines, "lines", _LINE, evidence.margin, estimate)
+
+
+def _with_spread(rows: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
+    """The rows with enough seeds, and `sd` of their log ratio over seeds, from Student's interval; those with any."""
+    enough = rows.filter(pl.col("n_seeds") >= estimate.min_seeds, pl.col("ci_low").is_not_null())
+    quantiles = stats.t.ppf(1 - estimate.alpha / 2, enough["n_seeds"].to_numpy() - 1)
+    half = (pl.col("ci_high") - pl.col("ci_low")) / 2
+    sd = half / pl.Series("quantile", quantiles, dtype=pl.Float64) * pl.col("n_seeds").sqrt()
+    return enough.with_columns(sd.alias("sd")).filter(pl.col("sd") > 1e-9)
+
+
+def _equivalence(rows: pl.DataFrame, replicate: str, where: str, margin: float, estimate: Estimate) -> dict[str, Any]:
+    """Of two one-sided tests in every row, all of which must reject: the power of the least sure one."""
+    worst = rows.sort("equivalence_p", descending=True, nulls_last=False).row(0, named=True)
+    sd, n, alpha = worst["sd"], worst["n_seeds"], estimate.alpha
+    reachable = power_equivalent(0.0, margin, sd, n, alpha) >= TARGET
+    observed = abs(worst["log_ratio"])
+    needed = smallest(lambda k: power_equivalent(observed, margin, sd, k, alpha), estimate.min_seeds)
+    outside = "" if observed < margin else "; it lies outside the margin, so more seeds would not show it within"
+    return {
+        "n_seeds": n,
+        "n_units": len(rows),
+        "replicate": replicate,
+        "effect_80": _root(lambda e: power_equivalent(e, margin, sd, n, alpha), 0.0, margin) if reachable else None,
+        "unit": f"largest true log loss ratio that is still declared equal {where}",
+        "observed": observed,
+        "seeds_needed": None if outside else needed,
+        "note": f"all {replicate} must be equivalent; the least sure one is shown{outside}",
+    }
+
+
+def _law(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
+    """From the interval of the exponent of b, taken as normal: the setting that knows it least."""
+    fitted = evidence.law.filter(status=FITTED)
+    if fitted.is_empty():
+        return {"note": "not estimable: the law was fitted in no setting"}
+    width = pl.col("exponent_high") - pl.col("exponent_low")
+    worst = fitted.sort(width, descending=True).row(0, named=True)
+    quantile = stats.norm.ppf(1 - estimate.alpha / 2)
+    error = (worst["exponent_high"] - worst["exponent_low"]) / 2 / quantile
+    return {
+        "n_units": worst["n_limits"],
+        "replicate": "stability limits inside the grid",
+        "effect_80": float((quantile + stats.norm.ppf(TARGET)) * error),
+        "unit": "departure of the exponent of b from 1",
+        "observed": abs(worst["exponent"] - 1),
+        "note": "a limit is known to a step of the grid at best: a finer grid of rates would tell, more seeds hardly",
     }
 
 
@@ -142,6 +177,12 @@ def _trend(claim: dict[str, Any] | None, estimate: Estimate) -> dict[str, Any]:
         "observed": claim["estimate"],
         "note": "seeds are not the unit: more batch sizes would tell, more seeds would not by themselves",
     }
+
+
+def _interventions_note(evidence: Evidence) -> str:
+    if evidence.interventions.is_empty():
+        return "not estimable without branches: train some first, three seeds at least"
+    return "not estimable: how many branches lose the sharpening is not known beforehand"
 
 
 def _root(power: Callable[[float], float], low: float, high: float) -> float:

@@ -138,11 +138,16 @@ def deferral_power(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Esti
     def drawn_cells(count: int) -> list[NDArray[np.intp]]:
         return [cells[k] for k in rng.integers(len(cells), size=count)]
 
-    effect = _bisect(lambda factor: _rejections(times, followup, cells, seeds, factor, rng), 1.0, _MAX_FACTOR, target)
+    critical = float(stats.norm.ppf(1 - estimate.alpha / 2))
+
+    def power(cells: list[NDArray[np.intp]], n_seeds: int, factor: float | None) -> float:
+        return _rejections(times, followup, cells, n_seeds, factor, critical, rng)
+
+    effect = _bisect(lambda factor: power(cells, seeds, factor), 1.0, _MAX_FACTOR, target)
     needed = needed_cells = None
     if test.score > 0:
-        needed = _first(lambda n: _rejections(times, followup, cells, n, None, rng) >= target)
-        needed_cells = _first(lambda k: _rejections(times, followup, drawn_cells(k), seeds, None, rng) >= target)
+        needed = _first(lambda n: power(cells, n, None) >= target)
+        needed_cells = _first(lambda k: power(drawn_cells(k), seeds, None) >= target)
     ratio = _ratio_of_both(times)
     return {
         "n_seeds": seeds,
@@ -176,6 +181,7 @@ def _rejections(
     cells: list[NDArray[np.intp]],
     n_seeds: int,
     factor: float | None,
+    critical: float,
     rng: np.random.Generator,
 ) -> float:
     """Share of resampled experiments in which the swap test (its normal approximation) finds SGDM later."""
@@ -187,7 +193,7 @@ def _rejections(
             drawn = _put_off(drawn, followup[index], factor, rng)
         differences = score_differences(drawn)
         norm = float(np.sqrt((differences**2).sum()))
-        found += norm > 0 and differences.sum() / norm > 1.96
+        found += norm > 0 and differences.sum() / norm > critical
     return found / _EXPERIMENTS
 
 

@@ -17,13 +17,12 @@ from mstudy.inference.interventions import measure_interventions
 from mstudy.inference.law import measure_limits
 from mstudy.inference.lines import lines_of
 from mstudy.inference.placements import place_cells
-from mstudy.inference.power import Inputs, measure_power
+from mstudy.inference.power import Events, measure_power
 from mstudy.inference.thresholds import estimate_thresholds
 from mstudy.inference.trends import measure_trends
 from mstudy.params import Estimate, Margins
 from mstudy.steps.files import CLAIMS, METRICS, RESULTS, write_json
 from mstudy.tables import (
-    ADVANTAGE,
     ALIGNMENT,
     BEST,
     DEFERRAL,
@@ -47,8 +46,8 @@ from mstudy.tables import (
 def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     """Write what is estimated, the claims, their power, and the few numbers that `dvc metrics` compares."""
     results = out / RESULTS
-    runs, sharpenings, partings, advantage, horizon_losses = (
-        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, ADVANTAGE, HORIZON_LOSSES)
+    runs, sharpenings, partings, horizon_losses = (
+        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
     )
     lines = lines_of(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
@@ -70,8 +69,7 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS):
         table.write(getattr(evidence, table.name), results)
     claims = judge_claims(evidence, params)
-    inputs = Inputs(runs, sharpenings, partings, advantage, thresholds, claims, margins.advantage)
-    POWER.write(measure_power(inputs, params), results)
+    POWER.write(measure_power(Events(runs, sharpenings, partings), evidence, claims, params), results)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
 
