@@ -102,6 +102,8 @@ def only(side):
     ("claim", "verdict", "data"),
     [
         ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.2)}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.031)}),  # two fifths of 5 % go to placing
+        ("C1", "supported", {"placements": changed(0.05, equivalence_p=0.029)}),
         ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=None)}),
         ("C1", "inconclusive", {"placements": GOOD_CELLS[2:]}),  # a line without a cell below
         ("C1", "contradicted", {"placements": changed(0.05, equivalence_p=0.9, superiority_p=0.001)}),

@@ -14,6 +14,7 @@ import polars as pl
 from scipy import optimize, stats
 
 from mstudy.inference.best import COMPARED
+from mstudy.inference.claims.cells import equivalence_level
 from mstudy.inference.claims.evidence import Evidence
 from mstudy.inference.law import FITTED
 from mstudy.inference.placements import ABOVE, BELOW
@@ -81,7 +82,8 @@ def _below(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
     cells = _with_spread(evidence.placements.filter(side=BELOW), estimate)
     if cells.is_empty():
         return {"note": "not estimable: no cell lies below a threshold with enough seeds"}
-    return _equivalence(cells, "cells", _CELL, evidence.margin, estimate)
+    level = equivalence_level(estimate.alpha)
+    return _equivalence(cells, "cells", _CELL, evidence.margin, level, estimate.min_seeds)
 
 
 def _above(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _best(evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
     lines = _with_spread(evidence.best.filter(status=COMPARED), estimate)
     if lines.is_empty():
         return {"note": "not estimable: no line has both its bests inside the grid"}
-    return _equivalence(lines, "lines", _LINE, evidence.margin, estimate)
+    return _equivalence(lines, "lines", _LINE, evidence.margin, estimate.alpha, estimate.min_seeds)
 
 
 def _with_spread(rows: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
@@ -121,13 +123,15 @@ def _with_spread(rows: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
     return enough.with_columns(sd.alias("sd")).filter(pl.col("sd") > 1e-9)
 
 
-def _equivalence(rows: pl.DataFrame, replicate: str, where: str, margin: float, estimate: Estimate) -> dict[str, Any]:
+def _equivalence(
+    rows: pl.DataFrame, replicate: str, where: str, margin: float, alpha: float, min_seeds: int
+) -> dict[str, Any]:
     """Of two one-sided tests in every row, all of which must reject: the power of the least sure one."""
     worst = rows.sort("equivalence_p", descending=True, nulls_last=False).row(0, named=True)
-    sd, n, alpha = worst["sd"], worst["n_seeds"], estimate.alpha
+    sd, n = worst["sd"], worst["n_seeds"]
     reachable = power_equivalent(0.0, margin, sd, n, alpha) >= TARGET
     observed = abs(worst["log_ratio"])
-    needed = smallest(lambda k: power_equivalent(observed, margin, sd, k, alpha), estimate.min_seeds)
+    needed = smallest(lambda k: power_equivalent(observed, margin, sd, k, alpha), min_seeds)
     outside = "" if observed < margin else "; it lies outside the margin, so more seeds would not show it within"
     return {
         "n_seeds": n,
