@@ -58,6 +58,7 @@ from benchmarks.sweeps import (
 
 SEED = 52_000  # not of development
 SEEDS = (3, 5, 10)
+_NULLS = 5  # a share of 5 % is known to 0.7 % from a thousand
 MARGINS, ESTIMATE = Margins(), Estimate()
 VERDICTS = ("supported", "contradicted", "inconclusive", "untestable")
 _TABLES = (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS)
@@ -286,14 +287,15 @@ def limits_covered(job: tuple[int, int]) -> tuple[int, int, bool]:
 
 
 def confusion(pool: PoolType, n: int) -> list[str]:
-    """Verdicts of each scenario, percent, by number of seeds."""
-    lines = ["| claim | truth | seeds | " + " | ".join(VERDICTS) + " |", "|---|---|---|---|---|---|---|"]
+    """Verdicts of each scenario, percent, by number of seeds; where the claim is false, of _NULLS times as many."""
+    lines = ["| claim | truth | seeds | n | " + " | ".join(VERDICTS) + " |", "|---|---|---|---|---|---|---|---|"]
     for index, scenario in enumerate(SCENARIOS):
         truth = f"{'true' if scenario.holds else 'false'}: {scenario.name}"
+        size = n if scenario.holds else _NULLS * n
         for seeds in SEEDS:
-            found = Counter(pool.map(verdict, [(index, seeds, k) for k in range(n)], chunksize=5))
-            shares = " | ".join(f"{found[v] / n:.1%}" for v in VERDICTS)
-            lines.append(f"| {scenario.claim} | {truth} | {seeds} | {shares} |")
+            found = Counter(pool.map(verdict, [(index, seeds, k) for k in range(size)], chunksize=5))
+            shares = " | ".join(f"{found[v] / size:.1%}" for v in VERDICTS)
+            lines.append(f"| {scenario.claim} | {truth} | {seeds} | {size} | {shares} |")
             print(lines[-1], flush=True)
     return [*lines, ""]
 
@@ -338,7 +340,7 @@ def report(n: int) -> str:
         parts = [
             "## Threshold, advantage, best against best, stability law (`benchmarks/inference_advantage.py`)",
             "",
-            f"{n} whole sweeps in each row: {len(Design().batch_sizes)} batch sizes, {len(RATES)} learning rates an "
+            f"{n} whole sweeps in each row unless it says otherwise: {len(Design().batch_sizes)} batch sizes, {len(RATES)} learning rates an "
             "octave apart (C7: 12), diverged runs unless said otherwise; generator: `benchmarks/sweeps.py`. "
             "Seeds other than those of development.",
             "",

@@ -1,6 +1,6 @@
 """Inference about event times on experiments with known truth: size, power, coverage, verdicts.
 
-python -m benchmarks.inference_events [--experiments 200] [--cells 200] [--whole 40] [--write]: Markdown to stdout, or
+python -m benchmarks.inference_events [--experiments 1000] [--cells 200] [--whole 100] [--write]: Markdown to stdout, or
 to benchmarks/inference_events.md. Truth: benchmarks/experiments.py. `--cells`: of planted gaps. `--whole`: experiments
 from logs, in which both events have yet to be found. The sections are measured side by side.
 """
@@ -285,9 +285,9 @@ def _error(n: int) -> str:
 def main() -> None:
     """Measure and print, or write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--experiments", type=int, default=200)
+    parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=200)
-    parser.add_argument("--whole", type=int, default=40)
+    parser.add_argument("--whole", type=int, default=100)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     text = page(arguments.experiments, arguments.cells, arguments.whole)
