@@ -65,13 +65,24 @@ def test_too_little_for_a_threshold_is_said(results):
     assert "too few seeds or learning rates" in captions.threshold_sentence(row)
 
 
-def test_thresholds_are_told_in_both_units(results):
-    plain = captions.threshold_caption(results.thresholds, per_sample=False)
-    per_sample = captions.threshold_caption(results.thresholds, per_sample=True)
+def test_thresholds_are_told_in_both_units(results, empty):
+    limits = empty["stability_limits"]
+    plain = captions.threshold_caption(results.thresholds, limits, per_sample=False)
+    per_sample = captions.threshold_caption(results.thresholds, limits, per_sample=True)
 
     assert "SGDM μ = 0.9: 0.2 at b = 16, 0.1 at b = 64" in plain
     assert "SGDM μ = 0.9: 0.0125 at b = 16, 0.00156 at b = 64" in per_sample  # 0.2 / 16, 0.1 / 64
     assert "SGDM μ = 0.5: a threshold at 0 of 2 batch sizes" in plain
+
+
+def test_thresholds_are_told_as_a_share_of_the_limit_that_the_law_predicts(results, empty):
+    # 0.2 at b = 16 and 0.1 at b = 64, where the law has SGD stable up to 0.4 and 1.
+    limits = pl.DataFrame({"batch_size": [16, 64], "predicted": [0.4, 1.0]})
+
+    told = captions.threshold_caption(results.thresholds, limits, per_sample=False)
+
+    assert told.endswith(" It lies at 0.1 to 0.5 of the rate up to which the law of stability has SGD stable.")
+    assert "law" not in captions.threshold_caption(results.thresholds, empty["stability_limits"], per_sample=False)
 
 
 def test_lags_and_deferral_carry_their_n(results, empty):

@@ -26,8 +26,8 @@ def _survival(results):
 MAKE = {
     "loss": lambda r, m: loss_by_rate(summarise_losses(r.runs).filter(batch_size=64), RATES, (0.05, 2.0), PALETTE),
     "advantage": lambda r, m: advantage_by_rate(r.advantage.filter(batch_size=64), 0.05, RATES, (-0.2, 1.0), PALETTE),
-    "threshold": lambda r, m: thresholds_by_batch(r.thresholds, False, PALETTE),
-    "per_sample": lambda r, m: thresholds_by_batch(r.thresholds, True, PALETTE),
+    "threshold": lambda r, m: thresholds_by_batch(r.thresholds, m["stability_limits"].filter(momentum=0), False, PALETTE),
+    "per_sample": lambda r, m: thresholds_by_batch(r.thresholds, m["stability_limits"].filter(momentum=0), True, PALETTE),
     "horizon": lambda r, m: thresholds_by_horizon(m["horizons"].filter(batch_size=16), (0.1, 1.0), PALETTE),
     "limits": lambda r, m: limits_by_batch(m["stability_limits"], PALETTE),
     "best": lambda r, m: forest(m["best"], 0.05, PALETTE),
@@ -179,3 +179,14 @@ def test_a_label_stands_at_the_last_point_of_its_line():
 
     assert (row["x"], row["text"]) == (2.0, "SGD")
     assert row["label_y"] == pytest.approx(10.0)
+
+
+def test_the_law_s_limit_stands_beside_the_threshold_in_the_unit_of_the_chart(results, more):
+    limits = more["stability_limits"].filter(momentum=0)
+    plain, per_sample = (thresholds_by_batch(results.thresholds, limits, unit, PALETTE) for unit in (False, True))
+
+    expected = dict(limits.select("batch_size", "predicted").iter_rows())
+    assert {row["batch_size"]: row["predicted"] for row in _rows(plain, "predicted")} == expected
+    drawn = {row["batch_size"]: row["predicted"] for row in _rows(per_sample, "predicted")}
+    assert drawn == pytest.approx({b: value / b for b, value in expected.items()})
+    assert not _rows(thresholds_by_batch(results.thresholds, limits.clear(), False, PALETTE), "predicted")

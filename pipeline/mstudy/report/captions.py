@@ -89,8 +89,8 @@ def advantage_caption(advantage: pl.DataFrame, thresholds: pl.DataFrame, batch_s
     return " ".join(threshold_sentence(row) for row in rows.iter_rows(named=True))
 
 
-def threshold_caption(thresholds: pl.DataFrame, per_sample: bool) -> str:
-    """How the threshold moves over the batch sizes, per momentum."""
+def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool) -> str:
+    """How the threshold moves over the batch sizes, per momentum, and how far below the law's limit of SGD it lies."""
     column, unit = ("eta_ef_per_sample_star", "η_ef / b") if per_sample else ("eta_ef_star", "η_ef")
     parts = []
     for rows in thresholds.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
@@ -104,7 +104,21 @@ def threshold_caption(thresholds: pl.DataFrame, per_sample: bool) -> str:
             f"{name}: {number(first[column])} at b = {first['batch_size']:,}, "
             f"{number(last[column])} at b = {last['batch_size']:,}"
         )
-    return f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
+    told = f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
+    return told + _below_the_limit(thresholds, limits)
+
+
+def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
+    """The range, over batch sizes and momenta, of the threshold as a share of SGD's predicted limit."""
+    known = thresholds.filter(pl.col("status") == "estimated").join(
+        limits.filter(pl.col("predicted").is_not_null()).select("batch_size", "predicted"), on="batch_size"
+    )
+    if known.is_empty():
+        return ""
+    shares = (known["eta_ef_star"] / known["predicted"]).sort()
+    low, high = number(shares[0]), number(shares[-1])
+    share = low if low == high else f"{low} to {high}"
+    return f" It lies at {share} of the rate up to which the law of stability has SGD stable."
 
 
 def why_answer(results: Results) -> str:

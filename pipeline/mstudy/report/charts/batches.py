@@ -20,13 +20,20 @@ _UNITS = {
 _TALL = HEIGHT + 30
 
 
-def thresholds_by_batch(thresholds: pl.DataFrame, per_sample: bool, palette: Palette) -> alt.LayerChart:
-    """Threshold against batch size with its interval, in eta_ef or in eta_ef / b (tables.THRESHOLDS)."""
+def thresholds_by_batch(
+    thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool, palette: Palette
+) -> alt.LayerChart:
+    """Threshold against batch size with its interval, in eta_ef or in eta_ef / b (tables.THRESHOLDS).
+
+    limits: tables.STABILITY_LIMITS of plain SGD; what the law predicts of them stands dashed above, with its band.
+    """
     star, low, high, title = _UNITS[per_sample]
     frame = _dodged(named(thresholds.filter(pl.col("status") == "estimated")), palette)
-    span = data_domain([*frame[low], *frame[high], *frame[star]], 1.2) or (0.1, 1.0)
-    batches = data_domain(frame["batch_size"].to_list(), 1.3) or (1.0, 10.0)
-    x = _batch_axis(frame, "at", batches)
+    law = _law_of(limits, per_sample)
+    span = data_domain([v for part, names in ((frame, (star, low, high)), (law, _LAW)) for n in names for v in part[n]])
+    span = span or (0.1, 1.0)
+    batches = data_domain([*frame["batch_size"], *law["batch_size"]], 1.3) or (1.0, 10.0)
+    x = _batch_axis(frame.select("batch_size").vstack(law.select("batch_size")), "at", batches)
     seen = tips(optimiser="optimiser", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds")
     columns = ["optimiser", "batch_size", "at", star, low, high, "n_seeds"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
@@ -35,7 +42,35 @@ def thresholds_by_batch(thresholds: pl.DataFrame, per_sample: bool, palette: Pal
         y=log_y(star, title, span), tooltip=seen
     )
     words = label_layer(end_labels(frame, "at", star, span, _TALL), x, log_y("label_y", title, span), palette)
-    return layered(_TALL, bars, dots, words)
+    return layered(_TALL, *_law_layers(law, x, title, span, palette), bars, dots, words)
+
+
+_LAW = ("predicted", "predicted_low", "predicted_high")
+
+
+def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
+    """`batch_size`, `at`, `optimiser` and the law's prediction of SGD's limit, in the unit of the chart."""
+    rows = named(limits.filter(pl.col("predicted").is_not_null())).sort("batch_size")
+    unit = pl.col("batch_size") if per_sample else pl.lit(1)
+    at = pl.col("batch_size").cast(pl.Float64).alias("at")
+    return rows.select("batch_size", at, "optimiser", *(pl.col(name) / unit for name in _LAW))
+
+
+def _law_layers(
+    law: pl.DataFrame, x: alt.X, title: str, span: tuple[float, float], palette: Palette
+) -> list[alt.Chart]:
+    """Line, band and name of a predicted limit; nothing where there is none."""
+    if law.is_empty():
+        return []
+    base = alt.Chart(law).encode(x=x, color=colour_scale(palette))
+    band = base.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2="predicted_high:Q")
+    seen = tips(batch_size="b", predicted="SGD's limit by the law", predicted_low="from", predicted_high="to")
+    line = base.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(y=log_y("predicted", title, span), tooltip=seen)
+    first = alt.Chart(law.head(1)).encode(x=x, color=colour_scale(palette))
+    name = first.mark_text(align="left", baseline="bottom", dy=-6, fontSize=11).encode(
+        y=log_y("predicted_high", title, span), text=alt.value("SGD's limit of stability, by the law")
+    )
+    return [band, line, name]
 
 
 def _batch_axis(frame: pl.DataFrame, column: str, domain: tuple[float, float]) -> alt.X:

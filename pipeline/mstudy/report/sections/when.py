@@ -58,13 +58,16 @@ def _thresholds(study: Study) -> Plate:
     figures = []
     for index, lines in study.by_setting(study.results.thresholds):
         known = lines.filter(pl.col("status") == "estimated")
+        limits = study.results.stability_limits.join(study.settings[index], on=study.settings.columns)
+        limits = limits.filter(pl.col("momentum") == 0)
         for per_sample in (False, True):
-            chart = thresholds_by_batch(lines, per_sample, study.palette) if len(known) else None
+            chart = thresholds_by_batch(lines, limits, per_sample, study.palette) if len(known) else None
             title = study.title(index, "per sample, η/((1−μ)·b)" if per_sample else "effective rate, η/(1−μ)")
-            figures.append(Figure(title, captions.threshold_caption(lines, per_sample), lines, chart, index))
+            figures.append(Figure(title, captions.threshold_caption(lines, limits, per_sample), lines, chart, index))
     note = (
         "The smallest effective learning rate from which SGDM beats SGD by more than the margin, with 95 % intervals, "
-        "in both units: the choice of unit decides whether it falls with the batch size."
+        "in both units: the choice of unit decides whether it falls with the batch size. Dashed: the largest rate at "
+        "which plain SGD is stable, as the mean-square stability law predicts it from the runs that diverge."
     )
     return Plate("threshold", "Threshold against batch size", note, figures, wide=True)
 
