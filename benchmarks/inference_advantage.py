@@ -340,8 +340,9 @@ def report(n: int) -> str:
         parts = [
             "## Threshold, advantage, best against best, stability law (`benchmarks/inference_advantage.py`)",
             "",
-            f"{n} whole sweeps in each row unless it says otherwise: {len(Design().batch_sizes)} batch sizes, {len(RATES)} learning rates an "
-            "octave apart (C7: 12), diverged runs unless said otherwise; generator: `benchmarks/sweeps.py`. "
+            f"{n} whole sweeps in each row unless it says otherwise: {len(Design().batch_sizes)} batch sizes, "
+            f"{len(RATES)} learning rates an octave apart (C7: 12), diverged runs unless said otherwise; "
+            "generator: `benchmarks/sweeps.py`. "
             "Seeds other than those of development.",
             "",
             f"Coverage of the threshold's 95 % interval (margin {MARGINS.advantage:g}):",

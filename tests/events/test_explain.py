@@ -38,8 +38,8 @@ def test_random_numbers_are_those_of_the_detector_throughout():
     rng = generator_for("a run", DETECT.seed)
     assert told.found == find_sharpening(STEPS, calm, np.ones(len(STEPS)), DETECT, rng)
     assert 0.02 < told.found.p_value < 1
-    # The largest rise is always among the candidates, so their least p is that of the run.
-    assert told.candidates["p_value"].min() == pytest.approx(told.found.p_value)
+    # The run's p-value is of the largest rise in units of its noise, anywhere: no candidate's is smaller.
+    assert told.candidates["p_value"].min() >= told.found.p_value
 
 
 def test_the_accepted_candidate_is_the_event_and_the_small_one_is_refused(jumped):

@@ -23,11 +23,19 @@ def _survival(results):
     return survival_curves(drawn_curves(rows), numbers_at_risk(rows, [9.0, 99.0]), 0.0, 199.0, PALETTE)
 
 
+def _of_sgd(more):
+    return more["stability_limits"].filter(momentum=0)
+
+
 MAKE = {
     "loss": lambda r, m: loss_by_rate(summarise_losses(r.runs).filter(batch_size=64), RATES, (0.05, 2.0), PALETTE),
     "advantage": lambda r, m: advantage_by_rate(r.advantage.filter(batch_size=64), 0.05, RATES, (-0.2, 1.0), PALETTE),
-    "threshold": lambda r, m: thresholds_by_batch(r.thresholds, m["stability_limits"].filter(momentum=0), False, PALETTE),
-    "per_sample": lambda r, m: thresholds_by_batch(r.thresholds, m["stability_limits"].filter(momentum=0), True, PALETTE),
+    "threshold": lambda r, m: thresholds_by_batch(
+        r.thresholds, m["stability_limits"].filter(momentum=0), False, PALETTE
+    ),
+    "per_sample": lambda r, m: thresholds_by_batch(
+        r.thresholds, m["stability_limits"].filter(momentum=0), True, PALETTE
+    ),
     "horizon": lambda r, m: thresholds_by_horizon(m["horizons"].filter(batch_size=16), (0.1, 1.0), PALETTE),
     "limits": lambda r, m: limits_by_batch(m["stability_limits"], PALETTE),
     "best": lambda r, m: forest(m["best"], 0.05, PALETTE),

@@ -19,6 +19,7 @@ N_KINDS = 4  # exponential with power 1, 2, 3; ramp
 _SHAPES = 5  # those, the ramp twice
 _SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
 _BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
+_AT_ONCE = 8  # onsets
 _COARSE = 3  # every so many onsets and other scale are tried until the noise is known
 _MAX_PHI = 0.95
 _FITTED = 4  # level, height, onset, scale
@@ -55,34 +56,13 @@ def noise_of(residual: Series) -> Noise:
 
 @dataclass(frozen=True)
 class Family:
-    """onsets: (n_onsets,). shapes: (n_shapes, n_points), all of one onset together; squares, neighbours: products.
+    """shapes: (n_shapes, n_points), all of one onset together; squares, neighbours: products of them."""
 
-    prior: (_SHAPES, n_scales).
-    """
-
-    onsets: Series
     shapes: Series
     squares: Series
     neighbours: Series
-    prior: Series
 
-    def likelihood(self, values: Series, noise: Noise) -> Series:
-        """Of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales, noise profiled out."""
-        rest = self._rest(values, noise)
-        weights = np.exp(-_TEMPER * (len(values) - 1) / 2 * np.log(rest / rest.min()))
-        by_shape = np.einsum("oks,ks->ok", weights.reshape(len(self.onsets), *self.prior.shape), self.prior)
-        by_kind = np.column_stack([by_shape[:, : N_KINDS - 1], by_shape[:, N_KINDS - 1 :].sum(axis=1)])
-        relative: Series = by_kind / by_kind.max()
-        return relative
-
-    def best_fit(self, values: Series, noise: Noise) -> Series:
-        """Level + height * shape of the likeliest shape, (n_points,)."""
-        shape = self.shapes[int(self._rest(values, noise).argmin())]
-        columns = np.stack([np.ones_like(values), shape])
-        coefficients = np.linalg.lstsq(noise.whiten(columns).T, noise.whiten(values), rcond=None)[0]
-        return np.asarray(coefficients @ columns, dtype=np.float64)
-
-    def _rest(self, values: Series, noise: Noise) -> Series:
+    def rest(self, values: Series, noise: Noise) -> Series:
         """Residual sum of squares of each shape beside a level, in units of the noise, (n_shapes,)."""
         ones = noise.whiten(np.ones_like(values))
         level: Series = ones / np.sqrt(ones @ ones)
@@ -97,10 +77,36 @@ class Family:
         rest: Series = np.maximum(total - explained, 1e-10 * total + 1e-300)
         return rest
 
+    def best_fit(self, values: Series, noise: Noise) -> Series:
+        """Level + height * shape of the likeliest shape, (n_points,)."""
+        shape = self.shapes[int(self.rest(values, noise).argmin())]
+        columns = np.stack([np.ones_like(values), shape])
+        coefficients = np.linalg.lstsq(noise.whiten(columns).T, noise.whiten(values), rcond=None)[0]
+        return np.asarray(coefficients @ columns, dtype=np.float64)
 
-def family_of(steps: Series, onsets: Series) -> Family:
-    """Every shape with these onsets, (n_onsets,), at the logged `steps`, (n_points,)."""
-    return _family(steps, onsets, _SCALES)
+
+def likelihood(steps: Series, onsets: Series, values: Series, noise: Noise) -> Series:
+    """Of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales, noise profiled out.
+
+    steps, values: (n_points,) of the gap. onsets: (n_onsets,). A few onsets at a time, which a processor's cache holds.
+    """
+    parts = [onsets[start : start + _AT_ONCE] for start in range(0, len(onsets), _AT_ONCE)]
+    rest = np.concatenate([_family(steps, part, _SCALES).rest(values, noise) for part in parts])
+    return _by_kind(rest, len(values), _SCALES)
+
+
+def coarse_likelihood(family: Family, values: Series, noise: Noise) -> Series:
+    """The same of the onsets and scales of a coarse family."""
+    return _by_kind(family.rest(values, noise), len(values), _SCALES[::2])
+
+
+def _by_kind(rest: Series, n_points: int, scales: Series) -> Series:
+    """rest: (n_onsets * _SHAPES * n_scales,) to (n_onsets, N_KINDS)."""
+    weights = np.exp(-_TEMPER * (n_points - 1) / 2 * np.log(rest / rest.min()))
+    by_shape = np.einsum("oks,ks->ok", weights.reshape(-1, _SHAPES, len(scales)), _prior(scales))
+    by_kind = np.column_stack([by_shape[:, : N_KINDS - 1], by_shape[:, N_KINDS - 1 :].sum(axis=1)])
+    relative: Series = by_kind / by_kind.max()
+    return relative
 
 
 def coarse_family(steps: Series, latest: int) -> Family:
@@ -137,7 +143,7 @@ def _family(steps: Series, onsets: Series, scales: Series) -> Family:
     np.minimum(elapsed * _BETWEEN, 1.0, out=shapes[:, -2])
     np.minimum(elapsed, 1.0, out=elapsed)
     flat = shapes.reshape(-1, len(steps))
-    return Family(onsets, flat, flat**2, flat[:, 1:] * flat[:, :-1], _prior(scales))
+    return Family(flat, flat**2, flat[:, 1:] * flat[:, :-1])
 
 
 def _prior(scales: Series) -> Series:

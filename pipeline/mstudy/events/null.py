@@ -34,9 +34,9 @@ class Null:
         Both (n_resamples, n). The noise is what the trend's fit would leave of it: given the fitted trend, the run
         differs from it by that much, and noise in full would count twice the part that the trend has followed.
         """
-        noise = self.noise.simulate(n_resamples, len(self.scale), rng)
+        noise, design = self.noise.simulate(n_resamples, len(self.scale), rng), self.design.astype(np.float32)
         noise *= self.scale
-        noise -= (noise @ self.design) @ self.design.T
+        noise -= (noise @ design) @ design.T
         scale = np.broadcast_to(self.scale, noise.shape) if self.jumped else local_scale(noise)
         noise += self.trend
         return noise, scale

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from mstudy.events.gap import Gap
-from mstudy.events.gap_shapes import N_KINDS, Noise, around, coarse_family, family_of, noise_of
+from mstudy.events.gap_shapes import N_KINDS, Noise, around, coarse_family, coarse_likelihood, likelihood, noise_of
 from mstudy.events.series import Series
 
 _MAX_POINTS = 128
@@ -63,9 +64,9 @@ def weigh_onsets(gap: Gap) -> Evidence:
         limit = _WINSOR * 1.4826 * np.median(np.abs(residual)) + 1e-12
         clean = fitted + np.clip(residual, -limit, limit)
         noise = noise_of(clean - fitted)
-    likely = np.flatnonzero(family.likelihood(clean, noise).max(axis=1) > _NEGLIGIBLE)
+    likely = np.flatnonzero(coarse_likelihood(family, clean, noise).max(axis=1) > _NEGLIGIBLE)
     onsets = _finer(around(steps[:-_LATE_POINTS], likely))
-    return Evidence(onsets, family_of(steps, onsets).likelihood(clean, noise), steps)
+    return Evidence(onsets, likelihood(steps, onsets, clean, noise), steps)
 
 
 def known_onset(step: float) -> Evidence:
@@ -92,13 +93,21 @@ def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float
     """
     ends = [np.log(np.maximum(evidence.steps[[0, -1]], 1.0)) for evidence in found]
     grid = np.arange(min(e[0] for e in ends) - 1, max(e[1] for e in ends) + 1, _LOG_STEP)
-    kernels = np.exp(-0.5 * ((grid - grid[:, None]) / _SPREADS[:, None, None]) ** 2) / _SPREADS[:, None, None]
+    kernels = _kernels(len(grid))
     log_posterior = np.broadcast_to(-_SPREADS[:, None, None] / _USUAL_SPREAD, (len(_SPREADS), len(grid), N_KINDS))
     for evidence in found:
         log_posterior = log_posterior + np.log(kernels @ _on_grid(evidence, grid) + 1e-300)
     posterior = np.exp(log_posterior - log_posterior.max()).sum(axis=(0, 2))
     middle, low, high = np.exp(_quantiles(grid, posterior, (0.5, (1 - level) / 2, (1 + level) / 2)))
     return (middle, low, high) if len(found) > 1 else (middle, None, None)
+
+
+@lru_cache(maxsize=256)
+def _kernels(n: int) -> Series:
+    """Normal densities between the points of a grid of log onsets, one for each spread, (n_spreads, n, n)."""
+    apart = _LOG_STEP * np.subtract.outer(np.arange(n), np.arange(n))
+    kernels: Series = np.exp(-0.5 * (apart / _SPREADS[:, None, None]) ** 2) / _SPREADS[:, None, None]
+    return kernels
 
 
 def _dated(evidence: Evidence, kinds: Series, level: float) -> Onset:

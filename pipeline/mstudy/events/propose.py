@@ -54,15 +54,20 @@ def longest_rise(n: int) -> float:
     return max(20.0, 0.07 * n)
 
 
-def propose(y: Series) -> list[Change]:
-    """Changes in order of time, apart from each other; the largest rise of the series is always among them."""
+def propose(y: Series, least: float) -> list[Change]:
+    """Changes in order of time, apart from each other; the largest rise of the series is always among them.
+
+    Where no level changes by `least` anywhere, it is the only one.
+    """
     width, gaps = window_width(len(y)), gaps_for(len(y))
     medians = window_medians(y, width)
     by_gap = {gap: rises(medians, width, gap) for gap in gaps}
+    largest = _largest(by_gap, width)
+    if max(float(np.abs(values).max()) for values in by_gap.values()) < least:
+        return [largest]
     places = [place - width for place in _search(y, width)]
     found = [_steepest(by_gap, place, max(2, width // 2), width) for place in places]
-    found += [_largest(by_gap, width)]
-    return _apart([change for change in found if change is not None])
+    return _apart([change for change in [*found, largest] if change is not None])
 
 
 def _search(y: Series, width: int) -> list[int]:

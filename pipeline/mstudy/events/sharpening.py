@@ -23,6 +23,7 @@ from mstudy.params import Detect
 DETECTED, NONE, TOO_SHORT, NO_CURVATURE = "detected", "none", "too_short", "no_curvature"
 # Why a proposed change is no jump.
 SMALL, PASSING, LIKE_NOISE, SLOW, REBOUND = "small", "passing", "like_noise", "slow", "rebound"
+_FEW = 39  # simulated runs that tell 5 % and not much less
 _SLACK = 8  # blocks by which a proposed time may be wrong
 _MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
 _MANY_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one
@@ -113,10 +114,12 @@ def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Ver
 
 def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float]:
     """Every proposed rise, and the p-value of the largest rise anywhere."""
-    changes = propose(y)
     n, threshold = len(y), math.log(detect.jump_factor)
+    changes = propose(y, threshold)
     jumps = [_span(c) for c in changes if abs(c.rise) >= threshold]
-    tested = spans_for(n), detect.resamples, rng
+    # Where no rise is large enough the p-value decides nothing.
+    undecided = any(change.rise >= threshold for change in changes)
+    tested = spans_for(n), detect.resamples if undecided else min(detect.resamples, _FEW), rng
     whole = weigh(y, jumps, *tested)
     falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
     # Each rise that is taken back may be significant on the run up to there as well: so many more chances.

@@ -19,15 +19,15 @@ _BATCH = 40  # series under the null at once
 
 @dataclass(frozen=True)
 class Significance:
-    """heights: by (width, gap), at each place the rise in units of the noise before it, less the mean of the null's
-    largest ones, over their standard deviation.
+    """heights: (n_places,), by boundary the largest rise over any span, in units of the noise before it, standardised.
 
-    null_rises: the largest height of each series under the null. complete: as many as asked for; else the last of them
-    is the _ENOUGH-th beyond the run's largest. width: the narrowest.
+    Standardised: less the mean of the null's largest rises over the same span, over their standard deviation.
+    null_heights: the largest of each series under the null. complete: as many as asked for; else the last of them is
+    the _ENOUGH-th beyond the run's largest. width: of the narrowest level; place k is the boundary before k + width.
     """
 
-    heights: Rises
-    null_rises: Series
+    heights: Series
+    null_heights: Series
     complete: bool
     width: int
 
@@ -36,14 +36,14 @@ class Significance:
         near = max(2, self.width // 2)
         first = change.start - self.width - near
         places = slice(max(first, 0), max(first + 2 * near + 1, 0))
-        return self._p(max(float(values[places].max(initial=-math.inf)) for values in self.heights.values()))
+        return self._p(float(self.heights[places].max(initial=-math.inf)))
 
     def of_largest(self) -> float:
         """P(largest height anywhere under the null >= the largest here): the run as a whole is one test."""
-        return self._p(_largest(self.heights))
+        return self._p(float(self.heights.max()))
 
     def _p(self, height: float) -> float:
-        beyond, n = int((self.null_rises >= height).sum()), len(self.null_rises)
+        beyond, n = int((self.null_heights >= height).sum()), len(self.null_heights)
         return (1 + beyond) / (n + 1) if self.complete else beyond / n
 
 
@@ -64,38 +64,35 @@ def weigh(
     null = fit_null(y, jumps, rng)
     spans = [(width, gap) for width, gap in spans if 2 * width + gap < len(y)]
     first = _null_rises(null, spans, min(_BATCH, n_resamples), rng)
-    usual = {span: (float(rises.mean()), max(float(rises.std()), 1e-12)) for span, rises in first.items()}
-    heights = {span: _beyond(rises, *usual[span]) for span, rises in noise_units(y, null.scale, spans).items()}
-    largest, drawn = _largest(heights), _highest(first, usual)
-    while True:
-        beyond = np.flatnonzero(drawn >= largest)
-        if len(beyond) >= _ENOUGH:
-            drawn, complete = drawn[: beyond[_ENOUGH - 1] + 1], False
-            break
-        if len(drawn) == n_resamples:
-            complete = True
-            break
+    usual = _Usual({span: (float(rises.mean()), max(float(rises.std()), 1e-12)) for span, rises in first.items()})
+    heights = usual.highest(noise_units(y, null.scale, spans))
+    drawn, complete = usual.highest(first), False
+    while len(beyond := np.flatnonzero(drawn >= heights.max())) < _ENOUGH and not complete:
         more = _null_rises(null, spans, min(_BATCH, n_resamples - len(drawn)), rng)
-        drawn = np.concatenate([drawn, _highest(more, usual)])
+        drawn = np.concatenate([drawn, usual.highest(more)])
+        complete = len(drawn) == n_resamples
+    if len(beyond) >= _ENOUGH:
+        drawn, complete = drawn[: beyond[_ENOUGH - 1] + 1], False
     return Significance(heights, drawn, complete, min(width for width, _ in spans))
 
 
-def _null_rises(
-    null: Null, spans: Sequence[tuple[int, int]], n_series: int, rng: np.random.Generator
-) -> dict[tuple[int, int], Series]:
+@dataclass(frozen=True)
+class _Usual:
+    """By (width, gap), mean and standard deviation of the null's largest rises."""
+
+    largest: dict[tuple[int, int], tuple[float, float]]
+
+    def highest(self, rises: Rises) -> Series:
+        """The largest standardised rise over the spans, entry by entry; shorter ones end earlier."""
+        highest = np.full(max(len(values) for values in rises.values()), -np.inf)
+        for span, values in rises.items():
+            mean, sd = self.largest[span]
+            part = highest[: len(values)]
+            np.maximum(part, (values - mean) / sd, out=part)
+        return highest
+
+
+def _null_rises(null: Null, spans: Sequence[tuple[int, int]], n_series: int, rng: np.random.Generator) -> Rises:
     """By (width, gap), the largest rise of each series under the null, (n_series,)."""
     series, scale = null.draw(n_series, rng)
     return {span: rises.max(axis=-1) for span, rises in noise_units(series, scale, spans).items()}
-
-
-def _highest(rises: dict[tuple[int, int], Series], usual: dict[tuple[int, int], tuple[float, float]]) -> Series:
-    highest: Series = np.max([_beyond(values, *usual[span]) for span, values in rises.items()], axis=0)
-    return highest
-
-
-def _beyond(rises: Series, mean: float, sd: float) -> Series:
-    return (rises - mean) / sd
-
-
-def _largest(heights: Rises) -> float:
-    return max(float(values.max(initial=-math.inf)) for values in heights.values())

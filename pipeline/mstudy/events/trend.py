@@ -44,9 +44,10 @@ def _left(y: Series, columns: Series, phi: float) -> float:
 
 def without_jumps(y: Series, spline: Series, jumps: Series) -> Series:
     """The trend that is left of y, (n,), once its jumps are taken out."""
-    heights = _heights(y, np.vstack([spline, jumps]), jumps)
+    if len(jumps):
+        y = y - _heights(y, np.vstack([spline, jumps]), jumps) @ jumps
     basis = np.linalg.qr(spline.T)[0]
-    trend: Series = basis @ (basis.T @ (y - heights @ jumps))
+    trend: Series = basis @ (basis.T @ y)
     return trend
 
 
