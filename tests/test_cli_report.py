@@ -91,6 +91,19 @@ def test_explain_of_a_run_without_an_event_or_without_enough_says_so(mstudy, run
     assert told(blind).endswith("The log has no curvature to judge.")
 
 
+def test_explain_says_where_there_was_nothing_to_test(mstudy, runs, tmp_path):
+    # Planted: no jump, noise of 5 %, which nowhere rises threefold.
+    code, told, _ = mstudy("explain", runs / "8-0.1-0.0-0.parquet", "--out", tmp_path / "why.html")
+    verdict, *candidates = told.splitlines()[:-1]
+
+    assert code == 0
+    assert verdict.endswith("; no rise anywhere reaches the factor asked for).")
+    assert candidates and all(", untested: refused: " in line for line in candidates)
+    page = (tmp_path / "why.html").read_text()
+    assert '"p":["–"' in page  # of the chart, where a null would be told as 0
+    assert "<td>–</td>" in page and "<td>None</td>" not in page
+
+
 def test_explain_names_what_is_no_log(mstudy, tmp_path):
     torn = tmp_path / "torn.parquet"
     torn.write_bytes(b"PAR1")

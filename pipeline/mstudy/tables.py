@@ -112,7 +112,7 @@ SHARPENINGS = _table(
         "onset": _REAL,
         "end": _REAL,
         "jump": _REAL,  # curvature after / before
-        "p_value": _REAL,  # of the first event, else of the largest rise; null where the log is too short
+        "p_value": _REAL,  # of the first event, else of the largest rise; null: too short, or none reaches the factor
         "n_events": _INT,
         "followup_step": _REAL,  # the last step at which a jump could have been seen
         "n_points": _INT,  # logged points with a usable curvature

@@ -9,23 +9,27 @@ from mstudy.params import Detect
 from benchmarks.planted import SUITES, draw
 
 DETECT = Detect(jump_factor=2.0)
+# A run none of whose rises reaches the factor is not tested: at this one nearly every null series is.
+TESTED = Detect(jump_factor=1.1)
 
 
 @lru_cache
-def verdicts(suite: str, event: bool, n_series: int):
+def verdicts(suite: str, event: bool, n_series: int, detect: Detect = DETECT):
     """Planted series and what was found in them."""
     pairs = []
     for seed in range(n_series):
         rng = np.random.default_rng([2024, seed])
         series = draw(SUITES[suite], rng, event)
-        pairs.append((series, find_sharpening(series.steps, series.curvature, series.loss, DETECT, rng)))
+        pairs.append((series, find_sharpening(series.steps, series.curvature, series.loss, detect, rng)))
     return pairs
 
 
 def test_p_values_of_null_series_are_uniform_enough():
-    # benchmarks/detection.md has the full size.
-    p = np.array([found.p_value for _, found in verdicts("broad", False, 600)])
+    # benchmarks/detection.md has other suites. Of 1,500 the standard error at 5 % is 0.6 %.
+    found = [found.p_value for _, found in verdicts("broad", False, 1500, TESTED)]
+    p = np.array([1.0 if value is None else value for value in found])  # what is not tested is not rejected
 
+    assert np.mean([value is None for value in found]) <= 0.02
     assert 0.03 <= (p <= 0.05).mean() <= 0.07
     assert (p <= 0.01).mean() < 0.02
     assert 0.4 <= (p <= 0.5).mean() <= 0.6

@@ -30,16 +30,27 @@ def test_the_verdict_is_the_detector_s_own(jumped):
 
 
 def test_random_numbers_are_those_of_the_detector_throughout():
-    """Noise alone, whose p-value every other generator changes."""
+    """Noise alone, so strong that it rises by the factor: every other generator changes its p-value."""
+    wild = np.exp(np.random.default_rng(5).normal(0, 1.0, len(STEPS)))
+
+    told = _explain(wild)
+
+    rng = generator_for("a run", DETECT.seed)
+    assert told.found == find_sharpening(STEPS, wild, np.ones(len(STEPS)), DETECT, rng)
+    assert 0.02 < told.found.p_value < 1
+    # The run's p-value is of the largest rise in units of its noise, anywhere: no candidate's is smaller.
+    assert told.candidates["p_value"].min() >= told.found.p_value
+
+
+def test_a_run_with_nothing_to_test_still_shows_its_candidates_and_its_null():
     calm = np.exp(np.random.default_rng(5).normal(0, 0.3, len(STEPS)))
 
     told = _explain(calm)
 
-    rng = generator_for("a run", DETECT.seed)
-    assert told.found == find_sharpening(STEPS, calm, np.ones(len(STEPS)), DETECT, rng)
-    assert 0.02 < told.found.p_value < 1
-    # The run's p-value is of the largest rise in units of its noise, anywhere: no candidate's is smaller.
-    assert told.candidates["p_value"].min() >= told.found.p_value
+    assert (told.found.status, told.found.p_value) == ("none", None)
+    assert told.candidates["factor"].max() < DETECT.jump_factor
+    assert told.candidates.select("p_value", "reason").rows() == [(None, "small")] * len(told.candidates)
+    assert len(told.candidates) and told.blocks["high"].is_finite().all()
 
 
 def test_the_accepted_candidate_is_the_event_and_the_small_one_is_refused(jumped):

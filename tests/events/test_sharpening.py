@@ -126,6 +126,18 @@ def test_verdicts_are_those_of_the_finding(rng):
     assert {v.reason for v in verdicts} <= {None, "small", "passing", "like_noise", "slow", "rebound"}
 
 
+def test_where_no_rise_reaches_the_factor_nothing_is_tested(rng, monkeypatch):
+    # x2, lasting and abrupt, then a fall by more than the factor: of both the first alone could be a jump.
+    y = np.log(2) * (STEPS >= 80) - np.log(20) * (STEPS >= 200) + noisy(rng, sigma=0.05)
+    assert find(y, rng, jump_factor=1.5).p_value <= 0.01
+
+    monkeypatch.setattr("mstudy.events.sharpening.weigh", None)  # the null is not sampled
+    found = find(y, rng, jump_factor=3.0)
+
+    assert (found.status, found.p_value, found.events) == ("none", None, ())
+    assert found.followup_step > 250  # it was judged all the same
+
+
 def test_alarms_are_rare_without_a_jump():
     # 200 runs of trend and dependent noise, no jump: at most 3 % may be called one.
     generators = [np.random.default_rng(seed) for seed in range(200)]
@@ -152,8 +164,8 @@ def test_slow_growth_is_no_jump(rng):
 
 
 def test_a_rise_that_takes_long_is_no_jump():
-    # x6 over 25 of 300 points: large, lasting and mostly significant, but longer than 7 % of the run.
-    slow = np.log(6) * np.clip((STEPS - 120) / 25, 0, 1)
+    # x7 over 25 of 300 points: large, lasting and mostly significant, but longer than 7 % of the run.
+    slow = np.log(7) * np.clip((STEPS - 120) / 25, 0, 1)
     generators = [np.random.default_rng(seed) for seed in range(30)]
 
     found = [find(slow + noisy(g, sigma=0.15), g) for g in generators]

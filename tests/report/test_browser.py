@@ -150,6 +150,14 @@ def test_a_click_on_a_run_shows_its_curves(browser, path):
     assert tab.inner_text("#picked").replace("\u00a0", " ") == "b = 16, ηef = 0.1, seed 2"
 
 
+def test_a_run_without_a_p_value_has_a_dash_in_the_list(browser, path):
+    page = Page(browser, path)
+    heads = page.tab.locator("#run-heads button").all_inner_texts()
+    verdict, p = heads.index("sharpening"), heads.index("p")
+
+    assert {(row[verdict], row[p]) for row in page.rows()} == {("detected", "0.005"), ("none", "–")}
+
+
 def test_the_list_sorts_and_filters(browser, path):
     page = Page(browser, path)
     tab = page.tab

@@ -63,13 +63,15 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
 
 
 def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]:
-    by_run = points.partition_by("run_id", as_dict=True)
+    steps, curvature, loss = (points[name].to_numpy() for name in ("step", quantity, "loss"))
+    stretches = points["run_id"].rle().struct.unnest()  # the rows of a run lie together
+    ends = stretches["len"].cum_sum().to_list()
+    rows = {run_id: slice(end - n, end) for (n, run_id), end in zip(stretches.iter_rows(), ends, strict=True)}
     logs = []
-    for run in runs.iter_rows(named=True):
-        log = by_run[(run["run_id"],)]
-        curvature = log[quantity].fill_null(float("nan")).to_numpy()
+    for run in runs.select("run_id", "optimizer", "learning_rate", "momentum").iter_rows(named=True):
+        own = rows[run["run_id"]]
         line = stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
-        logs.append(_Log(run["run_id"], log["step"].to_numpy(), curvature, log["loss"].to_numpy(), line))
+        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], line))
     return logs
 
 

@@ -13,7 +13,7 @@ from mstudy.events.coarse import Coarse, Usable, coarsen, usable_points
 from mstudy.events.detect import generator_for
 from mstudy.events.null import fit_null
 from mstudy.events.series import Series
-from mstudy.events.sharpening import Sharpening, find_sharpening, judge_rises
+from mstudy.events.sharpening import NO_CURVATURE, TOO_SHORT, Sharpening, find_sharpening, judge_rises
 from mstudy.params import Detect
 
 _QUANTILES = (0.025, 0.5, 0.975)
@@ -22,7 +22,8 @@ _QUANTILES = (0.025, 0.5, 0.975)
 @dataclass(frozen=True)
 class Explanation:
     """found: the verdict. blocks: `step`, `level`, and of the null `low`, `middle`, `high` (95 %), in units of the
-    curvature. candidates: `start`, `end` (steps), `factor`, `p_value`, `reason` (empty: accepted), in order.
+    curvature. candidates: `start`, `end` (steps), `factor`, `p_value` (null: no rise is large enough to be tested),
+    `reason` (empty: accepted), in order.
 
     Blocks and candidates are empty where the log is too short to judge.
     """
@@ -52,7 +53,7 @@ def explain_sharpening(
     steps, curvature, loss: (n_rows,), as for find_sharpening.
     """
     found = find_sharpening(steps, curvature, loss, detect, generator_for(run_id, detect.seed))
-    if found.p_value is None:
+    if found.status in (TOO_SHORT, NO_CURVATURE):
         return Explanation(found, _BLOCKS.to_frame(), _CANDIDATES.to_frame())
     points = usable_points(steps, curvature, loss)
     coarse = coarsen(points)

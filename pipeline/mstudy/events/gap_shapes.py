@@ -20,7 +20,8 @@ _SHAPES = 5  # those, the ramp twice
 _SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
 _BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
 _AT_ONCE = 8  # onsets
-_COARSE = 3  # every so many onsets and other scale are tried until the noise is known
+_EVERY_ONSET, _EVERY_SCALE = 3, 2  # of those are tried until the noise is known
+_NEGLIGIBLE = 1e-5  # likelihood against that of the best shape
 _MAX_PHI = 0.95
 _FITTED = 4  # level, height, onset, scale
 _TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
@@ -85,28 +86,39 @@ class Family:
         return np.asarray(coefficients @ columns, dtype=np.float64)
 
 
-def likelihood(steps: Series, onsets: Series, values: Series, noise: Noise) -> Series:
+def likelihood(steps: Series, onsets: Series, scales: Series, values: Series, noise: Noise) -> Series:
     """Of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales, noise profiled out.
 
-    steps, values: (n_points,) of the gap. onsets: (n_onsets,). A few onsets at a time, which a processor's cache holds.
+    steps, values: (n_points,) of the gap. onsets: (n_onsets,). scales: shares of the run. A few onsets at a time, which
+    a processor's cache holds.
     """
     parts = [onsets[start : start + _AT_ONCE] for start in range(0, len(onsets), _AT_ONCE)]
-    rest = np.concatenate([_family(steps, part, _SCALES).rest(values, noise) for part in parts])
-    return _by_kind(rest, len(values), _SCALES)
-
-
-def coarse_likelihood(family: Family, values: Series, noise: Noise) -> Series:
-    """The same of the onsets and scales of a coarse family."""
-    return _by_kind(family.rest(values, noise), len(values), _SCALES[::2])
-
-
-def _by_kind(rest: Series, n_points: int, scales: Series) -> Series:
-    """rest: (n_onsets * _SHAPES * n_scales,) to (n_onsets, N_KINDS)."""
-    weights = np.exp(-_TEMPER * (n_points - 1) / 2 * np.log(rest / rest.min()))
-    by_shape = np.einsum("oks,ks->ok", weights.reshape(-1, _SHAPES, len(scales)), _prior(scales))
+    rest = np.concatenate([_family(steps, part, scales).rest(values, noise) for part in parts])
+    by_shape = _by_shape(rest, len(values), scales).sum(axis=2)
     by_kind = np.column_stack([by_shape[:, : N_KINDS - 1], by_shape[:, N_KINDS - 1 :].sum(axis=1)])
     relative: Series = by_kind / by_kind.max()
     return relative
+
+
+def likely(family: Family, onsets: Series, values: Series, noise: Noise) -> tuple[Series, Series]:
+    """Of the logged steps `onsets`, and of all scales, those about which a coarse family has any likelihood."""
+    weights = _by_shape(family.rest(values, noise), len(values), _SCALES[::_EVERY_SCALE])
+    weights = weights / weights.max()
+    some_onsets = np.flatnonzero(weights.max(axis=(1, 2)) > _NEGLIGIBLE)
+    some_scales = np.flatnonzero(weights.max(axis=(0, 1)) > _NEGLIGIBLE)
+    return _around(onsets, some_onsets, _EVERY_ONSET), _around(_SCALES, some_scales, _EVERY_SCALE)
+
+
+def _by_shape(rest: Series, n_points: int, scales: Series) -> Series:
+    """Likelihood times prior, (n_onsets * _SHAPES * n_scales,) to (n_onsets, _SHAPES, n_scales)."""
+    weights = np.exp(-_TEMPER * (n_points - 1) / 2 * np.log(rest / rest.min()))
+    by_shape: Series = weights.reshape(-1, _SHAPES, len(scales)) * _prior(scales)
+    return by_shape
+
+
+def _around(fine: Series, places: NDArray[np.intp], every: int) -> Series:
+    """Those of `fine`, of which the coarse grid has one in `every`, from before the first of its places to the last."""
+    return fine[max(0, every * (int(places[0]) - 1)) : every * (int(places[-1]) + 1) + 1]
 
 
 def coarse_family(steps: Series, latest: int) -> Family:
@@ -114,16 +126,11 @@ def coarse_family(steps: Series, latest: int) -> Family:
     return _coarse_family(steps.tobytes(), latest)
 
 
-def around(onsets: Series, likely: NDArray[np.intp]) -> Series:
-    """Those of the logged `onsets` about the likely ones of their coarse family, given by index, in order."""
-    return onsets[max(0, _COARSE * (int(likely[0]) - 1)) : _COARSE * (int(likely[-1]) + 1) + 1]
-
-
 @lru_cache(maxsize=4)
 def _coarse_family(steps: bytes, latest: int) -> Family:
     """Kept: every run that was logged at these steps (float64) is first held against it."""
     at = np.frombuffer(steps)
-    return _family(at, at[:-latest][::_COARSE], _SCALES[::2])
+    return _family(at, at[:-latest][::_EVERY_ONSET], _SCALES[::_EVERY_SCALE])
 
 
 def _family(steps: Series, onsets: Series, scales: Series) -> Family:
@@ -153,4 +160,4 @@ def _prior(scales: Series) -> Series:
     tell the two apart would date every steep gap early.
     """
     even, slow = np.ones_like(scales), np.minimum(scales / _SLOW, 1.0) ** 2
-    return np.stack([even, slow, _CUBIC * slow, even / 2, even / 2]) / len(scales)
+    return np.stack([even, slow, _CUBIC * slow, even / 2, even / 2])

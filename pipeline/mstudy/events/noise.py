@@ -17,7 +17,7 @@ from mstudy.events.series import Series
 _ORDER = 4  # filters against period 2 leave more than two lags
 _MAX_INFLATION = 3.0  # of the noise, for what the fit took from it
 _BURN_IN = 100
-_CALIBRATION = 40  # series simulated to see what the fit takes from the noise
+_CALIBRATION = 25  # series simulated to see what the fit takes from the noise
 
 
 @dataclass(frozen=True)

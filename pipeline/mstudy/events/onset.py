@@ -9,13 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from mstudy.events.gap import Gap
-from mstudy.events.gap_shapes import N_KINDS, Noise, around, coarse_family, coarse_likelihood, likelihood, noise_of
+from mstudy.events.gap_shapes import N_KINDS, Noise, coarse_family, likelihood, likely, noise_of
 from mstudy.events.series import Series
 
 _MAX_POINTS = 128
 _LATE_POINTS = 3  # an onset is followed by at least so many
 _ROUNDS = 3  # of noise and shape, each from the other
-_NEGLIGIBLE = 1e-5  # likelihood against that of the best onset
 _WINSOR = 4.0  # scales beyond which a point says no more
 _EARLY = 0.05  # share of the run before which the prior is even in steps, after which in log steps
 _SPREADS = np.linspace(0.05, 1.0, 20)  # of the log onsets of a cell's pairs
@@ -64,9 +63,9 @@ def weigh_onsets(gap: Gap) -> Evidence:
         limit = _WINSOR * 1.4826 * np.median(np.abs(residual)) + 1e-12
         clean = fitted + np.clip(residual, -limit, limit)
         noise = noise_of(clean - fitted)
-    likely = np.flatnonzero(coarse_likelihood(family, clean, noise).max(axis=1) > _NEGLIGIBLE)
-    onsets = _finer(around(steps[:-_LATE_POINTS], likely))
-    return Evidence(onsets, likelihood(steps, onsets, clean, noise), steps)
+    onsets, scales = likely(family, steps[:-_LATE_POINTS], clean, noise)
+    onsets = _finer(onsets)
+    return Evidence(onsets, likelihood(steps, onsets, scales, clean, noise), steps)
 
 
 def known_onset(step: float) -> Evidence:

@@ -31,7 +31,7 @@ def local_scale(residual: Series) -> Series:
     """Scale near each point, (..., n): geometric mean of the mean |residual| over a sixth of the run and over all."""
     n = residual.shape[-1]
     width = min(max(17, n // 6), n)
-    sums = np.zeros((*residual.shape[:-1], n + 1))
+    sums = np.zeros((*residual.shape[:-1], n + 1), dtype=residual.dtype)
     np.cumsum(np.abs(residual), axis=-1, out=sums[..., 1:])
     first = np.arange(n) - width // 2
     last = np.minimum(first + width, n)

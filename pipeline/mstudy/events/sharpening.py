@@ -23,7 +23,6 @@ from mstudy.params import Detect
 DETECTED, NONE, TOO_SHORT, NO_CURVATURE = "detected", "none", "too_short", "no_curvature"
 # Why a proposed change is no jump.
 SMALL, PASSING, LIKE_NOISE, SLOW, REBOUND = "small", "passing", "like_noise", "slow", "rebound"
-_FEW = 39  # simulated runs that tell 5 % and not much less
 _SLACK = 8  # blocks by which a proposed time may be wrong
 _MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
 _MANY_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one
@@ -50,8 +49,8 @@ class Sharpening:
     """The verdict on one run.
 
     events: in order of time. p_value: of the first event, else of the largest rise anywhere, against the run's own
-    null; None where the log is too short. followup_step: last step at which a jump would have been seen.
-    n_points: logged points used.
+    null; None where nothing is tested: the log is too short, or no rise reaches the factor. followup_step: last step
+    at which a jump would have been seen. n_points: logged points used.
     """
 
     status: str
@@ -95,11 +94,12 @@ def find_sharpening(
 class Verdict:
     """What was decided on a proposed change, in blocks of the coarse series.
 
-    reason: why it is no jump, None for one that is. place: where a large and lasting rise is, 99 % interval.
+    reason: why it is no jump, None for one that is. place: where a large and lasting rise is, 99 % interval. p_value:
+    None where no change of the series is large enough to be tested.
     """
 
     change: Change
-    p_value: float
+    p_value: float | None
     reason: str | None
     place: Rise | None = None
 
@@ -112,14 +112,17 @@ def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Ver
     return _judge(y, detect, rng)[0]
 
 
-def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float]:
-    """Every proposed rise, and the p-value of the largest rise anywhere."""
+def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float | None]:
+    """Every proposed change, and the p-value of the largest rise anywhere; None where no rise reaches the factor.
+
+    Where none does no p-value could make a jump of one, and the null, the dearest part of all this, is not sampled.
+    """
     n, threshold = len(y), math.log(detect.jump_factor)
     changes = propose(y, threshold)
+    if not any(change.rise >= threshold for change in changes):
+        return [Verdict(change, None, SMALL) for change in changes], None
     jumps = [_span(c) for c in changes if abs(c.rise) >= threshold]
-    # Where no rise is large enough the p-value decides nothing.
-    undecided = any(change.rise >= threshold for change in changes)
-    tested = spans_for(n), detect.resamples if undecided else min(detect.resamples, _FEW), rng
+    tested = spans_for(n), detect.resamples, rng
     whole = weigh(y, jumps, *tested)
     falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
     # Each rise that is taken back may be significant on the run up to there as well: so many more chances.
@@ -210,8 +213,8 @@ def _bounds(change: Change, changes: list[Change], n: int) -> tuple[int, int]:
 
 def _event(points: Usable, coarse: Coarse, verdict: Verdict, changes: list[Change]) -> Event:
     """The jump at full resolution, within a few blocks of its place; a rise of many points is known well enough."""
-    edges, y, place = coarse.edges, coarse.values, verdict.place
-    assert place is not None
+    edges, y, place, p_value = coarse.edges, coarse.values, verdict.place, verdict.p_value
+    assert place is not None and p_value is not None  # of an accepted one
     n = len(y)
     first, last = (int(edges[min(max(round(b), 0), n)]) for b in (place.low, place.high + 1))
     block = int(np.diff(edges[max(int(place.low) - 1, 0) : int(place.high) + 3]).max())
@@ -223,7 +226,7 @@ def _event(points: Usable, coarse: Coarse, verdict: Verdict, changes: list[Chang
         rough = locate(np.arange(n, dtype=np.float64), y, *_span(verdict.change), _SLACK, bounds, _LEVEL)
         found = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
     times = np.interp(found, np.arange(len(points.steps)), points.steps).tolist()
-    return Event(times[0], times[1], times[2], times[3], times[4], _factor(y, place), verdict.p_value)
+    return Event(times[0], times[1], times[2], times[3], times[4], _factor(y, place), p_value)
 
 
 def _times(rise: Rise) -> Series:

@@ -19,7 +19,8 @@ from mstudy.inference.deferral import ALL, paired_times, timed_pairs
 from mstudy.inference.swap import PairedTimes, score_differences, swap_test
 from mstudy.params import Estimate
 
-_DRAWS = 1000  # experiments on coincidence
+_DRAWS = 1000  # experiments on coincidence, fewer where each has many blocks
+_BLOCKS_DRAWN = 30_000  # over all of them
 _EXPERIMENTS = 150  # on deferral
 _PERMUTATIONS = 199
 _COUNTS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
@@ -92,7 +93,8 @@ def association_power(rho: float, n_seeds: int, n_blocks: int, alpha: float, rng
 
     Under exchange the sum over blocks of S_xy has mean 0 and variance sum S_xx S_yy / (n - 1).
     """
-    first, own = rng.normal(size=(2, _DRAWS, n_blocks, n_seeds))
+    n_draws = min(_DRAWS, max(100, _BLOCKS_DRAWN // n_blocks))
+    first, own = rng.normal(size=(2, n_draws, n_blocks, n_seeds))
     second = rho * first + np.sqrt(1 - rho**2) * own
     x, y = (values - values.mean(axis=-1, keepdims=True) for values in (first, second))
     variance = ((x**2).sum(axis=-1) * (y**2).sum(axis=-1)).sum(axis=-1) / (n_seeds - 1)

@@ -62,7 +62,7 @@ def explain_in_words(folder: RunFolder, detect: Detect) -> str:
     for k, row in enumerate(judged.iter_rows(named=True), start=1):
         lines.append(
             f"{k}. steps {number(row['start'])} to {number(row['end'])}, factor {number(row['factor'])}, "
-            f"p = {number(row['p_value'])}: {row['verdict']}"
+            f"{'untested' if row['p_value'] is None else 'p = ' + number(row['p_value'])}: {row['verdict']}"
         )
     return "\n".join(lines)
 
@@ -85,10 +85,12 @@ def summary(explanation: Explanation) -> str:
         case "too_short":
             return f"Too short to judge: {n}."
         case "none":
-            return (
-                f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; the largest rise anywhere has "
-                f"p = {number(found.p_value)})."
+            largest = (
+                "no rise anywhere reaches the factor asked for"
+                if found.p_value is None
+                else f"the largest rise anywhere has p = {number(found.p_value)}"
             )
+            return f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
     told = [
         f"step {number(e.step)} {interval(e.step_low, e.step_high)}, by a factor {number(e.jump)}, "
         f"p = {number(e.p_value)}"

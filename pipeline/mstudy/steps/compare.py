@@ -21,15 +21,16 @@ from mstudy.tables import ADVANTAGE, BLOCK, CELL_PARTINGS, HORIZON_LOSSES, LINE,
 from mstudy.workers import Workers
 
 _WORTHWHILE = 200  # runs
+_CHUNK = 60  # runs a task, or one block if it has more
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
 _TABLES = (PARTINGS, CELL_PARTINGS, HORIZON_LOSSES)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One block of runs. steps: of inference.horizon."""
+    """Some blocks of runs. keys: run_id and key of its block. steps: of inference.horizon."""
 
-    key: str
+    keys: pl.DataFrame
     part: RunFolder
     steps: pl.DataFrame
     margins: Margins
@@ -62,24 +63,32 @@ def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Wor
 
     def compute(missing: list[str]) -> Iterator[Frames]:
         todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
-        blocks = todo.partition_by(KEY, as_dict=True, maintain_order=True)
         tasks = [
-            _Task(key, folder.of(block), steps.join(block, on="run_id", how="semi"), margins, params)
-            for (key,), block in blocks.items()
+            _Task(
+                part.select("run_id", KEY), folder.of(part), steps.join(part, on="run_id", how="semi"), margins, params
+            )
+            for part in _whole_blocks(todo)
         ]
         return workers.map(
-            _compare_block, tasks, "looking for partings, a block a part", len(folder.scanned) >= _WORTHWHILE
+            _compare_blocks, tasks, "looking for partings, some blocks a part", len(folder.scanned) >= _WORTHWHILE
         )
 
     return reuse("partings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)
 
 
-def _compare_block(task: _Task) -> Frames:
+def _whole_blocks(runs: pl.DataFrame) -> list[pl.DataFrame]:
+    """Parts of about _CHUNK runs, no block in two of them."""
+    blocks = runs.group_by(KEY, maintain_order=True).len()
+    parts = blocks.select(KEY, ((pl.col("len").cum_sum() - 1) // _CHUNK).alias("part"))
+    return runs.join(parts, on=KEY, maintain_order="left").partition_by("part", maintain_order=True)
+
+
+def _compare_blocks(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss"])
     partings = find_all_partings(task.part.runs, points, task.margins, task.params)
-    frames = {
-        PARTINGS.name: partings.pairs,
-        CELL_PARTINGS.name: partings.cells,
-        HORIZON_LOSSES.name: losses_at_horizons(task.steps, points),
+    of_block = task.part.scanned.select(*BLOCK, "run_id").join(task.keys, on="run_id").unique(BLOCK).drop("run_id")
+    return {
+        PARTINGS.name: partings.pairs.join(of_block, on=BLOCK),
+        CELL_PARTINGS.name: partings.cells.join(of_block, on=BLOCK),
+        HORIZON_LOSSES.name: losses_at_horizons(task.steps, points).join(task.keys, on="run_id"),
     }
-    return {name: frame.with_columns(pl.lit(task.key).alias(KEY)) for name, frame in frames.items()}

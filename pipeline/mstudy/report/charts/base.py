@@ -20,9 +20,11 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
 
 
-def layered(height: int, *layers: alt.Chart) -> alt.LayerChart:
+def layered(height: int, *layers: alt.Chart, parameters: Sequence[alt.Parameter] = ()) -> alt.LayerChart:
     """Layers in one frame that takes the width of its container."""
-    chart = alt.LayerChart(layer=list(layers))
+    # Altair copies all layers when a parameter is added to them together.
+    first, *others = layers
+    chart = alt.LayerChart(layer=[first.add_params(*parameters) if parameters else first, *others])
     chart.width, chart.height = "container", height
     return chart
 
@@ -75,7 +77,7 @@ def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt
     # Colour goes by the label, which is why `optimiser` stays.
     words = alt.Chart(ends.select("optimiser", "text", "label_y", x.shorthand.split(":")[0]))
     chart: alt.Chart = words.mark_text(align="left", dx=8, fontSize=11, fontWeight=600).encode(
-        x=x, y=y, text="text:N", color=colour_scale(palette)
+        x=x, y=y, text=alt.Text("text:N"), color=colour_scale(palette)
     )
     return chart
 
@@ -84,7 +86,7 @@ def note_layer(text: str, y: float) -> alt.Chart:
     """A grey remark at the left of a panel, y in pixels."""
     words = alt.Chart(pl.DataFrame({"note": [text]}))
     chart: alt.Chart = words.mark_text(align="left", baseline="middle", fontSize=10.5, color=GREY).encode(
-        x=alt.value(4), y=alt.value(y), text="note:N"
+        x=alt.XValue(4), y=alt.YValue(y), text=alt.Text("note:N")
     )
     return chart
 
@@ -92,7 +94,7 @@ def note_layer(text: str, y: float) -> alt.Chart:
 def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parameter]:
     """A hairline at the learning rate that the page's control has picked; none until it has."""
     parameter = alt.param(name="picked_rate", value=0)
-    shown = alt.condition("datum.eta_ef == picked_rate", alt.value(0.9), alt.value(0.0))
+    shown = alt.OpacityValue(condition={"test": "datum.eta_ef == picked_rate", "value": 0.9}, value=0.0)
     rule = (
         alt.Chart(pl.DataFrame({"eta_ef": sorted(rates)}))
         .mark_rule(color=GREY, strokeWidth=1, strokeDash=[2, 3])

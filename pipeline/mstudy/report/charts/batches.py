@@ -37,7 +37,7 @@ def thresholds_by_batch(
     seen = tips(optimiser="optimiser", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds")
     columns = ["optimiser", "batch_size", "at", star, low, high, "n_seeds"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
-    bars = base.mark_rule(strokeWidth=2).encode(y=log_y(low, title, span), y2=f"{high}:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(y=log_y(low, title, span), y2=alt.Y2(f"{high}:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=50, filled=True), strokeWidth=1).encode(
         y=log_y(star, title, span), tooltip=seen
     )
@@ -63,12 +63,12 @@ def _law_layers(
     if law.is_empty():
         return []
     base = alt.Chart(law).encode(x=x, color=colour_scale(palette))
-    band = base.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2="predicted_high:Q")
+    band = base.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2=alt.Y2("predicted_high:Q"))
     seen = tips(batch_size="b", predicted="SGD's limit by the law", predicted_low="from", predicted_high="to")
     line = base.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(y=log_y("predicted", title, span), tooltip=seen)
     first = alt.Chart(law.head(1)).encode(x=x, color=colour_scale(palette))
     name = first.mark_text(align="left", baseline="bottom", dy=-6, fontSize=11).encode(
-        y=log_y("predicted_high", title, span), text=alt.value("SGD's limit of stability, by the law")
+        y=log_y("predicted_high", title, span), text=alt.TextValue("SGD's limit of stability, by the law")
     )
     return [band, line, name]
 
@@ -99,7 +99,7 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
     seen = tips(optimiser="optimiser", horizon_step="cut at", eta_ef_star="threshold", ci_low="from", ci_high="to")
     columns = ["optimiser", "batch_size", "horizon_step", "eta_ef_star", "ci_low", "ci_high"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
-    bars = base.mark_rule(strokeWidth=1.8).encode(y=log_y("ci_low", title, span), y2="ci_high:Q")
+    bars = base.mark_rule(strokeWidth=1.8).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=36, filled=True), strokeWidth=1).encode(
         y=log_y("eta_ef_star", title, span), tooltip=seen
     )
@@ -122,12 +122,12 @@ def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> alt.LayerChart:
     x, title = _batch_axis(frame, "at", batches), "largest stable η/(1−μ)"
     colour = colour_scale(palette)
     law = alt.Chart(predicted.select("optimiser", "batch_size", "at", *numbers[3:])).encode(x=x, color=colour)
-    band = law.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2="predicted_high:Q")
+    band = law.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2=alt.Y2("predicted_high:Q"))
     line = law.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(y=log_y("predicted", title, span))
     base = alt.Chart(measured.select("optimiser", "batch_size", "at", "n_seeds", *numbers[:4])).encode(
         x=x, color=colour
     )
-    bars = base.mark_rule(strokeWidth=2).encode(y=log_y("ci_low", title, span), y2="ci_high:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
     seen = tips(optimiser="optimiser", batch_size="b", eta_ef_max="measured", ci_low="from", ci_high="to")
     dots = base.mark_point(filled=True, size=50).encode(
         y=log_y("eta_ef_max", title, span), tooltip=[*seen, *tips(predicted="predicted", n_seeds="seeds")]
@@ -152,11 +152,11 @@ def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> alt.LayerChar
     zone = (
         alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))
         .mark_rect(opacity=0.16, color=GREY)
-        .encode(x=alt.X("low:Q", title=title), x2="high:Q")
+        .encode(x=alt.X("low:Q", title=title), x2=alt.X2("high:Q"))
     )
     columns = ["row", "optimiser", "batch_size", "log_ratio", "ci_low", "ci_high", "n_seeds", "at_edge"]
     base = alt.Chart(frame.select(columns)).encode(y=y, yOffset=offset, color=colour_scale(palette))
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=title, scale=scale), x2="ci_high:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=title, scale=scale), x2=alt.X2("ci_high:Q"))
     seen = tips(optimiser="optimiser", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
     # Open: the best rate lies at the end of the grid, so a better one may lie beyond.
     inside = base.transform_filter("!datum.at_edge").mark_point(size=60, filled=True, opacity=1)

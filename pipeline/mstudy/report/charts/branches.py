@@ -31,7 +31,7 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     zone = (
         alt.Chart(pl.DataFrame({"gap_parent": [ends[0]], "to": [ends[1]], "low": [-margin], "high": [margin]}))
         .mark_rect(opacity=0.16, color=GREY)
-        .encode(x=x, x2="to:Q", y=y("low"), y2="high:Q")
+        .encode(x=x, x2=alt.X2("to:Q"), y=y("low"), y2=alt.Y2("high:Q"))
     )
     same = alt.Chart(pl.DataFrame({"gap_parent": ends, "gap_branch": ends}))
     line = same.mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y("gap_branch"))

@@ -7,6 +7,7 @@ import polars as pl
 
 from mstudy.report.charts.base import layered, tips
 from mstudy.report.theme import GREY, PALE, data_domain, log_x, log_y
+from mstudy.report.words import number
 
 ACCEPTED = "#c44f00"
 _HEIGHT = 340
@@ -29,7 +30,7 @@ def judged_run(
         return frame.with_columns((pl.col(old) + 1).alias(new) for new, old in columns.items())
 
     null = alt.Chart(shifted(blocks, at="step"))
-    band = null.mark_area(opacity=0.35, color=PALE).encode(x=x, y=log_y("low", title, domain), y2="high:Q")
+    band = null.mark_area(opacity=0.35, color=PALE).encode(x=x, y=log_y("low", title, domain), y2=alt.Y2("high:Q"))
     trend = null.mark_line(color=GREY, strokeWidth=1.5, strokeDash=[5, 4]).encode(x=x, y=log_y("middle", title, domain))
     series = (
         alt.Chart(shifted(points, at="step"))
@@ -42,12 +43,12 @@ def judged_run(
     layers += [stability.mark_rule(strokeDash=[6, 4], color=ACCEPTED, opacity=0.7).encode(y=y)]
     layers += [
         stability.mark_text(align="right", dx=-2, dy=-6, color=ACCEPTED).encode(
-            y=y, x=alt.value("width"), text="note:N"
+            y=y, x=alt.XValue("width"), text=alt.Text("note:N")
         )
     ]
     spans = alt.Chart(shifted(events, low="step_low", high="step_high", at="step"))
     layers += [
-        spans.mark_rect(opacity=0.22, color=ACCEPTED).encode(x=log_x("low", "", steps), x2="high:Q"),
+        spans.mark_rect(opacity=0.22, color=ACCEPTED).encode(x=log_x("low", "", steps), x2=alt.X2("high:Q")),
         spans.mark_rule(color=ACCEPTED, strokeWidth=1.5).encode(
             x=x, tooltip=tips(step="event at", step_low="from", step_high="to")
         ),
@@ -64,15 +65,21 @@ def _candidates(candidates: pl.DataFrame, steps: tuple[float, float]) -> list[al
         (pl.col("end") + 1).alias("high"),
         pl.int_range(1, pl.len() + 1).cast(pl.String).alias("number"),
         (pl.col("reason") == "").alias("accepted"),
+        # As text: the format of numbers would show a null, a candidate that was not tested, as p = 0.
+        pl.Series("p", [number(p) for p in candidates["p_value"]], dtype=pl.String),
     )
     colour = alt.condition("datum.accepted", alt.value(ACCEPTED), alt.value(GREY))
     base = alt.Chart(frame)
-    seen = tips(number="candidate", factor="factor", p_value="p")
+    seen = [*tips(number="candidate", factor="factor"), alt.Tooltip("p:N"), alt.Tooltip("text:N", title="judged")]
     x = log_x("low", "step (updates made + 1)", steps)
     bars = base.mark_rule(strokeWidth=5).encode(
-        x=x, x2="high:Q", y=alt.value(_HEIGHT - 8), color=colour, tooltip=[*seen, alt.Tooltip("text:N", title="judged")]
+        x=x,
+        x2=alt.X2("high:Q"),
+        y=alt.YValue(_HEIGHT - 8),
+        color=colour,
+        tooltip=seen,
     )
     words = base.mark_text(fontSize=11, fontWeight=600, align="left", dx=-2).encode(
-        x=x, y=alt.value(_HEIGHT - 19), text="number:N", color=colour
+        x=x, y=alt.YValue(_HEIGHT - 19), text=alt.Text("number:N"), color=colour
     )
     return [bars, words]

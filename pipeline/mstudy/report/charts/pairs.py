@@ -30,13 +30,15 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.Lay
     word = (
         alt.Chart(pl.DataFrame({"sharpening_step": [square[1]], "step": [square[1]], "note": ["the same moment"]}))
         .mark_text(align="right", dx=-14, dy=12, color=GREY)
-        .encode(x=x, y=y, text="note:N")
+        .encode(x=x, y=y, text=alt.Text("note:N"))
     )
     clipped = frame.with_columns(pl.col("step_low", "step_high").clip(*square))
     bars = (
         alt.Chart(clipped)
         .mark_rule(opacity=0.55)
-        .encode(x=x, y=log_y("step_low", "step of parting", square), y2="step_high:Q", color=colour_scale(palette))
+        .encode(
+            x=x, y=log_y("step_low", "step of parting", square), y2=alt.Y2("step_high:Q"), color=colour_scale(palette)
+        )
     )
     seen = tips(
         optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="parting"
@@ -58,7 +60,7 @@ def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette
     zone = (
         alt.Chart(pl.DataFrame({"low": [tolerance[0]], "high": [tolerance[1]]}))
         .mark_rect(opacity=0.18, color=GREY)
-        .encode(x=log_x("low", "step of parting / step of sharpening"), x2="high:Q")
+        .encode(x=log_x("low", "step of parting / step of sharpening"), x2=alt.X2("high:Q"))
     )
     columns = ["row", "kind", "optimiser", "batch_size", "eta_ef", "seed", "ratio"]
     base = alt.Chart(frame.select(columns)).encode(x=x, y=y)

@@ -5,6 +5,7 @@ Named data, in the order of the functions: `curves`, `levels`, `curves`, `gaps`,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -38,7 +39,7 @@ def curvature_panel(palette: Palette) -> alt.LayerChart:
             x=_x(), y=y, color=colour_scale(palette), tooltip=_seen("λ_max")
         ),
         rules.encode(y=level_y, color=colour_scale(palette), tooltip=tips(name="stability line", level="at")),
-        words.encode(y=level_y, x=alt.value(0), text="name:N", color=colour_scale(palette)),
+        words.encode(y=level_y, x=alt.XValue(0), text=alt.Text("name:N"), color=colour_scale(palette)),
     )
 
 
@@ -78,7 +79,7 @@ def events_panel(palette: Palette, n_rows: int = 1) -> alt.LayerChart:
     events = alt.Chart(alt.NamedData("events"))
     colour = colour_scale(palette)
     bars = events.mark_rule(strokeWidth=2.2, opacity=0.5).encode(
-        x=_x("low", _STEP), x2="high:Q", y=y, color=colour, tooltip=_event_tips()
+        x=_x("low", _STEP), x2=alt.X2("high:Q"), y=y, color=colour, tooltip=_event_tips()
     )
     dots = events.mark_point(size=34, strokeWidth=1.6, filled=True, opacity=0.95).encode(
         x=_x("at", _STEP), y=y, color=colour, shape=shape, tooltip=_event_tips()
@@ -86,9 +87,9 @@ def events_panel(palette: Palette, n_rows: int = 1) -> alt.LayerChart:
     words = (
         alt.Chart(alt.NamedData("rows"))
         .mark_text(align="left", fontSize=11, dx=3)
-        .encode(x=alt.value(0), y=alt.Y("row:Q", scale=scale, axis=axis), text="name:N", color=colour)
+        .encode(x=alt.XValue(0), y=alt.Y("row:Q", scale=scale, axis=axis), text=alt.Text("name:N"), color=colour)
     )
-    return _panel(ROW * n_rows, bars, dots, words).add_params(count)
+    return _panel(ROW * n_rows, bars, dots, words, also=[count])
 
 
 def _event_tips() -> list[alt.Tooltip]:
@@ -116,16 +117,16 @@ def _y_axis(log: bool = True) -> alt.Axis:
     )
 
 
-def _panel(height: int, *layers: alt.Chart) -> alt.LayerChart:
+def _panel(height: int, *layers: alt.Chart, also: Sequence[alt.Parameter] = ()) -> alt.LayerChart:
     """Layers with what the page sets: the end of the time axis, and the range of the vertical one."""
-    chart = layered(height, *layers)
-    return chart.add_params(*[alt.param(name=name, value=value) for name, value in _PARAMETERS.items()])
+    shared = [alt.param(name=name, value=value) for name, value in _PARAMETERS.items()]
+    return layered(height, *layers, parameters=[*shared, *also])
 
 
 def _curves(y: alt.Y, kind: str, palette: Palette) -> list[alt.Chart]:
     """Each run's curve, thin and pale where a median stands over them. Never dashed: a jump would fall into a gap."""
     drawn = alt.Chart(alt.NamedData("gaps" if kind == "gap" else "curves")).encode(
-        x=_x(), y=y, color=colour_scale(palette), detail="run:N"
+        x=_x(), y=y, color=colour_scale(palette), detail=alt.Detail("run:N")
     )
     name = {"kappa": "κ", "loss": "loss", "gap": "log ratio"}[kind]
     alone = drawn.transform_filter(f"datum.kind == '{kind}'").mark_line(strokeJoin="round")
@@ -147,6 +148,6 @@ def _spans(palette: Palette) -> list[alt.Chart]:
     spans = alt.Chart(alt.NamedData("spans"))
     colour = colour_scale(palette)
     return [
-        spans.mark_rect(opacity=0.16).encode(x=_x("low"), x2="high:Q", color=colour),
+        spans.mark_rect(opacity=0.16).encode(x=_x("low"), x2=alt.X2("high:Q"), color=colour),
         spans.mark_rule(strokeWidth=1.2).encode(x=_x("at"), color=colour, tooltip=_event_tips()),
     ]

@@ -36,7 +36,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
     colour = colour_scale(palette)
     drawn = frame.filter(pl.col("loss").is_not_null())
     base = alt.Chart(drawn).encode(x=x, color=colour)
-    band = base.mark_area(opacity=0.16).encode(y=log_y("loss_low", _LOSS, domain), y2="loss_high:Q")
+    band = base.mark_area(opacity=0.16).encode(y=log_y("loss_low", _LOSS, domain), y2=alt.Y2("loss_high:Q"))
     seen = tips(
         optimiser="optimiser",
         eta_ef="η_ef",
@@ -60,11 +60,11 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
         .encode(x=x, y=y, color=colour, tooltip=tips(optimiser="optimiser", eta_ef="η_ef", n_diverged="seeds diverged"))
     )
     share = crosses.transform_calculate(share="datum.n_diverged + '/' + datum.n")
-    counts = share.mark_text(dx=7, align="left", fontSize=10).encode(text="share:N")
+    counts = share.mark_text(dx=7, align="left", fontSize=10).encode(text=alt.Text("share:N"))
     ends = label_layer(end_labels(drawn, "eta_ef", "loss", domain, HEIGHT), x, log_y("label_y", _LOSS, domain), palette)
     rule, picked = picked_rate(losses["eta_ef"].unique().to_list(), x)
     remark = [note_layer("diverged", _STRIP / 2)] if len(fallen) else []
-    return layered(HEIGHT, rule, band, line, crosses, counts, ends, *remark).add_params(picked)
+    return layered(HEIGHT, rule, band, line, crosses, counts, ends, *remark, parameters=[picked])
 
 
 def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float]]:
@@ -106,11 +106,11 @@ def advantage_by_rate(
     zone = (
         alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))
         .mark_rect(opacity=0.16, color=GREY)
-        .encode(y=y("low"), y2="high:Q")
+        .encode(y=y("low"), y2=alt.Y2("high:Q"))
     )
     base = alt.Chart(whole).encode(x=x, color=colour)
     seen = tips(optimiser="optimiser", eta_ef="η_ef", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
-    bars = base.mark_rule(strokeWidth=1.8).encode(y=y("ci_low"), y2="ci_high:Q")
+    bars = base.mark_rule(strokeWidth=1.8).encode(y=y("ci_low"), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), strokeWidth=1).encode(
         y=y("log_ratio"), tooltip=seen
     )
@@ -136,4 +136,4 @@ def advantage_by_rate(
     rule, picked = picked_rate(advantage["eta_ef"].unique().to_list(), log_x("eta_ef", _RATE, rates, LABEL_ROOM))
     remark = [note_layer("▲ SGD diverged", 2)] if len(edges.filter(pl.col("diverged") == "SGD")) else []
     words = label_layer(ends, x, y("label_y"), palette)
-    return layered(HEIGHT, rule, zone, bars, dots, triangles, words, *remark).add_params(picked)
+    return layered(HEIGHT, rule, zone, bars, dots, triangles, words, *remark, parameters=[picked])

@@ -33,7 +33,7 @@ def survival_curves(
     clipped = drawn.with_columns(pl.col("low", "high", "share").clip(floor, 1.0))
     base = alt.Chart(clipped.select("optimiser", "at", "step", "share", "low", "high"))
     base = base.encode(x=x, color=colour_scale(palette))
-    band = base.mark_area(interpolate="step-after", opacity=0.13).encode(y=y("low"), y2="high:Q")
+    band = base.mark_area(interpolate="step-after", opacity=0.13).encode(y=y("low"), y2=alt.Y2("high:Q"))
     seen = tips(optimiser="optimiser", step="step", share="without sharpening", low="from", high="to")
     line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(y=y("share"), tooltip=seen)
     per_pixel = (1 - floor + room) / HEIGHT
@@ -44,7 +44,7 @@ def survival_curves(
         pl.col("n").cast(pl.String).alias("text"),
     )
     align = alt.Chart(counts.select("optimiser", "at", "place", "text")).mark_text(fontSize=10.5)
-    numbers = align.encode(x=x, y=y("place"), text="text:N", color=colour_scale(palette))
+    numbers = align.encode(x=x, y=y("place"), text=alt.Text("text:N"), color=colour_scale(palette))
     heads = pl.DataFrame(
         {
             "optimiser": list(places),
@@ -56,11 +56,11 @@ def survival_curves(
     names = (
         alt.Chart(heads)
         .mark_text(fontSize=10.5, align="left", fontWeight=600, dx=2)
-        .encode(x=x, y=y("place"), text="text:N", color=colour_scale(palette))
+        .encode(x=x, y=y("place"), text=alt.Text("text:N"), color=colour_scale(palette))
     )
     head = (
         alt.Chart(pl.DataFrame({"at": [steps[0]], "place": [floor - 0.5 * _ROW * per_pixel], "note": ["at risk"]}))
         .mark_text(fontSize=10.5, align="left", dx=2, color=GREY)
-        .encode(x=x, y=y("place"), text="note:N")
+        .encode(x=x, y=y("place"), text=alt.Text("note:N"))
     )
     return layered(HEIGHT + 20, band, line, head, names, numbers)
