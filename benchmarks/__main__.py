@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy  # noqa: F401  (its OpenBLAS is asked for below)
-from mstudy.training.threads import one_thread
+from mstudy.training.memory import keep_freed_memory
+from mstudy.training.repeatable import repeatable
 from threadpoolctl import threadpool_info
 
 from benchmarks import curvature, models, training
@@ -19,7 +20,8 @@ SECTIONS = {"training": training, "models": models, "curvature": curvature}
 def main(names: list[str]) -> None:
     """Measure, print, and write if nothing is left out."""
     parts = [_head()]
-    with one_thread():
+    keep_freed_memory()  # as training does
+    with repeatable():
         for name in names or SECTIONS:
             parts.append(SECTIONS[name].section())
             print(parts[-1], flush=True)

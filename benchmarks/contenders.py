@@ -20,19 +20,23 @@ from torch.nn import functional
 ENDLESS = 10**9
 
 
-def plain_step(run: RunConfig, data: Dataset) -> Callable[[], object]:
+CPU = torch.device("cpu")
+
+
+def plain_step(run: RunConfig, data: Dataset, device: torch.device = CPU) -> Callable[[], object]:
     """torch.nn, autograd and torch.optim.SGD, one network."""
     torch.manual_seed(run.seed)
-    network = registry.build(run.model, data.input_shape, data.n_outputs, data.is_text)
+    network = registry.build(run.model, data.input_shape, data.n_outputs, data.is_text).to(device)
     optimizer = torch.optim.SGD(network.parameters(), run.learning_rate, run.momentum)
     x, y = torch.as_tensor(data.inputs), torch.as_tensor(data.targets)
     x = x if data.is_text else x.float()
     loss_of = functional.cross_entropy
     if run.objective == "squared_error":
         y, loss_of = torch.eye(data.n_outputs)[y], _squared_error
+    x, y = x.to(device), y.to(device)
 
     def step() -> None:
-        rows = slice(None) if run.full_batch else torch.randint(len(x), (run.batch_size,))
+        rows = slice(None) if run.full_batch else torch.randint(len(x), (run.batch_size,), device=device)
         outputs, targets = network(x[rows]), y[rows]
         loss = loss_of(outputs.flatten(0, -2), targets.flatten() if data.is_text else targets)
         optimizer.zero_grad()
@@ -46,9 +50,9 @@ def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return ((outputs - targets) ** 2).sum(dim=1).mean() / 2
 
 
-def ensemble_step(runs: Sequence[RunConfig], data: Dataset) -> Callable[[], object]:
+def ensemble_step(runs: Sequence[RunConfig], data: Dataset, device: torch.device = CPU) -> Callable[[], object]:
     """All runs side by side."""
-    ensemble = Ensemble([replace(run, steps=ENDLESS) for run in runs], data, torch.device("cpu"))
+    ensemble = Ensemble([replace(run, steps=ENDLESS) for run in runs], data, device)
     state, rows = ensemble.start(), Rows.empty(len(runs))
     return lambda: ensemble.advance(state, rows, NOTHING)
 

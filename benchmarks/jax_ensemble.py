@@ -29,10 +29,12 @@ def installed() -> bool:
     return importlib.util.find_spec("jax") is not None
 
 
-def measured(settings: list[tuple[int, int]]) -> dict[tuple[int, int], float]:
-    """Microseconds a run and step by (batch size, width), in a process of its own."""
+def measured(settings: list[tuple[int, int]], platform: str = "cpu") -> dict[tuple[int, int], float]:
+    """Microseconds a run and step by (batch size, width), in a process of its own. platform: cpu or cuda."""
     command = [sys.executable, "-m", "benchmarks.jax_ensemble", *(f"{b}:{k}" for b, k in settings)]
-    environment = os.environ | {"XLA_FLAGS": ONE_THREAD, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
+    on_cpu = {"XLA_FLAGS": ONE_THREAD, "OMP_NUM_THREADS": "1"} if platform == "cpu" else {}
+    shared = {"JAX_PLATFORMS": platform, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    environment = os.environ | shared | on_cpu
     out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     times = json.loads(out)
     return {(b, k): times[f"{b}:{k}"] for b, k in settings}

@@ -18,7 +18,7 @@ from mstudy.logger import RunLogger
 from mstudy.probe import CurvatureProbe
 from mstudy.training.datasets.digits import load_digits
 from mstudy.training.models.registry import build
-from mstudy.training.threads import one_thread
+from mstudy.training.repeatable import repeatable
 from tbparse import SummaryReader
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
@@ -140,7 +140,7 @@ def events_table(folder: Path) -> str:
 
 def report() -> str:
     """The section, in Markdown."""
-    with tempfile.TemporaryDirectory() as folder, one_thread():
+    with tempfile.TemporaryDirectory() as folder, repeatable():
         parts = [
             "## Logging one's own runs (`benchmarks/logging.py`)",
             f"Machine: {cpu()}. Versions: torch {torch.__version__}, tensorboard {version('tensorboard')}, "

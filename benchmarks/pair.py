@@ -6,8 +6,9 @@ import multiprocessing
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 
+from mstudy.training.memory import keep_freed_memory
+from mstudy.training.repeatable import repeatable
 from mstudy.training.task import dataset
-from mstudy.training.threads import one_thread
 
 from benchmarks.contenders import ensemble_step, gentle_digits, plain_step
 from benchmarks.timing import ROUNDS, block
@@ -53,7 +54,8 @@ def _start(barrier: Barrier) -> None:
 
 
 def _run(job: Job) -> list[float]:
-    with one_thread():
+    keep_freed_memory()
+    with repeatable():
         return _times(job)
 
 

@@ -11,24 +11,37 @@ ROUNDS = 5
 BLOCK_SECONDS = 0.2
 
 
-def block(call: Callable[[], object], n: int) -> float:
-    """Seconds of one call, over n of them."""
+def _nothing() -> None:
+    pass
+
+
+def block(call: Callable[[], object], n: int, wait: Callable[[], object] = _nothing) -> float:
+    """Seconds of one call, over n of them. wait: until what they started is done, on a GPU."""
+    wait()
     start = time.perf_counter()
     for _ in range(n):
         call()
+    wait()
     return (time.perf_counter() - start) / n
 
 
-def calls_a_block(call: Callable[[], object], seconds: float = BLOCK_SECONDS) -> int:
-    """How many calls fill a block; the first two, which touch memory for the first time, do not count."""
-    block(call, 2)
-    return max(1, round(seconds / block(call, 1)))
+def calls_a_block(
+    call: Callable[[], object], seconds: float = BLOCK_SECONDS, wait: Callable[[], object] = _nothing
+) -> int:
+    """How many calls fill a block; the first, which touch memory or record a step, do not count."""
+    block(call, 3, wait)
+    return max(1, round(seconds / block(call, 3, wait)))
 
 
-def least(calls: Sequence[Callable[[], object]], seconds: float = BLOCK_SECONDS, rounds: int = ROUNDS) -> list[float]:
+def least(
+    calls: Sequence[Callable[[], object]],
+    seconds: float = BLOCK_SECONDS,
+    rounds: int = ROUNDS,
+    wait: Callable[[], object] = _nothing,
+) -> list[float]:
     """Seconds of one call of each: the least over the rounds of a block's mean."""
-    sizes = [calls_a_block(call, seconds) for call in calls]
-    times = [[block(call, n) for call, n in zip(calls, sizes, strict=True)] for _ in range(rounds)]
+    sizes = [calls_a_block(call, seconds, wait) for call in calls]
+    times = [[block(call, n, wait) for call, n in zip(calls, sizes, strict=True)] for _ in range(rounds)]
     return [min(column) for column in zip(*times, strict=True)]
 
 

@@ -166,8 +166,17 @@ def test_drawn_batches_are_cut_into_chunks_too():
 
 
 def test_groups_of_members_by_hand():
-    batch = random_batch((2, 3), True)
-
-    groups = [[(g.start, g.stop) for g in in_groups(torch.zeros(5, 1), batch, chunk)] for chunk in (3, 14, 100)]
+    groups = [[(g.start, g.stop) for g in in_groups(torch.zeros(5, 1), size)] for size in (1, 2, 14)]
 
     assert groups == [[(k, k + 1) for k in range(5)], [(0, 2), (2, 4), (4, 6)], [(0, 14)]]
+
+
+@pytest.mark.parametrize(("members", "groups"), [(None, [2, 1]), (1, [1, 1, 1]), (9, [3])])
+def test_a_probe_measures_as_many_members_at_once_as_it_may(members, groups):
+    torch.manual_seed(3)
+    network = Watched(network_of("mlp-tanh-4"))
+    w, batch = weights(network), random_batch((2, 3), True)
+
+    Probe(network, batch, 2 * batch.n_samples, members).loss(w)
+
+    assert [n for n, _ in network.asked] == groups

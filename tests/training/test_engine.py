@@ -70,7 +70,7 @@ def test_no_wider_than_memory_allows(data, clock, monkeypatch):
     clock(lambda k: 1e-3)
     runs = plan_runs("s", STUDY, data)
     one = engine.choose_engine(runs, data, CPU, 1, width=1).megabytes
-    monkeypatch.setattr(engine, "_free_megabytes", lambda device: 2 * 5 * one)  # half of it may be used
+    monkeypatch.setattr(engine, "free_bytes", lambda device: 2 * 5 * one * 1e6)  # half of it may be used
 
     assert engine.choose_engine(runs, data, CPU, 1).width == 4
 

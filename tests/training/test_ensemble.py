@@ -12,6 +12,7 @@ from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.minibatches import MiniBatches
 from mstudy.training.mlp import Mlp
 from mstudy.training.objectives import OBJECTIVES
+from mstudy.training.recorded import RecordedStep
 from mstudy.training.training import train_ensemble
 
 from tests.training.configs import RUN as BASE
@@ -92,7 +93,8 @@ def test_a_member_is_the_same_to_the_bit_in_any_company(data, monkeypatch, libra
 )
 def test_a_member_by_autograd_depends_on_its_company_in_rounding_alone(model, shape):
     # Alone it is a plain call of the module, in company stacked: other kernels, hence other rounding, which training
-    # amplifies. Over the first steps it stays within 1e-4 of the largest loss and 0.5 % of the largest curvature.
+    # amplifies. Over the first steps it stays within 1e-4 of the largest loss, 0.5 % of the largest gradient and 2 % of
+    # the largest curvature: of a relu's inputs one that is zero but for rounding may fall on either side.
     generator = np.random.default_rng(5)
     pictures = Dataset("toy", generator.normal(size=(24, *shape)), generator.integers(0, 3, size=24), 3)
     base = replace(BASE, model=model, objective="cross_entropy", n_train=24, probe_samples=24, learning_rate=0.01)
@@ -104,7 +106,7 @@ def test_a_member_by_autograd_depends_on_its_company_in_rounding_alone(model, sh
     for place in (0, 3):
         alone = train_ensemble([others[place]], pictures)[0]
         assert (together[place].metadata["width"], alone.metadata["width"]) == (4, 1)
-        for name, tolerance in (("loss", 1e-4), ("grad_norm", 5e-3), ("directional_curvature", 5e-3)):
+        for name, tolerance in (("loss", 1e-4), ("grad_norm", 5e-3), ("directional_curvature", 2e-2)):
             values = alone.columns[name]
             np.testing.assert_allclose(
                 together[place].columns[name], values, rtol=0, atol=tolerance * np.abs(values).max(), err_msg=name
@@ -140,6 +142,34 @@ def test_divergence_noticed_late_is_logged_as_if_at_once(data, monkeypatch):
 
     assert len({log.diverged_step for log in at_once}) > 2
     for a, b in zip(at_once, late, strict=True):
+        assert a.diverged_step == b.diverged_step
+        for name, values in a.columns.items():
+            np.testing.assert_array_equal(b.columns[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_size", [8, 40])
+@pytest.mark.parametrize("model", ["mlp-tanh-5", "cnn-tanh-2"])
+def test_replayed_steps_are_the_steps(data, monkeypatch, model, batch_size):
+    # On a GPU the steps without a row are recorded and replayed; here their record is merely played.
+    pictures = replace(data, inputs=data.inputs.reshape(40, 1, 2, 3))
+    runs = [replace(BASE, learning_rate=rate, seed=s) for rate in (0.1, 2.0, 500.0) for s in (0, 1)]
+    cadence = Cadence(dense_steps=2, growth=0.9, adaptive_factor=1.5)
+    runs = [replace(r, model=model, batch_size=batch_size, steps=60, warmup_steps=5, cadence=cadence) for r in runs]
+    stepped = train_ensemble(runs, pictures)
+    monkeypatch.setitem(ensemble._RECORDS, "cpu", True)
+    monkeypatch.setitem(ensemble._STEPS_BETWEEN_CHECKS, "cpu", 7)
+    played = []
+    call = RecordedStep.__call__
+    monkeypatch.setattr(
+        RecordedStep, "__call__", lambda self, step, index: (played.append(step), call(self, step, index))
+    )
+
+    replayed = train_ensemble(runs, pictures)
+
+    assert len(played) > 30
+    assert min(played) >= 5  # the learning rate was still rising before
+    assert {log.status for log in stepped} == {"completed", "diverged"}
+    for a, b in zip(stepped, replayed, strict=True):
         assert a.diverged_step == b.diverged_step
         for name, values in a.columns.items():
             np.testing.assert_array_equal(b.columns[name], values, err_msg=name)

@@ -7,6 +7,7 @@ layers, so the engine may choose ensembles of width one (see engine.py).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from mstudy.training.layout import RowLayout
 from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch
 from mstudy.training.objectives import Objective
 from mstudy.training.rows import inner
+from mstudy.training.taylor import Tape
 
 BatchT = TypeVar("BatchT", contravariant=True)
 
@@ -131,11 +133,17 @@ class ModuleEvaluation:
     """One recorded forward pass."""
 
     def __init__(self, network: Differentiable[BatchT], w: Tensor, batch: BatchT, order: int) -> None:
-        self._network, self._n_members, self._order = network, len(w), order
+        self._network, self._n_members = network, len(w)
         self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
-        with torch.set_grad_enabled(order > LOSS):
+        # Of stacked members the operations are vmap's, not ours to see.
+        tape = Tape() if order == CURVATURE and len(w) == 1 else None
+        with torch.set_grad_enabled(order > LOSS), tape or nullcontext():
             self._loss = network.loss(self._leaves, batch, len(w))
-        self._gradients: list[Tensor] | None = None
+        self._tape = tape if tape is not None and tape.understood(self._leaves) else None
+        self._bent = [] if self._tape is None else [call.out for call in self._tape.curved()]
+        self._keep = order == CURVATURE
+        self._first: list[Tensor] | None = None
+        self._differentiable = False
 
     @property
     def loss(self) -> Tensor:
@@ -144,29 +152,41 @@ class ModuleEvaluation:
 
     def gradient(self) -> Tensor:
         """Gradient of the loss, (n_members, row_length)."""
-        return self._network.rows(self._first_derivatives(), self._n_members)
+        first = self._first_derivatives(differentiable=self._keep and self._tape is None)
+        return self._network.rows(first[: len(self._leaves)], self._n_members)
 
     def curvature_along(self, direction: Tensor) -> Tensor:
-        """Double backward, sharing the forward and the first backward pass: some 2 to 3 gradients more."""
-        return inner(self._product(direction, keep=False), direction)
+        """By a pass of tangents, about one gradient more; else by double backward, some two to three."""
+        if self._tape is None:
+            return inner(self._product(direction, keep=False), direction)
+        cotangents = self._first_derivatives(differentiable=False)[len(self._leaves) :]
+        along = self._network.parameters(direction)
+        return self._tape.second_derivative(self._leaves, along, cotangents).reshape(1)
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
         """v -> H v by double backward of the recorded gradient."""
         return lambda v: self._product(v, keep=True)
 
-    def _first_derivatives(self) -> list[Tensor]:
-        if self._gradients is None:
-            create = self._order == CURVATURE
+    def _first_derivatives(self, differentiable: bool) -> list[Tensor]:
+        """By the leaves, then by what the tape asks for; those that can be differentiated again serve for both."""
+        if self._first is None or (differentiable and not self._differentiable):
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
-            ones = torch.ones_like(self._loss)
-            gradients = torch.autograd.grad(self._loss, self._leaves, ones, create_graph=create, materialize_grads=True)
-            self._gradients = list(gradients)
-        return self._gradients
+            found = torch.autograd.grad(
+                self._loss,
+                [*self._leaves, *self._bent],
+                torch.ones_like(self._loss),
+                retain_graph=self._keep,
+                create_graph=differentiable,
+                materialize_grads=True,
+            )
+            self._first, self._differentiable = list(found), differentiable
+        return self._first
 
     def _product(self, v: Tensor, keep: bool) -> Tensor:
+        first = self._first_derivatives(differentiable=True)[: len(self._leaves)]
         slopes = [
             (g * d).sum()
-            for g, d in zip(self._first_derivatives(), self._network.parameters(v), strict=True)
+            for g, d in zip(first, self._network.parameters(v), strict=True)
             if g.requires_grad  # the gradient of an affine part has no derivative of its own
         ]
         if not slopes:

@@ -68,7 +68,6 @@ class ChunkedEvaluation:
         return total
 
 
-def in_groups(rows: Tensor, batch: Batch, chunk: int) -> Iterator[slice]:
-    """Members to evaluate at once, so that members times samples stay within `chunk`."""
-    width = max(1, chunk // min(batch.n_samples, chunk))
-    return (slice(start, start + width) for start in range(0, len(rows), width))
+def in_groups(rows: Tensor, size: int) -> Iterator[slice]:
+    """The members, `size` at a time."""
+    return (slice(start, start + size) for start in range(0, len(rows), size))

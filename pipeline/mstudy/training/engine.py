@@ -6,11 +6,9 @@ Nobody can tell beforehand, so widths are tried in doubling order until another 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -18,6 +16,7 @@ from mstudy.params import Cadence
 from mstudy.training.cadence import Schedule
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.ensemble import Ensemble
+from mstudy.training.memory import free_bytes
 from mstudy.training.plan import RunConfig
 from mstudy.training.state import Rows
 
@@ -61,7 +60,7 @@ def choose_engine(
     for candidate in [width] if width else _doublings(limit):
         ensemble = Ensemble([small] * candidate, data, device)
         megabytes = ensemble.bytes_per_member() * candidate / 1e6
-        if best is not None and megabytes > _SHARE_OF_MEMORY * _free_megabytes(device) / workers:
+        if best is not None and megabytes > _SHARE_OF_MEMORY * free_bytes(device) / 1e6 / workers:
             break
         seconds = step_seconds(ensemble, NOTHING) / candidate * scale
         if best is None or seconds < best.seconds * _PAYS:
@@ -100,13 +99,3 @@ def step_seconds(ensemble: Ensemble, schedule: Schedule) -> float:
         best = min(best, time.perf_counter() - start)
         spent += time.perf_counter() - start
     return best
-
-
-def _free_megabytes(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] / 1e6
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1e3
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2e6

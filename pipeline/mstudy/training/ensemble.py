@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from mstudy.errors import TrainingError
 from mstudy.training.cadence import Schedule
 from mstudy.training.chunks import evaluate
 from mstudy.training.datasets.dataset import Dataset
+from mstudy.training.memory import members_at_once
 from mstudy.training.minibatches import MiniBatches
 from mstudy.training.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
 from mstudy.training.networks import build_network
 from mstudy.training.plan import RunConfig
 from mstudy.training.probe import Probe, batch_sharpness
 from mstudy.training.quantities import BATCH_SHARPNESS, COLUMNS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
+from mstudy.training.recorded import RecordedStep
 from mstudy.training.rows import inner, norms
 from mstudy.training.samples import Samples
 from mstudy.training.sgd import Sgd
@@ -28,6 +30,7 @@ from mstudy.training.state import Rows, State
 # On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked this often alone.
 # A diverged member that trains on meanwhile touches nobody, and the step at which it diverged is kept.
 _STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
+_RECORDS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
 _ROWS_HELD = 44  # weights, velocity, update and gradient, and the Krylov space of the search for the sharpness
 _EPS = torch.finfo(torch.float32).eps
 
@@ -48,8 +51,10 @@ class Ensemble:
         self._everything = self._samples.first(shared.n_train)
         # A network of its own, so that measuring does not overwrite what a step still needs.
         probing = build_network(shared.model, shared.objective, data, device)
-        self._loss_probe = Probe(probing, self._everything, shared.chunk)
-        self._probe = Probe(probing, self._samples.first(shared.probe_samples), shared.chunk)
+        probed = self._samples.first(shared.probe_samples)
+        width = members_at_once(probing, self._everything, shared.chunk, device)
+        self._loss_probe = Probe(probing, self._everything, shared.chunk, width)
+        self._probe = Probe(probing, probed, shared.chunk, width)
         self._probing = probing
         seeds = sorted({run.seed for run in runs})
         self._orders = MiniBatches(shared.n_train, shared.batch_size, seeds)
@@ -57,6 +62,9 @@ class Ensemble:
         self._sgd = Sgd(runs, self._network.dtype, device)
         self._sgd_of = list(range(len(runs)))
         self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
+        # And one for replayed steps, whose tensors must stay where they were when a step was recorded.
+        self._replayed = build_network(shared.model, shared.objective, data, device) if _RECORDS[device.type] else None
+        self._recorded: RecordedStep | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -64,13 +72,16 @@ class Ensemble:
         return self._network.n_parameters
 
     def describe(self) -> dict[str, Any]:
-        """Engine, width, dtype and device, as each member's log names them."""
-        return {
+        """Engine, width, dtype and device, as each log names them; on a GPU also the factors of convolutions."""
+        arithmetic = {
             "engine": self._network.engine,
             "width": len(self.runs),
             "dtype": str(self._network.dtype).removeprefix("torch."),
             "device": self._device.type,
         }
+        if self._device.type == "cuda":
+            arithmetic["convolutions"] = "tf32" if torch.backends.cudnn.allow_tf32 else "float32"
+        return arithmetic
 
     def bytes_per_member(self) -> int:
         """Memory that a member takes while it trains and is measured, roughly."""
@@ -87,11 +98,17 @@ class Ensemble:
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
         """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
+        if self._may_replay(state, schedule):
+            if state.step % self._check_every > 0 or self._retire(state, rows):
+                self._replay(state)
+            return
         measures_here = schedule.asks(DIRECTIONAL_CURVATURE, state.step) or schedule.asks(SHARPNESS, state.step)
         order = CURVATURE if self._shared.full_batch and measures_here else GRADIENT
         batch = self._batch(state)
         at = self._evaluate(state, batch, order)
-        self._note_divergence(state, at.loss)
+        if state.step == 0:
+            state.loss_limit = at.loss * self._shared.divergence_factor
+        _note_divergence(state, at.loss, state.step)
         if schedule.logs(state.step) or state.step % self._check_every == 0:
             alive = self._retire(state, rows)
             if not alive:
@@ -103,7 +120,7 @@ class Ensemble:
         rule = self._rule(state)
         direction = rule.accelerate(state.step, state.w, state.velocity, gradient)
         if schedule.logs(state.step):
-            shared, update = at if order == CURVATURE else None, rule.update(direction)
+            shared, update = at if self._shared.full_batch else None, rule.update(direction)
             rows.add(state.step, state.members, self._measure(state, schedule, batch, at, shared, gradient, update))
         if state.step < self._shared.steps:
             rule.move(state.w, direction)
@@ -115,7 +132,12 @@ class Ensemble:
     def _batch(self, state: State) -> Batch:
         if self._shared.full_batch:
             return self._everything
-        return self._samples.batch(self._orders.at(state.step)[self._order_of[state.members]])
+        return self._samples.batch(self._index(state))
+
+    def _index(self, state: State) -> NDArray[np.int64]:
+        """The samples of the step's mini-batches, (n_members, batch_size)."""
+        index: NDArray[np.int64] = self._orders.at(state.step)[self._order_of[state.members]]
+        return index
 
     def _rule(self, state: State) -> Sgd:
         if self._sgd_of != state.members:
@@ -123,11 +145,30 @@ class Ensemble:
             self._sgd_of = list(state.members)
         return self._sgd
 
-    def _note_divergence(self, state: State, loss: Tensor) -> None:
-        if state.step == 0:
-            state.loss_limit = loss * self._shared.divergence_factor
-        fine = torch.isfinite(loss) & (loss <= state.loss_limit)
-        state.diverged_at.masked_fill_(~fine & (state.diverged_at < 0), state.step)
+    def _may_replay(self, state: State, schedule: Schedule) -> bool:
+        """Whether the step is one like many: without a row, at the full learning rate, not the first, not the last."""
+        alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.steps
+        return self._replayed is not None and alike and not schedule.logs(state.step)
+
+    def _replay(self, state: State) -> None:
+        index = None if self._shared.full_batch else self._index(state)
+        if self._recorded is None or self._recorded.w is not state.w:
+            self._recorded = RecordedStep(self._plain_step(state), state.w, index)
+        self._recorded(state.step, index)
+        state.step += 1
+
+    def _plain_step(self, state: State) -> Callable[[Tensor, Tensor | None], None]:
+        """(step, index of the samples) -> None: one update of these members, and the note of who has diverged."""
+        rule, any_step = self._rule(state), state.step
+
+        def step(step: Tensor, index: Tensor | None) -> None:
+            assert self._replayed is not None, "only where steps are replayed"
+            batch = self._everything if index is None else self._samples.batch(index)
+            at = evaluate(self._replayed, state.w, batch, GRADIENT, self._shared.chunk)
+            _note_divergence(state, at.loss, step)
+            rule.move(state.w, rule.accelerate(any_step, state.w, state.velocity, at.gradient()))
+
+        return step
 
     def _retire(self, state: State, rows: Rows) -> list[int]:
         """Let the diverged members go; the places of those that stay."""
@@ -155,7 +196,7 @@ class Ensemble:
         gradient: Tensor,
         update: Tensor,
     ) -> NDArray[np.float64]:
-        """One row a member, in the order of COLUMNS. shared: the step's evaluation, where it knows the curvature."""
+        """One row a member, in the order of COLUMNS. shared: the step's evaluation, where it saw all samples."""
         step, w = state.step, state.w
         nothing = torch.full((len(w),), torch.nan, dtype=torch.float64, device=self._device)
         values = dict.fromkeys(COLUMNS, nothing)
@@ -188,6 +229,12 @@ class Ensemble:
         return [
             self._samples.batch(index[self._order_of[state.members]]) for index in self._orders.drawn(state.step, n)
         ]
+
+
+def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
+    """In place, and without a question to the device."""
+    fine = torch.isfinite(loss) & (loss <= state.loss_limit)
+    state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
 
 
 def edge_ratio(loss: Tensor, after: Tensor, slope: Tensor) -> Tensor:

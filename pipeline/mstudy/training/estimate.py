@@ -14,12 +14,14 @@ from mstudy.training.cadence import Schedule, logged_steps
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.engine import NOTHING, Engine, shrunk, step_seconds
 from mstudy.training.ensemble import Ensemble
+from mstudy.training.memory import keep_freed_memory
 from mstudy.training.plan import RunConfig
+from mstudy.training.repeatable import repeatable
 from mstudy.training.sweep import engines_of, study_runs
 from mstudy.training.task import dataset
-from mstudy.training.threads import one_thread
 
 _STEPS = list(range(10**4))  # every step of a trial is logged
+_FEW = 2  # members of a trial
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def estimate_study(name: str, study: Study, store: Store, workers: int, device: 
     runs = study_runs(name, study)
     missing = [run for run in runs if run.run_id not in store]
     workers = workers if device.type == "cpu" else 1
-    with one_thread():  # as a worker has
+    keep_freed_memory()
+    with repeatable():  # as a worker does
         engines = engines_of(runs, study, store, workers, device)
         estimates = [_estimate(engine, missing, dataset(study.dataset), device) for engine in engines.values()]
     seconds = sum(e.training + e.logging for e in estimates) / workers
@@ -92,15 +95,17 @@ def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, devic
         return Estimate(engine, 0, 0.0, 0.0)
     run = min(same, key=lambda run: run.learning_rate)
     training = run.steps * engine.seconds * len(same)
-    return Estimate(engine, len(same), training, _logging_seconds(run, data, device) * len(same))
+    # On a CPU logging costs a member the same in any company; a GPU measures many for little more than one.
+    width = _FEW if device.type == "cpu" else min(engine.width, len(same))
+    return Estimate(engine, len(same), training, _logging_seconds(run, data, device, width) * len(same))
 
 
-def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device) -> float:
+def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device, width: int) -> float:
     """Seconds that one run of this kind spends on its log: rows, and the dear quantities at their own cadence."""
     cadence, small = run.cadence, shrunk(run)[0]
     scale = run.probe_samples / small.probe_samples
-    few = Ensemble([small] * 2, data, device)  # logging costs a member the same in any width
-    bare = step_seconds(few, NOTHING)
+    trial = Ensemble([small] * width, data, device)
+    bare = step_seconds(trial, NOTHING)
 
     def extra(curvature: int = 0, sharpness: int = 0, batch_sharpness: int = 0) -> float:
         every = replace(
@@ -110,7 +115,7 @@ def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device) -> flo
             batch_sharpness_every=batch_sharpness,
             adaptive_factor=None,
         )
-        return max(step_seconds(few, Schedule(every, _STEPS)) - bare, 0.0) / 2
+        return max(step_seconds(trial, Schedule(every, _STEPS)) - bare, 0.0) / width
 
     row = extra(curvature=1) if cadence.curvature_every else extra()
     n_rows = len(logged_steps(cadence, run.steps))

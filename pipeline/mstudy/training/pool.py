@@ -16,8 +16,9 @@ from multiprocessing.synchronize import Event
 from mstudy.errors import TrainingError
 from mstudy.runlog.store import Store
 from mstudy.training.interrupt import Interrupted, ignored_signals, on_interrupt
+from mstudy.training.memory import keep_freed_memory
+from mstudy.training.repeatable import repeatable
 from mstudy.training.task import Task, train_task
-from mstudy.training.threads import one_thread
 
 
 def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
@@ -36,7 +37,8 @@ def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: C
 
 def _train_here(store: Store, tasks: Sequence[Task], on_trained: Callable[[int], None]) -> None:
     stop = threading.Event()
-    with one_thread(), on_interrupt(stop.set):  # one thread, as a worker has
+    keep_freed_memory()
+    with repeatable(), on_interrupt(stop.set):
         for task in tasks:
             on_trained(train_task(store, task, stop.is_set))
 
@@ -74,6 +76,7 @@ _STOP: Event | None = None
 def _start_worker(stop: Event) -> None:
     global _STOP
     _STOP = stop
+    keep_freed_memory()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -87,5 +90,5 @@ def _end_with(sentinel: int) -> None:
 
 def _train_in_worker(store: Store, task: Task) -> int:
     assert _STOP is not None, "a worker is started by _start_worker"
-    with one_thread():
+    with repeatable():
         return train_task(store, task, _STOP.is_set)

@@ -29,14 +29,18 @@ class Measurement:
 
 
 class Probe:
-    """A fixed set of samples, seen at most `chunk` (members times samples) at a time."""
+    """A fixed set of samples, of which `chunk` are seen at a time, by `members` networks at once.
 
-    def __init__(self, network: Network, batch: Batch, chunk: int) -> None:
+    members: None for as many as keep members times samples within `chunk`.
+    """
+
+    def __init__(self, network: Network, batch: Batch, chunk: int, members: int | None = None) -> None:
         self._network, self.batch, self._chunk = network, batch, chunk
+        self._members = members or max(1, chunk // min(batch.n_samples, chunk))
 
     def loss(self, w: Tensor) -> Tensor:
         """Mean loss of the samples, (n_members,) float64."""
-        groups = in_groups(w, self.batch, self._chunk)
+        groups = in_groups(w, self._members)
         return torch.cat([evaluate(self._network, w[g], self.batch, LOSS, self._chunk).loss.double() for g in groups])
 
     def measure(
@@ -46,14 +50,14 @@ class Probe:
 
         update: the direction of the directional curvature, shaped as `w`; None leaves it out. eigenvectors: start of
         the search for the sharpness, overwritten by what it finds; None leaves it out. gradient: of the step, shaped
-        as `w`; the search may turn to where it points. at: an evaluation of these samples at `w` of order CURVATURE,
-        where the caller has one already.
+        as `w`; the search may turn to where it points. at: an evaluation of these samples at `w`, where the caller
+        has one already, of order CURVATURE if any of that is asked for.
         """
         if at is not None:
             return measure_at(at, update, eigenvectors, gradient)
         order = LOSS if update is None and eigenvectors is None else CURVATURE
         parts = []
-        for group in in_groups(w, self.batch, self._chunk):
+        for group in in_groups(w, self._members):
             at = evaluate(self._network, w[group], self.batch, order, self._chunk)
             parts.append(measure_at(at, _part(update, group), _part(eigenvectors, group), gradient[group]))
         return Measurement(*(torch.cat(column) for column in zip(*(vars(p).values() for p in parts), strict=True)))
@@ -79,7 +83,7 @@ def sharpness_of_batches(evaluations: Iterable[Evaluation]) -> tuple[Tensor, Ten
 
 
 def measure_at(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor) -> Measurement:
-    """What `Probe.measure` says, of one evaluation of order CURVATURE."""
+    """What `Probe.measure` says, of one evaluation."""
     loss = at.loss.double()
     curvature = value = residual = torch.full_like(loss, torch.nan)
     if eigenvectors is not None:  # first: the curvature along the update may use up what the evaluation recorded

@@ -27,7 +27,7 @@ class Samples:
         """The first n samples, shared by all members."""
         return Batch(self._x[:n], self._y[:n], shared=True)
 
-    def batch(self, index: NDArray[np.int64]) -> Batch:
+    def batch(self, index: NDArray[np.int64] | Tensor) -> Batch:
         """Each member's own samples; index (n_members, n_samples)."""
         rows = torch.as_tensor(index, device=self._x.device)
         return Batch(_taken(self._x, rows), _taken(self._y, rows), shared=False)

@@ -17,10 +17,11 @@ from mstudy.runlog.files import write_whole
 from mstudy.runlog.store import Store
 from mstudy.training.checkpoint import checkpoint_path
 from mstudy.training.engine import Engine, choose_engine
+from mstudy.training.memory import keep_freed_memory
 from mstudy.training.plan import RunConfig, digest, plan_runs
 from mstudy.training.pool import train_tasks
+from mstudy.training.repeatable import repeatable
 from mstudy.training.task import CHECKPOINT_SECONDS, Task, dataset
-from mstudy.training.threads import one_thread
 
 
 def train_study(name: str, study: Study, store: Store, runs: Path, workers: int, device: str = "auto") -> int:
@@ -57,7 +58,8 @@ def train_missing(
     if not missing:
         return 0
     workers = workers if device.type == "cpu" else 1  # several processes would share one GPU
-    with one_thread():  # as a worker has
+    keep_freed_memory()
+    with repeatable():  # as a worker does
         engines = engines_of(runs, study, store, workers, device)
     tasks = []
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
