@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import numpy as np
 import polars as pl
 from markupsafe import Markup
@@ -15,6 +14,7 @@ from mstudy.events.explain import Explanation, explain_sharpening
 from mstudy.events.stability import stability_line
 from mstudy.params import Detect
 from mstudy.report.charts.judged import judged_run
+from mstudy.report.charts.layered import Layered
 from mstudy.report.downsample import spike_rows
 from mstudy.report.encode import spec_with_columns
 from mstudy.report.page import bundle, template, write_text
@@ -114,7 +114,7 @@ def _series(folder: RunFolder, detect: Detect) -> tuple[Any, Any, Any]:
     )
 
 
-def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, detect: Detect) -> alt.LayerChart:
+def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, detect: Detect) -> Layered:
     steps, curvature, _ = _series(folder, detect)
     usable = np.isfinite(curvature) & (curvature > 0)
     rows = spike_rows(np.log(curvature[usable]), _POINTS)

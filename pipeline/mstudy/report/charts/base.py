@@ -1,4 +1,4 @@
-"""What the charts share: the column of names, direct labels that do not collide, layers of one width."""
+"""What the charts share: the column of names and direct labels that do not collide."""
 
 from __future__ import annotations
 
@@ -18,15 +18,6 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with `optimiser`, the label of its optimizer and momentum."""
     names = [label(mu, optimizer) for mu, optimizer in frame.select("momentum", "optimizer").iter_rows()]
     return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
-
-
-def layered(height: int, *layers: alt.Chart, parameters: Sequence[alt.Parameter] = ()) -> alt.LayerChart:
-    """Layers in one frame that takes the width of its container."""
-    # Altair copies all layers when a parameter is added to them together.
-    first, *others = layers
-    chart = alt.LayerChart(layer=[first.add_params(*parameters) if parameters else first, *others])
-    chart.width, chart.height = "container", height
-    return chart
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import end_labels, label_layer, layered, named, tips
+from mstudy.report.charts.base import end_labels, label_layer, named, tips
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale, data_domain, log_x, log_y
 
 _UNITS = {
@@ -20,9 +21,7 @@ _UNITS = {
 _TALL = HEIGHT + 30
 
 
-def thresholds_by_batch(
-    thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool, palette: Palette
-) -> alt.LayerChart:
+def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool, palette: Palette) -> Layered:
     """Threshold against batch size with its interval, in eta_ef or in eta_ef / b (tables.THRESHOLDS).
 
     limits: tables.STABILITY_LIMITS of plain SGD; what the law predicts of them stands dashed above, with its band.
@@ -87,7 +86,7 @@ def _dodged(frame: pl.DataFrame, palette: Palette) -> pl.DataFrame:
     return frame.with_columns((pl.col("batch_size") * (1.0 + 0.07 * shift)).alias("at"))
 
 
-def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], palette: Palette) -> alt.LayerChart:
+def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], palette: Palette) -> Layered:
     """Threshold against the step at which training is cut, at one batch size, with intervals.
 
     horizons: tables.THRESHOLDS' columns with `horizon` (share of training) and `horizon_step`.
@@ -107,7 +106,7 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
     return layered(HEIGHT, bars, dots, label_layer(ends, x, log_y("label_y", title, span), palette))
 
 
-def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> alt.LayerChart:
+def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:
     """Largest stable eta_ef against batch size: measured with interval, predicted as a line with its band.
 
     limits: `eta_ef_max`, `ci_low`, `ci_high`, `predicted`, `predicted_low`, `predicted_high`, a row per batch size and
@@ -136,7 +135,7 @@ def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> alt.LayerChart:
     return layered(_TALL, band, line, bars, dots, words)
 
 
-def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> alt.LayerChart:
+def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
     """Log loss ratio of the best SGD to the best SGDM: a row per batch size and momentum, with the margin.
 
     rows: `log_ratio`, `ci_low`, `ci_high`, `batch_size`, `optimizer`, `momentum`, `n_seeds`, `at_edge`.

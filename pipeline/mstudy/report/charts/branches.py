@@ -5,13 +5,14 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import layered, named, tips
+from mstudy.report.charts.base import named, tips
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale
 
 _TALL = HEIGHT + 60
 
 
-def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> alt.LayerChart:
+def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> Layered:
     """Final gap of each branch against that of the run it leaves; on the line nothing changed, in the band it is gone.
 
     branches: rows of tables.INTERVENTIONS with both gaps.

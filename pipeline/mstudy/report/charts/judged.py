@@ -5,7 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import layered, tips
+from mstudy.report.charts.base import tips
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, PALE, data_domain, log_x, log_y
 from mstudy.report.words import number
 
@@ -15,7 +16,7 @@ _HEIGHT = 340
 
 def judged_run(
     points: pl.DataFrame, blocks: pl.DataFrame, candidates: pl.DataFrame, events: pl.DataFrame, line: float, title: str
-) -> alt.LayerChart:
+) -> Layered:
     """The curvature of one run on its null, with its events, and its candidates at the foot.
 
     points: `step`, `y`, as logged. blocks: of events.explain. candidates: likewise, with `text`, what to say of each.

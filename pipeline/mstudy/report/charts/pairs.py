@@ -5,13 +5,14 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import layered, named, tips
+from mstudy.report.charts.base import named, tips
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, HEIGHT, PALE, Palette, colour_scale, log_x, log_y
 
 _TALL = HEIGHT + 100
 
 
-def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.LayerChart:
+def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered:
     """Step of parting against step of SGD's sharpening, one point a pair, and the line of coincidence.
 
     pairs: of inference.alignment.aligned_pairs.
@@ -47,7 +48,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> alt.Lay
     return layered(_TALL, identity, word, bars, dots.encode(x=x, y=y, color=colour_scale(palette), tooltip=seen))
 
 
-def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> alt.LayerChart:
+def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> Layered:
     """Each pair's parting / sharpening as a dot, above the same with sharpening times exchanged between seeds.
 
     lags: of inference.lags.lags_with_null: `kind` ("own" or "exchanged"), `ratio`, and the pair's keys.

@@ -10,7 +10,8 @@ from typing import Any
 
 import altair as alt
 
-from mstudy.report.charts.base import layered, tips
+from mstudy.report.charts.base import tips
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, Palette, colour_scale
 
 _STEP = "step (updates made + 1)"
@@ -19,7 +20,7 @@ _PARAMETERS = {"last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]
 ROW = 17  # pixels a row of events takes
 
 
-def curvature_panel(palette: Palette) -> alt.LayerChart:
+def curvature_panel(palette: Palette) -> Layered:
     """κ as lines, λ_max as open points, stability lines dashed and named.
 
     curves: `x`, `y`, `optimiser`, `run`, `kind` (kappa, lambda_max or median). levels: `level`, `name`, `optimiser`.
@@ -43,7 +44,7 @@ def curvature_panel(palette: Palette) -> alt.LayerChart:
     )
 
 
-def loss_panel(palette: Palette) -> alt.LayerChart:
+def loss_panel(palette: Palette) -> Layered:
     """Training loss; diverged runs end in a cross. curves and spans: as in curvature_panel; ends: `x`, `y`, `run`."""
     y = alt.Y("y:Q", title="training loss", scale=_y_scale(), axis=_y_axis())
     ends = alt.Chart(alt.NamedData("ends")).mark_point(shape="cross", angle=45, size=50, filled=True)
@@ -51,14 +52,14 @@ def loss_panel(palette: Palette) -> alt.LayerChart:
     return _panel(170, *_spans(palette), *_curves(y, "loss", palette), crosses)
 
 
-def gap_panel(palette: Palette) -> alt.LayerChart:
+def gap_panel(palette: Palette) -> Layered:
     """log L_SGD(t) − log L_SGDM(t + lag) of each pair; above zero SGDM is ahead. gaps: as curves, kind `gap`."""
     y = alt.Y("y:Q", title="log L(SGD)/L(SGDM)", scale=_y_scale(log=False), axis=_y_axis(log=False))
     zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=GREY, strokeWidth=1).encode(y=y)
     return _panel(130, zero, *_spans(palette), *_curves(y, "gap", palette))
 
 
-def events_panel(palette: Palette, n_rows: int = 1) -> alt.LayerChart:
+def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
     """Every event with its interval, a row for each kind and optimiser, a bar for each seed.
 
     events: `row` (from 0, on top), `at`, `low`, `high`, `kind`, `optimiser`, `seed`. rows: `row`, `name`, `optimiser`.
@@ -117,7 +118,7 @@ def _y_axis(log: bool = True) -> alt.Axis:
     )
 
 
-def _panel(height: int, *layers: alt.Chart, also: Sequence[alt.Parameter] = ()) -> alt.LayerChart:
+def _panel(height: int, *layers: alt.Chart, also: Sequence[alt.Parameter] = ()) -> Layered:
     """Layers with what the page sets: the end of the time axis, and the range of the vertical one."""
     shared = [alt.param(name=name, value=value) for name, value in _PARAMETERS.items()]
     return layered(height, *layers, parameters=[*shared, *also])

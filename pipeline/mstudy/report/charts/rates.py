@@ -12,19 +12,19 @@ from mstudy.report.charts.base import (
     Domain,
     end_labels,
     label_layer,
-    layered,
     named,
     note_layer,
     picked_rate,
     tips,
 )
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale, log_scale, log_x, log_y
 
 _STRIP = 14  # pixels a row of marks for diverged runs takes
 _RATE, _LOSS, _RATIO = "effective learning rate η/(1−μ)", "final training loss", "log L(SGD) / L(SGDM)"
 
 
-def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Palette) -> alt.LayerChart:
+def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Palette) -> Layered:
     """Final loss against eta_ef at one batch size: mean line, band of the seeds' range, diverged seeds in rows on top.
 
     losses: of inference.losses.summarise_losses. rates, span: the axes' domains, shared by all panels.
@@ -77,9 +77,7 @@ def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float
     return (span[0], math.exp(top)), rows
 
 
-def advantage_by_rate(
-    advantage: pl.DataFrame, margin: float, rates: Domain, span: Domain, palette: Palette
-) -> alt.LayerChart:
+def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, span: Domain, palette: Palette) -> Layered:
     """Log ratio of final losses against eta_ef at one batch size, with intervals and the margin of equivalence.
 
     advantage: tables.ADVANTAGE. Cells in which SGD or SGDM diverged stand at the upper or lower edge as triangles.

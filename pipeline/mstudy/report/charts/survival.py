@@ -5,7 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import layered, named, tips
+from mstudy.report.charts.base import named, tips
+from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale, log_x, short
 
 _ROW = 15  # pixels a row of numbers at risk takes
@@ -13,7 +14,7 @@ _ROW = 15  # pixels a row of numbers at risk takes
 
 def survival_curves(
     curves: pl.DataFrame, at_risk: pl.DataFrame, floor: float, last_step: float, palette: Palette
-) -> alt.LayerChart:
+) -> Layered:
     """Kaplan-Meier curves by optimiser, one stratum; the numbers still at risk stand below.
 
     curves: `step`, `share`, `low`, `high`; at_risk: `step`, `n`; both name the optimiser. floor: lowest share drawn.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import altair as alt
 import polars as pl
 
+from mstudy.report.charts.layered import Layered
 from mstudy.report.theme import Palette
 from mstudy.results import Results
 from mstudy.tables import SETTING
@@ -23,7 +23,7 @@ class Figure:
     title: str
     caption: str
     numbers: pl.DataFrame
-    chart: alt.LayerChart | None = None
+    chart: Layered | None = None
     setting: int | None = None
     batch_size: int | None = None
 
