@@ -71,9 +71,10 @@ class Family:
         white = white - level * (level @ white)
         inverse = 1 / noise.scale**2
         norms = self.squares @ (np.append(0.0, inverse) + noise.phi**2 * np.append(inverse, 0.0))
-        along = self.shapes @ noise.adjoint(level)
+        # Both in one pass over the shapes.
+        along, explained = (self.shapes @ np.stack([noise.adjoint(level), noise.adjoint(white)], axis=1)).T
         norms = norms - 2 * noise.phi * (self.neighbours @ inverse) - along**2
-        explained = (self.shapes @ noise.adjoint(white)) ** 2 / np.maximum(norms, 1e-9 * norms.max())
+        explained = explained**2 / np.maximum(norms, 1e-9 * norms.max())
         total = float(white @ white)
         rest: Series = np.maximum(total - explained, 1e-10 * total + 1e-300)
         return rest

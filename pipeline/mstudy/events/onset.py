@@ -92,10 +92,10 @@ def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float
     """
     ends = [np.log(np.maximum(evidence.steps[[0, -1]], 1.0)) for evidence in found]
     grid = np.arange(min(e[0] for e in ends) - 1, max(e[1] for e in ends) + 1, _LOG_STEP)
-    kernels = _kernels(len(grid))
-    log_posterior = np.broadcast_to(-_SPREADS[:, None, None] / _USUAL_SPREAD, (len(_SPREADS), len(grid), N_KINDS))
-    for evidence in found:
-        log_posterior = log_posterior + np.log(kernels @ _on_grid(evidence, grid) + 1e-300)
+    columns = np.concatenate([_on_grid(evidence, grid) for evidence in found], axis=1)
+    spread_out = np.log(_kernels(len(grid)) @ columns + 1e-300)  # of all pairs at once: the kernels are large
+    by_pair = spread_out.reshape(len(_SPREADS), len(grid), len(found), N_KINDS)
+    log_posterior = by_pair.sum(axis=2) - _SPREADS[:, None, None] / _USUAL_SPREAD
     posterior = np.exp(log_posterior - log_posterior.max()).sum(axis=(0, 2))
     middle, low, high = np.exp(_quantiles(grid, posterior, (0.5, (1 - level) / 2, (1 + level) / 2)))
     return (middle, low, high) if len(found) > 1 else (middle, None, None)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
@@ -77,12 +75,6 @@ def palette_of(results: Results) -> Palette:
 
 def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
     """The page as text; the same results give the same text."""
-    with ThreadPoolExecutor(1) as aside:  # the bundle is compiled outside of Python, which draws meanwhile
-        script = aside.submit(bundle)
-        return _render(results, points, analysis, lambda: Markup(script.result()))  # our own; jinja would escape it
-
-
-def _render(results: Results, points: pl.DataFrame, analysis: Analysis, script: Callable[[], Markup]) -> str:
     palette = palette_of(results)
     study = make_study(results, palette)
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
@@ -112,7 +104,7 @@ def _render(results: Results, points: pl.DataFrame, analysis: Analysis, script: 
         page=_page_data(study),
         parameters=_parameters(analysis),
         versions={name: version(name) for name in _LIBRARIES},
-        bundle=script(),
+        bundle=Markup(bundle()),  # our own script; jinja would escape it
     )
 
 
