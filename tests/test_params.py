@@ -25,6 +25,14 @@ def test_shipped_file_is_the_default_key_by_key():
         assert set(raw[key]) == set(asdict(kind()))
 
 
+def test_the_reference_study_can_be_trained_again():
+    params = load(SHIPPED.parent / "reports/reference/params.yaml")
+
+    study = params.study("fashion-mnist")
+    assert (study.n_train, study.seeds, len(study.eta_ef.values())) == (5000, 5, 7)
+    assert params.analysis == Analysis()
+
+
 def test_default_grid():
     assert Grid().values() == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56]
     assert Grid(0.3, 0.3, 1).values() == [0.3]

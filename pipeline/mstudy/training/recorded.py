@@ -1,6 +1,6 @@
 """On a GPU a step of training is recorded once, as a CUDA graph, and from then on started by one call.
 
-A step is some fifty kernels for a perceptron and a thousand for a ResNet, most of which run for less time than Python
+A step is tens of kernels for a perceptron and hundreds for a ResNet, most of which run for less time than Python
 takes to start one. Recorded, they follow each other without a gap.
 """
 

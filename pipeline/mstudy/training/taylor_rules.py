@@ -15,23 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from mstudy.training.activations import ACTIVATIONS, Activation
-
-Moved = Tensor | None
-Motion = Callable[[Any], Moved]
-Pull = Callable[[], Tensor]
-Rule = Callable[..., tuple[Any, Moved]]
-STILL: tuple[Moved, Moved] = (None, None)
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Over all elements; torch sums in pairs of pairs, so float32 loses no digit of it."""
-    return (a * b).sum()
-
-
-def _sum(*parts: Moved) -> Moved:
-    there = [part for part in parts if part is not None]
-    return sum(there[1:], there[0]) if there else None
-
+from mstudy.training.taylor_motion import STILL, Motion, Moved, Pull, Rule, dot, total
+from mstudy.training.taylor_normalisation import batch_norm, group_norm, layer_norm
 
 # Linear operations
 
@@ -50,7 +35,7 @@ def _plus(sign: float) -> Rule:
     def rule(out: Tensor, motion: Motion, pull: Pull, a: Any, b: Any, *, alpha: float = 1) -> tuple[Moved, Moved]:
         left, right = motion(a), motion(b)
         factor = sign * alpha
-        moved = _sum(left, right if right is None or factor == 1 else right * factor)
+        moved = total(left, right if right is None or factor == 1 else right * factor)
         return None if moved is None else moved.expand(out.shape), None
 
     return rule
@@ -98,12 +83,10 @@ def _product(function: Callable[..., Tensor]) -> Rule:
 
     def rule(out: Tensor, motion: Motion, pull: Pull, a: Any, b: Any) -> tuple[Moved, Moved]:
         left, right = motion(a), motion(b)
-        of_left, of_right = (
-            (None if left is None else function(left, b)),
-            (None if right is None else function(a, right)),
-        )
-        both = None if left is None or right is None else _dot(pull(), function(left, right)) * 2
-        return _sum(of_left, of_right), both
+        of_left = None if left is None else function(left, b)
+        of_right = None if right is None else function(a, right)
+        both = None if left is None or right is None else dot(pull(), function(left, right)) * 2
+        return total(of_left, of_right), both
 
     return rule
 
@@ -128,7 +111,7 @@ def _affine(function: Callable[..., Tensor]) -> Rule:
         if of_x is None:
             return moved, None
         moved += function(of_x, weight, None, *rest, **named)
-        return moved, _dot(pull(), function(of_x, of_weight, None, *rest, **named)) * 2
+        return moved, dot(pull(), function(of_x, of_weight, None, *rest, **named)) * 2
 
     return rule
 
@@ -143,7 +126,7 @@ def _elementwise(activation: Activation) -> Rule:
             return STILL
         slope, bend = torch.empty_like(x), torch.empty_like(x)
         activation(x.clone(), slope, bend)
-        return slope.mul_(moved), _dot(bend.mul_(moved).mul_(moved), pull())
+        return slope.mul_(moved), dot(bend.mul_(moved).mul_(moved), pull())
 
     return rule
 
@@ -153,12 +136,12 @@ def _tanh(out: Tensor, motion: Motion, pull: Pull, x: Tensor) -> tuple[Moved, Mo
     if moved is None:
         return STILL
     through = torch.ops.aten.tanh_backward(moved, out)
-    return through, _dot((through * moved).mul_(out), pull()) * -2
+    return through, dot((through * moved).mul_(out), pull()) * -2
 
 
 def _square(out: Tensor, motion: Motion, pull: Pull, x: Tensor) -> tuple[Moved, Moved]:
     moved = motion(x)
-    return STILL if moved is None else ((x * moved).mul_(2), _dot(moved.square(), pull()) * 2)
+    return STILL if moved is None else ((x * moved).mul_(2), dot(moved.square(), pull()) * 2)
 
 
 def _softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, **_: Any) -> tuple[Moved, Moved]:
@@ -168,7 +151,7 @@ def _softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, **_: 
     centred = moved - (out * moved).sum(dim, keepdim=True)
     through = out * centred
     spread = through * centred
-    return through, _dot(spread, pull()) - _dot(spread.sum(dim, keepdim=True), (out * pull()).sum(dim, keepdim=True))
+    return through, dot(spread, pull()) - dot(spread.sum(dim, keepdim=True), (out * pull()).sum(dim, keepdim=True))
 
 
 def _log_softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, **_: Any) -> tuple[Moved, Moved]:
@@ -176,7 +159,7 @@ def _log_softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, *
     if moved is None:
         return STILL
     centred, variance = _log_softmax_motion(out, moved, dim)
-    return centred, -_dot(variance, pull().sum(dim, keepdim=True))
+    return centred, -dot(variance, pull().sum(dim, keepdim=True))
 
 
 def _log_softmax_motion(out: Tensor, moved: Tensor, dim: int) -> tuple[Tensor, Tensor]:
@@ -195,137 +178,22 @@ def _cross_entropy(out: Tensor, motion: Motion, pull: Pull, x: Tensor, y: Tensor
     centred, variance = _log_softmax_motion(log_p, moved, 1)
     options = {key: named[key] for key in ("ignore_index", "reduction") if key in named}
     bent = functional.nll_loss(-variance.expand(x.shape), y, **options)
-    return functional.nll_loss(centred, y, **options), _dot(bent, pull())
+    return functional.nll_loss(centred, y, **options), dot(bent, pull())
 
 
 def _mse_loss(
     out: Tensor, motion: Motion, pull: Pull, x: Tensor, y: Tensor, reduction: str = "mean", **_: Any
 ) -> tuple[Moved, Moved]:
     left, right = motion(x), motion(y)
-    moved = _sum(left, None if right is None else -right)
+    moved = total(left, None if right is None else -right)
     if moved is None:
         return STILL
     share = 1 / moved.numel() if reduction == "mean" else 1.0
     through = 2 * share * (x - y) * moved
     bent = moved.square() * (2 * share)
     if reduction == "none":
-        return through, _dot(bent, pull())
+        return through, dot(bent, pull())
     return through.sum(), bent.sum() * pull()
-
-
-# Normalisation: n = (x - mean) / sqrt(variance + eps), then weight * n + bias.
-#
-# With r = 1 / sqrt(variance + eps), m = r (x' - mean(x')), s = mean(n m) and v = mean(m^2), means over what is
-# normalised together: n' = m - s n, and the second-order term of n is (3 s^2 - v) n - 2 s m.
-
-
-def _layer_norm(
-    out: Tensor,
-    motion: Motion,
-    pull: Pull,
-    x: Tensor,
-    shape: tuple[int, ...],
-    weight: Moved = None,
-    bias: Moved = None,
-    eps: float = 1e-5,
-) -> tuple[Moved, Moved]:
-    dims, moved = tuple(range(-len(shape), 0)), motion(x)
-    of_weight, of_bias = motion(weight), motion(bias)
-    n, _, r = torch.native_layer_norm(x, tuple(shape), None, None, eps)
-    stretched = None if of_weight is None else n * of_weight
-    shifted = None if of_bias is None else of_bias.expand(out.shape)
-    if moved is None:
-        return _sum(stretched, shifted), None
-    m = (moved - moved.mean(dims, keepdim=True)).mul_(r)
-    s, v = (n * m).mean(dims, keepdim=True), m.square().mean(dims, keepdim=True)
-    through = torch.addcmul(m, n, s, value=-1)
-    against = pull() if weight is None else pull() * weight
-    bent = _dot(against, (m * s).mul_(-2).addcmul_(n, 3 * s.square() - v))
-    if of_weight is not None:
-        bent = bent + 2 * _dot(pull() * of_weight, through)
-    return _sum(through if weight is None else through * weight, stretched, shifted), bent
-
-
-def _group_norm(
-    out: Tensor,
-    motion: Motion,
-    pull: Pull,
-    x: Tensor,
-    groups: int,
-    weight: Moved = None,
-    bias: Moved = None,
-    eps: float = 1e-5,
-) -> tuple[Moved, Moved]:
-    n_samples, n_channels = x.shape[:2]
-    n, _, r = torch.native_group_norm(x.contiguous(), None, None, n_samples, n_channels, x[0, 0].numel(), groups, eps)
-
-    def together(t: Tensor) -> Tensor:
-        """(n_samples, n_channels) to the mean over each group, laid out alike."""
-        means = t.view(n_samples, groups, -1).mean(2, keepdim=True)
-        return means.expand(-1, -1, n_channels // groups).reshape(n_samples, n_channels)
-
-    per_channel = r.view(n_samples, groups, 1).expand(-1, -1, n_channels // groups).reshape(n_samples, n_channels)
-    return _by_channel(n, per_channel, together, motion, pull, x, weight, bias)
-
-
-def _batch_norm(
-    out: Tensor,
-    motion: Motion,
-    pull: Pull,
-    x: Tensor,
-    mean: Moved,
-    variance: Moved,
-    weight: Moved = None,
-    bias: Moved = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> tuple[Moved, Moved]:
-    if training or mean is None or variance is None:
-        n, _, r = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
-        return _by_channel(n, r[None], lambda t: t.mean(0, keepdim=True), motion, pull, x, weight, bias)
-    shape = (-1, *(1,) * (x.ndim - 2))
-    r = (variance + eps).rsqrt()
-    n = (x - mean.view(shape)) * r.view(shape)
-    return _by_channel(n, r[None], None, motion, pull, x, weight, bias)
-
-
-def _by_channel(
-    n: Tensor,
-    r: Tensor,
-    together: Callable[[Tensor], Tensor] | None,
-    motion: Motion,
-    pull: Pull,
-    x: Tensor,
-    weight: Moved,
-    bias: Moved,
-) -> tuple[Moved, Moved]:
-    """Where weight, bias and r are constant over the pixels of a channel: few passes over the pixels are enough.
-
-    n: (n_samples, n_channels, ...). r: (n_samples or 1, n_channels). together: from means over pixels
-    (n_samples, n_channels) to means over what is normalised together, or None: by constants.
-    """
-    moved, of_weight, of_bias = motion(x), motion(weight), motion(bias)
-    rows = (*n.shape[:2], -1)
-    n = n.view(rows)
-    gain = torch.ones_like(r[:1]) if weight is None else weight[None]
-    stretch = torch.zeros_like(gain) if of_weight is None else of_weight[None]
-    shift = torch.zeros_like(gain) if of_bias is None else of_bias[None]
-    if moved is None:
-        return (n * stretch[..., None] + shift[..., None]).view(x.shape), None
-    d, delta = moved.reshape(rows), pull().reshape(rows)
-    s = v = mean = torch.zeros_like(r)
-    if together is not None:
-        mean = together(d.mean(2))
-        s = r * together((n * d).mean(2))
-        v = r.square() * (together(d.square().mean(2)) - mean.square())
-    along_n, along_d = (delta * n).sum(2), (delta * d).sum(2)
-    along_m = r * (along_d - mean * delta.sum(2)) if together is not None else r * along_d
-    bent = gain * ((3 * s.square() - v) * along_n - 2 * s * along_m) + 2 * stretch * (along_m - s * along_n)
-    through = d * (gain * r)[..., None]  # torch.addcmul takes thrice as long where it has to broadcast
-    through += n * (stretch - gain * s)[..., None]
-    through += (shift - gain * r * mean)[..., None]
-    return through.view(x.shape), bent.sum()
 
 
 _LINEAR = (
@@ -363,9 +231,9 @@ _BENT: dict[Any, Rule] = {
     **{function: _tanh for function in (torch.tanh, Tensor.tanh)},
     **{function: rule for rule, functions in _BY_SOFTMAX.items() for function in functions},
     **{f: _elementwise(ACTIVATIONS[name]) for name, functions in _ELEMENTWISE.items() for f in functions},
-    functional.layer_norm: _layer_norm,
-    functional.group_norm: _group_norm,
-    functional.batch_norm: _batch_norm,
+    functional.layer_norm: layer_norm,
+    functional.group_norm: group_norm,
+    functional.batch_norm: batch_norm,
     functional.cross_entropy: _cross_entropy,
     functional.mse_loss: _mse_loss,
 }
