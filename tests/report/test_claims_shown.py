@@ -42,6 +42,20 @@ def test_what_would_decide_a_claim(claim, more):
     )
 
 
+@pytest.mark.parametrize(
+    ("note", "end"),
+    [
+        (None, "not estimable."),
+        ("not estimable: no slope was fitted", "not estimable: no slope was fitted."),
+        ("not estimable without branches", "not estimable without branches."),
+    ],
+)
+def test_what_is_not_estimable_is_said_once(claim, more, note, end):
+    power = more["power"].with_columns(note=pl.lit(note, dtype=pl.String))
+
+    assert _shown(claim | {"id": "C4"}, power)["needed"] == f"How many seeds would decide it is {end}"
+
+
 @pytest.mark.parametrize("verdict", ["supported", "contradicted"])
 def test_a_decided_claim_needs_nothing(claim, more, verdict):
     assert _shown(claim | {"verdict": verdict}, more["power"])["needed"] == ""

@@ -48,6 +48,15 @@ def test_an_empty_table_has_no_section(results, more, table, plate):
     assert plate not in _plates(replace(results, **more | {table: more[table].clear()}))
 
 
+def test_the_law_s_line_is_spoken_of_only_where_it_is_drawn(results, more):
+    def note(limits):
+        return _plates(replace(results, **more | {"stability_limits": limits}))["threshold"].note
+
+    assert "Dashed" in note(more["stability_limits"])
+    assert "Dashed" not in note(more["stability_limits"].clear())
+    assert "Dashed" not in note(more["stability_limits"].with_columns(predicted=pl.lit(None, dtype=pl.Float64)))
+
+
 def test_branches_are_shown_where_there_are_any(results, branches):
     (figure,) = _plates(replace(results, interventions=branches))["interventions"].figures
 

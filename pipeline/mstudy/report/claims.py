@@ -47,8 +47,8 @@ def _needed(verdict: str, need: dict[str, Any] | None) -> str:
     if need["seeds_needed"] is None and need["units_needed"] is not None:
         return f"To decide it with 80 % power: {need['units_needed']} {need['replicate']}; there are {need['n_units']}."
     if need["seeds_needed"] is None:
-        note = need.get("note") or ""
-        return f"How many seeds would decide it is not estimable{f': {note}' if note else ''}."
+        why = need.get("note") or "not estimable"
+        return f"How many seeds would decide it is {why if why.startswith('not est') else f'not estimable: {why}'}."
     more = int(need["seeds_needed"]) - int(need["n_seeds"])
     if more <= 0:
         return f"The {count(int(need['n_seeds']), 'seed')} there are would show the observed effect with 80 % power."

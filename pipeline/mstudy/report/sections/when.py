@@ -66,9 +66,13 @@ def _thresholds(study: Study) -> Plate:
             figures.append(Figure(title, captions.threshold_caption(lines, limits, per_sample), lines, chart, index))
     note = (
         "The smallest effective learning rate from which SGDM beats SGD by more than the margin, with 95 % intervals, "
-        "in both units: the choice of unit decides whether it falls with the batch size. Dashed: the largest rate at "
-        "which plain SGD is stable, as the mean-square stability law predicts it from the runs that diverge."
+        "in both units: the choice of unit decides whether it falls with the batch size."
     )
+    if study.results.stability_limits.filter(momentum=0)["predicted"].count():
+        note += (
+            " Dashed: the largest rate at which plain SGD is stable, as the mean-square stability law predicts it from "
+            "the runs that diverge."
+        )
     return Plate("threshold", "Threshold against batch size", note, figures, wide=True)
 
 
