@@ -65,7 +65,8 @@ def _law_layers(
     band = base.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2=alt.Y2("predicted_high:Q"))
     seen = tips(batch_size="b", predicted="SGD's limit by the law", predicted_low="from", predicted_high="to")
     line = base.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(y=log_y("predicted", title, span), tooltip=seen)
-    first = alt.Chart(law.head(1)).encode(x=x, color=colour_scale(palette))
+    top = law.head(1).with_columns(predicted_high=law["predicted_high"].max())  # above the band wherever it rises to
+    first = alt.Chart(top).encode(x=x, color=colour_scale(palette))
     name = first.mark_text(align="left", baseline="bottom", dy=-6, fontSize=11).encode(
         y=log_y("predicted_high", title, span), text=alt.TextValue("SGD's limit of stability, by the law")
     )
