@@ -58,6 +58,16 @@ def test_the_width_is_where_another_doubling_no_longer_pays(data, clock, seconds
     assert tried == trials
 
 
+def test_a_small_gain_must_hold_when_the_one_before_is_timed_again(data, monkeypatch):
+    # A loop of 1 ms met a disturbance, so two stacked networks at 0.9 ms seem to gain; they do not, nor do four.
+    times = {1: iter([1.0e-3, 0.8e-3]), 2: iter([1.8e-3]), 4: iter([3.6e-3])}
+    monkeypatch.setattr(engine, "step_seconds", lambda ensemble, schedule: next(times[len(ensemble.runs)]))
+
+    chosen = engine.choose_engine(plan_runs("s", STUDY, data), data, CPU, workers=1)
+
+    assert (chosen.width, chosen.seconds) == (1, 0.8e-3)
+
+
 def test_no_wider_than_a_workers_share_of_the_runs(data, clock):
     clock(lambda k: 1e-3)
 

@@ -23,6 +23,7 @@ from mstudy.training.state import Rows
 _MAX_WIDTH = {"cpu": 64, "cuda": 1024}
 _PATIENCE = 2  # doublings that may lose before the search ends: two stacked networks may, where sixteen gain
 _PAYS = 0.95  # a wider ensemble must take at most this share of the time, a run and step
+_PLAINLY = 0.8  # above this share the one before is timed again, next to it: it may have met a disturbance
 _SHARE_OF_MEMORY = 0.5
 _SECONDS_A_TRIAL = 0.15
 _FAR = 10**9  # a step that no trial reaches
@@ -56,6 +57,7 @@ def choose_engine(
     small, scale = shrunk(gentle)
     limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
     best: Engine | None = None
+    incumbent: Ensemble | None = None
     worse = 0
     for candidate in [width] if width else _doublings(limit):
         ensemble = Ensemble([small] * candidate, data, device)
@@ -63,8 +65,12 @@ def choose_engine(
         if best is not None and megabytes > _SHARE_OF_MEMORY * free_bytes(device) / 1e6 / workers:
             break
         seconds = step_seconds(ensemble, NOTHING) / candidate * scale
+        if best is not None and incumbent is not None and _PLAINLY < seconds / best.seconds < _PAYS:
+            again = step_seconds(incumbent, NOTHING) / best.width * scale
+            best = replace(best, seconds=min(best.seconds, again))
         if best is None or seconds < best.seconds * _PAYS:
             worse = 0
+            incumbent = ensemble
             best = Engine(gentle.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
         elif seconds > best.seconds / _PAYS:
             worse += 1
