@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,33 @@ def share(values: Sequence[bool]) -> str:
     return f"{np.mean(values):.1%}" if len(values) else "–"
 
 
+@dataclass
+class Found:
+    """What was found of some cells. statuses: theirs; the rest of cells that part: of their pairs, and of theirs."""
+
+    statuses: list[str] = field(default_factory=list)
+    pair_covers: list[bool] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    cell_covers: list[bool] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
+
+    def cells(self) -> list[str]:
+        """Of the table."""
+        middle = [f"{np.median(self.errors):.0%}", f"×{np.median(self.widths):.2f}"] if self.errors else ["–", "–"]
+        counts = [share([s == name for s in self.statuses]) for name in ("parted", "transient")]
+        return [*counts, share(self.pair_covers), share(self.cell_covers), *middle]
+
+
 def partings(n: int) -> str:
     """Cells of planted gaps: found, and covered."""
-    rows = [_parting_row(shape, seeds, n) for shape in (*OPENING, TRANSIENT, NEVER) for seeds in (3, 5)]
+    found = {(shape, k): _parting(shape, k, n) for shape in (*OPENING, TRANSIENT, NEVER) for k in (3, 5)}
+    rows = [[shape, str(k), *cells.cells()] for (shape, k), cells in found.items()]
+    for k in (3, 5):
+        together = Found()
+        for shape in OPENING:
+            for name, values in vars(found[shape, k]).items():
+                getattr(together, name).extend(values)
+        rows.append(["all that open", str(k), *together.cells()])
     head = ["gap", "seeds", "parted", "transient", "pair interval covers", "cell interval covers", "error of a pair"]
     return table([*head, "width of a cell's"], rows)
 
@@ -80,24 +104,21 @@ def draw_truth(shape: str, n_seeds: int, rng: np.random.Generator) -> CellTruth:
     )
 
 
-def _parting_row(shape: str, n_seeds: int, n: int) -> list[str]:
-    statuses: Counter[str] = Counter()
-    pair_covers, cell_covers, errors, widths = [], [], [], []
+def _parting(shape: str, n_seeds: int, n: int) -> Found:
+    cells = Found()
     for k in range(n):
         rng = np.random.default_rng([SEED, k])
         truth = draw_truth(shape, n_seeds, rng)
         pairs, onsets = draw_cell(truth, rng)
         found = find_partings(pairs, truth.momentum, Compare())
-        statuses[found.status] += 1
+        cells.statuses.append(found.status)
         if found.status == "parted" and found.step_low and found.step_high:
             for pair, onset in zip(found.pairs, onsets, strict=True):
-                pair_covers.append((pair.step_low or 0) <= onset <= (pair.step_high or 0))
-                errors.append(abs(math.log(max(pair.step or 1.0, 1.0) / onset)))
-            cell_covers.append(found.step_low <= truth.typical <= found.step_high)
-            widths.append(found.step_high / found.step_low)
-    middle = [f"{np.median(errors):.0%}", f"×{np.median(widths):.2f}"] if errors else ["–", "–"]
-    counts = [share([s == name for s in statuses.elements()]) for name in ("parted", "transient")]
-    return [shape, str(n_seeds), *counts, share(pair_covers), share(cell_covers), *middle]
+                cells.pair_covers.append((pair.step_low or 0) <= onset <= (pair.step_high or 0))
+                cells.errors.append(abs(math.log(max(pair.step or 1.0, 1.0) / onset)))
+            cells.cell_covers.append(found.step_low <= truth.typical <= found.step_high)
+            cells.widths.append(found.step_high / found.step_low)
+    return cells
 
 
 def coincidence_designs() -> list[tuple[str, Coincidence]]:
