@@ -139,7 +139,7 @@ class ModuleEvaluation:
         tape = Tape() if order == CURVATURE and len(w) == 1 else None
         with torch.set_grad_enabled(order > LOSS), tape or nullcontext():
             self._loss = network.loss(self._leaves, batch, len(w))
-        self._tape = tape if tape is not None and tape.understood(self._leaves) else None
+        self._tape = tape if tape is not None and tape.understood(self._leaves, self._loss) else None
         self._bent = [] if self._tape is None else [call.out for call in self._tape.curved()]
         self._keep = order == CURVATURE
         self._first: list[Tensor] | None = None

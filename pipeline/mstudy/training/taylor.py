@@ -25,12 +25,13 @@ from mstudy.training.taylor_rules import CURVED, RULES, has_rule
 
 @dataclass(frozen=True)
 class Call:
-    """One operation of a forward pass."""
+    """One operation of a forward pass. versions: of its outputs, which count how often they were written to."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     out: Any
+    versions: list[int]
 
 
 class Tape(TorchFunctionMode):
@@ -45,22 +46,23 @@ class Tape(TorchFunctionMode):
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         if any(t.requires_grad for t in _tensors((out,))):
-            self.calls.append(Call(func, args, kwargs or {}, out))
+            self.calls.append(Call(func, args, kwargs or {}, out, _versions(out)))
         return out
 
-    def understood(self, leaves: Sequence[Tensor]) -> bool:
-        """Whether each operation has a rule, and each tensor that depends on the leaves came by one.
+    def understood(self, leaves: Sequence[Tensor], loss: Tensor) -> bool:
+        """Whether each operation on the way from the leaves to the loss has a rule.
 
-        Else something moved that the tape has not seen: an operation in place, or one of the user's own making.
+        Else something moved that the tape has not seen: an element that was assigned, an operation in place, or one
+        that autograd was taught.
         """
         known = {id(leaf) for leaf in leaves}
         for call in self.calls:
-            if not has_rule(call.function, call.args, call.kwargs):
+            if not has_rule(call.function, call.args, call.kwargs) or _versions(call.out) != call.versions:
                 return False
             if any(t.requires_grad and id(t) not in known for t in _tensors((*call.args, *call.kwargs.values()))):
                 return False
             known |= {id(t) for t in _tensors((call.out,))}
-        return True
+        return id(loss) in known
 
     def curved(self) -> list[Call]:
         """The operations that may have a second-order term, each of one output."""
@@ -88,6 +90,10 @@ class Tape(TorchFunctionMode):
                 if bent is not None:
                     terms.append(bent.double())
         return torch.stack(terms).sum() if terms else torch.zeros((), dtype=torch.float64)
+
+
+def _versions(out: Any) -> list[int]:
+    return [t._version for t in _tensors((out,))]
 
 
 def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
