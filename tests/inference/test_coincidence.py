@@ -15,6 +15,8 @@ from mstudy.inference.coincidence import (
     within_blocks,
 )
 from scipy import stats
+from statsmodels.regression.linear_model import WLS
+from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.weightstats import DescrStatsW
 
 
@@ -105,6 +107,19 @@ def test_equally_well_dated_blocks_have_students_interval(rng):
     expected = stats.t.interval(0.95, 4, np.mean(means), stats.sem(means))
     assert found.interval(0.05) == pytest.approx(expected, rel=1e-3)
     assert found.p_equivalent(0.1) == pytest.approx(equivalence(np.array(means), 0.1), rel=1e-2)
+
+
+def test_the_error_of_the_lag_against_statsmodels_hc2(rng):
+    t = times(rng, n_blocks=6, n_seeds=3)
+    t = replace(t, parting_error=np.where(t.block < 3, 0.02, 0.4))
+    means, variances = block_lags(t)
+    between = combine_effects(means, variances, method_re="iterated").tau2
+    expected = WLS(means, np.ones(6), weights=1 / (variances + between)).fit(cov_type="HC2")
+
+    found = lag_over_blocks(t)
+
+    assert found.mean == pytest.approx(expected.params[0])
+    assert found.error == pytest.approx(expected.bse[0])
 
 
 def test_variance_of_a_block_by_hand(rng):

@@ -17,8 +17,8 @@ _LATE_POINTS = 3  # an onset is followed by at least so many
 _ROUNDS = 3  # of noise and shape, each from the other
 _WINSOR = 4.0  # scales beyond which a point says no more
 _EARLY = 0.05  # share of the run before which the prior is even in steps, after which in log steps
-_SPREADS = np.linspace(0.05, 1.0, 20)  # of the log onsets of a cell's pairs
-_USUAL_SPREAD = 0.4  # its prior is exponential with this mean
+_SPREADS = np.geomspace(0.02, 1.0, 20)  # of the log onsets of a cell's pairs
+_TOGETHER = 0.7  # power of a kind's evidence in all pairs: what no shape fits is common to them
 _LOG_STEP = 0.03  # grid of log onsets
 
 
@@ -86,17 +86,18 @@ def date_onsets(found: Sequence[Evidence], level: float = 0.95) -> list[Onset]:
 def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float, float | None, float | None]:
     """Median and interval of the typical (median) onset over a cell's pairs; of one pair there is no interval.
 
-    The pairs' log onsets are normal around it, with an exponential prior of their spread up to 1. Each pair counts by
-    its whole likelihood, so one whose gap opens too slowly to be dated does not drag the others along; the kind of
-    shape is one for all.
+    The pairs' log onsets are normal around it; the prior of their spread is even in its logarithm, from which Student's
+    interval follows where onsets are known. Each pair counts by its whole likelihood, so one whose gap opens too slowly
+    to be dated does not drag the others along; the kind of shape is one for all.
     """
     ends = [np.log(np.maximum(evidence.steps[[0, -1]], 1.0)) for evidence in found]
     grid = np.arange(min(e[0] for e in ends) - 1, max(e[1] for e in ends) + 1, _LOG_STEP)
     columns = np.concatenate([_on_grid(evidence, grid) for evidence in found], axis=1)
     spread_out = np.log(_kernels(len(grid)) @ columns + 1e-300)  # of all pairs at once: the kernels are large
     by_pair = spread_out.reshape(len(_SPREADS), len(grid), len(found), N_KINDS)
-    log_posterior = by_pair.sum(axis=2) - _SPREADS[:, None, None] / _USUAL_SPREAD
-    posterior = np.exp(log_posterior - log_posterior.max()).sum(axis=(0, 2))
+    log_posterior = by_pair.sum(axis=2)
+    of_kinds = np.exp(log_posterior - log_posterior.max()).sum(axis=0)
+    posterior = of_kinds @ np.maximum(of_kinds.sum(axis=0), 1e-300) ** (_TOGETHER - 1)
     middle, low, high = np.exp(_quantiles(grid, posterior, (0.5, (1 - level) / 2, (1 + level) / 2)))
     return (middle, low, high) if len(found) > 1 else (middle, None, None)
 

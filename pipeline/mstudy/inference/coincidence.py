@@ -101,18 +101,22 @@ class Lag:
 
 
 def lag_over_blocks(times: Times) -> Lag | None:
-    """Random effects over blocks (Paule & Mandel) with Hartung & Knapp's variance; None with fewer than two blocks.
+    """Random effects over blocks (Paule & Mandel); None with fewer than two blocks.
 
-    With blocks that are equally well dated it is the mean with Student's standard error. Where few blocks carry the
-    mean, n_blocks - 1 degrees of freedom are too many, and those of the weights (1 / sum of squares, less 1) too few,
-    for the weights are uncertain themselves: it has half of both.
+    The error is from each block's own distance from the mean (HC2: MacKinnon & White 1985), for the stated variances
+    are bounds: they weigh well, but a block that lies nearer than they say must not be taken for noise. With blocks
+    that are equally well dated it is the mean with Student's standard error. Where few blocks carry the mean,
+    n_blocks - 1 degrees of freedom are too many, and those of the weights (1 / sum of squares, less 1) too few, for
+    the weights are uncertain themselves: it has half of both.
     """
     means, variances = block_lags(times)
     if len(means) < 2 or means.std() == 0:
         return None
     found = combine_effects(means, variances, method_re="iterated", use_t=True)
-    carried = 1 / float((found.weights_rel_re**2).sum())
-    return Lag(float(found.mean_effect_re), float(found.sd_eff_w_re_hksj), (len(means) + carried) / 2 - 1)
+    share, mean = found.weights_rel_re, float(found.mean_effect_re)
+    error = np.sqrt(np.sum((share * (means - mean)) ** 2 / (1 - share)))
+    carried = 1 / float((share**2).sum())
+    return Lag(mean, float(error), (len(means) + carried) / 2 - 1)
 
 
 def block_lags(times: Times) -> tuple[Vector, Vector]:
