@@ -276,8 +276,8 @@ A share of 5 % has a standard error of {_error(n)}, {_error(n_cells)} and {_erro
 
 ## Parting
 
-One cell a case: planted onset at steps 80 to 700 of 1,600, seeds' onsets spread by 5, 15 or 30 %, final gap 0.15 to 0.6,
-noise of each log loss 0.005 to 0.03 at one logged point with autocorrelation up to 0.8, μ 0.5 or 0.9 with its lag.
+One cell a case: planted onset at steps 80 to 700 of 1,600, seeds' onsets spread by 5, 15 or 30 %, final gap 0.15 to
+0.6, noise of each log loss 0.005 to 0.03 at one logged point with autocorrelation up to 0.8, μ 0.5 or 0.9 with its lag.
 
 {cells}
 
