@@ -64,6 +64,16 @@ def test_the_analysis_part_is_the_same_object():
         ("studies: {digits: {batch_sizes: [8, 8]}}", r"batch_sizes must be free of repetitions"),
         ("studies: {digits: {momenta: []}}", r"momenta must be a list of at least one momentum"),
         ("studies: {digits: {seeds: true}}", r"studies\.digits\.seeds must be a whole number, found True"),
+        ("studies: {digits: {branch_steps: [0]}}", r"branch_steps must be at least 1 and below steps = 800, found 0"),
+        (
+            "studies: {digits: {branch_steps: [800]}}",
+            r"branch_steps must be at least 1 and below steps = 800, found 800",
+        ),
+        ("studies: {digits: {branch_steps: [5, 5]}}", r"branch_steps must be free of repetitions, found \[5, 5\]"),
+        (
+            "studies: {digits: {branch_steps: [5], momenta: [0.0]}}",
+            r"momenta must be 0 and at least one above it where there are branch_steps \(.*\), found \[0.0\]",
+        ),
         ("studies: {digits: {seeds: 0}}", r"seeds must be at least 1, found 0"),
         ("studies: {digits: {steps: 0}}", r"steps must be at least 1, found 0"),
         ("studies: {digits: {n_train: 0}}", r"n_train must be at least 1, or null for all, found 0"),

@@ -24,6 +24,7 @@ FULL = "full"  # a batch size: the whole training set
 _NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the model's own", "width": " to measure"}
 
 
+_BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
 _QUANTITIES = ("directional_curvature", "sharpness", "batch_sharpness")
 
 
@@ -100,6 +101,7 @@ class Study:
     batch_sizes: tuple[int | str, ...] = (16, 64, 256, 512, FULL)
     eta_ef: Grid = field(default_factory=Grid)
     momenta: tuple[float, ...] = (0.0, 0.5, 0.9)
+    branch_steps: tuple[int, ...] = ()
     nesterov: bool = False
     weight_decay: float = 0.0
     warmup_steps: int = 0
@@ -125,7 +127,11 @@ class Study:
         _require(len(self.momenta) > 0, "momenta", [], "a list of at least one momentum")
         for mu in self.momenta:
             _require(0 <= mu < 1, "momenta", mu, "at least 0 and below 1")
-        for key in ("batch_sizes", "momenta"):
+        for step in self.branch_steps:
+            _require(1 <= step < self.steps, "branch_steps", step, f"at least 1 and below steps = {self.steps}")
+        paired = 0 in self.momenta and len(self.momenta) > 1
+        _require(paired or not self.branch_steps, "momenta", list(self.momenta), _BRANCHING)
+        for key in ("batch_sizes", "momenta", "branch_steps"):
             values = list(getattr(self, key))
             _require(len(set(values)) == len(values), key, values, "free of repetitions")
         for key in ("n_train", "probe_samples", "chunk", "width"):
@@ -260,7 +266,7 @@ class Analysis:
 
 def _default_studies() -> dict[str, Study]:
     """A sweep of batch sizes, and full batch alone on a fine grid where its SGD meets abrupt sharpening."""
-    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9))}
+    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9), branch_steps=(50,))}
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ RUNS = _table(
         "branch_of": _TEXT,  # run_id of the run that this one leaves at the intervention; null: no branch
         "intervention": _TEXT,  # what was done to a branch
         "intervention_step": _INT,
+        "intervention_momentum": _REAL,  # where that was to go on with this momentum; null: something else
     },
 )
 

@@ -47,6 +47,20 @@ def test_gaps_and_sharpenings_of_branches(runs):
     assert found["let-go"]["intervention_step"] == 40
 
 
+def test_a_branch_that_went_on_with_momentum_is_compared_with_that_momentum_alone(save_run, tmp_path):
+    save_run(log(2.0), run_id="sgd")
+    for momentum in (0.5, 0.9):
+        about = {"momentum": momentum, "optimizer": "heavy_ball", "learning_rate": 0.1 * (1 - momentum)}
+        save_run(log(1 + momentum), run_id=f"sgdm-{momentum}", **about)
+        what = {"kind": f"momentum {momentum}", "step": 40, "momentum": momentum}
+        save_run(log(1.0), run_id=f"branch-{momentum}", branch_of="sgd", intervention=what)
+
+    found = measure_interventions(read_runs(tmp_path / "runs").runs, SHARPENINGS.frame([]))
+
+    assert sorted(found.select("momentum", "intervention").rows()) == [(0.5, "momentum 0.5"), (0.9, "momentum 0.9")]
+    assert sorted(found["gap_branch"]) == pytest.approx([-np.log(1.9), -np.log(1.5)])
+
+
 def test_branches_and_twins_are_in_no_pair_and_no_mean(runs):
     assert pair_runs(runs.runs)["sgd_run_id"].to_list() == ["sgd"]
     assert summarise_losses(runs.runs)["n_finished"].to_list() == [1, 1]
@@ -72,6 +86,10 @@ def test_without_branches_there_is_no_row(runs):
         ({"intervention": {"kind": "x", "step": 3}}, "found branch_of None"),
         ({"branch_of": "a", "intervention": {"kind": 3, "step": 3}}, "a branch must give"),
         ({"branch_of": "a", "intervention": {"kind": "x"}}, "a branch must give branch_of and intervention"),
+        (
+            {"branch_of": "a", "intervention": {"kind": "x", "step": 3, "momentum": "0.9"}},
+            "the momentum of an intervention must be at least 0 and at most 1 - 1e-9, found '0.9'",
+        ),
     ],
 )
 def test_a_branch_must_say_what_was_done(save_run, tmp_path, about, message):

@@ -12,8 +12,9 @@ from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.minibatches import MiniBatches
 from mstudy.training.mlp import Mlp
 from mstudy.training.objectives import OBJECTIVES
+from mstudy.training.plan import Branching, Rule
 from mstudy.training.recorded import RecordedStep
-from mstudy.training.training import train_ensemble
+from mstudy.training.training import Training, train_ensemble
 
 from tests.training.configs import RUN as BASE
 
@@ -29,13 +30,14 @@ def plain_losses(config, data):
     network = Mlp((6, 5, 3), "tanh", OBJECTIVES[config.objective])
     w = network.initial_weights(config.seed)[None].requires_grad_()
     x, y = torch.tensor(data.inputs, dtype=torch.float32), torch.eye(3)[torch.tensor(data.targets)]
-    optimizer = torch.optim.SGD(
-        [w],
-        config.learning_rate,
-        config.momentum,
-        weight_decay=config.weight_decay,
-        nesterov=config.optimizer == "nesterov",
-    )
+
+    def started(rule):
+        nesterov = rule.optimizer == "nesterov"
+        return torch.optim.SGD(
+            [w], rule.learning_rate, rule.momentum, weight_decay=config.weight_decay, nesterov=nesterov
+        )
+
+    optimizer = started(config)
     warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: min(1, (t + 1) / max(config.warmup_steps, 1)))
     order, losses = MiniBatches(config.n_train, config.batch_size, [config.seed]), []
 
@@ -45,6 +47,8 @@ def plain_losses(config, data):
         return ((out - y[rows]) ** 2).sum(dim=1).mean() / 2
 
     for step in range(config.steps + 1):
+        if config.branching is not None and step == config.branching.step:
+            optimizer = started(config.branching.rule)
         losses.append(loss_of(slice(None)).item())
         optimizer.zero_grad()
         loss_of(order.at(step)[0]).backward()
@@ -64,6 +68,63 @@ def test_losses_against_torch_optim(data, optimizer, momentum, batch_size, weigh
 
     np.testing.assert_allclose(log.columns["loss"], plain_losses(config, data), rtol=2e-5)
     assert log.columns["step"].tolist() == list(range(13))
+
+
+@pytest.mark.parametrize("rule", [Rule("heavy_ball", 0.01, 0.9), Rule("nesterov", 0.05, 0.5)])
+@pytest.mark.parametrize("batch_size", [8, 40])
+def test_a_branch_is_its_parent_up_to_its_step_and_then_an_optimizer_that_starts_there(data, rule, batch_size):
+    parent = replace(BASE, batch_size=batch_size)
+    branch = replace(parent, branching=Branching(5, rule))
+
+    logs = train_ensemble([parent, branch, replace(branch, branching=Branching(9, rule))], data)
+
+    early = slice(0, 6)  # the loss before the sixth update is the last that they share
+    for name in ("loss", "grad_norm", "sharpness"):
+        np.testing.assert_array_equal(logs[1].columns[name][early], logs[0].columns[name][early], err_msg=name)
+    assert logs[1].columns["update_norm"][5] != logs[0].columns["update_norm"][5]
+    for log in logs:
+        np.testing.assert_allclose(log.columns["loss"], plain_losses(log.config, data), rtol=2e-5)
+
+
+def test_a_branch_says_what_it_left_and_for_what():
+    branch = replace(BASE, branching=Branching(5, Rule("heavy_ball", 0.01, 0.9)))
+
+    about = branch.metadata()
+
+    assert about["branch_of"] == BASE.run_id != branch.run_id == about["run_id"]
+    assert about["intervention"] == {
+        "kind": "momentum 0.9",
+        "step": 5,
+        "optimizer": "heavy_ball",
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+    }
+    assert (about["optimizer"], about["learning_rate"], about["momentum"]) == ("sgd", 0.1, 0.0)
+    assert not {"branch_of", "intervention", "branching"} & BASE.metadata().keys()
+
+
+def test_a_branch_by_replayed_and_by_restored_steps_is_the_branch(data, monkeypatch):
+    # Recorded before it branched, a step would go on without momentum.
+    cadence = Cadence(dense_steps=2, growth=0.9, adaptive_factor=1.5)
+    parent = replace(BASE, steps=60, cadence=cadence)
+    runs = [parent, *(replace(parent, branching=Branching(step, Rule("heavy_ball", 0.01, 0.9))) for step in (20, 31))]
+    stepped = train_ensemble(runs, data)
+
+    training = Training(runs, data, torch.device("cpu"))
+    while not training.finished:
+        if training.steps_done in (20, 25, 31):
+            saved = training.saved()
+            training = Training(runs, data, torch.device("cpu"))
+            training.restore(saved)
+        training.step()
+    monkeypatch.setitem(ensemble._RECORDS, "cpu", True)
+    replayed = train_ensemble(runs, data)
+
+    for other in (training.logs(), replayed):
+        for a, b in zip(stepped, other, strict=True):
+            for name, values in a.columns.items():
+                np.testing.assert_array_equal(b.columns[name], values, err_msg=name)
+    assert stepped[1].columns["loss"][-1] != stepped[2].columns["loss"][-1]
 
 
 @pytest.mark.parametrize("library", ["openblas", "mkl"])

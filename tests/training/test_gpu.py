@@ -9,6 +9,7 @@ from mstudy.params import Cadence
 from mstudy.training.datasets.dataset import Dataset
 from mstudy.training.network import CURVATURE
 from mstudy.training.networks import build_network
+from mstudy.training.plan import Branching, Rule
 from mstudy.training.repeatable import repeatable
 from mstudy.training.samples import Samples
 from mstudy.training.training import train_ensemble
@@ -43,12 +44,13 @@ def some_runs(model, batch_size, **changes):
     cadence = Cadence(dense_steps=3, growth=0.3, sharpness_every=1, batch_sharpness_every=3, edge_ratio=True)
     base = replace(BASE, model=model, objective="cross_entropy", batch_size=batch_size, cadence=cadence, **changes)
     sgdm = {"momentum": 0.9, "optimizer": "heavy_ball", "learning_rate": 0.005}
-    return [replace(base, seed=s, **how) for s in (0, 1, 2) for how in ({"learning_rate": 0.05}, sgdm)]
+    branch = {"learning_rate": 0.05, "branching": Branching(7, Rule("heavy_ball", 0.005, 0.9))}
+    return [replace(base, seed=s, **how) for s in (0, 1, 2) for how in ({"learning_rate": 0.05}, sgdm, branch)]
 
 
 @pytest.mark.parametrize("batch_size", [8, 40])
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("width", [1, 6])
+@pytest.mark.parametrize("width", [1, 9])
 def test_training_is_that_of_the_cpu_but_for_rounding(model, batch_size, width):
     runs = some_runs(model, batch_size, steps=30)[:width]
 
@@ -78,7 +80,7 @@ def test_the_same_training_twice_is_the_same_to_the_bit(model):
 
 
 def test_members_that_diverge_leave_at_the_step_of_the_cpu():
-    runs = some_runs("mlp-tanh-5-4", 8, steps=80, divergence_factor=2.0)
+    runs = [run for run in some_runs("mlp-tanh-5-4", 8, steps=80, divergence_factor=2.0) if run.branching is None]
     runs = [
         replace(run, learning_rate=rate) for run, rate in zip(runs, (0.05, 5.0, 0.05, 50.0, 500.0, 0.1), strict=True)
     ]

@@ -29,6 +29,22 @@ def test_every_combination_once_at_equal_effective_rates():
     assert {r.optimizer for r in runs} == {"sgd", "heavy_ball"}
 
 
+def test_sgd_runs_branch_to_every_other_momentum_at_their_effective_rate():
+    study = replace(STUDY, momenta=(0.0, 0.5, 0.9), branch_steps=(10, 20), nesterov=True)
+
+    runs, without = plan(study), plan(replace(study, branch_steps=()))
+
+    branches = runs[len(without) :]
+    assert runs[: len(without)] == without
+    assert len(branches) == 2 * 3 * 2 * 2 * 2  # batch sizes, rates, seeds, steps, momenta
+    assert len({run.run_id for run in runs}) == len(runs)
+    assert {run.metadata()["branch_of"] for run in branches} == {run.run_id for run in without if run.momentum == 0}
+    for run in branches:
+        rule = run.branching.rule
+        assert rule.learning_rate / (1 - rule.momentum) == pytest.approx(run.learning_rate)
+        assert (run.rule_at(run.branching.step - 1).optimizer, rule.optimizer) == ("sgd", "nesterov")
+
+
 def test_run_id_follows_the_configuration_alone():
     assert [r.run_id for r in plan()] == [r.run_id for r in plan()]
     more_seeds = {r.run_id for r in plan(replace(STUDY, seeds=3))}

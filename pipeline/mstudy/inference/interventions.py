@@ -1,7 +1,8 @@
 """Interventions: what becomes of the gap of a pair when its SGD run is kept from sharpening abruptly.
 
 A branch is an SGD run that leaves its parent at the step of an intervention (`branch_of`, `intervention` in its log:
-docs/log-format.md). It is compared with the SGDM run of the parent's pair, as the parent is.
+docs/log-format.md). It is compared with the SGDM run of the parent's pair, as the parent is; one that went on with
+momentum, with that of the same momentum alone.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.D
         pl.col("branch_of").alias("sgd_run_id"),
         "intervention",
         "intervention_step",
+        "intervention_momentum",
         pl.col("run_id").alias("branch_run_id"),
         pl.col("final_loss").alias("branch_final_loss"),
     )
     both = (
         pair_runs(runs)
         .join(branches, on="sgd_run_id")
+        .filter(pl.col("intervention_momentum").is_null() | (pl.col("intervention_momentum") == pl.col("momentum")))
         .with_columns(
             (pl.col("sgd_final_loss") / pl.col("sgdm_final_loss")).log().alias("gap_parent"),
             (pl.col("branch_final_loss") / pl.col("sgdm_final_loss")).log().alias("gap_branch"),

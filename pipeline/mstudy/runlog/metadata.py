@@ -50,6 +50,7 @@ def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
         "branch_of": name_of(metadata.get("branch_of")),
         "intervention": intervention.get("kind"),
         "intervention_step": whole_of(intervention.get("step")),
+        "intervention_momentum": real_of(intervention.get("momentum")),
     }
 
 
@@ -61,6 +62,11 @@ def text_of(value: Any) -> str:
 def name_of(value: Any) -> str | None:
     """The name of another run, or nothing."""
     return None if value is None else str(value)
+
+
+def real_of(value: Any) -> float | None:
+    """A number, or nothing."""
+    return None if value is None else float(value)
 
 
 def whole_of(value: Any) -> int | None:

@@ -23,8 +23,8 @@ from mstudy.training.probe import Probe, batch_sharpness
 from mstudy.training.quantities import BATCH_SHARPNESS, COLUMNS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
 from mstudy.training.recorded import RecordedStep
 from mstudy.training.rows import inner, norms
+from mstudy.training.rules import Rules
 from mstudy.training.samples import Samples
-from mstudy.training.sgd import Sgd
 from mstudy.training.state import Rows, State
 
 # On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked this often alone.
@@ -59,12 +59,12 @@ class Ensemble:
         seeds = sorted({run.seed for run in runs})
         self._orders = MiniBatches(shared.n_train, shared.batch_size, seeds)
         self._order_of = np.array([seeds.index(run.seed) for run in runs])
-        self._sgd = Sgd(runs, self._network.dtype, device)
-        self._sgd_of = list(range(len(runs)))
+        self._rules = Rules(runs, self._network.dtype, device)
         self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
         # And one for replayed steps, whose tensors must stay where they were when a step was recorded.
         self._replayed = build_network(shared.model, shared.objective, data, device) if _RECORDS[device.type] else None
         self._recorded: RecordedStep | None = None
+        self._recorded_since = 0  # the step from which on it is what the members do
 
     @property
     def n_parameters(self) -> int:
@@ -98,6 +98,7 @@ class Ensemble:
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
         """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
+        self._rules.start_branches(state)
         if self._may_replay(state, schedule):
             if state.step % self._check_every > 0 or self._retire(state, rows):
                 self._replay(state)
@@ -117,7 +118,7 @@ class Ensemble:
                 batch = batch.members(torch.tensor(alive, device=self._device))
                 at = self._evaluate(state, batch, order)
         gradient = at.gradient()
-        rule = self._rule(state)
+        rule = self._rules.of(state)
         direction = rule.accelerate(state.step, state.w, state.velocity, gradient)
         if schedule.logs(state.step):
             shared, update = at if self._shared.full_batch else None, rule.update(direction)
@@ -139,12 +140,6 @@ class Ensemble:
         index: NDArray[np.int64] = self._orders.at(state.step)[self._order_of[state.members]]
         return index
 
-    def _rule(self, state: State) -> Sgd:
-        if self._sgd_of != state.members:
-            self._sgd = Sgd([self.runs[m] for m in state.members], self._network.dtype, self._device)
-            self._sgd_of = list(state.members)
-        return self._sgd
-
     def _may_replay(self, state: State, schedule: Schedule) -> bool:
         """Whether the step is one like many: without a row, at the full learning rate, not the first, not the last."""
         alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.steps
@@ -152,14 +147,15 @@ class Ensemble:
 
     def _replay(self, state: State) -> None:
         index = None if self._shared.full_batch else self._index(state)
-        if self._recorded is None or self._recorded.w is not state.w:
-            self._recorded = RecordedStep(self._plain_step(state), state.w, index)
+        since = self._rules.since(state.step)
+        if self._recorded is None or self._recorded.w is not state.w or self._recorded_since != since:
+            self._recorded, self._recorded_since = RecordedStep(self._plain_step(state), state.w, index), since
         self._recorded(state.step, index)
         state.step += 1
 
     def _plain_step(self, state: State) -> Callable[[Tensor, Tensor | None], None]:
         """(step, index of the samples) -> None: one update of these members, and the note of who has diverged."""
-        rule, any_step = self._rule(state), state.step
+        rule, any_step = self._rules.of(state), state.step
 
         def step(step: Tensor, index: Tensor | None) -> None:
             assert self._replayed is not None, "only where steps are replayed"

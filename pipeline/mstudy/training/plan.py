@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +24,25 @@ _CHUNK_OF_PERCEPTRONS = 4096
 
 
 @dataclass(frozen=True)
+class Rule:
+    """An optimizer of the schema and what it runs at."""
+
+    optimizer: str
+    learning_rate: float
+    momentum: float
+
+
+@dataclass(frozen=True)
+class Branching:
+    """At which step a branch leaves its parent, and for which rule; its velocity begins at zero there."""
+
+    step: int
+    rule: Rule
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """All that determines the numbers of one run."""
+    """All that determines the numbers of one run. branching: None unless it is a branch, which else is its parent."""
 
     study: str
     dataset: str
@@ -44,20 +61,37 @@ class RunConfig:
     probe_samples: int
     chunk: int
     cadence: Cadence
+    branching: Branching | None = None
 
     @cached_property
     def run_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the configuration and the training code's version."""
-        return digest([SCHEMA_VERSION, TRAINING_VERSION, asdict(self)])
+        return digest([SCHEMA_VERSION, TRAINING_VERSION, self._content()])
 
     @property
     def full_batch(self) -> bool:
         """Whether each step sees the whole training set."""
         return self.batch_size == self.n_train
 
+    def rule_at(self, step: int) -> Rule:
+        """What is in force at a step."""
+        if self.branching is not None and step >= self.branching.step:
+            return self.branching.rule
+        return Rule(self.optimizer, self.learning_rate, self.momentum)
+
     def metadata(self) -> dict[str, Any]:
         """The part of the log's metadata that describes the run."""
-        return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **asdict(self), "training_version": TRAINING_VERSION}
+        about = self._content()
+        if self.branching is not None:
+            step, rule = self.branching.step, self.branching.rule
+            what = {"kind": f"momentum {rule.momentum:g}", "step": step, **asdict(rule)}
+            about["branch_of"], about["intervention"] = replace(self, branching=None).run_id, what
+            del about["branching"]
+        return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
+
+    def _content(self) -> dict[str, Any]:
+        """As JSON can hold it; a run that is no branch says nothing of branching."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("branching", None)}
 
 
 def digest(content: object) -> str:
@@ -66,7 +100,7 @@ def digest(content: object) -> str:
 
 
 def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
-    """Every run of a study, ordered by batch size, eta_ef, momentum, seed.
+    """Every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
 
     At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the data set is
     smaller than the study asks for, or not of the kind that its objective needs.
@@ -78,7 +112,7 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
         )
     n_train = _at_most(name, "n_train", study.n_train, data.n_samples, f"the {data.n_samples} samples of {data.name}")
     probe_samples = _at_most(name, "probe_samples", study.probe_samples, n_train, f"n_train = {n_train}")
-    return [
+    runs = [
         RunConfig(
             study=name,
             dataset=data.name,
@@ -86,8 +120,7 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
             model=study.model,
             objective=study.objective,
             optimizer=_optimizer(mu, study.nesterov),
-            # 12 digits: the same text, hence the same run_id, whatever the rounding of 1 - mu.
-            learning_rate=float(f"{eta_ef * (1 - mu):.12g}"),
+            learning_rate=_learning_rate(eta_ef, mu),
             momentum=mu,
             weight_decay=study.weight_decay,
             warmup_steps=study.warmup_steps,
@@ -104,6 +137,23 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
         for mu in study.momenta
         for seed in range(study.seeds)
     ]
+    return runs + [branch for run in runs if run.momentum == 0 for branch in _branches(run, study)]
+
+
+def _branches(run: RunConfig, study: Study) -> list[RunConfig]:
+    """The SGD run continued with each momentum of the study from each of its branch steps on, at the same eta_ef."""
+    ways = [
+        Branching(step, Rule(_optimizer(mu, study.nesterov), _learning_rate(run.learning_rate, mu), mu))
+        for step in study.branch_steps
+        for mu in study.momenta
+        if mu > 0
+    ]
+    return [replace(run, branching=way) for way in ways]
+
+
+def _learning_rate(eta_ef: float, mu: float) -> float:
+    """To 12 digits: the same text, hence the same run_id, whatever the rounding of 1 - mu."""
+    return float(f"{eta_ef * (1 - mu):.12g}")
 
 
 def _at_most(name: str, key: str, value: int | None, limit: int, what: str) -> int:

@@ -15,13 +15,15 @@ class Sgd:
     """The rule of torch.optim.SGD without dampening: v <- mu v + g, w <- w - eta v; Nesterov's form g + mu v for v.
 
     Weight decay adds lambda w to the gradient; the learning rate rises linearly over the first `warmup_steps`.
+    step: from which on the rule is meant, up to the next at which a member branches.
     """
 
-    def __init__(self, runs: Sequence[RunConfig], dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, runs: Sequence[RunConfig], step: int, dtype: torch.dtype, device: torch.device) -> None:
         self._shared, self._dtype, self._device = runs[0], dtype, device
-        self._learning_rate = self._column([run.learning_rate for run in runs])
-        self._momentum = self._column([run.momentum for run in runs])
-        nesterov = [float(run.optimizer == NESTEROV) for run in runs]
+        rules = [run.rule_at(step) for run in runs]
+        self._learning_rate = self._column([rule.learning_rate for rule in rules])
+        self._momentum = self._column([rule.momentum for rule in rules])
+        nesterov = [float(rule.optimizer == NESTEROV) for rule in rules]
         self._nesterov = self._column(nesterov) if any(nesterov) else None
         self._rate = self._learning_rate
 

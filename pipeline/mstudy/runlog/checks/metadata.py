@@ -160,3 +160,7 @@ def _branch(metadata: Metadata) -> Iterator[Fault]:
     if parent is None or not told:
         found = f"branch_of {shown(parent)} and intervention {shown(about)}"
         yield Fault(f'a branch must give branch_of and intervention = {{"kind": text, "step": number}}, found {found}.')
+    momentum = about.get("momentum") if isinstance(about, dict) else None
+    domain, holds = _DOMAINS["momentum"]
+    if momentum is not None and not holds(momentum):
+        yield Fault(f"the momentum of an intervention must be {domain}, found {shown(momentum)}.", "intervention")
