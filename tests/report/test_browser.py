@@ -9,6 +9,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from mstudy.params import Analysis, Detect, Report
 from mstudy.report.explain import write_explanation
@@ -132,6 +133,37 @@ def test_one_control_moves_all_linked_charts(browser, path):
     hairline = "document.querySelector('.plate .chart svg .mark-rule.role-mark').querySelectorAll('line')"
     page.wait(f"[...{hairline}].map(l => +getComputedStyle(l).opacity > 0.5).join() === 'false,false,true'")
     assert page.said == []
+
+
+def test_a_figure_of_another_study_alone_is_pointed_to(browser, results, points, tmp_path):
+    # Two studies, of which the second has no threshold.
+    again = {
+        name: pl.concat([frame, twin(frame)])
+        for name in ("runs", "sharpenings", "partings", "advantage")
+        if len(frame := getattr(results, name))
+    }
+    path = tmp_path / "index.html"
+    path.write_text(render_report(replace(results, **again), pl.concat([points, twin(points)]), Analysis()), "utf-8")
+    tab = Page(browser, path).tab
+    plate = tab.locator(".plate", has=tab.locator("h3", has_text="Threshold against batch size"))
+
+    tab.select_option("#pick-setting", label="tiny")
+    assert plate.locator("figure").first.is_visible() and not plate.locator(".elsewhere").is_visible()
+    tab.select_option("#pick-setting", label="again")
+    assert not plate.locator("figure").first.is_visible()
+    assert plate.locator(".elsewhere").inner_text() == "Not of this study; of tiny"
+
+    plate.locator(".elsewhere button").click()
+
+    assert tab.input_value("#pick-setting") == "1"
+    assert plate.locator("figure").first.is_visible() and not plate.locator(".elsewhere").is_visible()
+
+
+def twin(frame):
+    """The same of a study `again`, with runs of its own."""
+    renamed = [pl.col(name) + "-again" for name in frame.columns if name.endswith("run_id")]
+    study = [pl.lit("again").alias("study")] if "study" in frame.columns else []
+    return frame.with_columns(*renamed, *study)
 
 
 def test_a_click_on_a_run_shows_its_curves(browser, path):

@@ -89,7 +89,9 @@ def test_lags_and_deferral_carry_their_n(results, empty):
     lag = captions.lag_caption(results.alignment)
 
     assert "6 pairs of 1 block of" in lag
-    assert "+2 steps after the sharpening at the median; interval over blocks [1.5, 2.5] steps" in lag
+    assert "At the median the parting comes 2 steps after the sharpening; interval over blocks [1.5, 2.5] steps" in lag
+    sooner = captions.lag_caption(results.alignment.with_columns(lag_steps_median=-7.4))
+    assert "comes 7.4 steps before the sharpening" in sooner
     assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in captions.deferral_caption(results.deferral)
     assert captions.lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
     assert captions.deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."

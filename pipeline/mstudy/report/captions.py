@@ -178,10 +178,12 @@ def lag_caption(alignment: pl.DataFrame) -> str:
     if alignment.is_empty() or alignment["n_pairs"][0] == 0:
         return "In no pair were both events seen, so there is no lag to show."
     row = alignment.row(0, named=True)
+    steps = row["lag_steps_median"]
     return (
         f"Both events were seen in {count(row['n_pairs'], 'pair')} of {count(row['n_cells'], 'block')} of one batch "
-        f"size and learning rate. The parting comes {row['lag_steps_median']:+.3g} steps after the sharpening at the "
-        f"median; interval over blocks {interval(row['lag_steps_low'], row['lag_steps_high'])} steps."
+        f"size and learning rate. At the median the parting comes {abs(steps):.3g} steps "
+        f"{'before' if steps < 0 else 'after'} the sharpening; interval over blocks "
+        f"{interval(row['lag_steps_low'], row['lag_steps_high'])} steps."
     )
 
 

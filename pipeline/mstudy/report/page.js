@@ -178,8 +178,20 @@ function pick(block, seed) {
     if (figure.dataset.setting !== undefined) figure.hidden = +figure.dataset.setting !== setting;
     figure.classList.toggle("picked", +figure.dataset.b === now.batch_size);
   }
+  document.querySelectorAll(".plate").forEach(pointElsewhere);
   for (const [box, drawn] of views) if (drawn && !box.dataset.panel) mark(drawn.view);
   redraw(panels);
+}
+// Where the chosen study has no figure of a kind, which have.
+function pointElsewhere(plate) {
+  const figures = [...plate.querySelectorAll("figure")], note = plate.querySelector(".elsewhere");
+  note.hidden = figures.length === 0 || figures.some(figure => !figure.hidden);
+  if (note.hidden) return;
+  note.replaceChildren("Not of this study; of ", ...unique(figures.map(figure => +figure.dataset.setting)).map(setting => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: page.settings[setting].name });
+    button.addEventListener("click", () => pick(blocks.findIndex(block => settingOf(block) === setting), null));
+    return button;
+  }));
 }
 // Text with its signs set properly: only text nodes, <sub> and <sup> are made.
 function write(element, text) {
