@@ -18,7 +18,7 @@ from mstudy.events.gap import LossCurve, Pair, sgd_clock
 from mstudy.events.parting import PARTED, SGD_DIVERGED
 from mstudy.runlog.reader import POINTS_SCHEMA
 from mstudy.runlog.schema import COMPLETED, DIVERGED, HEAVY_BALL, SGD
-from mstudy.tables import PARTINGS, RUNS, SHARPENINGS
+from mstudy.tables import INTERVENTIONS, PARTINGS, RUNS, SHARPENINGS
 from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
@@ -276,3 +276,38 @@ def _seen(time: float, gone: float | None, followup: float, grid: NDArray[np.int
         return {"status": "none", "followup_step": end}
     logged = float(grid[min(int(np.searchsorted(grid, time)), len(grid) - 1)])
     return {"status": "detected", "step": min(logged, end), "followup_step": end}
+
+
+@dataclass(frozen=True)
+class Intervened:
+    """An experiment on C8. parent: mean final gap of the runs left alone; branches: of those of each kind.
+
+    between, within: sd of a gap over blocks, and over the seeds of one. removed: share of the branches that lose the
+    sharpening; the others keep their parent's gap.
+    """
+
+    parent: float = 0.5
+    branches: tuple[float, ...] = (0.0,)
+    n_blocks: int = 6
+    n_seeds: int = 5
+    between: float = 0.02
+    within: float = 0.03
+    removed: float = 1.0
+
+
+def draw_interventions(truth: Intervened, rng: np.random.Generator) -> pl.DataFrame:
+    """tables.INTERVENTIONS of an experiment."""
+    rows = []
+    for block in range(truth.n_blocks):
+        left_alone = truth.parent + rng.normal(0, truth.between)
+        of_kinds = truth.branches + rng.normal(0, truth.between, len(truth.branches))
+        for seed in range(truth.n_seeds):
+            parent = left_alone + rng.normal(0, truth.within)
+            for kind, mean in enumerate(of_kinds):
+                removed = rng.random() < truth.removed
+                branch = mean + rng.normal(0, truth.within) if removed else parent
+                key = _cell_key(block) | {"optimizer": HEAVY_BALL, "momentum": 0.9, "seed": seed}
+                names = {"sgd_run_id": f"{block}-{seed}", "branch_run_id": f"{block}-{seed}-{kind}"}
+                about = {"intervention": str(kind), "sharpened_parent": True, "sharpened_branch": not removed}
+                rows.append(key | names | about | {"gap_parent": parent, "gap_branch": branch})
+    return INTERVENTIONS.frame(rows)

@@ -185,7 +185,7 @@ def _trend(claim: dict[str, Any] | None, estimate: Estimate) -> dict[str, Any]:
 
 def _interventions_note(evidence: Evidence) -> str:
     if evidence.interventions.is_empty():
-        return "not estimable without branches: train some first, three seeds at least"
+        return "not estimable without branches: train some first (`branch_steps`), three seeds at least"
     return "not estimable: how many branches lose the sharpening is not known beforehand"
 
 

@@ -13,7 +13,7 @@ from mstudy.tables import BLOCK
 
 _NONE = (
     "no run in which sharpening was intervened upon is here; it would take SGD runs branched before their sharpening "
-    "(`branch_of` and `intervention` in their logs), one for each of at least {} seeds"
+    "(`branch_steps` of a study, or `branch_of` and `intervention` in logs), one for each of at least {} seeds"
 )
 
 

@@ -10,6 +10,7 @@ from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale
 
 _TALL = HEIGHT + 60
+_PLAIN = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
 
 
 def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> Layered:
@@ -23,11 +24,11 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     gaps = [*frame["gap_parent"], *frame["gap_branch"], 0.0, margin * 2]
     ends = [min(gaps) - margin, max(gaps) + margin]
     scale = alt.Scale(domain=ends, nice=False)
-    x = alt.X("gap_parent:Q", title="log L(SGD) / L(SGDM), left alone", scale=scale, axis=alt.Axis(grid=False))
+    x = alt.X("gap_parent:Q", title="log L(SGD) / L(SGDM), left alone", scale=scale, axis=_PLAIN)
     y_title = "the same of the branch"
 
     def y(column: str) -> alt.Y:
-        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=alt.Axis(grid=False))
+        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=_PLAIN)
 
     zone = (
         alt.Chart(pl.DataFrame({"gap_parent": [ends[0]], "to": [ends[1]], "low": [-margin], "high": [margin]}))

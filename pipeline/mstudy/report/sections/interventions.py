@@ -21,7 +21,8 @@ def interventions_section(study: Study, margin: float) -> Section | None:
             figures.append(Figure(title, interventions_caption(kind), kind.drop("branch_run_id"), chart, index))
     note = (
         "Each point a branch and an SGDM run: its final gap against that of the run it leaves. On the dashed line the "
-        "intervention changed nothing; in the grey band the gap is gone. Open: it did not remove the sharpening."
+        "intervention changed nothing; in the grey band the gap is gone. Open: there was no sharpening to remove, or "
+        "it came all the same."
     )
     plate = Plate("interventions", "Gap with and without the sharpening", note, figures)
     answer = interventions_answer(branches, margin)
