@@ -28,8 +28,9 @@ def test_shipped_file_is_the_default_key_by_key():
 def test_the_reference_study_can_be_trained_again():
     params = load(SHIPPED.parent / "reports/reference/params.yaml")
 
-    study = params.study("fashion-mnist")
-    assert (study.n_train, study.seeds, len(study.eta_ef.values())) == (5000, 5, 7)
+    study, edge = params.study("fashion-mnist"), params.study("fashion-mnist-edge")
+    assert (study.n_train, study.seeds, len(study.eta_ef.values())) == (5000, 8, 13)
+    assert (edge.batch_sizes, edge.branch_steps) == (("full",), (15,))
     assert params.analysis == Analysis()
 
 

@@ -117,7 +117,7 @@ SHARPENINGS = _table(
         "n_events": _INT,
         "followup_step": _REAL,  # the last step at which a jump could have been seen
         "n_points": _INT,  # logged points with a usable curvature
-        "stability_status": _TEXT,  # reached, none, too_short, no_curvature
+        "stability_status": _TEXT,  # reached, none, too_short, no_curvature, no_line (of a branch)
         "stability_step": _REAL,  # first step from which the curvature stays near its stability line
         "stability_agrees": pl.Boolean(),  # with the first event; null where either is missing
     },

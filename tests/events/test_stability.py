@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from mstudy.events.detect import detect_sharpenings
 from mstudy.events.stability import find_stability, stability_line
 from mstudy.params import Detect
+from mstudy.runlog.reader import read_runs
 
 STEPS = np.arange(0, 400, 2)
 LOSS = np.exp(-0.01 * STEPS)
@@ -32,6 +34,17 @@ def test_on_a_quadratic_the_line_parts_decay_from_growth(optimizer, momentum):
     line = stability_line(optimizer, 0.1, momentum)
     assert final(0.99 * line) < 1e-3
     assert final(1.01 * line) > 1e3
+
+
+def test_a_branch_has_no_line(save_run, tmp_path):
+    at_its_line = {"step": STEPS, "loss": LOSS, "directional_curvature": np.full(len(STEPS), 2 / 0.1)}
+    save_run(at_its_line, run_id="sgd", learning_rate=0.1)
+    save_run(at_its_line, run_id="branch", learning_rate=0.1, branch_of="sgd", intervention={"kind": "x", "step": 9})
+
+    folder = read_runs(tmp_path / "runs")
+    found = detect_sharpenings(folder.runs, folder.points, Detect()).sharpenings
+
+    assert dict(found.select("run_id", "stability_status").iter_rows()) == {"sgd": "reached", "branch": "no_line"}
 
 
 def test_the_first_step_near_the_line_is_found(rng):

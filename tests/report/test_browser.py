@@ -264,10 +264,13 @@ def test_an_attack_in_every_text_stays_text(browser, results, more, points, tmp_
     assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_page_of_one_run_draws_in_silence(browser, save_sweep, tmp_path):
+@pytest.mark.parametrize("branch_of", [None, "another"])
+def test_the_page_of_one_run_draws_in_silence(browser, save_sweep, tmp_path, branch_of):
     runs = save_sweep(seeds=2, batch_sizes=(8,), rates=(0.4,))
     path = tmp_path / "why.html"
-    write_explanation(read_run(runs / "8-0.4-0.0-1.parquet"), path, Detect())
+    found = read_run(runs / "8-0.4-0.0-1.parquet")
+    parent = pl.lit(branch_of, dtype=pl.String).alias("branch_of")
+    write_explanation(replace(found, runs=found.runs.with_columns(parent)), path, Detect())
 
     page = Page(browser, path, width=390, scheme="dark")
     page.tab.wait_for_selector("#chart svg", state="attached")

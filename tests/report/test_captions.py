@@ -1,5 +1,7 @@
 """Sentences against numbers worked out by hand from the made-up study of conftest.py."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from mstudy.inference.alignment import aligned_pairs
@@ -14,6 +16,8 @@ def test_the_study_is_counted(results):
 
     assert sentence.startswith("54 runs of mlp on dots: batch sizes 16, 64; effective learning rates 0.1 to 0.4;")
     assert sentence.endswith("momenta 0, 0.5, 0.9; 3 seeds; 1 diverged and is kept as data.")
+    two = results.runs.with_columns(branch_of=pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("a")))
+    assert captions.study_sentence(two).endswith("kept as data; 2 branches among them.")
 
 
 def test_the_lowest_loss_is_the_geometric_mean_over_seeds(results):
@@ -115,6 +119,9 @@ def test_both_definitions_are_counted(results):
         "3 of 54 runs long enough to tell sharpen abruptly; 2 settle at their stability line; of the 2 that do both, 1 "
         "do so at the same moment."
     )
+    # A run that was intervened upon says nothing of the others.
+    branched = results.runs.with_columns(branch_of=pl.when(pl.col("seed") == 0).then(pl.lit("a")))
+    assert captions.why_answer(replace(results, runs=branched)).startswith("2 of 36 runs long enough to tell")
     found = results.runs.join(results.sharpenings, on="run_id", suffix="_sharpening").with_columns(
         status=pl.col("status_sharpening")
     )

@@ -64,6 +64,51 @@ def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, exp
     assert found["Nesterov μ = 0.9"] == pytest.approx(190.0 / 2.8, rel=1e-5)
 
 
+@pytest.fixture(scope="module")
+def with_branches(results, points):
+    """SGD at b = 64, eta_ef = 0.2 again: as twins and, with a tenth of the loss, as branches."""
+    parents = results.runs.filter(batch_size=64, eta_ef=0.2, momentum=0.0)
+    about = {
+        "twin": {"twin_of": pl.col("run_id")},
+        "branch": {
+            "branch_of": pl.col("run_id"),
+            "intervention": pl.lit("momentum 0.9"),
+            "intervention_step": pl.lit(50, dtype=pl.Int64),
+        },
+    }
+    runs, rows, found = [results.runs], [points], [results.sharpenings]
+    for name, columns in about.items():
+        renamed = pl.col("run_id") + f"-{name}"
+        of_parents = pl.col("run_id").is_in(parents["run_id"].to_list())
+        runs.append(parents.with_columns(**columns).with_columns(run_id=renamed))
+        rows.append(points.filter(of_parents).with_columns(run_id=renamed, loss=pl.col("loss") / 10))
+        found.append(results.sharpenings.filter(of_parents).with_columns(run_id=renamed))
+    return replace(results, runs=pl.concat(runs), sharpenings=pl.concat(found)), pl.concat(rows)
+
+
+def test_a_branch_is_a_line_of_its_own_and_a_twin_is_none(explorer, with_branches):
+    data = build_explorer(*with_branches, Report()).data
+    runs, alone = data["runs"], explorer.data
+
+    assert not [name for name in runs["id"] if name.endswith("-twin")]
+    branches = [k for k, name in enumerate(runs["id"]) if name.endswith("-branch")]
+    assert {(runs["optimiser"][k], runs["line"][k]) for k in branches} == {("SGD then momentum 0.9", None)}
+    assert "SGD then momentum 0.9 in 3 of 3 seeds" in data["blocks"]["caption"][0]
+
+    def medians(of):
+        firsts, runs = of["medians"]["first"], of["runs"]
+        return {
+            (runs["optimiser"][first], runs["block"][first]): _curve(of, of["medians"]["loss"][k])
+            for k, first in enumerate(firsts)
+        }
+
+    with_them, without = medians(data), medians(alone)
+    assert with_them["SGD", 0] == without["SGD", 0]
+    assert with_them["SGD then momentum 0.9", 0][20] == pytest.approx(without["SGD", 0][20] / 10, rel=1e-3)
+    levels = {row["optimiser"] for row in first_block(data).rows["levels"]}
+    assert levels == {"SGD", "SGDM μ = 0.5", "SGDM μ = 0.9"}
+
+
 def test_the_gap_is_of_losses_a_lag_apart(explorer):
     data = explorer.data
     pair = data["pairs"]["sgdm"].index(_index(data, "b64-r0.2-m0.5-s0"))

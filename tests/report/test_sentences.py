@@ -29,6 +29,16 @@ def test_a_run_that_jumps_is_told_by_both_definitions_and_whether_they_agree(res
     )
 
 
+def test_a_branch_says_what_it_went_on_with(results):
+    run, found = _run(results, batch_size=64, eta_ef=0.2, momentum=0.0, seed=0)
+    branch = run | {"branch_of": run["run_id"], "intervention": "momentum 0.9", "intervention_step": 50}
+
+    sentence = run_sentence(branch, found | {"stability_status": "no_line", "stability_step": None})
+
+    assert sentence.startswith("SGD then momentum 0.9, seed 0: sharpens abruptly at step 100")
+    assert "stability line" not in sentence
+
+
 @pytest.mark.parametrize(
     ("status", "told"),
     [

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from mstudy.report.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour
+from mstudy.report.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour, run_label
 
 OPTIMISERS = [("sgd", 0.0), *[("heavy_ball", mu) for mu in (0.3, 0.5, 0.7, 0.9, 0.99)]]
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
@@ -54,6 +54,16 @@ def test_one_colour_an_optimiser_sgd_first():
 
     assert list(palette) == ["SGD", "SGDM μ = 0.5", "SGDM μ = 0.9", "Nesterov μ = 0.9"]
     assert len(set(palette.values())) == 4
+
+
+def test_branches_have_colours_of_their_own():
+    names = [run_label({"momentum": 0.0, "optimizer": "sgd", "intervention": kind}) for kind in ("momentum 0.9", None)]
+    palette = colours([("heavy_ball", 0.9), ("sgd", 0.0)], names[:1])
+
+    assert names == ["SGD then momentum 0.9", "SGD"]
+    assert list(palette) == ["SGD", "SGDM μ = 0.9", "SGD then momentum 0.9"]
+    assert len(set(palette.values())) == 3
+    assert palette["SGDM μ = 0.9"] == colours([("heavy_ball", 0.9), ("sgd", 0.0)])["SGDM μ = 0.9"]
 
 
 def test_the_colour_of_the_largest_momentum_does_not_depend_on_how_many_there_are():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mstudy.events.series import Series
 from mstudy.events.sharpening import Event, Sharpening, find_sharpening
-from mstudy.events.stability import Stability, find_stability, stability_line
+from mstudy.events.stability import NO_LINE, Stability, find_stability, line_of
 from mstudy.params import Detect
 from mstudy.tables import SHARPENING_EVENTS, SHARPENINGS
 
@@ -27,13 +27,13 @@ class Detected:
 
 @dataclass(frozen=True)
 class _Log:
-    """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability."""
+    """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability; None of a branch."""
 
     run_id: str
     steps: NDArray[np.int64]
     curvature: Series
     loss: Series
-    line: float
+    line: float | None
 
 
 def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect) -> Detected:
@@ -68,16 +68,17 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     ends = stretches["len"].cum_sum().to_list()
     rows = {run_id: slice(end - n, end) for (n, run_id), end in zip(stretches.iter_rows(), ends, strict=True)}
     logs = []
-    for run in runs.select("run_id", "optimizer", "learning_rate", "momentum").iter_rows(named=True):
+    for run in runs.select("run_id", "optimizer", "learning_rate", "momentum", "branch_of").iter_rows(named=True):
         own = rows[run["run_id"]]
-        line = stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
-        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], line))
+        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], line_of(run)))
     return logs
 
 
 def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability]:
     rng = generator_for(log.run_id, detect.seed)
     found = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
+    if log.line is None:
+        return found, Stability(NO_LINE)
     return found, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
 
 

@@ -6,7 +6,9 @@ weight decay are ignored: with them the line is an approximation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from mstudy.params import Detect
 from mstudy.runlog.schema import HEAVY_BALL, SGD
 
 REACHED, NOT_REACHED, TOO_SHORT, NO_CURVATURE = "reached", "none", "too_short", "no_curvature"
+NO_LINE = "no_line"  # of a branch: what it goes on with has another
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ def stability_line(optimizer: str, learning_rate: float, momentum: float) -> flo
         return 2 / learning_rate
     line = 2 * (1 + momentum) / learning_rate
     return line if optimizer == HEAVY_BALL else line / (1 + 2 * momentum)
+
+
+def line_of(run: Mapping[str, Any]) -> float | None:
+    """Of a run, a row of tables.RUNS; None of a branch, which goes on by another rule than its keys say."""
+    if run["branch_of"] is not None:
+        return None
+    return stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
 
 
 def find_stability(steps: NDArray[np.int64], curvature: Series, loss: Series, line: float, detect: Detect) -> Stability:

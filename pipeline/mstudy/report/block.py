@@ -49,7 +49,7 @@ def first_block(data: dict[str, Any]) -> Block:
         for point in _curve(data, gap, log=False)
     ]
     events, rows = _event_rows(data, keys)
-    lines = {runs["optimiser"][k]: runs["line"][k] for k in mine}
+    lines = {runs["optimiser"][k]: runs["line"][k] for k in mine if runs["line"][k] is not None}
     levels = [{"optimiser": name, "level": line, "name": _level_name(name)} for name, line in lines.items()]
     ends = [
         [row for row in curves if row["run"] == k and row["kind"] == "loss"][-1]

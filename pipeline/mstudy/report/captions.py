@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.inference.pairs import main_runs
 from mstudy.report.theme import label
 from mstudy.report.words import count, interval, listed, number, spanned
 from mstudy.results import Results
@@ -13,7 +14,8 @@ from mstudy.results import Results
 
 def study_sentence(runs: pl.DataFrame) -> str:
     """The whole study in one sentence."""
-    diverged = int((runs["status"] == "diverged").sum())
+    diverged, n_branches = int((runs["status"] == "diverged").sum()), runs["branch_of"].count()
+    branches = f"; {count(n_branches, 'branch')} among them" if n_branches else ""
     batches = ", ".join(f"{b:,}" for b in runs["batch_size"].unique().sort())
     rates = runs["eta_ef"].to_list()
     momenta = ", ".join(f"{m:g}" for m in runs["momentum"].unique().sort())
@@ -25,7 +27,8 @@ def study_sentence(runs: pl.DataFrame) -> str:
     )
     return (
         f"{count(len(runs), 'run')}{f' of {models}' if models.strip() else ''}: batch sizes {batches}; effective "
-        f"learning rates {spanned(rates)}; momenta {momenta}; {count(runs['seed'].n_unique(), 'seed')}; {fate}."
+        f"learning rates {spanned(rates)}; momenta {momenta}; {count(runs['seed'].n_unique(), 'seed')}; {fate}"
+        f"{branches}."
     )
 
 
@@ -123,13 +126,14 @@ def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
 
 def why_answer(results: Results) -> str:
     """How many runs sharpen abruptly, by the jump and by the stability line."""
-    seen = results.sharpenings.filter(pl.col("status").is_in(["detected", "none"]))
+    found = results.sharpenings.join(main_runs(results.runs).select("run_id"), on="run_id")
+    seen = found.filter(pl.col("status").is_in(["detected", "none"]))
     if seen.is_empty():
         return "No run has a log of curvature that is long enough to tell of sharpening."
     jumped = int((seen["status"] == "detected").sum())
     agree = int(seen["stability_agrees"].sum() or 0)
     both = int(seen["stability_agrees"].is_not_null().sum())
-    reached = int((results.sharpenings["stability_status"] == "reached").sum())
+    reached = int((found["stability_status"] == "reached").sum())
     text = (
         f"{jumped} of {count(len(seen), 'run')} long enough to tell sharpen abruptly; {reached} settle at their "
         f"stability line"

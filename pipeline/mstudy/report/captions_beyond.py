@@ -112,8 +112,8 @@ def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
     gone = int((lost["gap_branch"].abs() <= margin).sum())
     return (
-        f"Of {_branches(len(branches))}, {len(lost)} lost the abrupt sharpening of the run they left; of these, {gone} "
-        f"end within {margin:g} in log loss of SGDM."
+        f"Of {count(len(branches), 'branch')}, {len(lost)} lost the abrupt sharpening of the run they left; of these, "
+        f"{gone} end within {margin:g} in log loss of SGDM."
     )
 
 
@@ -122,16 +122,12 @@ def interventions_caption(branches: pl.DataFrame) -> str:
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
     seeds = count(lost["seed"].n_unique(), "seed")
     if lost.is_empty():
-        return f"{_branches(len(branches))}, none of which lost the sharpening of the run it left."
+        return f"{count(len(branches), 'branch')}, none of which lost the sharpening of the run it left."
     return (
-        f"{len(lost)} of {_branches(len(branches))} lost the sharpening ({seeds}): their mean gap is "
+        f"{len(lost)} of {count(len(branches), 'branch')} lost the sharpening ({seeds}): their mean gap is "
         f"{number(float(lost['gap_branch'].to_numpy().mean()))}, left alone "
         f"{number(float(lost['gap_parent'].to_numpy().mean()))}."
     )
-
-
-def _branches(n: int) -> str:
-    return "1 branch" if n == 1 else f"{n:,} branches"
 
 
 def _lost_its_sharpening() -> pl.Expr:

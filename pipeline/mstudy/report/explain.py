@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from mstudy.errors import ConfigError
 from mstudy.events.explain import Explanation, explain_sharpening
-from mstudy.events.stability import stability_line
+from mstudy.events.stability import line_of
 from mstudy.params import Detect
 from mstudy.report.charts.judged import judged_run
 from mstudy.report.charts.layered import Layered
@@ -125,8 +125,7 @@ def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, det
         orient="row",
     )
     candidates = explanation.candidates.with_columns(_judged(explanation.candidates).alias("text"))
-    line = stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
-    return judged_run(points, explanation.blocks, candidates, events, line, _TITLES[detect.quantity])
+    return judged_run(points, explanation.blocks, candidates, events, line_of(run), _TITLES[detect.quantity])
 
 
 def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], detect: Detect) -> str:

@@ -10,17 +10,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mstudy.events.gap import LossCurve, Pair, gap_curve
-from mstudy.events.stability import stability_line
+from mstudy.events.stability import line_of
 from mstudy.params import Report
 from mstudy.report.downsample import spike_rows
 from mstudy.report.encode import columns, pack, pack_steps
 from mstudy.report.median import Curve, median_curve
 from mstudy.report.sentences import block_sentence, pair_sentence, run_sentence
-from mstudy.report.theme import label
+from mstudy.report.theme import run_label
 from mstudy.results import Results
 from mstudy.tables import BLOCK, SETTING
 
 Log = dict[str, Curve]  # by the keys of _QUANTITIES
+_BRANCH = ("intervention", "intervention_step")
 _QUANTITIES = {"loss": "loss", "kappa": "directional_curvature", "lambda_max": "sharpness"}
 
 
@@ -93,16 +94,17 @@ class _StepGrids:
 
 
 def _ranked_runs(results: Results) -> pl.DataFrame:
-    """Runs block by block: settings of more batch sizes first; in each, first those in which SGD sharpens most.
+    """Runs but twins block by block: settings of more batch sizes first; in each, those in which SGD sharpens most.
 
     Then larger batches and lower rates before others. The first block is what the page starts with.
     """
     happened = results.sharpenings.select("run_id", (pl.col("status") == "detected").alias("sharpens"))
-    runs = results.runs.join(happened, on="run_id", how="left")
+    runs = results.runs.filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
     parted = results.partings.group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
+    left_alone = (pl.col("momentum") == 0) & pl.col("branch_of").is_null()
     ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
         pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
-        (pl.col("sharpens") & (pl.col("momentum") == 0)).sum().over(BLOCK).alias("n_sgd"),
+        (pl.col("sharpens") & left_alone).sum().over(BLOCK).alias("n_sgd"),
         pl.col("sharpens").sum().over(BLOCK).alias("n_any"),
     )
     order = ["n_sgd", "n_any", "n_parted", "batch_size", "eta_ef"]
@@ -112,8 +114,9 @@ def _ranked_runs(results: Results) -> pl.DataFrame:
         *order,
         "momentum",
         "optimizer",
+        *_BRANCH,
         "seed",
-        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * 4],
+        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (4 + len(_BRANCH))],
         nulls_last=True,
     )
 
@@ -143,15 +146,14 @@ def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
     """One row a run: keys, its line, and what is known of it in words."""
     found = {row["run_id"]: row for row in results.sharpenings.iter_rows(named=True)}
     rows = list(shown.iter_rows(named=True))
-    lines = [stability_line(row["optimizer"], row["learning_rate"], row["momentum"]) for row in rows]
     blocks = shown.select(pl.struct(BLOCK).rank("dense")).to_series()
     order = {rank: k for k, rank in enumerate(blocks.unique(maintain_order=True))}
     return pl.DataFrame(
         {
             "block": [order[rank] for rank in blocks],
-            "optimiser": [label(row["momentum"], row["optimizer"]) for row in rows],
+            "optimiser": [run_label(row) for row in rows],
             "seed": shown["seed"],
-            "line": pl.Series(lines, dtype=pl.Float64),
+            "line": pl.Series([line_of(row) for row in rows], dtype=pl.Float64),
             "diverged_step": shown["diverged_step"],
             "sentence": [run_sentence(row, found[row["run_id"]]) for row in rows],
             "id": shown["run_id"],
@@ -161,7 +163,7 @@ def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
 
 def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
     """A sentence a block, in their order."""
-    labels = [label(mu, name) for mu, name in shown.select("momentum", "optimizer").iter_rows()]
+    labels = [run_label(row) for row in shown.iter_rows(named=True)]
     named = shown.with_columns(pl.Series("label", labels, dtype=pl.String))
     pairs = {key: rows for key, rows in results.partings.partition_by(BLOCK, as_dict=True).items()}
     none = results.partings.clear()
@@ -219,7 +221,7 @@ def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids) -> di
     Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
     """
     rows: dict[str, list[Any]] = {"first": [], "n": [], "loss": [], "kappa": []}
-    for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", maintain_order=True):
+    for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", *_BRANCH, maintain_order=True):
         if len(cell) < 3:
             continue
         rows["first"].append(int(np.flatnonzero(shown["run_id"] == cell["run_id"][0])[0]))

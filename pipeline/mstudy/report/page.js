@@ -125,7 +125,7 @@ function withBlock(spec, panel) {
   }).filter(end => end.x);
   const levels = page.optimisers.flatMap(optimiser => {
     const run = mine.find(k => runs[k].optimiser === optimiser);
-    return run === undefined ? [] : [{ optimiser, level: runs[run].line, name: short(optimiser) + ": " + level(optimiser) }];
+    return (runs[run]?.line ?? null) === null ? [] : [{ optimiser, level: runs[run].line, name: short(optimiser) + ": " + level(optimiser) }];
   });
   const gaps = gapsOf(), log = panel !== "gap";
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];

@@ -29,7 +29,7 @@ from mstudy.report.explorer import build_explorer
 from mstudy.report.runs_table import runs_table
 from mstudy.report.sections.base import Study, make_study, setting_name
 from mstudy.report.sections.build import build_sections
-from mstudy.report.theme import DARK_COLOURS, Palette, colours, config, recolour
+from mstudy.report.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label
 from mstudy.report.words import number
 from mstudy.results import Results
 
@@ -70,7 +70,9 @@ def write_text(text: str, out: Path) -> None:
 
 def palette_of(results: Results) -> Palette:
     """The colours of a study's optimisers."""
-    return colours(results.runs.select("optimizer", "momentum").unique().rows())
+    branches = results.runs.filter(pl.col("intervention").is_not_null())
+    methods = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
+    return colours(results.runs.select("optimizer", "momentum").unique().rows(), [run_label(each) for each in methods])
 
 
 def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:

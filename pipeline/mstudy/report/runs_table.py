@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.report.encode import columns
-from mstudy.report.theme import label
+from mstudy.report.theme import run_label
 from mstudy.results import Results
 
 # Name in the data, heading, and whether it is a number.
@@ -44,7 +44,7 @@ def runs_table(results: Results) -> dict[str, Any]:
     )
     runs = results.runs.join(found, on="run_id", how="left")
     runs = runs.sort("model", "dataset", "batch_size", "eta_ef", "momentum", "seed", "run_id")
-    names = [label(mu, optimizer) for mu, optimizer in runs.select("momentum", "optimizer").iter_rows()]
+    names = [run_label(row) for row in runs.select("momentum", "optimizer", "intervention").iter_rows(named=True)]
     runs = runs.with_columns(pl.Series("optimiser", names, dtype=pl.String))
     shown = [h for h in HEADINGS if h[0] not in _SEVERAL_ONLY or runs[h[0]].n_unique() > 1]
     return {"headings": [list(h) for h in shown], "rows": columns(runs.select(name for name, _, _ in shown))}

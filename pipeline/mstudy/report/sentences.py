@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.report.theme import label
+from mstudy.report.theme import label, run_label
 from mstudy.report.words import count, interval, listed, number, spanned
 
 _NO_JUMP = {
@@ -21,7 +21,7 @@ def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
     parts = [_jump(found), *_stability(found)]
     if run["diverged_step"] is not None:
         parts.append(f"diverges at step {number(run['diverged_step'])}")
-    return f"{label(run['momentum'], run['optimizer'])}, seed {run['seed']}: {'; '.join(parts)}."
+    return f"{run_label(run)}, seed {run['seed']}: {'; '.join(parts)}."
 
 
 def _jump(found: dict[str, Any]) -> str:

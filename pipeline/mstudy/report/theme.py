@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -34,19 +34,26 @@ def label(momentum: float, optimizer: str = HEAVY_BALL) -> str:
     return f"{'Nesterov' if optimizer == NESTEROV else 'SGDM'} μ = {momentum:g}"
 
 
+def run_label(run: Mapping[str, Any]) -> str:
+    """The same of a run, a row of tables.RUNS: a branch says what it went on with."""
+    name = label(run["momentum"], run["optimizer"])
+    return name if run["intervention"] is None else f"{name} then {run['intervention']}"
+
+
 def short(name: str) -> str:
     """A label where room is scarce: the momentum alone."""
     return name.removeprefix("SGDM ")
 
 
-def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
-    """Colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum).
+def colours(optimisers: Iterable[tuple[str, float]], branches: Iterable[str] = ()) -> Palette:
+    """Colour by label, SGD first, then rising momentum, then branches; optimisers as (optimizer, momentum).
 
     The largest momentum has the strongest contrast to SGD.
     """
     ranked = sorted({(mu, name) for name, mu in optimisers if mu > 0}, reverse=True)
     by_rank = {key: _MOMENTA[i % len(_MOMENTA)][0] for i, key in enumerate(ranked)}
-    return {label(0.0): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)}
+    further = {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in enumerate(sorted(set(branches)), start=len(ranked))}
+    return {label(0.0): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)} | further
 
 
 def colour_scale(palette: Palette) -> alt.Color:

@@ -32,8 +32,9 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    """`1 run`, `2 runs`, `2 branches`."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{n:,} {noun}{'' if n == 1 else plural}"
 
 
 def listed(items: Sequence[str]) -> str:

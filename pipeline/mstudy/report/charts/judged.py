@@ -15,15 +15,21 @@ _HEIGHT = 340
 
 
 def judged_run(
-    points: pl.DataFrame, blocks: pl.DataFrame, candidates: pl.DataFrame, events: pl.DataFrame, line: float, title: str
+    points: pl.DataFrame,
+    blocks: pl.DataFrame,
+    candidates: pl.DataFrame,
+    events: pl.DataFrame,
+    line: float | None,
+    title: str,
 ) -> Layered:
     """The curvature of one run on its null, with its events, and its candidates at the foot.
 
     points: `step`, `y`, as logged. blocks: of events.explain. candidates: likewise, with `text`, what to say of each.
-    events: `step`, `step_low`, `step_high`. line: the stability line of the run. Steps are drawn plus one, on a log
-    axis.
+    events: `step`, `step_low`, `step_high`. line: the stability line of the run, if it has one. Steps are drawn plus
+    one, on a log axis.
     """
-    domain = data_domain([*points["y"], *blocks["low"], *blocks["high"], line], 1.6) or (0.1, 1.0)
+    lines = [] if line is None else [line]
+    domain = data_domain([*points["y"], *blocks["low"], *blocks["high"], *lines], 1.6) or (0.1, 1.0)
     steps = 1.0, max(float(points["step"].max() or 1) + 1, 10.0)  # type: ignore[arg-type]  # of a column of numbers
     x, y = log_x("at", "step (updates made + 1)", steps), log_y("y", title, domain)
 
@@ -39,7 +45,7 @@ def judged_run(
         .encode(x=x, y=y, tooltip=tips(step="step", y="curvature"))
     )
     levels = alt.Chart(shifted(blocks, at="step")).mark_line(color="#0069ad", strokeWidth=1.6)
-    stability = alt.Chart(pl.DataFrame({"y": [line], "note": ["stability line"]}))
+    stability = alt.Chart(pl.DataFrame({"y": lines, "note": ["stability line"] * len(lines)}))
     layers = [band, trend, series, levels.encode(x=x, y=log_y("level", title, domain))]
     layers += [stability.mark_rule(strokeDash=[6, 4], color=ACCEPTED, opacity=0.7).encode(y=y)]
     layers += [

@@ -9,6 +9,7 @@ import polars as pl
 from mstudy.inference.alignment import aligned_pairs
 from mstudy.inference.deferral import ALL
 from mstudy.inference.lags import lags_with_null
+from mstudy.inference.pairs import main_runs
 from mstudy.report import captions
 from mstudy.report.charts.pairs import lag_distribution, parting_against_sharpening
 from mstudy.report.charts.survival import survival_curves
@@ -64,18 +65,22 @@ def definitions_plate(study: Study) -> Plate:
     """Jump and stability line, beside each other: where both speak, and where they disagree."""
     results = study.results
     keys = ["batch_size", "optimizer", "momentum"]
-    found = results.runs.select("run_id", *keys, "eta_ef", "seed").join(
-        results.sharpenings.select(
-            "run_id",
-            "status",
-            "step",
-            "step_low",
-            "step_high",
-            "stability_status",
-            "stability_step",
-            "stability_agrees",
-        ),
-        on="run_id",
+    found = (
+        main_runs(results.runs)
+        .select("run_id", *keys, "eta_ef", "seed")
+        .join(
+            results.sharpenings.select(
+                "run_id",
+                "status",
+                "step",
+                "step_low",
+                "step_high",
+                "stability_status",
+                "stability_step",
+                "stability_agrees",
+            ),
+            on="run_id",
+        )
     )
     jumped, reached = pl.col("status") == "detected", pl.col("stability_status") == "reached"
     counts = (
