@@ -270,7 +270,7 @@ def test_the_page_of_one_run_draws_in_silence(browser, save_sweep, tmp_path, bra
     path = tmp_path / "why.html"
     found = read_run(runs / "8-0.4-0.0-1.parquet")
     parent = pl.lit(branch_of, dtype=pl.String).alias("branch_of")
-    write_explanation(replace(found, runs=found.runs.with_columns(parent)), path, Detect())
+    write_explanation(replace(found, scanned=found.scanned.with_columns(parent)), path, Detect())
 
     page = Page(browser, path, width=390, scheme="dark")
     page.tab.wait_for_selector("#chart svg", state="attached")
