@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from mstudy.report.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour, run_label
+from mstudy.report.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour, run_label, with_branches
 
 OPTIMISERS = [("sgd", 0.0), *[("heavy_ball", mu) for mu in (0.3, 0.5, 0.7, 0.9, 0.99)]]
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
@@ -58,7 +58,7 @@ def test_one_colour_an_optimiser_sgd_first():
 
 def test_branches_have_colours_of_their_own():
     names = [run_label({"momentum": 0.0, "optimizer": "sgd", "intervention": kind}) for kind in ("momentum 0.9", None)]
-    palette = colours([("heavy_ball", 0.9), ("sgd", 0.0)], names[:1])
+    palette = with_branches(colours([("heavy_ball", 0.9), ("sgd", 0.0)]), names[:1])
 
     assert names == ["SGD then momentum 0.9", "SGD"]
     assert list(palette) == ["SGD", "SGDM μ = 0.9", "SGD then momentum 0.9"]

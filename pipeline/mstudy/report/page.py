@@ -29,7 +29,7 @@ from mstudy.report.explorer import build_explorer
 from mstudy.report.runs_table import runs_table
 from mstudy.report.sections.base import Study, make_study, setting_name
 from mstudy.report.sections.build import build_sections
-from mstudy.report.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label
+from mstudy.report.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
 from mstudy.report.words import number
 from mstudy.results import Results
 
@@ -70,15 +70,20 @@ def write_text(text: str, out: Path) -> None:
 
 def palette_of(results: Results) -> Palette:
     """The colours of a study's optimisers."""
+    return colours(results.runs.select("optimizer", "momentum").unique().rows())
+
+
+def palette_of_runs(results: Results) -> Palette:
+    """And those of its branches, which only the curves of single runs show."""
     branches = results.runs.filter(pl.col("intervention").is_not_null())
-    methods = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
-    return colours(results.runs.select("optimizer", "momentum").unique().rows(), [run_label(each) for each in methods])
+    rules = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
+    return with_branches(palette_of(results), [run_label(rule) for rule in rules])
 
 
 def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
     """The page as text; the same results give the same text."""
-    palette = palette_of(results)
-    study = make_study(results, palette)
+    palette = palette_of_runs(results)
+    study = make_study(results, palette_of(results))
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
     with alt.data_transformers.disable_max_rows(), debug_mode(False):
         sections = build_sections(study, analysis)
@@ -103,7 +108,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         palette=_swatches(palette),
         runs=runs_table(results),
         problems=results.problems,
-        page=_page_data(study),
+        page=_page_data(study, palette),
         parameters=_parameters(analysis),
         versions={name: version(name) for name in _LIBRARIES},
         bundle=Markup(bundle()),  # our own script; jinja would escape it
@@ -130,14 +135,14 @@ def panel_specs(palette: Palette) -> list[tuple[str, str, Markup]]:
     return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in drawn]
 
 
-def _page_data(study: Study) -> dict[str, Any]:
+def _page_data(study: Study, palette: Palette) -> dict[str, Any]:
     names = [setting_name(study.settings, k) for k in range(len(study.settings))]
     keys = study.settings.rows()
     return {
         "dark": DARK_COLOURS,
         "config": {"light": config(False), "dark": config(True)},
         "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
-        "optimisers": list(study.palette),
+        "optimisers": list(palette),
     }
 
 

@@ -17,7 +17,7 @@ from mstudy.params import Analysis
 from mstudy.report.block import Block, first_block, y_range, y_ticks
 from mstudy.report.charts import panels
 from mstudy.report.explorer import build_explorer
-from mstudy.report.page import palette_of
+from mstudy.report.page import palette_of, palette_of_runs
 from mstudy.report.sections.base import Plate, make_study
 from mstudy.report.sections.build import build_sections
 from mstudy.report.theme import Palette, config, recolour
@@ -61,14 +61,13 @@ def write_pictures(
 
 def picture_specs(results: Results, points: pl.DataFrame, analysis: Analysis) -> dict[str, Spec]:
     """Name to specification, without configuration."""
-    palette = palette_of(results)
     with alt.data_transformers.disable_max_rows():
-        sections = build_sections(make_study(results, palette), analysis)
+        sections = build_sections(make_study(results, palette_of(results)), analysis)
         specs: dict[str, Spec] = {}
         for section in sections:
             if section.explorer:
                 block = first_block(build_explorer(results, points, analysis.report).data)
-                specs[WHY] = _block_spec(block, palette)
+                specs[WHY] = _block_spec(block, palette_of_runs(results))
             specs |= {plate.name: spec for plate in section.plates if (spec := _plate_spec(plate)) is not None}
     return specs
 

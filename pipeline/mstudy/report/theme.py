@@ -45,15 +45,20 @@ def short(name: str) -> str:
     return name.removeprefix("SGDM ")
 
 
-def colours(optimisers: Iterable[tuple[str, float]], branches: Iterable[str] = ()) -> Palette:
-    """Colour by label, SGD first, then rising momentum, then branches; optimisers as (optimizer, momentum).
+def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
+    """Colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum).
 
     The largest momentum has the strongest contrast to SGD.
     """
     ranked = sorted({(mu, name) for name, mu in optimisers if mu > 0}, reverse=True)
     by_rank = {key: _MOMENTA[i % len(_MOMENTA)][0] for i, key in enumerate(ranked)}
-    further = {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in enumerate(sorted(set(branches)), start=len(ranked))}
-    return {label(0.0): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)} | further
+    return {label(0.0): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)}
+
+
+def with_branches(palette: Palette, names: Iterable[str]) -> Palette:
+    """And those of branches, by their labels: the next hues."""
+    further = enumerate(sorted(set(names)), start=len(palette) - 1)
+    return palette | {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in further}
 
 
 def colour_scale(palette: Palette) -> alt.Color:
