@@ -93,6 +93,9 @@ def test_a_branch_is_a_line_of_its_own_and_a_twin_is_none(explorer, with_branche
     assert not [name for name in runs["id"] if name.endswith("-twin")]
     branches = [k for k, name in enumerate(runs["id"]) if name.endswith("-branch")]
     assert {(runs["optimiser"][k], runs["line"][k]) for k in branches} == {("SGD then momentum 0.9", None)}
+    assert data["blocks"]["caption"][0].startswith(
+        "Sharpens abruptly: SGD in 3 of 3 seeds (step 100 to 120), SGDM μ = 0.5"
+    )
     assert "SGD then momentum 0.9 in 3 of 3 seeds" in data["blocks"]["caption"][0]
 
     def medians(of):

@@ -96,7 +96,7 @@ class _StepGrids:
 def _ranked_runs(results: Results) -> pl.DataFrame:
     """Runs but twins block by block: settings of more batch sizes first; in each, those in which SGD sharpens most.
 
-    Then larger batches and lower rates before others. The first block is what the page starts with.
+    Then larger batches and lower rates before others; branches last. The first block is what the page starts with.
     """
     happened = results.sharpenings.select("run_id", (pl.col("status") == "detected").alias("sharpens"))
     runs = results.runs.filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
@@ -112,11 +112,12 @@ def _ranked_runs(results: Results) -> pl.DataFrame:
         "breadth",
         *SETTING,
         *order,
+        pl.col("branch_of").is_not_null(),
         "momentum",
         "optimizer",
         *_BRANCH,
         "seed",
-        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (4 + len(_BRANCH))],
+        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (5 + len(_BRANCH))],
         nulls_last=True,
     )
 
