@@ -178,6 +178,12 @@ def test_momentum_and_optimizer_complete_each_other(path, given, optimizer, mome
         ({"batch_size": 0}, "batch_size must be a whole number above 0, found 0"),
         ({"seed": 0.5}, "seed must be a whole number, found 0.5"),
         ({"model": ["mlp"]}, "model must be text, a finite number, true or false, found"),
+        ({"model": {"kind": "mlp"}}, "model must be text, found"),
+        (
+            {"branch_of": "a", "intervention": {"kind": "clip", "step": float("nan")}},
+            "intervention.step must be text, a finite number, true or false, found nan",
+        ),
+        ({"branch_of": "a", "intervention": {"kind": "clip"}}, "a branch must give branch_of and intervention"),
     ],
 )
 def test_what_the_analysis_could_not_use_is_refused_before_training(path, change, message):
@@ -185,6 +191,18 @@ def test_what_the_analysis_could_not_use_is_refused_before_training(path, change
         RunLogger(path, **ABOUT | change)
 
     assert not path.parent.exists()
+
+
+def test_a_branch_is_logged_and_goes_on_as_one(path):
+    about = ABOUT | {"branch_of": "b", "intervention": {"kind": "clip", "step": np.int64(3), "at": 0.5}}
+    for first in (0, 2):
+        log = RunLogger(path, **about)
+        for step in range(first, first + 3):
+            log.log(step, 1.0)
+        log.finish("interrupted" if first == 0 else "completed")
+
+    assert metadata(path)["branch_of"] == "b"
+    assert metadata(path)["intervention"] == {"kind": "clip", "step": 3, "at": 0.5}
 
 
 @pytest.mark.parametrize(("steps", "message"), [([3, 3], "3 after 3, in"), ([3, 1], "1 after 3"), ([-1], "-1")])

@@ -6,6 +6,7 @@ Standard library alone, for the training path.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mstudy.errors import LogError
@@ -18,10 +19,11 @@ def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
     """The metadata of a run, complete but for `status` and `diverged_step`.
 
     facts: `learning_rate`, `batch_size`, `seed`, `momentum` and/or `optimizer`, and anything else that is text, a
-    number, true, false or null; what is None is left out. Raises LogError where the analysis could not use it.
+    number, true, false or null, or, as an `intervention`, a mapping to these; what is None is left out. Raises LogError
+    where the analysis could not use it.
     """
     known = {key: _plain(value) for key, value in facts.items() if value is not None}
-    for key, value in known.items():
+    for key, value in _leaves(known):
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise LogError(f"{key} must be text, a finite number, true or false, found {value!r}, for {run_id}.")
     told = _with_optimizer(known) | {"schema": SCHEMA_VERSION, "run_id": run_id}
@@ -32,8 +34,19 @@ def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
     return told | numbers | {key: int(told[key]) for key in ("batch_size", "seed")}
 
 
+def _leaves(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and value of each, those of a mapping one by one."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", each) for name, each in value.items())
+        else:
+            yield key, value
+
+
 def _plain(value: Any) -> Any:
-    """A scalar of numpy as Python's own."""
+    """A scalar of numpy as Python's own, in a mapping too."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
 
 

@@ -35,7 +35,8 @@ class RunLogger:
 
     path: ends in `.parquet`; its name is the `run_id` unless one is given. learning_rate, momentum, batch_size, seed:
     as in docs/log-format.md. optimizer: `sgd`, `heavy_ball` or `nesterov`; by default the first two, by the momentum.
-    about: anything else that is text or a number: `study`, `model`, `dataset`, `objective`, `n_train`, ...
+    about: anything else that is text or a number: `study`, `model`, `dataset`, `objective`, `n_train`, ...; of a run
+    that leaves another, `branch_of` and `intervention={"kind": ..., "step": ...}`.
     overwrite: begin anew whatever lies at `path`.
 
     Raises LogError where `about` lacks something, a finished run lies at `path`, another process logs there, what lies
