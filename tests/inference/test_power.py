@@ -1,11 +1,18 @@
 """Truth: statsmodels' power of t tests; experiments drawn at the effect that is said to be seen."""
 
+import re
+
 import numpy as np
 import pytest
 from mstudy.inference.claims.evidence import Evidence
-from mstudy.inference.coincidence import Times, within_blocks
+from mstudy.inference.coincidence import Lag, Times, equivalence, within_blocks
 from mstudy.inference.power import Events, measure_power, power_equivalent, power_greater, smallest
-from mstudy.inference.power_events import association_power, coincidence_power, deferral_power
+from mstudy.inference.power_events import (
+    _blocks_for_equivalence,
+    association_power,
+    coincidence_power,
+    deferral_power,
+)
 from mstudy.params import Estimate
 from mstudy.tables import (
     ALIGNMENT,
@@ -23,7 +30,7 @@ from mstudy.tables import (
 )
 from statsmodels.stats.power import TTestPower
 
-from benchmarks.experiments import Coincidence, Deferral, draw_survival, draw_times
+from benchmarks.experiments import CONSTANT_LAG, Coincidence, Deferral, draw_survival, draw_times
 
 FEW = Estimate(resamples=200)
 
@@ -158,6 +165,34 @@ def test_coincidence_that_hardly_shows_needs_more_seeds():
     assert strong["seeds_needed"] == 3
     assert weak["seeds_needed"] is None or weak["seeds_needed"] >= 4
     assert 0.3 < strong["effect_80"] < 0.8
+
+
+@pytest.mark.parametrize(("mean", "error"), [(0.0, 0.05), (0.04, 0.03), (-0.05, 0.02)])
+def test_blocks_for_a_small_lag_against_experiments(rng, mean, error):
+    needed = _blocks_for_equivalence(Lag(mean, error, 5.0), 6, FEW, 0.8)
+
+    def rate(k):
+        lags = rng.normal(mean, error * 6**0.5, (1000, k))
+        return np.mean([equivalence(each, FEW.lag_tolerance) <= FEW.alpha for each in lags])
+
+    assert rate(needed) > 0.76
+    assert rate(max(3, needed * 2 // 3)) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("lag", "note"),
+    [
+        (1.3, r"to call a lag of \+(29|30|31)% small, over 50 blocks like these would be needed"),
+        (1.0, "association within blocks; the blocks at hand suffice to call the lag small"),
+    ],
+)
+def test_the_lag_has_a_say_in_what_would_settle_coincidence(lag, note):
+    truth = Coincidence(link=CONSTANT_LAG, lag=lag)
+
+    found = coincidence_power(*draw_times(truth, np.random.default_rng(1)), FEW, 0.8)
+
+    assert re.fullmatch(note, found["note"])
+    assert (found["seeds_needed"] is None) == (lag > 1)
 
 
 def test_power_of_association_against_the_test_itself(rng):

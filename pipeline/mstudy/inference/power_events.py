@@ -14,7 +14,7 @@ from scipy import stats
 from mstudy.events.detect import generator_for
 from mstudy.inference import coincidence
 from mstudy.inference.alignment import aligned_pairs, times_of
-from mstudy.inference.coincidence import Times
+from mstudy.inference.coincidence import Lag, Times
 from mstudy.inference.deferral import ALL, paired_times, timed_pairs
 from mstudy.inference.swap import PairedTimes, score_differences, swap_test
 from mstudy.params import Estimate
@@ -33,7 +33,7 @@ def coincidence_power(
 ) -> dict[str, Any]:
     """C4. Effect: the correlation, over the seeds of a cell, of the two log times.
 
-    The lag's equivalence adds what the observed spread of lags between blocks demands, were there no lag at all.
+    The lag's equivalence adds what the observed lag and its error demand.
     """
     times = times_of(aligned_pairs(partings, sharpenings))
     blocks, seeds = np.unique(times.block), _seeds_per_cell(times)
@@ -53,7 +53,8 @@ def coincidence_power(
     if observed > 0:
         needed_seeds = _first(lambda n: power(observed, n, len(blocks)) >= target)
         needed_blocks = _first(lambda k: power(observed, seeds, k) >= target)
-    lag_blocks = _blocks_for_equivalence(coincidence.block_lags(times)[0], estimate, target)
+    lag = coincidence.lag_over_blocks(times)
+    lag_blocks = None if lag is None else _blocks_for_equivalence(lag, len(blocks), estimate, target)
     return {
         "n_seeds": seeds,
         "n_units": len(blocks),
@@ -63,13 +64,15 @@ def coincidence_power(
         "observed": observed,
         "seeds_needed": needed_seeds if lag_blocks is not None and lag_blocks <= len(blocks) else None,
         "units_needed": None if needed_blocks is None or lag_blocks is None else max(needed_blocks, lag_blocks),
-        "note": _lag_note(lag_blocks, len(blocks)),
+        "note": _lag_note(lag, lag_blocks, len(blocks)),
     }
 
 
-def _lag_note(needed: int | None, present: int) -> str:
+def _lag_note(lag: Lag | None, needed: int | None, present: int) -> str:
+    if lag is None:
+        return "not estimable: the blocks do not differ in their lag"
     if needed is None:
-        return "the lag varies so much between blocks that over 50 of them would be needed to call it small"
+        return f"to call a lag of {np.expm1(lag.mean):+.0%} small, over {_COUNTS[-1]} blocks like these would be needed"
     if needed > present:
         return f"more seeds alone do not settle it: to call the lag small, {needed} blocks are needed"
     return "association within blocks; the blocks at hand suffice to call the lag small"
@@ -102,16 +105,15 @@ def association_power(rho: float, n_seeds: int, n_blocks: int, alpha: float, rng
     return float((z > stats.norm.ppf(1 - alpha)).mean())
 
 
-def _blocks_for_equivalence(lags: NDArray[np.float64], estimate: Estimate, target: float) -> int | None:
-    """Blocks for the two one-sided tests, at the observed spread of their lags and no lag."""
-    sd = max(float(lags.std(ddof=1)), 1e-9)
-    reach = -np.log1p(-estimate.lag_tolerance), np.log1p(estimate.lag_tolerance)
+def _blocks_for_equivalence(lag: Lag, present: int, estimate: Estimate, target: float) -> int | None:
+    """Blocks for the two one-sided tests at the observed lag, if they are dated as well as those present."""
+    sd = max(lag.error * present**0.5, 1e-3)
+    tolerance = estimate.lag_tolerance
+    room = np.log1p(tolerance) - lag.mean, lag.mean - np.log1p(-tolerance)
 
     def enough(k: int) -> bool:
-        one_sided = [
-            stats.nct.sf(stats.t.ppf(1 - estimate.alpha, k - 1), k - 1, margin / sd * np.sqrt(k)) for margin in reach
-        ]
-        return bool(sum(one_sided) - 1 >= target)
+        critical = stats.t.ppf(1 - estimate.alpha, k - 1)
+        return bool(sum(stats.nct.sf(critical, k - 1, each / sd * k**0.5) for each in room) - 1 >= target)
 
     return _first(enough)
 
