@@ -79,6 +79,13 @@ def test_explain_draws_pictures_and_refuses_other_names(mstudy, runs, tmp_path):
     assert (code, err.count("\n")) == (1, 1) and "--out must end in .html, .png or .svg, found" in err
 
 
+def test_a_branch_is_explained_as_one(mstudy, save_run, tmp_path):
+    rows = {"step": np.arange(60), "loss": np.linspace(1, 0.5, 60), "directional_curvature": np.linspace(1, 2, 60)}
+    path = save_run(rows, branch_of="sgd", intervention={"kind": "momentum 0.9", "step": 20})
+
+    assert mstudy("explain", path, "--out", tmp_path / "why.html")[1].startswith("SGD then momentum 0.9, b = ")
+
+
 def test_explain_of_a_run_without_an_event_or_without_enough_says_so(mstudy, runs, save_run, tmp_path):
     short = save_run({"step": np.arange(5), "loss": np.ones(5), "directional_curvature": np.ones(5)}, name="short")
     blind = save_run(name="blind")

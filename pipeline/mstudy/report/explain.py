@@ -19,7 +19,7 @@ from mstudy.report.downsample import spike_rows
 from mstudy.report.encode import spec_with_columns
 from mstudy.report.page import bundle, template, write_text
 from mstudy.report.pictures import FORMATS, save_picture, with_values
-from mstudy.report.theme import DARK_COLOURS, config, label
+from mstudy.report.theme import DARK_COLOURS, config, run_label
 from mstudy.report.words import count, interval, number
 from mstudy.runlog.reader import RunFolder
 
@@ -146,4 +146,4 @@ def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], 
 
 def _name(run: dict[str, Any]) -> str:
     where = f"b = {run['batch_size']:,}, η_ef = {run['eta_ef']:g}, seed {run['seed']}"
-    return f"{label(run['momentum'], run['optimizer'])}, {where} ({run['run_id']})"
+    return f"{run_label(run)}, {where} ({run['run_id']})"
