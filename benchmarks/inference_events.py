@@ -349,8 +349,8 @@ Six cells; log times spread by 0.3 between pairs and 0.26 within them; a tenth o
 
 ## Intervention (C8)
 
-Six blocks; final gap of SGD left alone 0.5 in log loss, of its branches as stated; spread 0.02 over blocks, 0.03 over
-the seeds of one. The margin is 0.05.
+Six blocks; final gap of SGD left alone 0.5 in log loss, of its branches as stated; spread 0.02 over blocks (none
+where there is one), 0.03 over the seeds of one. The margin is 0.05.
 
 {branches}
 """

@@ -5,6 +5,7 @@ import pytest
 from mstudy.events.gap import Gap
 from mstudy.events.gap_shapes import N_KINDS
 from mstudy.events.onset import Evidence, date_onsets, known_onset, typical_onset, weigh_onsets
+from scipy import stats
 
 STEPS = np.arange(0.0, 300.0, 3)
 
@@ -67,6 +68,14 @@ def test_the_typical_onset_of_known_ones_is_their_mean_in_log():
     # Student's interval is exp(log 100 +- 1.72); a spread of at most 1 keeps ours within it.
     assert 100 / np.exp(1.73) < low < 60
     assert 170 < high < 100 * np.exp(1.73)
+
+
+@pytest.mark.parametrize("spread", [0.06, 0.1])
+def test_the_interval_of_known_onsets_is_students(spread):
+    found = typical_onset([known_onset(100 * np.exp(k * spread)) for k in (-1, 0, 1)])
+
+    half = stats.t.ppf(0.975, 2) * spread / 3**0.5
+    assert (np.log(found[2]) - np.log(found[1])) / 2 == pytest.approx(half, rel=0.08)
 
 
 def bell(middle, width):

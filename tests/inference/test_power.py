@@ -195,6 +195,15 @@ def test_the_lag_has_a_say_in_what_would_settle_coincidence(lag, note):
     assert (found["seeds_needed"] is None) == (lag > 1)
 
 
+def test_blocks_without_a_lag_of_their_own_leave_nothing_to_plan_with():
+    exact = Coincidence(error=0.0, diverged_share=0.0)  # both events at one step, to the digit
+
+    found = coincidence_power(*draw_times(exact, np.random.default_rng(1)), FEW, 0.8)
+
+    assert found["note"] == "not estimable: the blocks do not differ in their lag"
+    assert found["seeds_needed"] is found["units_needed"] is None
+
+
 def test_power_of_association_against_the_test_itself(rng):
     cell, seed, zero = np.repeat(np.arange(5), 4), np.tile(np.arange(4), 5), np.zeros(20)
     rejected = []

@@ -10,6 +10,7 @@ import pytest
 from mstudy.events.detect import detect_sharpenings
 from mstudy.inference.alignment import measure_alignment
 from mstudy.inference.claims.deferred import deferred
+from mstudy.inference.claims.intervention import intervention
 from mstudy.inference.claims.same_moment import same_moment
 from mstudy.inference.deferral import measure_deferral
 from mstudy.inference.partings import find_all_partings
@@ -21,13 +22,16 @@ from benchmarks.experiments import (
     SHARED_CAUSE,
     Coincidence,
     Deferral,
+    Intervened,
     draw_coincidence_runs,
+    draw_interventions,
     draw_survival,
     draw_times,
 )
 
 N = 40
 ESTIMATE = Estimate(resamples=199)
+MARGIN = Margins().advantage
 
 
 @lru_cache
@@ -94,6 +98,21 @@ def test_prevention_is_found_without_any_event_under_momentum():
 @pytest.mark.parametrize("truth", [Deferral(diverging=(0.5, 0.05)), Deferral(absent=0.9)])
 def test_alike_is_not_deferred(truth):
     assert deferrals(truth).get("supported", 0) <= 0.25  # 3 of 12: once in 50 times at 5 %
+
+
+def interventions(truth):
+    tables = [draw_interventions(truth, np.random.default_rng([5, k])) for k in range(N)]
+    return shares([intervention(table, MARGIN, ESTIMATE).verdict for table in tables])
+
+
+def test_a_gap_that_goes_with_the_sharpening_is_found_and_one_that_stays_contradicts():
+    assert interventions(Intervened()).get("supported", 0) >= 0.9
+    assert interventions(Intervened(branches=(0.5,))) == {"contradicted": 1.0}
+
+
+@pytest.mark.parametrize("truth", [Intervened(branches=(MARGIN,)), Intervened(parent=MARGIN)])
+def test_a_gap_of_just_the_margin_has_not_gone(truth):
+    assert interventions(truth).get("supported", 0) <= 0.15
 
 
 def test_from_logs_one_event_is_told_from_a_lag():
