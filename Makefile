@@ -22,11 +22,11 @@ lint: .venv/dev  ## Set up and check style and types
 
 bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*.md (two hours, on an idle machine)
 	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.detection --write
-	$(BIN)/python -m benchmarks.analysis --write
-	$(BIN)/python -m benchmarks.inference --write
-	$(BIN)/python -m benchmarks.logging --write
-	$(BIN)/python -m benchmarks.report --write
+	$(BIN)/python -m benchmarks.error_rates.detection --write
+	$(BIN)/python -m benchmarks.speed.analysis --write
+	$(BIN)/python -m benchmarks.error_rates.inference --write
+	$(BIN)/python -m benchmarks.speed.logging --write
+	$(BIN)/python -m benchmarks.speed.report --write
 
 pictures: .venv/study  ## Draw the README's pictures from the finished study
 	$(BIN)/mstudy report runs --out reports --params params.yaml --format svg --theme both --figure advantage --figure why --to docs/pictures

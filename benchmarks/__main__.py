@@ -7,12 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy  # noqa: F401  (its OpenBLAS is asked for below)
-from mstudy.training.memory import keep_freed_memory
-from mstudy.training.repeatable import repeatable
+from mstudy.train.ensemble.determinism import repeatable
+from mstudy.train.ensemble.memory import keep_freed_memory
 from threadpoolctl import threadpool_info
 
-from benchmarks import curvature, models, training
-from benchmarks.timing import cpu
+from benchmarks.speed import curvature, models, training
+from benchmarks.speed.timing import cpu
 
 SECTIONS = {"training": training, "models": models, "curvature": curvature}
 

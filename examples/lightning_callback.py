@@ -8,8 +8,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from mstudy.logger import RunLogger
-from mstudy.probe import CurvatureProbe
+from mstudy import CurvatureProbe, RunLogger
 from mstudy.runlog.schema import INTERRUPTED
 from torch import Tensor, nn
 from torch.nn import functional

@@ -9,8 +9,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from mstudy.logger import RunLogger
-from mstudy.probe import CurvatureProbe
+from mstudy import CurvatureProbe, RunLogger
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional

@@ -10,8 +10,7 @@ import tempfile
 from typing import Any
 
 import torch
-from mstudy.logger import RunLogger
-from mstudy.probe import CurvatureProbe
+from mstudy import CurvatureProbe, RunLogger
 from mstudy.runlog.schema import COMPLETED, INTERRUPTED
 from torch import Tensor, nn
 from torch.utils.data import Dataset

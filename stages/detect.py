@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mstudy.errors import exit_with_sentence
-from mstudy.params import load
-from mstudy.runlog.reader import read_runs
-from mstudy.steps.detect import detect
+from mstudy.core.errors import exit_with_sentence
+from mstudy.core.params_file import load
+from mstudy.detect.stage import detect
+from mstudy.runlog.reading.reader import read_runs
 from mstudy.workers import Workers, available_cores
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mstudy.errors import exit_with_sentence
-from mstudy.params import load
-from mstudy.steps.estimate import estimate
+from mstudy.core.errors import exit_with_sentence
+from mstudy.core.params_file import load
+from mstudy.estimate.stage import estimate
 
 
 def main() -> None:

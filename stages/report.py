@@ -2,20 +2,14 @@
 
 from pathlib import Path
 
-from mstudy.errors import exit_with_sentence
-from mstudy.params import load
-from mstudy.report.explorer import drawn_runs
-from mstudy.report.page import write_report
-from mstudy.runlog.reader import read_runs
-from mstudy.steps.files import PAGE
-from mstudy.steps.results import read_results
+from mstudy.core.errors import exit_with_sentence
+from mstudy.core.params_file import load
+from mstudy.report.stage import report
+from mstudy.runlog.reading.reader import read_runs
 
 
 def main() -> None:
-    out, analysis = Path("reports"), load(Path("params.yaml")).analysis
-    results = read_results(out)
-    points = read_runs("runs").series(drawn_runs(results, analysis.report))
-    write_report(results, points, out / PAGE, analysis)
+    report(read_runs("runs"), Path("reports"), load(Path("params.yaml")).analysis)
 
 
 if __name__ == "__main__":

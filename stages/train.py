@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from mstudy.errors import exit_with_sentence
-from mstudy.params import load
-from mstudy.runlog.store import DEFAULT_STORE, Store
-from mstudy.training.sweep import train_study
+from mstudy.core.errors import exit_with_sentence
+from mstudy.core.params_file import load
+from mstudy.train.stage import train_study
+from mstudy.train.sweep.store import DEFAULT_STORE, Store
 from mstudy.workers import available_cores
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mstudy import cli
+from mstudy.cli import app as cli
 from mstudy.runlog.writer import write_run
 
 from tests.loopback import Server

@@ -53,7 +53,7 @@ def test_repro_and_analyze_agree_and_nothing_is_done_twice(project):
     copied = project / "elsewhere" / "runs"
     shutil.copytree(project / "runs", copied)
     arguments = ["analyze", "runs", "--out", "out", "--params", project / "params.yaml"]
-    again = run(copied.parent, sys.executable, "-m", "mstudy.cli", *arguments)
+    again = run(copied.parent, sys.executable, "-m", "mstudy.cli.app", *arguments)
     assert again.returncode == 0, again.stderr
     shutil.rmtree(copied.parent / "out" / "cache")
     assert contents(copied.parent / "out") == contents(project / "reports")

@@ -1,9 +1,9 @@
-"""The synthetic runs of benchmarks/analysis.py, by the rules of validation."""
+"""The synthetic runs of benchmarks/speed/analysis.py, by the rules of validation."""
 
-from mstudy.runlog.reader import read_runs
+from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.validate import validate
 
-from benchmarks.synthetic import write_runs
+from benchmarks.error_rates.synthetic import write_runs
 
 
 def test_synthetic_runs_are_sound_and_may_be_added_to(tmp_path):

@@ -4,7 +4,7 @@ import math
 import os
 
 import pytest
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.workers import Workers, in_chunks
 
 

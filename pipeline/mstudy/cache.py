@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -16,10 +16,12 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.runlog.files import write_whole
+from mstudy.core.files import write_whole
 
 KEY = "key"
-_CODE = (".", "events", "inference", "runlog", "runlog/checks")
+_READ = ("cache.py", "core", "runlog/raw", "runlog/reading", "runlog/rules", "runlog/schema.py", "tables", "workers.py")
+# The code that each kind of result depends on: what dvc.yaml lists for the stage (a test holds the two equal).
+CODE = {"read": _READ, "detect": (*_READ, "detect"), "compare": (*_READ, "compare", "pairs")}
 _LIBRARIES = ("numpy", "polars", "pyarrow", "ruptures", "scipy")
 
 
@@ -79,20 +81,20 @@ def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def key_of(*parts: Mapping[str, Any]) -> str:
-    """A key of JSON values, of the code of the analysis and of the libraries that it computes with."""
-    text = json.dumps([_version(), *parts], sort_keys=True, default=str)
+def key_of(stage: str, *parts: Mapping[str, Any]) -> str:
+    """Return a key of JSON values, of the code that `stage` (a key of CODE) uses, and of the libraries it uses."""
+    text = json.dumps([_version(stage), *parts], sort_keys=True, default=str)
     return _digest(text.encode())
 
 
-@lru_cache(maxsize=1)
-def _version() -> str:
-    """A digest of the modules that an event or a parting may depend on: nobody has to remember to raise a number."""
+@lru_cache
+def _version(stage: str) -> str:
+    """Return a digest of the stage's modules: after an edit nobody has to remember to raise a number."""
     here = Path(__file__).parent
     digest = blake2b(digest_size=16)
-    for folder in _CODE:
-        for path in sorted((here / folder).glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+    for name in CODE[stage]:
+        for path in sorted((here / name).glob("*.py")) or [here / name]:
+            digest.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
     digest.update(json.dumps([_installed(name) for name in _LIBRARIES]).encode())
     return digest.hexdigest()
 
@@ -102,3 +104,52 @@ def _installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+_MOVABLE = "path"  # where a file lies changes nothing
+
+
+def run_keys(stage: str, scanned: pl.DataFrame, params: dict[str, Any]) -> pl.DataFrame:
+    """run_id and key of each run. scanned: runlog.checks.folder.SCANNED, the digest of the file included."""
+    rows = scanned.drop(_MOVABLE).iter_rows(named=True)
+    keys = [key_of(stage, row, params) for row in rows]
+    return scanned.select("run_id", pl.Series(KEY, keys, dtype=pl.String))
+
+
+def group_keys(stage: str, scanned: pl.DataFrame, by: tuple[str, ...], params: dict[str, Any]) -> pl.DataFrame:
+    """run_id and key of each run, the key being that of all runs of its group."""
+    runs = scanned.select(*by, "run_id").with_columns(run_keys(stage, scanned, params)[KEY])
+    groups = runs.group_by(by, maintain_order=True).agg("run_id", pl.col(KEY).sort())
+    keys = [key_of(stage, {"runs": runs}) for runs in groups[KEY].to_list()]
+    return groups.select("run_id", pl.Series(KEY, keys, dtype=pl.String)).explode("run_id")
+
+
+Frames = dict[str, pl.DataFrame]
+_DONE = "done"  # every key that was computed: one may have no row in any table
+
+
+def reuse(
+    name: str,
+    schemas: Mapping[str, pl.Schema],
+    keys: Sequence[str],
+    compute: Callable[[list[str]], Iterable[Frames]],
+    cache: Cache,
+) -> Frames:
+    """The rows of these keys in each table, without the keys.
+
+    name: of the step. compute: gives, in parts, the tables of the keys that the cache lacks, with the column `key`.
+    """
+    wanted = set(keys)
+    known = cache.load(name, {_DONE: pl.Schema({})} | dict(schemas))
+    kept = {table: frame.filter(pl.col(KEY).is_in(wanted)) for table, frame in known.items()}
+    done = set(kept[_DONE][KEY])
+    missing = [key for key in dict.fromkeys(keys) if key not in done]
+    parts = list(compute(missing)) if missing else []
+    found = {
+        table: pl.concat([kept[table], *(part[table].select(kept[table].columns) for part in parts)])
+        for table in schemas
+    }
+    if missing or len(done) < len(known[_DONE]):
+        all_done = pl.DataFrame({KEY: sorted(done | set(missing))}, schema={KEY: pl.String()})
+        cache.store(name, {_DONE: all_done} | found)
+    return {table: frame.drop(KEY) for table, frame in found.items()}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
-from mstudy.errors import LogError
-from mstudy.progress import Progress
+from mstudy.core.errors import LogError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -99,3 +100,30 @@ def _in_order(
 def in_chunks(total: int, size: int) -> list[tuple[int, int]]:
     """Bounds (start, end) of consecutive parts of at most `size`."""
     return [(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+class Progress:
+    """Counts units of work done out of `total`."""
+
+    def __init__(self, label: str, total: int, stream: TextIO | None = None) -> None:
+        self._label, self._total = label, total
+        self._stream = sys.stderr if stream is None else stream
+        self._terminal = self._stream.isatty()
+        self._done = self._tenths = 0
+        self._start = time.monotonic()
+
+    def advance(self, units: int) -> None:
+        """Report `units` more as done."""
+        self._done += units
+        tenths = 10 * self._done // max(self._total, 1)
+        if self._terminal or tenths > self._tenths or self._done == self._total:
+            self._tenths = tenths
+            self._print()
+
+    def _print(self) -> None:
+        elapsed = time.monotonic() - self._start
+        left = elapsed * (self._total - self._done) / max(self._done, 1)
+        text = f"{self._label}: {self._done} of {self._total}, {elapsed:.0f} s, about {left:.0f} s left"
+        end = "\n" if not self._terminal or self._done == self._total else ""
+        lead = "\r\x1b[K" if self._terminal else ""
+        print(f"{lead}{text}", end=end, file=self._stream, flush=True)

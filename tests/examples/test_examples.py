@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from mstudy.runlog.reader import read_runs
+from mstudy.runlog.reading.reader import read_runs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from mstudy.errors import MstudyError
-from mstudy.params import load
-from mstudy.runlog.examine import examine
-from mstudy.runlog.log import open_file, read_columns
-from mstudy.runlog.reader import RunFolder, read_runs
+from mstudy.core.errors import MstudyError
+from mstudy.core.params_file import load
+from mstudy.runlog.raw.log import open_file, read_columns
+from mstudy.runlog.reading.examine import examine
+from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.runlog.validate import validate
-from mstudy.tables import RUNS
+from mstudy.tables.contracts import RUNS
 
 from tests.runlog.folders import SGD, SGDM, rows, write
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.assemble import assemble, run_id_of
 from mstudy.importers.mapping import Mapping
-from mstudy.importers.source import Series, SourceRun, later_wins
+from mstudy.importers.source_run import Series, SourceRun, later_wins
 
 FACTS = {"learning_rate": 0.1, "momentum": 0.9, "batch_size": 8, "seed": 0}
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.csv import find_csv
 from mstudy.importers.mapping import Mapping
 

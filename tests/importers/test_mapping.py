@@ -1,10 +1,10 @@
 """Truth: by hand."""
 
 import pytest
-from mstudy.errors import ConfigError, LogError
+from mstudy.core.errors import ConfigError, LogError
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, choose, load_mapping
 from mstudy.importers.settings import read_settings
-from mstudy.importers.source import MOST_SETTINGS, flatten
+from mstudy.importers.source_run import MOST_SETTINGS, flatten
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 
 from tests.importers.conftest import columns
 

@@ -5,9 +5,9 @@ import struct
 
 import numpy as np
 import pytest
-from mstudy.errors import LogError
-from mstudy.importers.event_file import read_event_file
-from mstudy.importers.tensorboard import find_tensorboard
+from mstudy.core.errors import LogError
+from mstudy.importers.tensorboard.event_file import read_event_file
+from mstudy.importers.tensorboard.find import find_tensorboard
 
 from tests.importers.conftest import columns
 
@@ -233,7 +233,7 @@ def test_damage_before_the_tail_is_named(events, n, part):
 
 
 def test_records_across_windows_and_larger_than_one(events, monkeypatch):
-    from mstudy.importers import tfrecord
+    from mstudy.importers.tensorboard import tfrecord
 
     monkeypatch.setattr(tfrecord, "WINDOW", 500)
     big = Event(wall_time=1.0, step=1, summary=Summary(value=[Summary.Value(tag="t" * 2000, simple_value=1)]))

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.mapping import Mapping
 from mstudy.importers.wandb import find_wandb
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from mstudy.inference.deferral import measure_survival
-from mstudy.results import Results
-from mstudy.tables import (
+from mstudy.estimate.event_times.deferral import measure_survival
+from mstudy.report.results import Results
+from mstudy.tables.contracts import (
     ADVANTAGE,
     ALIGNMENT,
     BEST,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from mstudy.params import Analysis, Detect, Report
-from mstudy.report.explain import write_explanation
-from mstudy.report.page import render_report
-from mstudy.runlog.reader import read_run
+from mstudy.core.params import Analysis, Detect, Report
+from mstudy.explain.page import write_explanation
+from mstudy.report.page.render import render_report
+from mstudy.runlog.reading.reader import read_run
 
 from tests.report.test_page import ATTACK, attacked
 

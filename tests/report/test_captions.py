@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from mstudy.inference.alignment import aligned_pairs
-from mstudy.inference.lags import lags_with_null
-from mstudy.inference.losses import summarise_losses
+from mstudy.compare.final_losses import summarise_losses
+from mstudy.estimate.event_times.coincidence import aligned_pairs
+from mstudy.estimate.event_times.lags import lags_with_null
 from mstudy.report import captions, captions_beyond
 
 

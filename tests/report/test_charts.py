@@ -2,17 +2,17 @@
 
 import polars as pl
 import pytest
-from mstudy.inference.alignment import aligned_pairs
-from mstudy.inference.lags import lags_with_null
-from mstudy.inference.losses import summarise_losses
-from mstudy.report.charts import panels
-from mstudy.report.charts.base import end_labels, spread
+from mstudy.compare.final_losses import summarise_losses
+from mstudy.estimate.event_times.coincidence import aligned_pairs
+from mstudy.estimate.event_times.lags import lags_with_null
 from mstudy.report.charts.batches import forest, limits_by_batch, thresholds_by_batch, thresholds_by_horizon
+from mstudy.report.charts.kit import end_labels, spread
 from mstudy.report.charts.pairs import lag_distribution, parting_against_sharpening
 from mstudy.report.charts.rates import advantage_by_rate, loss_by_rate
 from mstudy.report.charts.survival import survival_curves
+from mstudy.report.charts.theme import colours
+from mstudy.report.page import panels
 from mstudy.report.survival import drawn_curves, numbers_at_risk
-from mstudy.report.theme import colours
 
 PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
 RATES = (0.1, 0.4)

@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from mstudy.report.claims import shown_claims
+from mstudy.report.page.claim_list import shown_claims
 
 
 def _shown(claim, power=None, anchors=frozenset({"when"})):

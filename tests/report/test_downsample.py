@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mstudy.report.downsample import spike_rows
+from mstudy.report.page.downsample import spike_rows
 
 
 @pytest.mark.parametrize("at", [0, 1, 499, 777, 998, 999])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from mstudy.report.encode import as_json, columns, pack, pack_steps, spec_with_columns, unpack, unpack_steps
+from mstudy.report.page.encode import as_json, columns, pack, pack_steps, spec_with_columns, unpack, unpack_steps
 
 ATTACK = '<img src=x onerror="alert(1)"></script><script>alert(2)</script>\u2028\u2029'
 

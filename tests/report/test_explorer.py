@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from mstudy.params import Report
-from mstudy.report.block import first_block, y_range, y_ticks
-from mstudy.report.encode import unpack, unpack_steps
-from mstudy.report.explorer import build_explorer
-from mstudy.report.median import median_curve
+from mstudy.core.params import Report
+from mstudy.report.page.encode import unpack, unpack_steps
+from mstudy.report.page.explorer import build_explorer
+from mstudy.report.page.median import median_curve
+from mstudy.report.pictures.block import first_block, y_range, y_ticks
 
 
 @pytest.fixture(scope="module")

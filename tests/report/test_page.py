@@ -7,11 +7,12 @@ from html.parser import HTMLParser
 
 import polars as pl
 import pytest
-from mstudy.errors import LogError
-from mstudy.params import Analysis, Report
-from mstudy.report import page as page_module
-from mstudy.report.page import bundle, render_report, signs_html, write_report, write_text
-from mstudy.results import Results
+from mstudy.core.errors import LogError
+from mstudy.core.files import write_text
+from mstudy.core.params import Analysis, Report
+from mstudy.report.page import render as page_module
+from mstudy.report.page.render import bundle, render_report, signs_html, write_report
+from mstudy.report.results import Results
 
 HANDLER = '<img src=x onerror="alert(1)">'
 CLOSER = "</script><script>alert(2)</script>"

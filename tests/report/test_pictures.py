@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from mstudy.errors import ConfigError, LogError
-from mstudy.params import Analysis
-from mstudy.report import pictures
-from mstudy.report.pictures import picture_specs, save_picture, write_pictures
+from mstudy.core.errors import ConfigError, LogError
+from mstudy.core.params import Analysis
+from mstudy.report.pictures import write as pictures
+from mstudy.report.pictures.write import picture_specs, save_picture, write_pictures
 
 TEXTS = ("SGD: 2/η", "step (updates made + 1)", "SGD sharpens", "b = 64, η_ef = 0.2, 3 seeds: SGD and SGDM")
 

@@ -2,10 +2,10 @@
 
 import pytest
 from markupsafe import escape
-from mstudy.params import Analysis
-from mstudy.report.page import render_report
-from mstudy.runlog.reader import read_runs
-from mstudy.steps.analyze import analyze
+from mstudy.analyze import analyze
+from mstudy.core.params import Analysis
+from mstudy.report.page.render import render_report
+from mstudy.runlog.reading.reader import read_runs
 
 
 def test_the_planted_study_is_told_as_it_is(save_sweep, tmp_path):

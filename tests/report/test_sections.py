@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from mstudy.params import Analysis
-from mstudy.report.runs_table import runs_table
+from mstudy.core.params import Analysis
+from mstudy.report.charts.theme import colours
+from mstudy.report.page.runs_table import runs_table
 from mstudy.report.sections.base import make_study, setting_name
-from mstudy.report.sections.build import build_sections
-from mstudy.report.theme import colours
+from mstudy.report.sections.reading_order import build_sections
 
 PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
 

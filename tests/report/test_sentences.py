@@ -2,8 +2,8 @@
 
 import polars as pl
 import pytest
-from mstudy.report.sentences import block_sentence, pair_sentence, run_sentence
-from mstudy.report.theme import label
+from mstudy.report.charts.theme import label
+from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
 
 
 def _run(results, **where):

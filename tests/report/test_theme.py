@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from mstudy.report.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour, run_label, with_branches
+from mstudy.report.charts.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour, run_label, with_branches
 
 OPTIMISERS = [("sgd", 0.0), *[("heavy_ball", mu) for mu in (0.3, 0.5, 0.7, 0.9, 0.99)]]
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 import pytest
-from mstudy.errors import LogError
-from mstudy.runlog.journal import parse_journal
+from mstudy.core.errors import LogError
+from mstudy.runlog.recording.journal import parse_journal
 
 HEAD = b'{"mstudy": {"seed": 3}}\n'
 WHERE = Path("a.journal.jsonl")

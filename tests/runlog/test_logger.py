@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from mstudy.errors import LogError
-from mstudy.logger import RunLogger
-from mstudy.runlog.journal import journal_of, parse_journal
-from mstudy.runlog.reader import read_runs
+from mstudy.core.errors import LogError
+from mstudy.runlog.reading.reader import read_runs
+from mstudy.runlog.recording.journal import journal_of, parse_journal
+from mstudy.runlog.recording.logger import RunLogger
 
 ABOUT = {"learning_rate": 0.1, "momentum": 0.0, "batch_size": 8, "seed": 0}
 
@@ -57,7 +57,7 @@ def test_a_finished_log_is_one_parquet_file_that_the_analysis_reads(path):
 def test_what_was_logged_survives_a_kill(path):
     code = (
         "import os, signal, sys\n"
-        "from mstudy.logger import RunLogger\n"
+        "from mstudy import RunLogger\n"
         "with RunLogger(sys.argv[1], learning_rate=0.1, momentum=0.0, batch_size=8, seed=0) as log:\n"
         "    for step in range(1000):\n"
         "        log.log(step, 1 / (step + 1))\n"
@@ -279,6 +279,6 @@ def test_a_full_disk_is_a_sentence(path):
 
 
 def test_the_logger_needs_neither_torch_nor_polars():
-    code = "import sys, mstudy.logger; print([m for m in ('torch', 'polars') if m in sys.modules])"
+    code = "import sys; from mstudy import RunLogger; print([m for m in ('torch', 'polars') if m in sys.modules])"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -6,9 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from mstudy.errors import LogError
-from mstudy.runlog import source as source_module
-from mstudy.runlog.reader import read_runs
+from mstudy.core.errors import LogError
+from mstudy.runlog.raw import source as source_module
+from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.validate import validate
 from pyarrow import fs
 

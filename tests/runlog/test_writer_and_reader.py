@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mstudy.errors import LogError
-from mstudy.runlog.reader import read_runs
+from mstudy.core.errors import LogError
+from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.validate import validate
 from mstudy.runlog.writer import write_run
 

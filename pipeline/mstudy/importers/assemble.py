@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
+from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
-from mstudy.importers.source import Series, Setting, SourceRun
-from mstudy.runlog.about import describe_run
-from mstudy.runlog.schema import DIVERGED, HEAVY_BALL, NESTEROV, SGD
+from mstudy.importers.source_run import Series, Setting, SourceRun
+from mstudy.runlog.recording.describe import describe_run
+from mstudy.runlog.schema import DIVERGED
 
 _OPTIMIZERS = {
     **dict.fromkeys(("sgd", "gd"), SGD),

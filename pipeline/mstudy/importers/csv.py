@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.mapping import CONFIG_NAMES, TABLE_NAMES, Mapping, choose
+from mstudy.importers.read_table import constant, is_numeric, numbers, read_table
 from mstudy.importers.settings import settings_beside
-from mstudy.importers.source import Found, Series, Setting, SourceRun, files_below, later_wins, name_of
-from mstudy.importers.tables import constant, is_numeric, numbers, read_table
+from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, later_wins, name_of
 
 _EPOCH: dict[str, tuple[str, ...]] = {"epoch": ("epoch", "epochs", "train_epoch")}
 

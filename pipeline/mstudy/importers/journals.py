@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from mstudy.errors import LogError
-from mstudy.importers.source import Found, Series, SourceRun, files_below, flatten, name_of
-from mstudy.runlog.journal import SUFFIX, parse_journal
+from mstudy.core.errors import LogError
+from mstudy.importers.source_run import Found, Series, SourceRun, files_below, flatten, name_of
+from mstudy.runlog.recording.journal import SUFFIX, parse_journal
 from mstudy.runlog.schema import INTERRUPTED
 
 

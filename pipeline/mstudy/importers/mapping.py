@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mstudy.errors import ConfigError
-from mstudy.importers.source import Setting
+from mstudy.core.errors import ConfigError
+from mstudy.importers.source_run import Setting
 from mstudy.runlog.schema import COLUMNS
 
 # Names as people write them, best first; compared without case, and with "-", " ", "/" and "." as "_".

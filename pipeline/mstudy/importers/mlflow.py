@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.settings import load_small
-from mstudy.importers.source import MOST_BYTES, Found, Series, Setting, SourceRun, files_below
+from mstudy.importers.source_run import MOST_BYTES, Found, Series, Setting, SourceRun, files_below
 from mstudy.runlog.schema import COMPLETED, INTERRUPTED
 
 _TABLES = ("runs", "metrics", "params")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.assemble import Assembled, assemble
 from mstudy.importers.mapping import Mapping
-from mstudy.importers.source import Found
+from mstudy.importers.source_run import Found
 from mstudy.runlog.writer import write_run
 
 TENSORBOARD, WANDB, MLFLOW, CSV, JOURNAL = KINDS = ("tensorboard", "wandb", "mlflow", "csv", "journal")
@@ -114,7 +114,7 @@ def _find(kind: str, source: Path, mapping: Mapping) -> list[Found]:
     from mstudy.importers.csv import find_csv
     from mstudy.importers.journals import find_journals
     from mstudy.importers.mlflow import find_mlflow
-    from mstudy.importers.tensorboard import find_tensorboard
+    from mstudy.importers.tensorboard.find import find_tensorboard
     from mstudy.importers.wandb import find_wandb
 
     finders: dict[str, Callable[[], list[Found]]] = {

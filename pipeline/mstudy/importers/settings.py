@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from mstudy.errors import LogError
-from mstudy.importers.source import MOST_BYTES, Setting, flatten
+from mstudy.core.errors import LogError
+from mstudy.importers.source_run import MOST_BYTES, Setting, flatten
 
 NAMES = ("hparams.yaml", "config.yaml", "config.json", "params.json", "args.json")
 

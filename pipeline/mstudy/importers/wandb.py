@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
-from mstudy.errors import LogError
+from mstudy.core.errors import LogError
 from mstudy.importers.csv import read_run
 from mstudy.importers.mapping import Mapping
-from mstudy.importers.source import Found, Series, SourceRun, files_below, name_of
-from mstudy.importers.tables import read_table
+from mstudy.importers.read_table import read_table
+from mstudy.importers.source_run import Found, Series, SourceRun, files_below, name_of
 
 _STEP, _PAGE_STEP, _BETWEEN = "_step", "Step", " - "
 _OWN = ("_runtime", "_timestamp", "_wandb")

@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.inference.pairs import main_runs
-from mstudy.report.theme import label
+from mstudy.pairs.pairing import main_runs
+from mstudy.report.charts.theme import label
+from mstudy.report.results import Results
 from mstudy.report.words import count, interval, listed, number, spanned
-from mstudy.results import Results
 
 
 def study_sentence(runs: pl.DataFrame) -> str:

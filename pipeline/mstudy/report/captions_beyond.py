@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.report.theme import label
+from mstudy.report.charts.theme import label
 from mstudy.report.words import count, interval, number
 
 

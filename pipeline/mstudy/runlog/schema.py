@@ -28,8 +28,6 @@ COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 COMPLETED, DIVERGED, INTERRUPTED = "completed", "diverged", "interrupted"
 STATUSES = (COMPLETED, DIVERGED, INTERRUPTED)
 
-SGD, HEAVY_BALL, NESTEROV = "sgd", "heavy_ball", "nesterov"
-OPTIMIZERS = (SGD, HEAVY_BALL, NESTEROV)
 
 # A log must say at least this of its run; one of `optimizer` and `momentum` implies the other only for SGD.
 REQUIRED_METADATA = ("learning_rate", "batch_size", "seed")

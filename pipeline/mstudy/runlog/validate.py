@@ -7,10 +7,10 @@ from os import PathLike
 from typing import Any
 
 from mstudy.cache import Cache
-from mstudy.runlog.checks.folder import FOLDER
-from mstudy.runlog.checks.rule import ERROR, Problem
-from mstudy.runlog.scan import scan
-from mstudy.runlog.source import source_of
+from mstudy.runlog.raw.source import source_of
+from mstudy.runlog.reading.scan import scan
+from mstudy.runlog.rules.folder import FOLDER
+from mstudy.runlog.rules.rule import ERROR, Problem
 from mstudy.workers import Workers
 
 

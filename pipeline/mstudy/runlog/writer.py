@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mstudy.errors import LogError
-from mstudy.runlog.files import write_whole
+from mstudy.core.errors import LogError
+from mstudy.core.files import write_whole
 from mstudy.runlog.schema import COLUMNS, METADATA_KEY, REQUIRED_COLUMNS
 
 

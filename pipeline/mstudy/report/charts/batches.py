@@ -5,9 +5,9 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import end_labels, label_layer, named, tips
+from mstudy.report.charts.kit import end_labels, label_layer, named, tips
 from mstudy.report.charts.layered import Layered, layered
-from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale, data_domain, log_x, log_y
+from mstudy.report.charts.theme import GREY, HEIGHT, Palette, colour_scale, data_domain, log_x, log_y
 
 _UNITS = {
     False: ("eta_ef_star", "ci_low", "ci_high", "threshold, η/(1−μ)"),

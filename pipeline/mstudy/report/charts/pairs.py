@@ -5,9 +5,9 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import named, tips
+from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
-from mstudy.report.theme import GREY, HEIGHT, PALE, Palette, colour_scale, log_x, log_y
+from mstudy.report.charts.theme import GREY, HEIGHT, PALE, Palette, colour_scale, log_x, log_y
 
 _TALL = HEIGHT + 100
 

@@ -7,18 +7,9 @@ import math
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import (
-    LABEL_ROOM,
-    Domain,
-    end_labels,
-    label_layer,
-    named,
-    note_layer,
-    picked_rate,
-    tips,
-)
+from mstudy.report.charts.kit import LABEL_ROOM, Domain, end_labels, label_layer, named, note_layer, picked_rate, tips
 from mstudy.report.charts.layered import Layered, layered
-from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale, log_scale, log_x, log_y
+from mstudy.report.charts.theme import GREY, HEIGHT, Palette, colour_scale, log_scale, log_x, log_y
 
 _STRIP = 14  # pixels a row of marks for diverged runs takes
 _RATE, _LOSS, _RATIO = "effective learning rate η/(1−μ)", "final training loss", "log L(SGD) / L(SGDM)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.base import named, tips
+from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
-from mstudy.report.theme import GREY, HEIGHT, Palette, colour_scale, log_x, short
+from mstudy.report.charts.theme import GREY, HEIGHT, Palette, colour_scale, log_x, short
 
 _ROW = 15  # pixels a row of numbers at risk takes
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from mstudy.report.charts.layered import Layered
-from mstudy.report.theme import Palette
-from mstudy.results import Results
-from mstudy.tables import SETTING
+from mstudy.report.charts.theme import Palette
+from mstudy.report.results import Results
+from mstudy.tables.table import SETTING
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import polars as pl
 
-from mstudy.inference.alignment import aligned_pairs
-from mstudy.inference.deferral import ALL
-from mstudy.inference.lags import lags_with_null
-from mstudy.inference.pairs import main_runs
+from mstudy.estimate.event_times.coincidence import aligned_pairs
+from mstudy.estimate.event_times.deferral import ALL
+from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.pairs.pairing import main_runs
 from mstudy.report import captions
 from mstudy.report.charts.pairs import lag_distribution, parting_against_sharpening
 from mstudy.report.charts.survival import survival_curves
 from mstudy.report.sections.base import Figure, Plate, Section, Study
 from mstudy.report.survival import drawn_curves, numbers_at_risk
-from mstudy.tables import SETTING
+from mstudy.tables.table import SETTING
 
 _TEST = ("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null", "why_refused")
 _MOMENTS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) for digit in (1, 3))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from mstudy.inference.losses import summarise_losses
+from mstudy.compare.final_losses import summarise_losses
 from mstudy.report import captions, captions_beyond
 from mstudy.report.charts.batches import thresholds_by_batch, thresholds_by_horizon
 from mstudy.report.charts.rates import advantage_by_rate, loss_by_rate
+from mstudy.report.charts.theme import data_domain
 from mstudy.report.sections.base import Figure, Plate, Section, Study
-from mstudy.report.theme import data_domain
 
 _FLOOR = -0.6  # log ratio: what a single cell below does not stretch every panel for
 

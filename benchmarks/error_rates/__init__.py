@@ -1,0 +1,1 @@
+"""How often detection and inference err, on series and experiments with known truth."""

@@ -1,0 +1,1 @@
+"""Times of training, curvature, logging, analysis and page."""

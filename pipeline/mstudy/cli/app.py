@@ -1,0 +1,209 @@
+"""The command line: a thin skin over the library. Results on stdout, all else on stderr; heavy imports inside."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mstudy.cli.data import data_app
+from mstudy.cli.imports import import_app
+from mstudy.cli.report import attach as attach_report
+from mstudy.core.errors import exit_with_sentence
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="When, and why, momentum makes SGD faster.",
+)
+app.add_typer(data_app, name="data")
+app.add_typer(import_app, name="import")
+
+_Runs = Annotated[
+    str, typer.Argument(help="Folder of run logs, searched at any depth; or s3://BUCKET/PREFIX.", metavar="RUNS")
+]
+_Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+_Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
+_Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")]
+_Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
+_Study = Annotated[str, typer.Argument(help="Name of a study in the parameter file.")]
+
+
+def main() -> None:
+    """Run the command line; a foreseeable fault is one sentence and exit code 1."""
+    with exit_with_sentence():
+        app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mstudy {version('mstudy')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("train")
+def train_cli(
+    study: _Study,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = None,
+    params: _Params = Path("params.yaml"),
+    store: _Store = Path(".mstudy/store"),
+    workers: _Workers = None,
+    device: _Device = "auto",
+) -> None:
+    """Train the runs of a study that the store lacks.
+
+    Example: mstudy train digits
+    """
+    from mstudy.core.params_file import load
+    from mstudy.train.stage import train_study
+    from mstudy.train.sweep.store import Store
+    from mstudy.workers import available_cores
+
+    runs, wanted = out or Path("runs") / study, load(params).study(study)
+    try:
+        trained = train_study(study, wanted, Store(store), runs, workers or available_cores(), device)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; all work done is kept in {store}, run the same command to go on", err=True)
+        raise typer.Exit(130) from None
+    print(f"{trained} runs trained, all runs of {study} in {runs}")
+
+
+@app.command("plan")
+def plan_cli(
+    study: Annotated[str | None, typer.Argument(help="Name of a study in the parameter file.")] = None,
+    claim: Annotated[str | None, typer.Option(help="What would settle this claim, as C4, by an analysis.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of a finished analysis, for --claim.")] = Path("reports"),
+    params: _Params = Path("params.yaml"),
+    store: _Store = Path(".mstudy/store"),
+    workers: _Workers = None,
+    device: _Device = "auto",
+    as_json: _Json = False,
+) -> None:
+    """Count the runs of a study, choose the engine of each batch size, and measure how long training would take here.
+
+    With --claim: how many seeds, or cells, would settle a claim.
+
+    Example: mstudy plan digits, or: mstudy plan --claim C4 --results reports
+    """
+    if (study is None) == (claim is None):
+        raise typer.BadParameter("give either a STUDY or --claim")
+    if claim is not None:
+        _print_outlook(results, claim, as_json)
+        return
+    from mstudy.core.params_file import load
+    from mstudy.plan.training_cost import estimate_study
+    from mstudy.train.stage import torch_device
+    from mstudy.train.sweep.store import Store
+    from mstudy.workers import available_cores
+
+    assert study is not None  # checked above
+    wanted = load(params).study(study)
+    plan = estimate_study(study, wanted, Store(store), workers or available_cores(), torch_device(device))
+    if as_json:
+        print(json.dumps({"schema": 1, **plan.as_dict()}))
+    else:
+        print(plan.as_text())
+
+
+@app.command("analyze")
+def analyze_cli(
+    runs: _Runs,
+    out: Annotated[Path, typer.Option("--out", help="Folder for tables, claims and report.")],
+    params: Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out (exit code 3).")] = False,
+    workers: _Workers = None,
+    as_json: _Json = False,
+) -> None:
+    """Detect, compare, estimate and report on any folder of run logs.
+
+    What OUT/cache holds from an earlier call is not computed again.
+
+    Example: mstudy analyze runs/ --out study/
+    """
+    from mstudy.analyze import analyze
+    from mstudy.core.params import Analysis
+    from mstudy.core.params_file import load
+    from mstudy.workers import available_cores
+
+    analysis = Analysis() if params is None else load(params).analysis
+    try:
+        results = analyze(runs, out, analysis, skip_bad, workers or available_cores())
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the same command again", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        found = {"claims": results.claims, "problems": results.problems, "warnings": results.warnings}
+        print(json.dumps({"schema": 1} | found))
+    else:
+        _print_claims(results.claims)
+        print(f"report: {out / 'index.html'}")
+    _summarise(results.warnings)
+    for problem in results.problems:
+        typer.echo(f"left out: {_told(problem)}", err=True)
+    if results.problems:
+        raise typer.Exit(3)
+
+
+def _summarise(warnings: list[dict[str, Any]]) -> None:
+    """One line a rule on stderr: how often, and the first."""
+    counts = Counter(warning["rule"] for warning in warnings)
+    first = {warning["rule"]: warning for warning in reversed(warnings)}
+    for rule, count in counts.items():
+        typer.echo(f"warning: {rule} ({count} times): {_told(first[rule])}", err=True)
+
+
+def _told(problem: dict[str, Any]) -> str:
+    from mstudy.runlog.rules.rule import printable
+
+    return printable(f"{problem['path']}: {problem['reason']}")
+
+
+@app.command("validate")
+def validate_cli(runs: _Runs, workers: _Workers = None, as_json: _Json = False) -> None:
+    """List every problem of a folder of run logs: file, column, row, rule and remedy.
+
+    Exit code 1 where a problem is an error, which `analyze` refuses; warnings make the evidence weaker.
+
+    Example: mstudy validate runs/
+    """
+    from mstudy.runlog.validate import validate
+    from mstudy.workers import available_cores
+
+    found = validate(runs, workers or available_cores())
+    print(json.dumps(found.as_dict()) if as_json else found.as_text())
+    if found.n_errors:
+        raise typer.Exit(1)
+
+
+def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
+    from mstudy.plan.outlook import as_sentences, outlook
+
+    row = outlook(results, claim)
+    print(json.dumps({"schema": 1, **row}) if as_json else as_sentences(row))
+
+
+attach_report(app)
+
+
+def _print_claims(claims: list[dict[str, Any]]) -> None:
+    for claim in claims:
+        print(f"{claim['id']} {claim['verdict']:<12} {claim['statement']} {claim['reason']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The commands `mstudy report` and `mstudy explain`: an analysis that is done, drawn anew; one run, judged aloud."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """What `mstudy report` writes."""
+
+    HTML = "html"
+    PNG = "png"
+    SVG = "svg"
+
+
+class Theme(StrEnum):
+    """The paper of a picture."""
+
+    LIGHT = "light"
+    DARK = "dark"
+    BOTH = "both"
+
+
+_Params = Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")]
+
+
+def report_cli(
+    runs: Annotated[Path, typer.Argument(help="Folder of run logs, searched at any depth.", metavar="RUNS")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the finished analysis.")],
+    kind: Annotated[Format, typer.Option("--format", help="The page, or each figure as a file.")] = Format.HTML,
+    figures: Annotated[list[str] | None, typer.Option("--figure", help="Only this figure; may be repeated.")] = None,
+    theme: Annotated[Theme, typer.Option("--theme", help="Of pictures: light, dark, or both.")] = Theme.LIGHT,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of pictures; default: OUT/pictures.")] = None,
+    params: _Params = None,
+) -> None:
+    """Write the report of a finished analysis again, or its figures as PNG or SVG.
+
+    Example: mstudy report runs/ --out study/ --format svg
+    """
+    from mstudy.core.params import Analysis
+    from mstudy.core.params_file import load
+    from mstudy.report.page.explorer import drawn_runs
+    from mstudy.report.pictures.write import THEMES, write_pictures
+    from mstudy.report.results import read_results
+    from mstudy.report.stage import read_runs_of, report
+    from mstudy.tables.table import PAGE
+
+    analysis = Analysis() if params is None else load(params).analysis
+    results = read_results(out)
+    folder = read_runs_of(results, runs)
+    if kind is Format.HTML:
+        report(folder, out, analysis)
+        print(f"report: {out / PAGE}")
+        return
+    points = folder.series(drawn_runs(results, analysis.report))
+    themes = THEMES if theme is Theme.BOTH else (theme.value,)
+    for path in write_pictures(results, points, to or out / "pictures", analysis, kind.value, themes, figures or ()):
+        print(path)
+
+
+def explain_cli(
+    run: Annotated[Path, typer.Argument(help="The log of one run.", metavar="RUN")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write: .html, .png or .svg; default: RUN_ID.html here.")
+    ] = None,
+    params: _Params = None,
+) -> None:
+    """Show how abrupt sharpening was judged in one run: series, null, every candidate with its reason and p.
+
+    Example: mstudy explain runs/digits/0a1b2c3d4e5f6071.parquet --out why.html
+    """
+    from mstudy.core.params import Analysis
+    from mstudy.core.params_file import load
+    from mstudy.explain.page import explain_in_words, write_explanation
+    from mstudy.runlog.reading.reader import read_run
+
+    analysis = Analysis() if params is None else load(params).analysis
+    folder = read_run(run)
+    path = out or Path(f"{folder.runs['run_id'][0]}.html")
+    write_explanation(folder, path, analysis.detect)
+    print(explain_in_words(folder, analysis.detect))
+    print(f"drawn: {path}")
+
+
+def attach(app: typer.Typer) -> None:
+    """Add both commands to the application."""
+    app.command("report")(report_cli)
+    app.command("explain")(explain_cli)

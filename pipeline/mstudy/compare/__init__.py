@@ -1,0 +1,1 @@
+"""The stage `compare`: advantage and parting of each pair."""

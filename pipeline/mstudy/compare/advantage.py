@@ -1,0 +1,44 @@
+"""SGD against SGDM: the advantage of each cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from mstudy.core.generators import generator_for
+from mstudy.core.params import Compare, Margins
+from mstudy.pairs.rate_lines import Line, lines_of
+from mstudy.pairs.seed_tests import bootstrap_interval, p_equivalent, p_greater, p_less
+from mstudy.tables.contracts import ADVANTAGE
+from mstudy.tables.table import CELL
+
+
+def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
+    """One row a cell (tables.ADVANTAGE): the mean log ratio of final losses over seeds, its interval, its tests."""
+    rows = [_cell(line, k, margins, compare) for line in lines_of(runs, margins) for k in range(len(line.eta_ef))]
+    return ADVANTAGE.frame(rows)
+
+
+def _cell(line: Line, k: int, margins: Margins, compare: Compare) -> dict[str, object]:
+    """A pair that diverged on both sides is a tie in all but equivalence: that asks the pairs that can be compared."""
+    sgd, sgdm = line.sgd_diverged[k], line.sgdm_diverged[k]
+    usable = ~np.isnan(line.ratio[k]) & line.compared[k]
+    sample = line.ratio[k][usable]
+    keys = line.keys | {"eta_ef": float(line.eta_ef[k])}
+    rng = generator_for("|".join(str(keys[name]) for name in CELL), compare.seed)
+    interval = bootstrap_interval(sample, compare.alpha, compare.resamples, rng)
+    return {
+        **keys,
+        "eta_ef_per_sample": keys["eta_ef"] / keys["batch_size"],
+        "log_ratio": float(sample.mean()) if len(sample) else None,
+        "ci_low": interval[0] if interval else None,
+        "ci_high": interval[1] if interval else None,
+        "log_ratio_sd": float(sample.std(ddof=1)) if len(sample) > 1 else None,
+        "equivalence_p": p_equivalent(line.ratio[k][usable & ~(sgd & sgdm)], margins.advantage),
+        "superiority_p": p_greater(sample, margins.advantage),
+        "inferiority_p": p_less(sample, -margins.advantage),
+        "n_seeds": int((~np.isnan(line.ratio[k])).sum()),
+        "n_diverged_sgd": int(sgd.sum()),
+        "n_diverged_sgdm": int(sgdm.sum()),
+        "n_diverged_both": int((sgd & sgdm).sum()),
+    }

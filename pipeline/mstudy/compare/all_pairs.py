@@ -1,0 +1,70 @@
+"""The parting of every pair and cell: frames in, frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from mstudy.compare.cell_parting import CellParting, find_partings
+from mstudy.core.params import Compare, Margins
+from mstudy.pairs.gap import LossCurve, Pair
+from mstudy.pairs.pairing import log_ratio, pair_runs
+from mstudy.tables.contracts import CELL_PARTINGS, PARTINGS
+from mstudy.tables.table import CELL
+
+
+@dataclass(frozen=True)
+class Partings:
+    """pairs: one row a pair (tables.PARTINGS). cells: one row a cell (tables.CELL_PARTINGS)."""
+
+    pairs: pl.DataFrame
+    cells: pl.DataFrame
+
+
+def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins, compare: Compare) -> Partings:
+    """When each pair and each cell part. points: one row a logged step, in order within a run."""
+    pairs = pair_runs(runs)
+    pairs = pairs.with_columns(log_ratio(pairs, margins.diverged))
+    curves = _Curves(runs, points)
+    rows: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
+    for cell in pairs.partition_by(CELL):
+        members = list(cell.iter_rows(named=True))
+        each = [Pair(curves.of(row["sgd_run_id"]), curves.of(row["sgdm_run_id"])) for row in members]
+        twins = curves.twins([row[side] for row in members for side in ("sgd_run_id", "sgdm_run_id")])
+        found = find_partings(each, members[0]["momentum"], compare, members[0]["optimizer"], twins)
+        for row, parting in zip(members, found.pairs, strict=True):
+            keys = {key: row[key] for key in (*CELL, "seed", "sgd_run_id", "sgdm_run_id")}
+            rows.append(keys | vars(parting) | {"gap": row["log_ratio"], "cell_p_value": found.p_value})
+        cells.append({key: members[0][key] for key in CELL} | _cell_row(cell, found))
+    return Partings(PARTINGS.frame(rows), CELL_PARTINGS.frame(cells))
+
+
+def _cell_row(cell: pl.DataFrame, found: CellParting) -> dict[str, Any]:
+    return {name: value for name, value in vars(found).items() if name != "pairs"} | {
+        "n_pairs": len(cell),
+        "n_parted": sum(parting.status == "parted" for parting in found.pairs),
+        "n_diverged_sgd": cell["sgd_diverged_step"].count(),
+        "n_diverged_sgdm": cell["sgdm_diverged_step"].count(),
+    }
+
+
+class _Curves:
+    """The loss curves of a study, by run_id."""
+
+    def __init__(self, runs: pl.DataFrame, points: pl.DataFrame) -> None:
+        usable = points.select("run_id", "step", "loss").filter((pl.col("loss") > 0) & pl.col("loss").is_finite())
+        self._logs = usable.partition_by("run_id", as_dict=True)
+        self._diverged = dict(runs.select("run_id", "diverged_step").iter_rows())
+        self._twins = runs.filter(pl.col("twin_of").is_not_null()).select("run_id", "twin_of").rows()
+
+    def of(self, run_id: str) -> LossCurve:
+        log = self._logs[(run_id,)]
+        return LossCurve(log["step"].to_numpy(), log["loss"].to_numpy(), self._diverged[run_id])
+
+    def twins(self, run_ids: list[str]) -> list[tuple[LossCurve, LossCurve]]:
+        """Each twin of any of these runs, beside the run it repeats; diverged ones have no late gap."""
+        pairs = [(of, twin) for twin, of in self._twins if of in run_ids]
+        return [(self.of(a), self.of(b)) for a, b in pairs if self._diverged[a] is None and self._diverged[b] is None]

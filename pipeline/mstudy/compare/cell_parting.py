@@ -1,0 +1,197 @@
+"""Parting: the step from which log L_SGD - log L_SGDM moves away and stays away, of each pair and of its cell.
+
+A gate over the seeds of a cell decides whether the cell parts at all; the onset of each pair's gap says when, and the
+spread of the seeds' onsets says how surely. Method and limits: docs/methods.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats
+
+from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typical_onset, weigh_onsets
+from mstudy.core.optimizers import HEAVY_BALL
+from mstudy.core.params import Compare
+from mstudy.core.series import Series
+from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_between, gap_curve
+
+PARTED, NONE, TRANSIENT, INSUFFICIENT = "parted", "none", "transient", "insufficient"
+SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED = "sgd_diverged", "sgdm_diverged", "both_diverged"
+# Statuses with a step from which the two stay apart.
+APART = (PARTED, SGD_DIVERGED, SGDM_DIVERGED)
+SGDM_AHEAD, SGD_AHEAD = "sgdm", "sgd"
+_MIN_POINTS = 20
+_LATE_SHARE = 0.2  # of the steps: where the gate looks
+_N_WINDOWS = 6  # of logged points: where the gate for transient gaps looks
+
+
+@dataclass(frozen=True)
+class Parting:
+    """The verdict on one pair. ahead: who has the lower loss afterwards. [step_low, step_high]: 95 % interval."""
+
+    status: str
+    ahead: str | None = None
+    step: float | None = None
+    step_low: float | None = None
+    step_high: float | None = None
+
+
+@dataclass(frozen=True)
+class CellParting:
+    """The verdict on a cell: pairs in their order; step and interval of the typical (geometric mean) pair.
+
+    late_gap: mean over seeds of the gap over the last fifth of the steps. p_value: that it is within the margin.
+    transient_p_value: that the gap is within the margin all along. twin_gap: root mean square late gap between runs
+    that differ by rounding alone, None without such runs.
+    """
+
+    pairs: list[Parting]
+    status: str
+    ahead: str | None
+    step: float | None
+    step_low: float | None
+    step_high: float | None
+    late_gap: float | None
+    p_value: float | None
+    transient_p_value: float | None
+    margin: float
+    n_twins: int
+    twin_gap: float | None
+
+
+def find_partings(
+    pairs: Sequence[Pair],
+    momentum: float,
+    compare: Compare,
+    optimizer: str = HEAVY_BALL,
+    twins: Sequence[tuple[LossCurve, LossCurve]] = (),
+) -> CellParting:
+    """The partings of one cell's pairs and of the cell. twins: pairs of runs that differ by rounding alone.
+
+    Gate: t test over seeds that the late gap lies within the margin, which is never below the gap between twins. A
+    pair in which a run diverged has parted at the divergence and does not enter the gate; without two others there
+    is no p-value. Where the gap is open in between but not at the end, the status is `transient`.
+    """
+    gaps = [None if _diverged(pair) else gap_curve(pair, momentum, optimizer) for pair in pairs]
+    usable = [gap for gap in gaps if gap is not None and len(gap.steps) >= _MIN_POINTS]
+    twin_gap = _twin_gap(twins)
+    margin = max(compare.parting_margin, twin_gap or 0.0)
+    late = np.array([_late_mean(gap) for gap in usable])
+    p_value, transient, end = _p_outside(late, margin), None, None
+    if p_value is not None:
+        transient, end = _p_anywhere(usable, margin)
+    status = _cell_status(p_value, transient, compare.alpha)
+    ahead = _ahead(usable, end if status == TRANSIENT else None) if status in (PARTED, TRANSIENT) else None
+    evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
+    known = [each for each in evidence if each is not None]
+    dated = iter(date_onsets(known, 1 - compare.alpha))
+    onsets = [None if each is None else next(dated) for each in evidence]
+    found = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
+    return CellParting(
+        found,
+        *_typical(found, known, status, compare.alpha),
+        late_gap=float(late.mean()) if len(late) else None,
+        p_value=p_value,
+        transient_p_value=transient,
+        margin=margin,
+        n_twins=len(twins),
+        twin_gap=twin_gap,
+    )
+
+
+def _diverged(pair: Pair) -> bool:
+    return pair.sgd.diverged_step is not None or pair.sgdm.diverged_step is not None
+
+
+def _twin_gap(twins: Sequence[tuple[LossCurve, LossCurve]]) -> float | None:
+    gaps = [gap_between(*twin) for twin in twins]
+    late = [_late_mean(gap) for gap in gaps if len(gap.steps)]
+    return float(np.sqrt(np.mean(np.square(late)))) if late else None
+
+
+def _late_mean(gap: Gap) -> float:
+    return float(gap.values[gap.steps >= (1 - _LATE_SHARE) * gap.steps[-1]].mean())
+
+
+def _p_outside(means: Series, margin: float) -> float | None:
+    """P under |mean over seeds| <= margin: one-sided t at the margin nearest, doubled for the choice of side."""
+    if len(means) < 2:
+        return None
+    error = max(means.std(ddof=1) / len(means) ** 0.5, 1e-12)
+    return float(min(1.0, 2 * stats.t.sf((abs(means.mean()) - margin) / error, len(means) - 1)))
+
+
+def _p_anywhere(gaps: Sequence[Gap], margin: float) -> tuple[float, float]:
+    """P under |mean over seeds| <= margin in every window (Bonferroni), and the last step of the surest window."""
+    edges = np.quantile(gaps[0].steps, np.linspace(0, 1, _N_WINDOWS + 1))
+    windows = [_window_means(gaps, low, high) for low, high in pairwise(edges)]
+    p_values = [1.0 if (p := _p_outside(means, margin)) is None else p for means in windows]
+    surest = int(np.argmin(p_values))
+    return min(1.0, _N_WINDOWS * p_values[surest]), float(edges[surest + 1])
+
+
+def _window_means(gaps: Sequence[Gap], low: float, high: float) -> Series:
+    parts = [gap.values[(gap.steps >= low) & (gap.steps <= high)] for gap in gaps]
+    return np.array([part.mean() for part in parts if len(part)])
+
+
+def _cell_status(p_value: float | None, transient: float | None, alpha: float) -> str:
+    if p_value is None or transient is None:
+        return INSUFFICIENT
+    if p_value <= alpha:
+        return PARTED
+    return TRANSIENT if transient <= alpha else NONE
+
+
+def _ahead(gaps: Sequence[Gap], end: float | None) -> str:
+    parts = [gap if end is None else gap.until(end) for gap in gaps]
+    return SGDM_AHEAD if np.mean([_late_mean(part) for part in parts]) > 0 else SGD_AHEAD
+
+
+def _first_divergence(pair: Pair) -> LossCurve | None:
+    gone = [curve for curve in (pair.sgd, pair.sgdm) if curve.diverged_step is not None]
+    return min(gone, key=lambda curve: curve.diverged_step or 0, default=None)
+
+
+def _evidence(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Evidence | None:
+    """When the pair parts: at the divergence; else where its gap opens, if its cell's does."""
+    if (gone := _first_divergence(pair)) is not None:
+        return known_onset(float(gone.diverged_step or 0))
+    if gap is None or status not in (PARTED, TRANSIENT):
+        return None
+    part = gap.until(end) if status == TRANSIENT and end is not None else gap
+    return weigh_onsets(part) if len(part.steps) >= _MIN_POINTS else None
+
+
+def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str, ahead: str | None) -> Parting:
+    if onset is None:
+        return Parting(NONE if status == NONE and gap is not None and len(gap.steps) >= _MIN_POINTS else INSUFFICIENT)
+    if gap is not None:
+        return Parting(status, ahead, onset.step, onset.low, onset.high)
+    # Known up to the row before: the log ends there. Nobody is ahead when both diverge.
+    gone = _first_divergence(pair) or pair.sgd
+    low = min(float(gone.steps[-1]), onset.step)
+    both = pair.sgd.diverged_step is not None and pair.sgdm.diverged_step is not None
+    if both:
+        return Parting(BOTH_DIVERGED, None, onset.step, low, onset.step)
+    if gone is pair.sgd:
+        return Parting(SGD_DIVERGED, SGDM_AHEAD, onset.step, low, onset.step)
+    return Parting(SGDM_DIVERGED, SGD_AHEAD, onset.step, low, onset.step)
+
+
+def _typical(
+    found: Sequence[Parting], known: Sequence[Evidence], status: str, alpha: float
+) -> tuple[str, str | None, float | None, float | None, float | None]:
+    """Status, ahead, step and interval of the cell; in which runs diverged, that is the status."""
+    kinds = {parting.status for parting in found}
+    for diverged in (SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED):
+        status = diverged if diverged in kinds else status
+    sides = {parting.ahead for parting in found if parting.step is not None}
+    ahead = sides.pop() if len(sides) == 1 else None
+    if not known:
+        return status, ahead, None, None, None
+    return status, ahead, *typical_onset(known, 1 - alpha)

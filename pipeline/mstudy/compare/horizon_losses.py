@@ -1,0 +1,56 @@
+"""The threshold had training stopped earlier: at a quarter, a half and the whole of its steps.
+
+The paper saw one epoch count alone; a threshold could be an effect of where one stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from mstudy.runlog.schema import COMPLETED, DIVERGED
+from mstudy.tables.contracts import HORIZON_LOSSES
+from mstudy.tables.table import SETTING
+
+_GROUP = (*SETTING, "batch_size")
+
+
+def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+    """One row per run and horizon (tables.HORIZON_LOSSES): the final loss as if training had ended there.
+
+    steps: of `horizon_steps`, or some of its runs; points: one row a logged step of these. A divergence after the
+    horizon has not happened yet. Null where a run was interrupted before it.
+    """
+    seen = (
+        points.select("run_id", "step", "loss")
+        .join(steps.select("run_id", "horizon", "horizon_step"), on="run_id")
+        .filter((pl.col("step") <= pl.col("horizon_step")) & pl.col("loss").is_finite())
+    )
+    late = seen.filter(pl.col("step") >= 0.9 * pl.col("step").max().over("run_id", "horizon"))
+    positive = (pl.col("loss") > 0).all()
+    mean = pl.when(positive).then(pl.col("loss").log().mean().exp()).otherwise(pl.col("loss").mean())
+    losses = late.group_by("run_id", "horizon").agg(mean.alias("loss"))
+    joined = steps.join(losses, on=["run_id", "horizon"], how="left")
+    fallen = pl.col("status").eq(DIVERGED) & (pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step"))
+    reached = (pl.col("last_step") >= pl.col("horizon_step")) | pl.col("status").is_in([COMPLETED, DIVERGED])
+    return (
+        joined.with_columns(
+            pl.when(fallen).then(pl.coalesce("diverged_step", "last_step")).alias("diverged_step"),
+            pl.when(~fallen & reached).then(pl.col("loss")).alias("final_loss"),
+        )
+        .select(HORIZON_LOSSES.schema.names())
+        .sort(HORIZON_LOSSES.key)
+    )
+
+
+def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
+    """Each run of tables.RUNS once a horizon, with `horizon` and `horizon_step`.
+
+    The step is that share of the longest completed run of the same setting and batch size.
+    """
+    whole = pl.col("last_step").filter(pl.col("status") == COMPLETED).max().over(_GROUP)
+    planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(_GROUP)).alias("planned"))
+    shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})
+    step = (pl.col("horizon") * pl.col("planned")).round().cast(pl.Int64)
+    return planned.join(shares, how="cross").with_columns(step.alias("horizon_step"))

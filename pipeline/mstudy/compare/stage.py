@@ -1,0 +1,94 @@
+"""Step 2: SGD against SGDM, per cell and per pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+
+from mstudy.cache import KEY, Cache, Frames, group_keys, key_of, reuse
+from mstudy.compare.advantage import measure_advantage
+from mstudy.compare.all_pairs import find_all_partings
+from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
+from mstudy.core.params import Compare, Margins
+from mstudy.runlog.reading.reader import RunFolder
+from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, HORIZON_LOSSES, PARTINGS
+from mstudy.tables.table import BLOCK, LINE, RESULTS
+from mstudy.workers import Workers
+
+_WORTHWHILE = 200  # runs
+_CHUNK = 60  # runs a task, or one block if it has more
+# What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
+_TABLES = (PARTINGS, CELL_PARTINGS, HORIZON_LOSSES)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some blocks of runs. keys: run_id and key of its block. steps: of inference.horizon."""
+
+    keys: pl.DataFrame
+    part: RunFolder
+    steps: pl.DataFrame
+    margins: Margins
+    params: Compare
+
+
+def compare(
+    folder: RunFolder,
+    out: Path,
+    margins: Margins,
+    params: Compare,
+    workers: Workers | None = None,
+    cache: Cache | None = None,
+) -> None:
+    """Write the advantage of each cell, the parting of each pair and cell, and the losses at earlier horizons.
+
+    Blocks that the cache has are not searched again.
+    """
+    ADVANTAGE.write(measure_advantage(folder.runs, margins, params), out / RESULTS)
+    found = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
+    for table in _TABLES:
+        table.write(found[table.name], out / RESULTS)
+
+
+def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
+    steps = horizon_steps(folder.runs, params.horizons)
+    # The one thing in which a block depends on others: how long the longest run of its batch size is.
+    ends = key_of("compare", {"ends": steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows()})
+    keys = group_keys(
+        "compare", folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params), "ends": ends}
+    )
+
+    def compute(missing: list[str]) -> Iterator[Frames]:
+        todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
+        tasks = [
+            _Task(
+                part.select("run_id", KEY), folder.of(part), steps.join(part, on="run_id", how="semi"), margins, params
+            )
+            for part in _whole_blocks(todo)
+        ]
+        return workers.map(
+            _compare_blocks, tasks, "looking for partings, some blocks a part", len(folder.scanned) >= _WORTHWHILE
+        )
+
+    return reuse("partings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)
+
+
+def _whole_blocks(runs: pl.DataFrame) -> list[pl.DataFrame]:
+    """Parts of about _CHUNK runs, no block in two of them."""
+    blocks = runs.group_by(KEY, maintain_order=True).len()
+    parts = blocks.select(KEY, ((pl.col("len").cum_sum() - 1) // _CHUNK).alias("part"))
+    return runs.join(parts, on=KEY, maintain_order="left").partition_by("part", maintain_order=True)
+
+
+def _compare_blocks(task: _Task) -> Frames:
+    points = task.part.series(columns=["step", "loss"])
+    partings = find_all_partings(task.part.runs, points, task.margins, task.params)
+    of_block = task.part.scanned.select(*BLOCK, "run_id").join(task.keys, on="run_id").unique(BLOCK).drop("run_id")
+    return {
+        PARTINGS.name: partings.pairs.join(of_block, on=BLOCK),
+        CELL_PARTINGS.name: partings.cells.join(of_block, on=BLOCK),
+        HORIZON_LOSSES.name: losses_at_horizons(task.steps, points).join(task.keys, on="run_id"),
+    }

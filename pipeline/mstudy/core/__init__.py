@@ -1,0 +1,1 @@
+"""The words that all parts use: standard library, NumPy and PyYAML only."""

@@ -1,0 +1,112 @@
+"""Reading params.yaml, and checking the type of each value."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mstudy.core.errors import ConfigError, is_text, shown
+from mstudy.core.params import Params, _require
+
+
+def load(path: Path) -> Params:
+    """Read and check a parameter file. Raises ConfigError, in one sentence, for anything that cannot be meant."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"The parameter file must exist, found nothing at {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The parameter file must be readable text, found at {path}: {error}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2020-99-99 is no date
+        problem = " ".join(str(error).split())[:300]
+        raise ConfigError(f"The parameter file must be valid YAML, found in {path}: {problem}.") from None
+    params: Params = _build(Params, {} if raw is None else raw, "")
+    _require(len(params.studies) > 0, "studies", {}, "a mapping with at least one study")
+    for name in params.studies:
+        _require(_is_plain_name(name), "studies", name, "named in letters, digits, '-' and '_' alone (it is a folder)")
+    return params
+
+
+def _is_plain_name(name: str) -> bool:
+    return name != "" and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
+
+
+def _build(cls: Any, raw: object, where: str) -> Any:
+    """An instance of the dataclass `cls` from parsed YAML, checked field by field."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{where or 'The parameter file'} must be a mapping of keys to values, found {shown(raw)}.")
+    known = {f.name: f for f in fields(cls)}
+    unknown = [key for key in raw if key not in known]
+    if unknown:
+        key = f"{where}.{shown(unknown[0]) if not isinstance(unknown[0], str) else unknown[0][:80]}".lstrip(".")
+        raise ConfigError(f"{key} is not a parameter (value {shown(raw[unknown[0]])}); known here: {', '.join(known)}.")
+    hints = typing.get_type_hints(cls)
+    values = {key: _convert(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in raw.items()}
+    missing = [f.name for f in known.values() if f.name not in raw and f.default is f.default_factory is MISSING]
+    if missing:
+        raise ConfigError(f"{where} must have the key {missing[0]}, found {shown(sorted(raw))}.")
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.{error}".lstrip(".")) from None
+
+
+def _convert(kind: Any, value: object, key: str) -> Any:
+    """`value` as the annotated type, or ConfigError naming key and value."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(arguments, value, key)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{key} must be a list, found {shown(value)}.")
+        return tuple(_convert(arguments[0], item, key) for item in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{key} must be a mapping of names to values, found {shown(value)}.")
+        return {str(name): _build(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+    if hasattr(kind, "__dataclass_fields__"):
+        return _build(kind, value, key)
+    return _convert_scalar(kind, value, key)
+
+
+def _convert_union(kinds: tuple[Any, ...], value: object, key: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    for kind in kinds:
+        if kind is not type(None) and isinstance(value, kind) and not isinstance(value, bool):
+            return _within_range(value, key)
+    names = " or ".join("null" if kind is type(None) else _NAMES[kind] for kind in kinds)
+    raise ConfigError(f"{key} must be {names}, found {shown(value)}.")
+
+
+_NAMES: dict[type, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _convert_scalar(kind: type, value: object, key: str) -> Any:
+    value = _within_range(value, key)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        hint = " (YAML reads 1e-3 as text; write 1.0e-3)" if kind is float and isinstance(value, str) else ""
+        raise ConfigError(f"{key} must be {_NAMES[kind]}, found {shown(value)}{hint}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{key} must be finite, found {shown(value)}.")
+    return value
+
+
+_LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
+
+
+def _within_range(value: object, key: str) -> object:
+    """The value, unless it is a whole number too large to count with, or text that no file can hold."""
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise ConfigError(f"{key} must be below 2^53, found {shown(value)}.")
+    if isinstance(value, str) and not is_text(value):
+        raise ConfigError(f"{key} must be text that UTF-8 can hold, found {shown(value)}.")
+    return value

@@ -1,0 +1,1 @@
+"""Losses of many networks side by side, and their derivatives."""

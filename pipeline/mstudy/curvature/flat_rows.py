@@ -1,0 +1,64 @@
+"""Memory layout of an ensemble: one padded row a member, so that a member computes the same wherever it lies.
+
+The processor's matrix products round by the alignment of their operands. Each member's slice of every tensor
+therefore starts at a multiple of 64 bytes: its numbers then depend on neither its place nor the ensemble's width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+_ALIGNMENT = 16  # float32 numbers in 64 bytes, a cache line and the widest vector register
+
+
+def padded(n: int) -> int:
+    """The least row length, at least n, that keeps the next row aligned."""
+    return -(-n // _ALIGNMENT) * _ALIGNMENT
+
+
+def new_rows(n_members: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """(n_members, *shape) zeros, each member's slice contiguous and aligned."""
+    size = 1
+    for n in shape:
+        size *= n
+    return like.new_zeros(n_members, padded(size))[:, :size].view(n_members, *shape)
+
+
+def norms(rows: Tensor) -> Tensor:
+    """Euclidean norm of each row, (n_members,) float64."""
+    lengths: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return lengths
+
+
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product of each pair of rows, (n_members,) float64."""
+    return (a * b).sum(dim=1, dtype=torch.float64)
+
+
+class RowLayout:
+    """Parameters of these shapes, one after the other, and zeros behind them."""
+
+    def __init__(self, shapes: Sequence[Sequence[int]]) -> None:
+        self._shapes = [tuple(shape) for shape in shapes]
+        self._ends = list(accumulate(math.prod(shape) for shape in self._shapes))
+        self.n_parameters = self._ends[-1]
+        self.row_length = padded(self.n_parameters)
+
+    def parts(self, w: Tensor) -> list[Tensor]:
+        """Views of the rows `w` (n_members, row_length) in the shapes; members in front unless there is one."""
+        rows = w[0] if len(w) == 1 else w
+        lead = () if len(w) == 1 else (len(w),)
+        starts = [0, *self._ends[:-1]]
+        slices = (rows[..., start:end] for start, end in zip(starts, self._ends, strict=True))
+        return [part.view(*lead, *shape) for part, shape in zip(slices, self._shapes, strict=True)]
+
+    def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
+        """The inverse of `parts`, as new padded rows."""
+        rows = parts[0].new_zeros(n_members, self.row_length)
+        torch.cat([part.detach().reshape(n_members, -1) for part in parts], dim=1, out=rows[:, : self.n_parameters])
+        return rows

@@ -1,0 +1,1 @@
+"""The curvature along an update by one pass of tangents."""

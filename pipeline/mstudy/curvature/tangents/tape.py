@@ -1,0 +1,104 @@
+"""The second derivative of a loss along a line, with what back-propagation has computed already.
+
+On the line w + e d each tensor of a forward pass moves as a + e a' + e^2/2 a''. Operation f_k adds to the second-order
+motion of its output a term q_k of its own, the second derivative of f_k along the first-order motion of its inputs;
+all else passes through linearly. So the second derivative of the loss is the sum of <dL/da_k, q_k>, the cotangents
+dL/da_k those of the gradient. It takes one pass of tangents and, for an operation that is linear in each of two
+inputs, one product more: about one gradient, where a second backward pass takes two to three.
+
+Griewank & Walther (2008), "Evaluating Derivatives", chapters 5 (second-order adjoints) and 13 (Taylor coefficients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from mstudy.curvature.tangents.rules import CURVED, RULES, has_rule
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation of a forward pass. versions: of its outputs, which count how often they were written to."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    versions: list[int]
+
+
+class Tape(TorchFunctionMode):
+    """While it is entered, keeps every operation that a derivative passes through, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if any(t.requires_grad for t in _tensors((out,))):
+            self.calls.append(Call(func, args, kwargs or {}, out, _versions(out)))
+        return out
+
+    def understood(self, leaves: Sequence[Tensor], loss: Tensor) -> bool:
+        """Whether each operation on the way from the leaves to the loss has a rule.
+
+        Else something moved that the tape has not seen: an element that was assigned, an operation in place, or one
+        that autograd was taught.
+        """
+        known = {id(leaf) for leaf in leaves}
+        for call in self.calls:
+            if not has_rule(call.function, call.args, call.kwargs) or _versions(call.out) != call.versions:
+                return False
+            if any(t.requires_grad and id(t) not in known for t in _tensors((*call.args, *call.kwargs.values()))):
+                return False
+            known |= {id(t) for t in _tensors((call.out,))}
+        return id(loss) in known
+
+    def curved(self) -> list[Call]:
+        """The operations that may have a second-order term, each of one output."""
+        return [call for call in self.calls if call.function in CURVED]
+
+    def second_derivative(
+        self, leaves: Iterable[Tensor], direction: Iterable[Tensor], cotangents: Iterable[Tensor]
+    ) -> Tensor:
+        """d^2/de^2 of the loss at leaves + e direction, () float64; cotangents: dL/da of each of `curved`'s outputs."""
+        motions = {id(leaf): d for leaf, d in zip(leaves, direction, strict=True)}
+        pulls = {id(call.out): cotangent for call, cotangent in zip(self.curved(), cotangents, strict=True)}
+
+        def motion(t: Any) -> Tensor | None:
+            return motions.get(id(t))
+
+        terms = []
+        with torch.no_grad():
+            for call in self.calls:
+                pull = partial(pulls.__getitem__, id(call.out))
+                moved, bent = RULES[call.function](call.out, motion, pull, *call.args, **call.kwargs)
+                if isinstance(moved, tuple):
+                    motions |= {id(out): m for out, m in zip(call.out, moved, strict=True)}
+                elif moved is not None:
+                    motions[id(call.out)] = moved
+                if bent is not None:
+                    terms.append(bent.double())
+        return torch.stack(terms).sum() if terms else torch.zeros((), dtype=torch.float64)
+
+
+def _versions(out: Any) -> list[int]:
+    return [t._version for t in _tensors((out,))]
+
+
+def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _tensors(value)

@@ -1,0 +1,1 @@
+"""The stage `detect`: abrupt sharpening of one run."""

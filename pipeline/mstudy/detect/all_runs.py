@@ -1,0 +1,100 @@
+"""Sharpening of every run: frames in, frames out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mstudy.core.generators import generator_for
+from mstudy.core.params import Detect
+from mstudy.core.series import Series
+from mstudy.core.theory import line_of
+from mstudy.detect.sharpening import Event, Sharpening, find_sharpening
+from mstudy.detect.stability import NO_LINE, Stability, find_stability
+from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
+
+
+@dataclass(frozen=True)
+class Detected:
+    """sharpenings: one row a run (tables.SHARPENINGS). events: one row an event (tables.SHARPENING_EVENTS)."""
+
+    sharpenings: pl.DataFrame
+    events: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class _Log:
+    """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability; None of a branch."""
+
+    run_id: str
+    steps: NDArray[np.int64]
+    curvature: Series
+    loss: Series
+    line: float | None
+
+
+def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect) -> Detected:
+    """Look for abrupt sharpening in each run. points: one row a logged step, in order within a run.
+
+    Each run has a generator of its own: what else is analysed beside it changes no number.
+    """
+    judged = (_judge(log, detect) for log in _logs(runs, points, detect.quantity))
+    rows, events = [], []
+    for run_id, (found, stable) in zip(runs["run_id"], judged, strict=True):
+        rows.append(
+            {
+                "run_id": run_id,
+                "status": found.status,
+                "n_points": found.n_points,
+                "n_events": len(found.events),
+                **(asdict(found.events[0]) if found.events else {}),
+                "p_value": found.p_value,
+                "followup_step": found.followup_step,
+                "stability_status": stable.status,
+                "stability_step": stable.step,
+                "stability_agrees": _agree(found, stable.step, detect.agreement),
+            }
+        )
+        events += [_event_row(run_id, index, event) for index, event in enumerate(found.events)]
+    return Detected(SHARPENINGS.frame(rows), SHARPENING_EVENTS.frame(events))
+
+
+def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]:
+    steps, curvature, loss = (points[name].to_numpy() for name in ("step", quantity, "loss"))
+    stretches = points["run_id"].rle().struct.unnest()  # the rows of a run lie together
+    ends = stretches["len"].cum_sum().to_list()
+    rows = {run_id: slice(end - n, end) for (n, run_id), end in zip(stretches.iter_rows(), ends, strict=True)}
+    logs = []
+    for run in runs.select("run_id", "optimizer", "learning_rate", "momentum", "branch_of").iter_rows(named=True):
+        own = rows[run["run_id"]]
+        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], line_of(run)))
+    return logs
+
+
+def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability]:
+    rng = generator_for(log.run_id, detect.seed)
+    found = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
+    if log.line is None:
+        return found, Stability(NO_LINE)
+    return found, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
+
+
+def _event_row(run_id: str, index: int, event: Event) -> dict[str, Any]:
+    return {"run_id": run_id, "index": index, **asdict(event)}
+
+
+def _agree(found: Sharpening, stability_step: float | None, tolerance: float) -> bool | None:
+    """Whether the first jump and the step of stability are the same moment; None where either is missing.
+
+    The same: within the jump's interval or between its onset and end, or apart by at most the tolerated share.
+    """
+    if not found.events or stability_step is None:
+        return None
+    first = found.events[0]
+    slack = tolerance * first.step
+    low, high = min(first.step_low, first.onset), max(first.step_high, first.end)
+    return low - slack <= stability_step <= high + slack

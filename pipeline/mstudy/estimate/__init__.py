@@ -1,0 +1,1 @@
+"""The stage `estimate`: thresholds, event times, claims."""

@@ -1,0 +1,1 @@
+"""One file for each claim: its judge and its power."""

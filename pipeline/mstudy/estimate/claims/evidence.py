@@ -1,0 +1,23 @@
+"""The tables that the claims are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One table each, as in tables/contracts.py. margin: of equivalence, in log loss (params: margins.advantage)."""
+
+    margin: float
+    thresholds: pl.DataFrame
+    placements: pl.DataFrame
+    trends: pl.DataFrame
+    best: pl.DataFrame
+    stability_limits: pl.DataFrame
+    law: pl.DataFrame
+    alignment: pl.DataFrame
+    deferral: pl.DataFrame
+    interventions: pl.DataFrame

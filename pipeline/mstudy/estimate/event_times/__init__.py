@@ -1,0 +1,1 @@
+"""Which moment: coincidence, delay, interventions."""

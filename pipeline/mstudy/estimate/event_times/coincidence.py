@@ -1,0 +1,187 @@
+"""Coincidence: do the parting of a pair and the abrupt sharpening of its SGD run happen at the same moment?
+
+Both times depend on the learning rate and on the phase of training, so they go together even when neither has to do
+with the other. Only two comparisons are free of that: seeds within a block (whose sharpening came late because its
+parting did?), and the size of the typical lag. Method: docs/methods.md; error rates, also of the refused tests:
+benchmarks/inference_events.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from mstudy.compare.cell_parting import APART
+from mstudy.core.generators import generator_for
+from mstudy.core.params import Estimate
+from mstudy.estimate.event_times import coincidence_tests as coincidence
+from mstudy.estimate.event_times.coincidence_tests import Times
+from mstudy.tables.contracts import ALIGNMENT
+from mstudy.tables.table import BLOCK, CELL
+
+PERMUTATION, EQUIVALENCE, SHARED = "within_block_permutation", "block_lag_equivalence", "within_block_slope"
+_NULLS = {
+    PERMUTATION: "within a block, the seed's parting does not depend on its sharpening",
+    EQUIVALENCE: "the mean lag over blocks is outside the tolerance",
+    SHARED: "none tested: the part of a seed's deviation from its cell that both events share",
+    "pooled_spearman": "no rank correlation over all pairs",
+    "pooled_permutation": "over all pairs, partings and sharpenings are exchangeable",
+    "run_level_equivalence": "the mean lag over pairs is outside the tolerance",
+    "partial_spearman": "no rank correlation over all pairs given eta_ef and b",
+}
+_WHY_REFUSED = {
+    "pooled_spearman": "learning rate and phase of training drive both times, whether or not they are linked",
+    "pooled_permutation": "as above: any two events that follow the learning rate are nearer than chance",
+    "run_level_equivalence": "pairs of one block are no independent cases, and equal typical times need no link",
+    "partial_spearman": "learning rate and batch size act on the times in no straight line of ranks",
+}
+
+
+def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
+    """The pairs in which both events were seen: tables.PARTINGS with `sharpening_step` (low, high) and `log_lag`.
+
+    log_lag = log(parting / sharpening), both times at least one step. A pair parted by divergence has its parting
+    there; one that came together again, or in which both diverged, has none.
+    """
+    events = sharpenings.filter(pl.col("status") == "detected").select(
+        pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP)
+    )
+    both = partings.filter(pl.col("status").is_in(APART)).join(events, on="sgd_run_id")
+    lag = _log("step") - _log("sharpening_step")
+    return both.with_columns(lag.alias("log_lag")).sort(*BLOCK, "momentum", "seed")
+
+
+_STEP = ("step", "step_low", "step_high")
+
+
+def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
+    """One row a test (tables.ALIGNMENT). A p-value is null where the test cannot be made.
+
+    A block (SGD and its SGDM runs at one batch size and eta_ef) is one unit: its pairs share SGD runs.
+    """
+    pairs = aligned_pairs(partings, sharpenings)
+    times = times_of(pairs)
+    shared = {"scope": "all", **_describe(pairs, times, estimate.alpha), **_counts(partings, sharpenings)}
+    rows = [
+        {"statistic": PERMUTATION, "decides": True, **_permutation(times, estimate)},
+        {"statistic": EQUIVALENCE, "decides": True, **_equivalence(times, estimate.lag_tolerance)},
+        {"statistic": SHARED, "decides": True, **_shared(times, estimate.alpha)},
+        *_refused(times, estimate),
+    ]
+    words = [(_NULLS[str(r["statistic"])], _WHY_REFUSED.get(str(r["statistic"]))) for r in rows]
+    return ALIGNMENT.frame(
+        [shared | {"null": null, "why_refused": why} | row for row, (null, why) in zip(rows, words, strict=True)]
+    )
+
+
+def _log(column: str) -> pl.Expr:
+    return pl.max_horizontal(column, 1.0).log()
+
+
+def times_of(pairs: pl.DataFrame) -> Times:
+    """The arrays of `aligned_pairs`."""
+    keyed = pairs.select(
+        _log("step").alias("parting"),
+        _log("sharpening_step").alias("sharpening"),
+        _error("").alias("parting_error"),
+        _error("sharpening_").alias("sharpening_error"),
+        pl.struct(BLOCK).rank("dense").cast(pl.Int64).alias("block"),
+        pl.struct(CELL).rank("dense").cast(pl.Int64).alias("cell"),
+        "seed",
+        pl.col("eta_ef").log().alias("log_eta"),
+        pl.col("batch_size").cast(pl.Float64).log().alias("log_b"),
+    )
+    return Times(**{name: keyed[name].to_numpy() for name in keyed.columns})
+
+
+def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, object]:
+    """How many pairs part, how many of those have an SGD run that could have been seen to sharpen, how many did."""
+    parted = partings.filter(pl.col("status").is_in(APART)).join(
+        sharpenings.select(pl.col("run_id").alias("sgd_run_id"), pl.col("status").alias("sharpening")), on="sgd_run_id"
+    )
+    seen = parted.filter(pl.col("sharpening").is_in(["detected", "none"]))
+    return {"n_parted": len(parted), "n_parted_seen": len(seen)}
+
+
+def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, object]:
+    """Counts, reliability of both times, and the lag: median over pairs, mean over blocks with Student's interval.
+
+    In steps: the same factor at the typical (geometric mean over blocks) step of sharpening.
+    """
+    found = coincidence.lag_over_blocks(times)
+    blocks = [times.sharpening[times.block == block].mean() for block in np.unique(times.block)]
+    typical = float(np.exp(np.mean(blocks))) if blocks else float("nan")
+
+    def in_steps(log_lag: float | None) -> float | None:
+        return None if log_lag is None else typical * float(np.expm1(log_lag))
+
+    mean = found.mean if found else None
+    low, high = found.interval(alpha) if found else (None, None)
+    return {
+        "n_pairs": len(pairs),
+        "n_cells": len(blocks),
+        "lag_median": pairs["log_lag"].median(),
+        "lag_mean": mean,
+        "lag_low": low,
+        "lag_high": high,
+        "lag_steps_median": (pairs["step"] - pairs["sharpening_step"]).median(),
+        "lag_steps_mean": in_steps(mean),
+        "lag_steps_low": in_steps(low),
+        "lag_steps_high": in_steps(high),
+        "reliability_parting": coincidence.reliability(times.parting, times.parting_error, times),
+        "reliability_sharpening": coincidence.reliability(times.sharpening, times.sharpening_error, times),
+    }
+
+
+def _error(prefix: str) -> pl.Expr:
+    """Standard error of a log step, from its 95 % interval."""
+    width = _log(f"{prefix}step_high") - _log(f"{prefix}step_low")
+    return (width / (2 * 1.96)).fill_null(0.0)
+
+
+def _varied(times: Times) -> int:
+    """Blocks in which both times differ between seeds."""
+    return sum(
+        np.ptp(times.parting[times.block == block]) > 0 and np.ptp(times.sharpening[times.block == block]) > 0
+        for block in np.unique(times.block)
+    )
+
+
+def _permutation(times: Times, estimate: Estimate) -> dict[str, object]:
+    if _varied(times) < estimate.min_cells:
+        return {"estimate": None, "p_value": None}
+    rng = generator_for(PERMUTATION, estimate.seed)
+    observed, p_value = coincidence.within_blocks(times, estimate.resamples, rng)
+    return {"estimate": observed, "p_value": p_value}
+
+
+def _equivalence(times: Times, tolerance: float) -> dict[str, object]:
+    found = coincidence.lag_over_blocks(times)
+    if found is None:
+        return {"estimate": float(times.lag.mean()) if len(times.lag) else None, "p_value": None}
+    return {"estimate": found.mean, "p_value": found.p_equivalent(tolerance)}
+
+
+def _shared(times: Times, alpha: float) -> dict[str, object]:
+    found = coincidence.shared_part(times, alpha)
+    slope, low, high = found if found else (None, None, None)
+    return {"estimate": slope, "estimate_low": low, "estimate_high": high, "p_value": None}
+
+
+def _refused(times: Times, estimate: Estimate) -> list[dict[str, object]]:
+    """What a first analysis would try, each with the p-value that it would have reported."""
+    rng = generator_for("pooled", estimate.seed)
+    tests: dict[str, Callable[[], tuple[float, float] | None]] = {
+        "pooled_spearman": lambda: coincidence.pooled_spearman(times),
+        "pooled_permutation": lambda: coincidence.pooled_permutation(times, estimate.resamples, rng),
+        "partial_spearman": lambda: coincidence.partial_spearman(times),
+    }
+    rows: list[dict[str, object]] = []
+    for name, test in tests.items():
+        value, p_value = test() or (None, None)
+        rows.append({"statistic": name, "decides": False, "estimate": value, "p_value": p_value})
+    p_value = coincidence.equivalence(times.lag, estimate.lag_tolerance)
+    mean = float(times.lag.mean()) if len(times.lag) else None
+    return [*rows, {"statistic": "run_level_equivalence", "decides": False, "estimate": mean, "p_value": p_value}]

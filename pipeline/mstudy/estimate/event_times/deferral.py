@@ -1,0 +1,216 @@
+"""Deferral: does an SGDM run meet abrupt sharpening later, or less often, than the SGD run of its pair?
+
+Times are right-censored: at the end of what could be seen, and at divergence (a competing risk, counted apart). SGD
+and SGDM of a pair share weights and batches, so the test exchanges them within pairs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import stats
+from statsmodels.duration.hazard_regression import PHReg
+
+from mstudy.core.generators import generator_for
+from mstudy.core.optimizers import SGD
+from mstudy.core.params import Estimate
+from mstudy.estimate.event_times.survival import curve_frame, restricted_mean, survival_curve
+from mstudy.estimate.event_times.swap_test import PairedTimes, swap_test
+from mstudy.pairs.pairing import pair_runs
+from mstudy.pairs.seed_tests import t_interval
+from mstudy.tables.contracts import DEFERRAL, SURVIVAL
+from mstudy.tables.table import BLOCK, SETTING
+
+ALL = "all"
+_METHOD = ("optimizer", "momentum")
+_SEPARATED = 15.0  # a log hazard ratio beyond is on its way to infinity
+
+
+def measure_deferral(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
+    """One row per optimizer, momentum and stratum: all pairs, and each batch size (tables.DEFERRAL)."""
+    pairs = timed_pairs(runs, sharpenings)
+    rows = []
+    for (optimizer, momentum), same in pairs.group_by(_METHOD, maintain_order=True):
+        for stratum, part in _strata(same):
+            keys = {"stratum": stratum, "optimizer": optimizer, "momentum": momentum}
+            rows.append(keys | _stratum(part, estimate))
+    return DEFERRAL.frame(rows)
+
+
+def measure_survival(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
+    """Curves for each setting, stratum and method (tables.SURVIVAL): SGD once, each SGDM of its pairs."""
+    pairs = timed_pairs(runs, sharpenings)
+    frames = [SURVIVAL.frame([])]
+    for setting, same in pairs.group_by(SETTING, maintain_order=True):
+        for stratum, part in _strata(same):
+            arms = [((SGD, 0.0), _arm(part.unique("sgd_run_id", maintain_order=True), 0))]
+            arms += [(key, _arm(cell, 1)) for key, cell in part.group_by(_METHOD, maintain_order=True)]
+            for (optimizer, momentum), (time, event, diverged) in arms:
+                keys = dict(zip(SETTING, setting, strict=True))
+                keys |= {"stratum": stratum, "optimizer": optimizer, "momentum": momentum}
+                curve = curve_frame(survival_curve(time, event, diverged))
+                frames.append(
+                    curve.with_columns(**{k: pl.lit(v) for k, v in keys.items()}).select(SURVIVAL.schema.names())
+                )
+    return pl.concat(frames).sort(SURVIVAL.key)
+
+
+def timed_pairs(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
+    """Pairs with `time_0`, `event_0`, `diverged_0`, `followup_0` of SGD and `..._1` of SGDM.
+
+    Pairs without curvature are left out. The follow-up of a run ends at its divergence; that of a block where the
+    first of its runs without an event could no longer have shown one. An event beyond is not counted: a log that
+    grows denser at a jump shows later ones than a log without.
+    """
+    fates = runs.join(sharpenings, on="run_id", suffix="_sharpening").select(
+        "run_id",
+        (pl.col("status_sharpening") == "detected").alias("event"),
+        (pl.col("status") == "diverged").alias("diverged"),
+        pl.coalesce("step", "diverged_step", "followup_step", pl.col("last_step").cast(pl.Float64)).alias("time"),
+        pl.coalesce("diverged_step", "followup_step", pl.col("last_step").cast(pl.Float64)).alias("followup"),
+        (pl.col("status_sharpening") != "no_curvature").alias("seen"),
+    )
+    pairs = pair_runs(runs)
+    for suffix, side in (("0", "sgd_run_id"), ("1", "sgdm_run_id")):
+        renamed = fates.rename({c: f"{c}_{suffix}" for c in fates.columns if c != "run_id"})
+        pairs = pairs.join(renamed, left_on=side, right_on="run_id")
+    pairs = pairs.filter(pl.col("seen_0") & pl.col("seen_1"))
+    return _up_to_common_end(pairs).sort(*BLOCK, *_METHOD, "seed")
+
+
+def _up_to_common_end(pairs: pl.DataFrame) -> pl.DataFrame:
+    ends = [pl.col(f"followup_{k}").filter(~pl.col(f"event_{k}") & ~pl.col(f"diverged_{k}")).min() for k in (0, 1)]
+    end = pl.min_horizontal(*(e.over(BLOCK) for e in ends)).fill_null(float("inf"))
+    pairs = pairs.with_columns(end.alias("end"))
+    for k in (0, 1):
+        time, event, diverged, followup = (pl.col(f"{name}_{k}") for name in ("time", "event", "diverged", "followup"))
+        beyond = time > pl.col("end")
+        pairs = pairs.with_columns(
+            pl.min_horizontal(time, "end").alias(f"time_{k}"),
+            pl.min_horizontal(followup, "end").alias(f"followup_{k}"),
+            (event & ~beyond).alias(f"event_{k}"),
+            (diverged & ~(followup > pl.col("end"))).alias(f"diverged_{k}"),
+        )
+    return pairs.drop("end")
+
+
+def paired_times(pairs: pl.DataFrame) -> PairedTimes:
+    """The arrays of `timed_pairs`; a cell is a block, since momenta are looked at one by one."""
+    return PairedTimes(
+        pairs.select("time_0", "time_1").to_numpy(),
+        pairs.select("event_0", "event_1").to_numpy(),
+        pairs.select("diverged_0", "diverged_1").to_numpy(),
+        pairs.select(pl.struct(BLOCK).rank("dense")).to_series().cast(pl.Int64).to_numpy(),
+    )
+
+
+def _strata(pairs: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    by_batch = pairs.group_by("batch_size", maintain_order=True)
+    return [(ALL, pairs), *((f"b = {batch_size}", part) for (batch_size,), part in by_batch)]
+
+
+def _arm(pairs: pl.DataFrame, side: int) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    time, event, diverged = (pairs[f"{name}_{side}"].to_numpy() for name in ("time", "event", "diverged"))
+    return time, event, diverged
+
+
+def _stratum(pairs: pl.DataFrame, estimate: Estimate) -> dict[str, object]:
+    times = paired_times(pairs)
+    swap = swap_test(times, estimate.resamples, generator_for("swap", estimate.seed))
+    horizon = float(times.time.max(axis=0).min())
+    ratio, low, high = hazard_ratio(times, estimate.alpha)
+    diverged_first = times.diverged & ~times.event
+    return {
+        "n_sgd": len(pairs),
+        "n_sgdm": len(pairs),
+        **{f"events_{side}": int(times.event[:, k].sum()) for k, side in enumerate(("sgd", "sgdm"))},
+        **{f"diverged_{side}": int(diverged_first[:, k].sum()) for k, side in enumerate(("sgd", "sgdm"))},
+        "hazard_ratio": ratio,
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": swap.p_value,
+        "score": swap.score,
+        "n_informative": swap.n_informative,
+        "restricted_mean_sgd": restricted_mean(times.time[:, 0], times.event[:, 0], horizon),
+        "restricted_mean_sgdm": restricted_mean(times.time[:, 1], times.event[:, 1], horizon),
+        "horizon": horizon,
+        **_ratios("restricted_ratio", restricted_log_ratios(times), estimate.alpha),
+        **_prevention(pairs),
+        **_given_both(times, estimate.alpha),
+    }
+
+
+def _ratios(name: str, logs: NDArray[np.float64], alpha: float) -> dict[str, Any]:
+    """A mean of log ratios over cells as a ratio with Student's interval."""
+    found = t_interval(logs, alpha)
+    mean = float(np.exp(logs.mean())) if len(logs) else None
+    low, high = (float(np.exp(found[1])), float(np.exp(found[2]))) if found else (None, None)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
+
+
+def restricted_log_ratios(times: PairedTimes) -> NDArray[np.float64]:
+    """log of SGDM's over SGD's restricted mean time, of each cell that has an event, (n_cells,).
+
+    Each cell has its own horizon, the last step at which a run of either side was still at risk.
+    """
+    logs = []
+    for cell in np.unique(times.cell[times.event.any(axis=1)]):
+        part = times.where(times.cell == cell)
+        horizon = float(part.time.max(axis=0).min())
+        sgd, sgdm = (restricted_mean(part.time[:, k], part.event[:, k], horizon) for k in (0, 1))
+        logs.append(np.log(max(sgdm, 1.0) / max(sgd, 1.0)))
+    return np.array(logs)
+
+
+def _prevention(pairs: pl.DataFrame) -> dict[str, Any]:
+    """Ever within the time that both runs of a pair were followed: McNemar's exact test of the pairs that differ."""
+    common = pl.min_horizontal("followup_0", "followup_1")
+    ever = pairs.select(*((pl.col(f"event_{k}") & (pl.col(f"time_{k}") <= common)).alias(f"ever_{k}") for k in (0, 1)))
+    sgd, sgdm = ever["ever_0"].to_numpy(), ever["ever_1"].to_numpy()
+    only_sgd, only_sgdm = int((sgd & ~sgdm).sum()), int((sgdm & ~sgd).sum())
+    n = only_sgd + only_sgdm
+    p_value = float(stats.binomtest(only_sgd, n).pvalue) if n else None
+    return {"only_sgd": only_sgd, "only_sgdm": only_sgdm, "p_prevention": p_value}
+
+
+def _given_both(times: PairedTimes, alpha: float) -> dict[str, Any]:
+    """Of the pairs in which both sharpen: how many times later, mean over cells. Late ones are cut off by the end."""
+    both = times.event.all(axis=1)
+    logs = np.log(np.maximum(times.time[both], 1.0))
+    lags, cells = logs[:, 1] - logs[:, 0], times.cell[both]
+    means = np.array([lags[cells == cell].mean() for cell in np.unique(cells)])
+    return {"n_both": int(both.sum()), **_ratios("time_ratio", means, alpha)}
+
+
+def hazard_ratio(times: PairedTimes, alpha: float = 0.05) -> tuple[float | None, float | None, float | None]:
+    """SGDM against SGD with interval: Cox, stratified by cell, variance clustered by pair (statsmodels).
+
+    Without an event on either side there is no finite estimate: the ratio is 0 (none under SGDM) or null, the
+    interval null; the swap test still decides.
+    """
+    events = times.event.sum(axis=0)
+    if events[0] == 0 or events[1] == 0:
+        return (0.0 if events[0] > 0 else None), None, None
+    # A cell without an event has no say in Cox's likelihood.
+    kept = times.where(np.isin(times.cell, times.cell[times.event.any(axis=1)]))
+    momentum = np.tile([0.0, 1.0], len(kept.time))
+    pair, cell = np.repeat(np.arange(len(kept.time)), 2), np.repeat(kept.cell, 2)
+    model = PHReg(kept.time.ravel(), momentum[:, None], status=kept.event.ravel().astype(int), strata=cell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # separation shows as an estimate without bounds, handled below
+        fit = model.fit()
+        # statsmodels answers NaN for runs that leave before the first event of their cell; their score is zero. Its own
+        # `groups` would make the whole variance NaN of them.
+        scores = np.nan_to_num(fit.score_residuals[:, 0])
+    clustered = np.bincount(pair, scores)
+    n = len(clustered)
+    inverse = float(fit.cov_params()[0, 0])
+    error = inverse * np.sqrt((clustered**2).sum() * n / (n - 1)) if n > 1 else np.inf
+    estimate, half = float(fit.params[0]), stats.norm.ppf(1 - alpha / 2) * error
+    if not np.isfinite(half) or half == 0 or abs(estimate) > _SEPARATED:
+        return None, None, None
+    return float(np.exp(estimate)), float(np.exp(estimate - half)), float(np.exp(estimate + half))

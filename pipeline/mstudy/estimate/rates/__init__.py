@@ -1,0 +1,1 @@
+"""Which learning rate: thresholds, limits, best rates."""

@@ -1,0 +1,142 @@
+"""Threshold: the effective learning rate at which SGDM's advantage crosses the margin, per batch size and momentum.
+
+Per line of cells, log ratio R against x = log eta_ef. The posterior of the crossing over a family of shapes (hinge,
+softened, saturating, capped, accelerating) gives estimate and interval, so that they do not stand on one shape. Method
+and limits: docs/methods.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import special
+
+from mstudy.core.params import Estimate, Margins
+from mstudy.estimate.rates.advantage_shapes import Family, family_of
+from mstudy.pairs.rate_lines import Line
+from mstudy.pairs.seed_tests import p_greater_rows
+from mstudy.tables.contracts import THRESHOLDS
+
+ESTIMATED, BELOW_GRID, ABOVE_GRID, INSUFFICIENT = "estimated", "below_grid", "above_grid", "insufficient"
+_MIN_CELLS = 4
+# The shapes are approximations, the worse the larger the ratio: each cell is granted this share of it as error.
+_SHAPE_ERROR = 0.1
+# Left of the knee SGDM trails a little, by its lag at the start: mean and spread of that level, in log loss.
+_LEVEL, _LEVEL_SPREAD = -0.01, 0.03
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A threshold in the unit of eta_ef; numbers only where the status is `estimated`."""
+
+    status: str
+    eta_ef_star: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What a line says of its crossing. mean, variance (of the mean): (n_cells,), infinite variance = says nothing.
+
+    cut: index of the first cell that SGD's divergences put beyond the margin, n_cells without one. superior: (n_cells,)
+    of the cells before the cut.
+    """
+
+    mean: Vector
+    variance: Vector
+    cut: int
+    superior: NDArray[np.bool_]
+    n_cells: int
+    n_seeds: int
+
+
+def estimate_thresholds(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
+    """One row a line (tables.THRESHOLDS)."""
+    return THRESHOLDS.frame([threshold_row(line, margins, estimate) for line in lines])
+
+
+def threshold_row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
+    """The row of one line."""
+    found = find_threshold(line, margins, estimate)
+    cells = _informative_cells(line, margins, estimate)
+    per_sample = {
+        f"eta_ef_per_sample_{end}": None if value is None else value / line.keys["batch_size"]
+        for end, value in (("star", found.eta_ef_star), ("low", found.ci_low), ("high", found.ci_high))
+    }
+    counts = {"n_cells": cells.n_cells, "n_seeds": len(line.seeds), "margin": margins.advantage}
+    return line.keys | vars(found) | per_sample | counts
+
+
+def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: int | None = None) -> Crossing:
+    """The threshold of one line.
+
+    below_grid: the lowest cell is already superior. above_grid: no cell is. insufficient: fewer than four cells that
+    say something, or fewer seeds than `min_seeds` (by default that of the parameters).
+    """
+    cells = _informative_cells(line, margins, estimate)
+    if cells.n_cells < _MIN_CELLS or cells.n_seeds < (estimate.min_seeds if min_seeds is None else min_seeds):
+        return Crossing(INSUFFICIENT)
+    if cells.cut == 0 or cells.superior[0]:
+        return Crossing(BELOW_GRID)
+    if cells.cut == len(line.eta_ef) and not cells.superior.any():
+        return Crossing(ABOVE_GRID)
+    family = family_of(np.log(line.eta_ef))
+    share = np.cumsum(_posterior(cells, family, np.log(line.eta_ef), margins.advantage))
+    wanted = (0.5, estimate.alpha / 2, 1 - estimate.alpha / 2)
+    return Crossing(ESTIMATED, *(math.exp(float(np.interp(w, share, family.crossings))) for w in wanted))
+
+
+def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cells:
+    """The ratio of a cell in which runs diverged is a cap, not a measurement.
+
+    Where such a cell is beyond the margin, the crossing lies before it; nothing from there on shapes the curve.
+    """
+    fallen = line.compared & ~line.whole
+    n, mean = line.n, line.mean
+    beaten = np.flatnonzero(fallen & (mean > margins.advantage))
+    cut = int(beaten[0]) if len(beaten) else len(mean)
+    whole = line.whole & (n >= 2) & (np.arange(len(mean)) < cut)
+    squares = np.nansum((line.ratio - mean[:, None]) ** 2, axis=1) * whole
+    freedom = np.where(whole, n - 1, 0)
+    # A cell's spread is that of itself and its neighbours: five seeds may agree by luck.
+    about = np.maximum(_with_neighbours(freedom), 1)
+    # Estimated from few seeds, it is widened as Student's quantile widens the normal one.
+    spread = _with_neighbours(squares) / about * (special.stdtrit(about, 0.95) / special.ndtri(0.95)) ** 2
+    variance = np.where(whole, spread / np.maximum(n, 1) + (_SHAPE_ERROR * mean) ** 2 + 1e-8, np.inf)
+    return _Cells(
+        mean=np.where(whole, mean, 0.0),
+        variance=variance,
+        cut=cut,
+        superior=(p_greater_rows(line.ratio, margins.advantage) <= estimate.alpha) & whole,
+        n_cells=int(whole.sum()) + int(cut < len(mean)),
+        n_seeds=int(n.max(initial=0)),
+    )
+
+
+def _with_neighbours(values: Vector) -> Vector:
+    padded = np.pad(values, 1)
+    return padded[:-2] + padded[1:-1] + padded[2:]
+
+
+def _posterior(cells: _Cells, family: Family, x: Vector, margin: float) -> Vector:
+    """Probability of each crossing of the family, (n_crossings,).
+
+    Uniform prior over crossings up to the cut; the level left of the knee is integrated out in closed form.
+    """
+    weight = 1 / cells.variance
+    above = cells.mean - margin
+    prior_weight, prior_mean = 1 / _LEVEL_SPREAD**2, _LEVEL - margin
+    cross = family.values @ (weight * above) + prior_weight * prior_mean
+    precision = (family.values**2) @ weight + prior_weight
+    log_posterior = 0.5 * (cross**2 / precision - np.log(precision)) + family.log_prior
+    if cells.cut < len(x):
+        log_posterior[family.crossings >= x[cells.cut]] = -np.inf
+    density = np.exp(log_posterior - log_posterior.max()).sum(axis=1)
+    return np.asarray(density / density.sum())

@@ -1,0 +1,116 @@
+"""Trends with the batch size: of the advantage, at matched learning rates, and of the threshold.
+
+The batch size is the unit: seeds within one say nothing of how batch sizes differ, so a slope on log2 b is tested by t
+with K - 2 degrees of freedom, K batch sizes. Weights from the seeds would reject true nulls (docs/methods.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from mstudy.core.params import Estimate
+from mstudy.estimate.rates.thresholds import ESTIMATED
+from mstudy.pairs.rate_lines import Line
+from mstudy.tables.contracts import TRENDS
+from mstudy.tables.table import LINE, SETTING
+
+AT_RATE, AT_SHARE = "advantage at matched eta_ef", "advantage at matched eta_ef / eta_ef_max of SGD"
+THRESHOLD, PER_SAMPLE = "log eta_ef*", "log eta_ef* / b"
+OVER_LIMIT = "log eta_ef* / eta_ef_max of SGD"
+_SHARES = (0.0625, 0.125, 0.25, 0.5)
+# A value for each batch size, and at which learning rates it was taken.
+_Measured = tuple[dict[int, float], str]
+
+
+def measure_trends(
+    lines: Sequence[Line], thresholds: pl.DataFrame, limits: pl.DataFrame, estimate: Estimate
+) -> pl.DataFrame:
+    """One row per setting, momentum and quantity (tables.TRENDS)."""
+    groups: dict[tuple[object, ...], list[Line]] = {}
+    for line in lines:
+        groups.setdefault(tuple(line.keys[k] for k in (*SETTING, "optimizer", "momentum")), []).append(line)
+    rows = []
+    for key, group in groups.items():
+        named = dict(zip((*SETTING, "optimizer", "momentum"), key, strict=True))
+        stars, edges = _stars(named, thresholds), _edges(named, limits)
+        for quantity, (values, matched) in _quantities(group, stars, edges).items():
+            about = named | {"quantity": quantity, "decides": quantity == AT_RATE}
+            rows.append(about | _slope(values, matched, estimate))
+    return TRENDS.frame(rows)
+
+
+def _quantities(group: list[Line], stars: dict[int, float], edges: dict[int, float]) -> dict[str, _Measured]:
+    both = {b: star / edges[b] for b, star in stars.items() if b in edges}
+    return {
+        AT_RATE: _at_rates(group, stars),
+        AT_SHARE: _at_shares(group, both, edges),
+        THRESHOLD: ({b: float(np.log(star)) for b, star in stars.items()}, ""),
+        PER_SAMPLE: ({b: float(np.log(star / b)) for b, star in stars.items()}, ""),
+        OVER_LIMIT: ({b: float(np.log(share)) for b, share in both.items()}, ""),
+    }
+
+
+def _slope(values: dict[int, float], matched: str, estimate: Estimate) -> dict[str, object]:
+    row: dict[str, object] = {"matched": matched, "n_batch_sizes": len(values)}
+    if len(values) < estimate.min_batch_sizes:
+        return row
+    x = np.log2(sorted(values))
+    fit = stats.linregress(x, [values[b] for b in sorted(values)])
+    half = stats.t.ppf(1 - estimate.alpha / 2, len(x) - 2) * fit.stderr
+    found = {"slope": fit.slope, "ci_low": fit.slope - half, "ci_high": fit.slope + half, "p_value": fit.pvalue}
+    return row | {name: float(value) for name, value in found.items()}
+
+
+def _at_rates(group: list[Line], stars: dict[int, float]) -> _Measured:
+    """Mean advantage over the eta_ef, from the lowest threshold up, that every batch size compares undiverged."""
+    if not stars:
+        return {}, ""
+    rates = [set(line.eta_ef[line.whole].tolist()) for line in group]
+    shared = sorted(rate for rate in set.intersection(*rates) if rate >= min(stars.values()))
+    if not shared:
+        return {}, ""
+    values = {line.keys["batch_size"]: float(line.mean[np.isin(line.eta_ef, shared)].mean()) for line in group}
+    return values, ", ".join(f"{rate:g}" for rate in shared)
+
+
+def _at_shares(group: list[Line], thresholds: dict[int, float], edges: dict[int, float]) -> _Measured:
+    """The same at shares of each batch size's own limit of SGD, interpolated between cells in log eta_ef."""
+    known = [line for line in group if line.keys["batch_size"] in edges]
+    if not thresholds or len(known) < len(group):
+        return {}, ""
+    values: dict[int, list[float]] = {line.keys["batch_size"]: [] for line in known}
+    shares = []
+    for share in _SHARES:
+        found = {line.keys["batch_size"]: _interpolated(line, share * edges[line.keys["batch_size"]]) for line in known}
+        if share >= min(thresholds.values()) and all(value is not None for value in found.values()):
+            shares.append(share)
+            for b, value in found.items():
+                values[b].append(float(value or 0.0))
+    if not shares:
+        return {}, ""
+    return {b: float(np.mean(v)) for b, v in values.items()}, ", ".join(f"{share:g}" for share in shares)
+
+
+def _interpolated(line: Line, eta_ef: float) -> float | None:
+    """Advantage between the two cells about eta_ef; None where one of them is missing or diverged."""
+    right = int(np.searchsorted(line.eta_ef, eta_ef))
+    if right in (0, len(line.eta_ef)) or not line.whole[right - 1 : right + 1].all():
+        return None
+    return float(np.interp(np.log(eta_ef), np.log(line.eta_ef), line.mean))
+
+
+def _stars(named: dict[str, object], thresholds: pl.DataFrame) -> dict[int, float]:
+    """Estimated thresholds by batch size."""
+    rows = thresholds.filter(*(pl.col(k) == v for k, v in named.items()), pl.col("status") == ESTIMATED)
+    return dict(rows.select("batch_size", "eta_ef_star").iter_rows())
+
+
+def _edges(named: dict[str, object], limits: pl.DataFrame) -> dict[int, float]:
+    """Plain SGD's stability limits by batch size."""
+    own = {k: v for k, v in named.items() if k in LINE and k not in ("optimizer", "momentum")}
+    rows = limits.filter(*(pl.col(k) == v for k, v in own.items()), pl.col("momentum") == 0)
+    return dict(rows.filter(pl.col("eta_ef_max").is_not_null()).select("batch_size", "eta_ef_max").iter_rows())

@@ -1,0 +1,91 @@
+"""Step 3: thresholds, trends, best against best, stability limits, coincidence, deferral, and the verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mstudy.core.files import write_json
+from mstudy.core.params import Estimate, Margins
+from mstudy.estimate.claims.all_claims import judge_claims
+from mstudy.estimate.claims.evidence import Evidence
+from mstudy.estimate.claims.power import Events, measure_power
+from mstudy.estimate.event_times.coincidence import measure_alignment
+from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
+from mstudy.estimate.event_times.interventions import measure_interventions
+from mstudy.estimate.rates.best import compare_best
+from mstudy.estimate.rates.horizons import estimate_horizons
+from mstudy.estimate.rates.placements import place_cells
+from mstudy.estimate.rates.stability_law import measure_limits
+from mstudy.estimate.rates.thresholds import estimate_thresholds
+from mstudy.estimate.rates.trends import measure_trends
+from mstudy.pairs.rate_lines import lines_of
+from mstudy.tables.contracts import (
+    ALIGNMENT,
+    BEST,
+    DEFERRAL,
+    HORIZON_LOSSES,
+    HORIZONS,
+    INTERVENTIONS,
+    LAW,
+    PARTINGS,
+    PLACEMENTS,
+    POWER,
+    RUNS,
+    SHARPENINGS,
+    STABILITY_LIMITS,
+    SURVIVAL,
+    THRESHOLDS,
+    TRENDS,
+)
+from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING
+
+
+def estimate(out: Path, margins: Margins, params: Estimate) -> None:
+    """Write what is estimated, the claims, their power, and the few numbers that `dvc metrics` compares."""
+    results = out / RESULTS
+    runs, sharpenings, partings, horizon_losses = (
+        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
+    )
+    lines = lines_of(runs, margins)
+    thresholds = estimate_thresholds(lines, margins, params)
+    limits, law = measure_limits(runs, params)
+    evidence = Evidence(
+        margin=margins.advantage,
+        thresholds=thresholds,
+        placements=place_cells(lines, margins, params),
+        trends=measure_trends(lines, thresholds, limits, params),
+        best=compare_best(lines, margins, params),
+        stability_limits=limits,
+        law=law,
+        alignment=measure_alignment(partings, sharpenings, params),
+        deferral=measure_deferral(runs, sharpenings, params),
+        interventions=measure_interventions(runs, sharpenings),
+    )
+    SURVIVAL.write(measure_survival(runs, sharpenings), results)
+    HORIZONS.write(estimate_horizons(runs, horizon_losses, margins, params), results)
+    for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS):
+        table.write(getattr(evidence, table.name), results)
+    claims = judge_claims(evidence, params)
+    POWER.write(measure_power(Events(runs, sharpenings, partings), evidence, claims, params), results)
+    write_json(claims, out / CLAIMS)
+    write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
+
+
+def _metrics(
+    runs: pl.DataFrame, sharpenings: pl.DataFrame, thresholds: pl.DataFrame, claims: list[dict[str, Any]]
+) -> dict[str, Any]:
+    stars: dict[str, dict[str, float | None]] = {}
+    for row in thresholds.iter_rows(named=True):
+        setting = ", ".join(row[key] for key in SETTING if row[key]) or "runs"
+        line = f"b={row['batch_size']},{row['optimizer']},mu={row['momentum']:g}"
+        stars.setdefault(setting, {})[line] = row["eta_ef_star"]
+    return {
+        "n_runs": len(runs),
+        "n_diverged": int((runs["status"] == "diverged").sum()),
+        "n_sharpenings": int((sharpenings["status"] == "detected").sum()),
+        "verdicts": {claim["id"]: claim["verdict"] for claim in claims},
+        "eta_ef_star": stars,
+    }

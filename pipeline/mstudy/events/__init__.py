@@ -1,1 +1,0 @@
-"""Decides when something happened: abrupt sharpening of one run, parting of a pair (ruptures)."""

@@ -1,0 +1,1 @@
+"""`mstudy explain`: how one run was judged."""

@@ -1,0 +1,150 @@
+"""`mstudy explain`: one run as the detector judged it, as a page or a picture, and in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from markupsafe import Markup
+
+from mstudy.core.errors import ConfigError
+from mstudy.core.files import write_text
+from mstudy.core.params import Detect
+from mstudy.core.theory import line_of
+from mstudy.explain.chart import judged_run
+from mstudy.explain.explanation import Explanation, explain_sharpening
+from mstudy.report.charts.layered import Layered
+from mstudy.report.charts.theme import DARK_COLOURS, config, run_label
+from mstudy.report.page.downsample import spike_rows
+from mstudy.report.page.encode import spec_with_columns
+from mstudy.report.page.render import bundle, template
+from mstudy.report.pictures.write import FORMATS, save_picture, with_values
+from mstudy.report.words import count, interval, number
+from mstudy.runlog.reading.reader import RunFolder
+
+_REASONS = {
+    "": "accepted",
+    "small": "refused: smaller than the factor asked for",
+    "passing": "refused: it does not last",
+    "like_noise": "refused: this run's own noise rises as much",
+    "rebound": "refused: it only takes back a fall",
+    "slow": "refused: too slow, or without a place that can be told",
+}
+_TITLES = {
+    "directional_curvature": "curvature along the update, κ",
+    "sharpness": "largest eigenvalue, λ_max",
+    "batch_sharpness": "batch sharpness",
+}
+_POINTS, _WIDTH = 2000, 860
+
+
+def write_explanation(folder: RunFolder, path: Path, detect: Detect) -> None:
+    """Write the explanation of the one run in `folder` as .html, .png or .svg. Raises ConfigError for another."""
+    kind = path.suffix.removeprefix(".")
+    if kind not in ("html", *FORMATS):
+        raise ConfigError(f"--out must end in .html, .png or .svg, found {path}.")
+    run, explanation = _judge(folder, detect)
+    chart = _chart(folder, run, explanation, detect).to_dict()
+    if kind == "html":
+        write_text(_page(run, explanation, chart, detect), path)
+        return
+    fixed = with_values({key: chart[key] for key in ("layer", "height")}, chart.get("datasets", {}))
+    spec = {"$schema": chart["$schema"], "width": _WIDTH, "title": [_name(run), summary(explanation)]} | fixed
+    save_picture(spec, path, "light")
+
+
+def explain_in_words(folder: RunFolder, detect: Detect) -> str:
+    """The verdict, and a line for each candidate."""
+    run, explanation = _judge(folder, detect)
+    lines = [f"{_name(run)}: {summary(explanation)}"]
+    judged = explanation.candidates.with_columns(_judged(explanation.candidates))
+    for k, row in enumerate(judged.iter_rows(named=True), start=1):
+        lines.append(
+            f"{k}. steps {number(row['start'])} to {number(row['end'])}, factor {number(row['factor'])}, "
+            f"{'untested' if row['p_value'] is None else 'p = ' + number(row['p_value'])}: {row['verdict']}"
+        )
+    return "\n".join(lines)
+
+
+def _judged(candidates: pl.DataFrame) -> pl.Series:
+    """The reason for each candidate, in words."""
+    told = [
+        "refused: a fall" if factor < 1 else _REASONS[reason]
+        for factor, reason in candidates.select("factor", "reason").iter_rows()
+    ]
+    return pl.Series("verdict", told, dtype=pl.String)
+
+
+def summary(explanation: Explanation) -> str:
+    """The verdict in a sentence."""
+    found, n = explanation.found, count(explanation.found.n_points, "usable point")
+    match found.status:
+        case "no_curvature":
+            return "The log has no curvature to judge."
+        case "too_short":
+            return f"Too short to judge: {n}."
+        case "none":
+            largest = (
+                "no rise anywhere reaches the factor asked for"
+                if found.p_value is None
+                else f"the largest rise anywhere has p = {number(found.p_value)}"
+            )
+            return f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
+    told = [
+        f"step {number(e.step)} {interval(e.step_low, e.step_high)}, by a factor {number(e.jump)}, "
+        f"p = {number(e.p_value)}"
+        for e in found.events
+    ]
+    return f"Abrupt sharpening at {'; at '.join(told)} ({n})."
+
+
+def _judge(folder: RunFolder, detect: Detect) -> tuple[dict[str, Any], Explanation]:
+    run = folder.runs.row(0, named=True)
+    return run, explain_sharpening(*_series(folder, detect), detect, run["run_id"])
+
+
+def _series(folder: RunFolder, detect: Detect) -> tuple[Any, Any, Any]:
+    """Steps, curvature and loss, (n_rows,) each."""
+    log = folder.points
+    return (
+        log["step"].to_numpy(),
+        log[detect.quantity].fill_null(float("nan")).to_numpy(),
+        log["loss"].to_numpy(),
+    )
+
+
+def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, detect: Detect) -> Layered:
+    steps, curvature, _ = _series(folder, detect)
+    usable = np.isfinite(curvature) & (curvature > 0)
+    rows = spike_rows(np.log(curvature[usable]), _POINTS)
+    points = pl.DataFrame({"step": steps[usable][rows], "y": curvature[usable][rows]})
+    events = pl.DataFrame(
+        [(e.step, e.step_low, e.step_high) for e in explanation.found.events],
+        schema=dict.fromkeys(("step", "step_low", "step_high"), pl.Float64),
+        orient="row",
+    )
+    candidates = explanation.candidates.with_columns(_judged(explanation.candidates).alias("text"))
+    return judged_run(points, explanation.blocks, candidates, events, line_of(run), _TITLES[detect.quantity])
+
+
+def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], detect: Detect) -> str:
+    rows = explanation.candidates.with_columns(
+        pl.int_range(1, pl.len() + 1).alias("candidate"),
+        _judged(explanation.candidates),
+    )
+    return template("explain.html").render(
+        title=_name(run),
+        summary=summary(explanation),
+        candidates=rows.select("candidate", "start", "end", "factor", "p_value", "verdict"),
+        spec=spec_with_columns(chart),
+        look={"dark": DARK_COLOURS, "config": {"light": config(False), "dark": config(True)}},
+        detect=detect,
+        bundle=Markup(bundle()),
+    )
+
+
+def _name(run: dict[str, Any]) -> str:
+    where = f"b = {run['batch_size']:,}, η_ef = {run['eta_ef']:g}, seed {run['seed']}"
+    return f"{run_label(run)}, {where} ({run['run_id']})"

@@ -1,0 +1,87 @@
+"""A run as another tool logged it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mstudy.core.errors import LogError
+from mstudy.runlog.schema import COMPLETED
+
+Setting = str | int | float | bool
+
+MOST_BYTES = 1 << 20  # of a small file that describes a run; a larger one describes none
+MOST_SETTINGS = 10_000
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric: steps (n,) int64, increasing; values (n,) float64."""
+
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SourceRun:
+    """name: of the run in its source, no more than a label. config: flat, keys joined by dots. notes: for the user."""
+
+    name: str
+    series: dict[str, Series]
+    config: dict[str, Setting] = field(default_factory=dict)
+    status: str = COMPLETED
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run that a source names, to be read when its turn comes; `read` raises LogError where it is bad."""
+
+    name: str
+    read: Callable[[], SourceRun]
+
+
+def later_wins(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows stay, in the order written, when each removes those before it whose step is not smaller; (n,)."""
+    if len(steps) == 0:
+        return np.zeros(0, dtype=bool)
+    least_after = np.minimum.accumulate(steps[::-1])[::-1]
+    return np.append(steps[:-1] < least_after[1:], True)
+
+
+def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
+    """Nested mappings as one, keys joined by dots; what is neither text, number nor truth value is left out."""
+    flat: dict[str, Setting] = {}
+    todo: list[tuple[str, object]] = [(prefix, settings)]
+    for visited in range(MOST_SETTINGS):
+        if not todo:
+            break
+        key, value = todo.pop()
+        if isinstance(value, dict):
+            todo += [(f"{key}.{name}" if key else str(name), part) for name, part in value.items()]
+        elif isinstance(value, Setting) and key:
+            flat[key] = value
+        if visited == MOST_SETTINGS - 1:
+            raise LogError(f"A run's configuration must have at most {MOST_SETTINGS} entries, found more.")
+    return flat
+
+
+def files_below(root: Path, *patterns: str) -> list[Path]:
+    """Plain files below the folder, or the file itself; a link that leads out of the folder is passed over."""
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise LogError(f"The source must exist, found nothing at {root}.")
+    home = root.resolve()
+    found = {path for pattern in patterns for path in root.rglob(pattern)}
+    return sorted(p for p in found if p.is_file() and p.resolve().is_relative_to(home))
+
+
+def name_of(path: Path, root: Path) -> str:
+    """The path below its root, as text."""
+    name = path.relative_to(root).as_posix() if path != root else path.name
+    return root.resolve().name if name == "." else name

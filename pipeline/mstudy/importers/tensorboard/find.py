@@ -1,0 +1,81 @@
+"""TensorBoard: a run is a folder with event files, `*tfevents*`; its name is the folder's path."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mstudy.core.errors import LogError
+from mstudy.importers.settings import settings_beside
+from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, later_wins, name_of
+from mstudy.importers.tensorboard.event_file import EventFile, read_event_file
+
+
+def find_tensorboard(root: Path) -> list[Found]:
+    """The runs below a folder, or of one event file. Raises LogError where there are none.
+
+    `add_hparams` writes hyperparameters into a folder of their own below the run's: they count for both.
+    """
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for path in files_below(root, "*tfevents*"):
+        folders[path.parent].append(path)
+    if not folders:
+        raise LogError(f"The source must hold TensorBoard's event files, found no *tfevents* in {root}.")
+    below: dict[Path, list[Path]] = defaultdict(list)
+    for folder, files in folders.items():
+        if folder.parent in folders and _is_session(folder, files):
+            below[folder.parent] += files
+    sessions = {path.parent for files in below.values() for path in files}
+    return [
+        Found(name_of(folder, root), partial(_read_run, folder, files, below[folder], name_of(folder, root)))
+        for folder, files in folders.items()
+        if folder not in sessions
+    ]
+
+
+def merge_files(files: list[EventFile]) -> dict[str, Series]:
+    """One run's series from its files, in the order of their first events.
+
+    A file that logs again what an earlier one logged is a restart: it wins from its first step on, for all tags.
+    """
+    parts: dict[str, list[Series]] = defaultdict(list)
+    for file in sorted(files, key=lambda f: f.wall_time):
+        new = file.series()
+        again = [new[tag].steps.min() for tag in new if tag in parts and len(new[tag].steps)]
+        if again:
+            parts = defaultdict(list, {tag: [_before(part, min(again)) for part in old] for tag, old in parts.items()})
+        for tag, part in new.items():
+            parts[tag].append(part)
+    return {tag: _joined(some) for tag, some in parts.items()}
+
+
+def _read_run(folder: Path, files: list[Path], sessions: list[Path], name: str) -> SourceRun:
+    read = [read_event_file(path) for path in files]
+    config: dict[str, Setting] = settings_beside(folder)
+    for file in [*(read_event_file(path) for path in sessions), *read]:
+        config |= file.hparams
+    return SourceRun(name, merge_files(read), config)
+
+
+def _is_session(folder: Path, files: list[Path]) -> bool:
+    """Whether `add_hparams` made the folder: one small file that names hyperparameters."""
+    small = len(files) == 1 and files[0].stat().st_size < 1 << 16
+    try:
+        return small and bool(read_event_file(files[0]).hparams)
+    except LogError:
+        return False
+
+
+def _before(part: Series, step: int) -> Series:
+    keep = part.steps < step
+    return Series(part.steps[keep], part.values[keep])
+
+
+def _joined(parts: list[Series]) -> Series:
+    steps = np.concatenate([part.steps for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    keep = later_wins(steps)
+    return Series(steps[keep], values[keep])

@@ -1,0 +1,136 @@
+"""TFRecord files: length (uint64), CRC of the length, data, CRC of the data, and so on; little-endian, CRCs masked.
+
+The format is written down in tensorflow/core/lib/io/record_writer.h.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mstudy.core.errors import LogError
+from mstudy.importers.tensorboard.crc32c import masked_crc, masked_crcs
+
+WINDOW = 1 << 25  # bytes held at a time
+_HEAD, _FRAME = 12, 16
+_CHECKED = 1 << 12  # longer records hold pictures and the like; nobody reads them, and their CRC would take long
+_FEW = 8  # records of one length below which numpy's calls cost more than Python's loop
+
+
+@dataclass(frozen=True)
+class Records:
+    """Whole records in `buffer`: where the data start (n,) and their lengths (n,), both in bytes."""
+
+    buffer: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def columns(self, which: NDArray[np.int64], first: int = 0, extra: int = 0) -> NDArray[np.uint8]:
+        """Bytes of records of one length, (length + extra, n), from `first` bytes after their start."""
+        width = int(self.lengths[which[0]]) + extra - first
+        rows = np.lib.stride_tricks.sliding_window_view(self.buffer, width)[self.starts[which] + first]
+        return np.ascontiguousarray(rows.T)
+
+
+def read_records(path: Path) -> Iterator[Records]:
+    """The records of a file, some tens of megabytes at a time.
+
+    A torn tail, left by a writer that was killed (a part of a record, or zeros), ends the file. Raises LogError where
+    a checksum is wrong or the file cannot be read. Data of more than 4 KB are not checked.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as source:
+            offset = 0  # of the window in the file
+            while offset + _FRAME <= size:
+                source.seek(offset)
+                window = source.read(WINDOW)
+                starts, lengths, end = _walk(window)
+                if len(starts) == 0:
+                    skipped = _skip(window, offset, size, path)
+                    if skipped is None:
+                        return
+                    offset += skipped
+                    continue
+                records = Records(np.frombuffer(window, dtype=np.uint8), np.array(starts), np.array(lengths))
+                _check(records, offset, path)
+                yield records
+                offset += end
+    except OSError as error:
+        raise LogError(f"An event file must be readable, found {path}: {error.strerror or error}.") from None
+
+
+def _walk(window: bytes) -> tuple[list[int], list[int], int]:
+    """Starts and lengths of the whole records in the window, and where the last one ends."""
+    starts, lengths, position, size = [], [], 0, len(window)
+    length_at = struct.Struct("<Q").unpack_from
+    while position + _FRAME <= size:
+        (length,) = length_at(window, position)
+        end = position + length + _FRAME
+        if end > size:
+            break
+        starts.append(position + _HEAD)
+        lengths.append(length)
+        position = end
+    return starts, lengths, position
+
+
+def _skip(window: bytes, offset: int, size: int, path: Path) -> int | None:
+    """Bytes of a record that is larger than a window; None for a torn tail."""
+    length, crc = struct.unpack_from("<QI", window)
+    if crc != masked_crc(window[:8]):
+        if not any(window) and offset + len(window) == size:
+            return None
+        raise _damage(path, offset)
+    return None if offset + length + _FRAME > size else int(length + _FRAME)
+
+
+def _check(records: Records, offset: int, path: Path) -> None:
+    every = np.arange(len(records.starts))
+    heads = np.lib.stride_tricks.sliding_window_view(records.buffer, _HEAD)[records.starts - _HEAD].T
+    wrong = masked_crcs(np.ascontiguousarray(heads[:8])) != _number(heads[8:])
+    if wrong.any():
+        first = int(wrong.argmax())
+        begin = int(records.starts[first]) - _HEAD
+        if records.buffer[begin:].any():
+            raise _damage(path, offset + begin)
+    for _, which in by_length(records.lengths[every[~wrong]]):
+        length = int(records.lengths[which[0]])
+        if length > _CHECKED:
+            continue
+        if len(which) < _FEW:
+            bad = [k for k in which if not _is_right(records, k)]
+        else:
+            columns = records.columns(which, extra=4)
+            bad = which[masked_crcs(columns[:length]) != _number(columns[length:])].tolist()
+        if bad:
+            raise _damage(path, offset + int(records.starts[bad[0]]) - _HEAD)
+
+
+def by_length(lengths: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Places of the records of each length, at most 2^15 at a time."""
+    order = np.argsort(lengths, kind="stable")
+    borders = np.flatnonzero(np.diff(lengths[order])) + 1
+    for which in np.split(order, borders):
+        for start in range(0, len(which), 1 << 15):
+            yield int(lengths[which[0]]), which[start : start + (1 << 15)]
+
+
+def _is_right(records: Records, k: int) -> bool:
+    start, end = int(records.starts[k]), int(records.starts[k] + records.lengths[k])
+    crc = int.from_bytes(records.buffer[end : end + 4].tobytes(), "little")
+    return crc == masked_crc(records.buffer[start:end].tobytes())
+
+
+def _number(columns: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Little-endian uint32 of four bytes, (4, n) to (n,)."""
+    return np.ascontiguousarray(columns.T).view("<u4")[:, 0]
+
+
+def _damage(path: Path, position: int) -> LogError:
+    return LogError(f"An event file must be whole up to its tail, found a wrong checksum at byte {position} of {path}.")

@@ -1,1 +1,0 @@
-"""Decides what the runs say together: advantage, threshold, coincidence, deferral, claims (statsmodels)."""

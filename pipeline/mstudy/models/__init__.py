@@ -1,0 +1,1 @@
+"""Architectures: one entry in families.py each."""

@@ -1,0 +1,1 @@
+"""SGD and SGDM side by side, for compare, estimate and report."""

@@ -1,0 +1,58 @@
+"""The gap of a pair, log L_SGD - log L_SGDM, with the start-up lag of momentum taken out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mstudy.core.series import Series
+from mstudy.core.theory import sgd_clock
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """steps (n_rows,), loss (n_rows,) positive and finite, the step of divergence or None."""
+
+    steps: NDArray[np.int64]
+    loss: Series
+    diverged_step: int | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One seed of a cell."""
+
+    sgd: LossCurve
+    sgdm: LossCurve
+
+
+@dataclass(frozen=True)
+class Gap:
+    """steps: (n_points,) of SGD. values: (n_points,), log L_SGD(t) - log L_SGDM at the step as far along as t."""
+
+    steps: Series
+    values: Series
+
+    def until(self, step: float) -> Gap:
+        """The part up to a step, included."""
+        early = self.steps <= step
+        return Gap(self.steps[early], self.values[early])
+
+
+def gap_between(first: LossCurve, second: LossCurve) -> Gap:
+    """log L_first - log L_second at the steps of the first that both reached."""
+    return _gap(first, second, second.steps.astype(np.float64))
+
+
+def gap_curve(pair: Pair, momentum: float, optimizer: str) -> Gap:
+    """The gap of SGD(t) to SGDM at the step that is as far along."""
+    return _gap(pair.sgd, pair.sgdm, sgd_clock(pair.sgdm.steps.astype(np.float64), momentum, optimizer))
+
+
+def _gap(first: LossCurve, second: LossCurve, clock: Series) -> Gap:
+    steps = first.steps.astype(np.float64)
+    shared = (steps >= clock[0]) & (steps <= clock[-1])
+    steps = steps[shared]
+    return Gap(steps, np.log(first.loss[shared]) - np.interp(steps, clock, np.log(second.loss)))

@@ -1,0 +1,48 @@
+"""Pairs: one SGD run and one SGDM run that differ in momentum alone, at equal effective learning rate."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from mstudy.core.optimizers import SGD
+from mstudy.tables.table import BLOCK, CELL
+
+
+def main_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    """tables.RUNS without twins (a run repeated but for rounding) and branches (a run intervened upon)."""
+    return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
+
+
+def pair_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    """One row a pair: the cell's keys, seed, and of each side run_id, status, diverged_step and final_loss.
+
+    runs: tables.RUNS. A run without a partner is in no row, nor is a twin or a branch.
+    """
+    runs = main_runs(runs)
+    sides = ["run_id", "diverged_step", "final_loss", "last_step"]
+    key = [*BLOCK, "seed"]
+    sgd = runs.filter(pl.col("optimizer") == SGD)
+    sgdm = runs.filter(pl.col("optimizer") != SGD)
+    left = sgdm.select(*CELL, "seed", "eta_ef_per_sample", pl.col(sides).name.prefix("sgdm_"))
+    right = sgd.select(*key, pl.col(sides).name.prefix("sgd_"))
+    return left.join(right, on=key).sort(*CELL, "seed")
+
+
+def log_ratio(pairs: pl.DataFrame, diverged_log_ratio: float) -> pl.Series:
+    """log L_SGD / L_SGDM of the final losses, (n_pairs,).
+
+    A diverged run is beaten, not dropped: plus or minus `diverged_log_ratio`; null where both diverged.
+    """
+    sgd_gone, sgdm_gone = pl.col("sgd_diverged_step").is_not_null(), pl.col("sgdm_diverged_step").is_not_null()
+    ratio = (
+        pl.when(sgd_gone & sgdm_gone)
+        .then(None)
+        .when(sgd_gone)
+        .then(diverged_log_ratio)
+        .when(sgdm_gone)
+        .then(-diverged_log_ratio)
+        .otherwise((pl.col("sgd_final_loss") / pl.col("sgdm_final_loss")).log())
+        # A finished run cannot be further ahead than one whose rival diverged.
+        .clip(-diverged_log_ratio, diverged_log_ratio)
+    )
+    return pairs.select(ratio.alias("log_ratio")).to_series()

@@ -1,0 +1,105 @@
+"""Lines: the pairs of one batch size and momentum as arrays over effective learning rate and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mstudy.core.params import Margins
+from mstudy.pairs.pairing import log_ratio, pair_runs
+from mstudy.tables.table import LINE
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Line:
+    """All pairs of one tables.LINE; every matrix is (n_rates, n_seeds), NaN or False where there is no such pair.
+
+    ratio: log L_SGD / L_SGDM, capped, a tie of two diverged runs being 0. sgd, sgdm: final loss, NaN where diverged.
+    """
+
+    keys: dict[str, Any]
+    eta_ef: NDArray[np.float64]
+    seeds: NDArray[np.int64]
+    ratio: Matrix
+    sgd: Matrix
+    sgdm: Matrix
+    sgd_diverged: Mask
+    sgdm_diverged: Mask
+
+    @cached_property
+    def compared(self) -> Mask:
+        """Cells in which at least one pair is no tie, (n_rates,)."""
+        return np.asarray((~np.isnan(self.ratio) & ~(self.sgd_diverged & self.sgdm_diverged)).any(axis=1))
+
+    @cached_property
+    def whole(self) -> Mask:
+        """Cells that compare something and in which nothing diverged, (n_rates,)."""
+        return self.compared & ~(self.sgd_diverged | self.sgdm_diverged).any(axis=1)
+
+    @cached_property
+    def n(self) -> NDArray[np.int64]:
+        """Pairs of each cell, ties included, (n_rates,)."""
+        return np.asarray((~np.isnan(self.ratio)).sum(axis=1))
+
+    @cached_property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean ratio of each cell, (n_rates,); 0 without a pair."""
+        return np.asarray(np.nansum(self.ratio, axis=1) / np.maximum(self.n, 1))
+
+    def only(self, chosen: Mask) -> Line:
+        """The same line with the seeds chosen, (n_seeds,) bool."""
+        names = ("ratio", "sgd", "sgdm", "sgd_diverged", "sgdm_diverged")
+        return replace(self, seeds=self.seeds[chosen], **{name: getattr(self, name)[:, chosen] for name in names})
+
+    def without_each_seed(self) -> Iterator[tuple[int, Line]]:
+        """Index of the seed left out, and the line of the others."""
+        for k in range(len(self.seeds)):
+            yield k, self.only(np.arange(len(self.seeds)) != k)
+
+
+def lines_of(runs: pl.DataFrame, margins: Margins) -> list[Line]:
+    """All lines of tables.RUNS, sorted by their key."""
+    pairs = pair_runs(runs)
+    pairs = pairs.with_columns(
+        log_ratio(pairs, margins.diverged),
+        pl.col("sgd_diverged_step").is_not_null().alias("sgd_gone"),
+        pl.col("sgdm_diverged_step").is_not_null().alias("sgdm_gone"),
+    )
+    both = pl.col("sgd_gone") & pl.col("sgdm_gone")
+    pairs = pairs.with_columns(pl.when(both).then(0.0).otherwise(pl.col("log_ratio")).alias("log_ratio"))
+    return [_line(part) for part in pairs.sort(*LINE).partition_by(LINE, maintain_order=True)]
+
+
+def _line(pairs: pl.DataFrame) -> Line:
+    rates, rows = np.unique(pairs["eta_ef"].to_numpy(), return_inverse=True)
+    seeds, columns = np.unique(pairs["seed"].to_numpy(), return_inverse=True)
+
+    def numbers(column: str) -> Matrix:
+        matrix = np.full((len(rates), len(seeds)), np.nan)
+        matrix[rows, columns] = pairs[column].to_numpy()
+        return matrix
+
+    def flags(column: str) -> Mask:
+        matrix = np.zeros((len(rates), len(seeds)), dtype=bool)
+        matrix[rows, columns] = pairs[column].to_numpy()
+        return matrix
+
+    return Line(
+        keys=pairs.select(LINE).row(0, named=True),
+        eta_ef=rates,
+        seeds=seeds,
+        ratio=numbers("log_ratio"),
+        sgd=numbers("sgd_final_loss"),
+        sgdm=numbers("sgdm_final_loss"),
+        sgd_diverged=flags("sgd_gone"),
+        sgdm_diverged=flags("sgdm_gone"),
+    )

@@ -1,0 +1,1 @@
+"""`mstudy plan`: cost of a study, and what would settle a claim."""

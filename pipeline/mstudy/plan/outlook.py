@@ -1,0 +1,39 @@
+"""What would settle a claim, from a finished analysis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mstudy.core.errors import ConfigError
+from mstudy.tables.contracts import POWER
+from mstudy.tables.table import RESULTS
+
+
+def outlook(results: Path, claim: str) -> dict[str, Any]:
+    """The row of tables.POWER on a claim. Raises ConfigError where there is none."""
+    rows = {row["claim"]: row for row in POWER.read(results / RESULTS).iter_rows(named=True)}
+    if claim not in rows:
+        raise ConfigError(f"--claim must be one of {', '.join(rows)}, found {claim!r}.")
+    return rows[claim]
+
+
+def as_sentences(row: dict[str, Any]) -> str:
+    """For a reader: what there was, what it could have seen, what would settle it."""
+    parts = [f"{row['claim']} is {row['verdict']}"]
+    if row["n_units"] is not None:
+        seeds = f" of {row['n_seeds']} seeds" if row["n_seeds"] is not None else ""
+        parts.append(f"this analysis has {row['n_units']} {row['replicate']}{seeds}")
+    if row["unit"] is not None:
+        found = "no effect" if row["effect_80"] is None else f"{row['effect_80']:.3g}"
+        seen = "nothing" if row["observed"] is None else f"{row['observed']:.3g}"
+        parts.append(f"four times in five it would find {found}; observed is {seen} ({row['unit']})")
+    if row["replicate"] is not None:
+        parts.append(f"seeds needed with as many {row['replicate']}: {_count(row['seeds_needed'])}")
+        parts.append(f"{row['replicate']} needed with as many seeds: {_count(row['units_needed'])}")
+    parts.append(row["note"])
+    return "\n".join(parts)
+
+
+def _count(needed: int | None) -> str:
+    return "not estimable" if needed is None else str(needed)

@@ -1,0 +1,127 @@
+"""How long a study will take here, from a few seconds of measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from mstudy.core.params import Study
+from mstudy.data.dataset import Dataset
+from mstudy.train.configs import RunConfig
+from mstudy.train.ensemble.determinism import repeatable
+from mstudy.train.ensemble.memory import keep_freed_memory
+from mstudy.train.ensemble.schedule import Schedule, logged_steps
+from mstudy.train.ensemble.step import Ensemble
+from mstudy.train.stage import engines_of, study_runs
+from mstudy.train.sweep.job import dataset
+from mstudy.train.sweep.store import Store
+from mstudy.train.sweep.width import NOTHING, Engine, shrunk, step_seconds
+
+_STEPS = list(range(10**4))  # every step of a trial is logged
+_FEW = 2  # members of a trial
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the runs of one batch size will take.
+
+    n_runs: those to train. training, logging: seconds of one core, or of the GPU.
+    """
+
+    engine: Engine
+    n_runs: int
+    training: float
+    logging: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study before it is trained; `seconds` of wall time at most, since diverging runs end early.
+
+    replays: adaptive logging trains some steps twice, as many as the curvature has jumps; they are not in `seconds`.
+    """
+
+    study: str
+    n_runs: int
+    n_missing: int
+    workers: int
+    device: str
+    seconds: float
+    replays: bool
+    estimates: list[Estimate]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """A table to read: one line a batch size, and the sum."""
+        head = (
+            f"{'b':>6} {'runs':>5} {'engine':>9} {'width':>5} {'step, us':>9} {'MB':>6} {'training':>9} {'logging':>8}"
+        )
+        lines = [
+            f"{e.engine.batch_size:>6} {e.n_runs:>5} {e.engine.name:>9} {e.engine.width:>5} "
+            f"{e.engine.seconds * 1e6:>9.0f} {e.engine.megabytes:>6.0f} {e.training:>7.0f} s {e.logging:>6.0f} s"
+            for e in self.estimates
+        ]
+        cores = f"{self.workers} cores" if self.device == "cpu" else self.device
+        counts = f"{self.study}: {self.n_runs} runs, {self.n_missing} to train"
+        total = f"{counts}, at most about {self.seconds:.0f} s on {cores}"
+        on_top = "; the replays of adaptive logging come on top" if self.replays else ""
+        return "\n".join([head, *lines, total + on_top])
+
+
+def estimate_study(name: str, study: Study, store: Store, workers: int, device: torch.device) -> Plan:
+    """One estimate a batch size, and the wall time of all."""
+    runs = study_runs(name, study)
+    missing = [run for run in runs if run.run_id not in store]
+    workers = workers if device.type == "cpu" else 1
+    keep_freed_memory()
+    with repeatable():  # as a worker does
+        engines = engines_of(runs, study, store, workers, device)
+        estimates = [_estimate(engine, missing, dataset(study.dataset), device) for engine in engines.values()]
+    seconds = sum(e.training + e.logging for e in estimates) / workers
+    return Plan(
+        name, len(runs), len(missing), workers, str(device), seconds, study.log.adaptive_factor is not None, estimates
+    )
+
+
+def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, device: torch.device) -> Estimate:
+    same = [run for run in missing if run.batch_size == engine.batch_size]
+    if not same:
+        return Estimate(engine, 0, 0.0, 0.0)
+    run = min(same, key=lambda run: run.learning_rate)
+    training = run.steps * engine.seconds * len(same)
+    # On a CPU logging costs a member the same in any company; a GPU measures many for little more than one.
+    width = _FEW if device.type == "cpu" else min(engine.width, len(same))
+    return Estimate(engine, len(same), training, _logging_seconds(run, data, device, width) * len(same))
+
+
+def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device, width: int) -> float:
+    """Seconds that one run of this kind spends on its log: rows, and the dear quantities at their own cadence."""
+    cadence, small = run.cadence, shrunk(run)[0]
+    scale = run.probe_samples / small.probe_samples
+    trial = Ensemble([small] * width, data, device)
+    bare = step_seconds(trial, NOTHING)
+
+    def extra(curvature: int = 0, sharpness: int = 0, batch_sharpness: int = 0) -> float:
+        every = replace(
+            cadence,
+            curvature_every=curvature,
+            sharpness_every=sharpness,
+            batch_sharpness_every=batch_sharpness,
+            adaptive_factor=None,
+        )
+        return max(step_seconds(trial, Schedule(every, _STEPS)) - bare, 0.0) / width
+
+    row = extra(curvature=1) if cadence.curvature_every else extra()
+    n_rows = len(logged_steps(cadence, run.steps))
+    total = n_rows * row * scale
+    if cadence.sharpness_every:
+        total += n_rows / cadence.sharpness_every * max(extra(sharpness=1) - extra(), 0.0) * scale
+    if cadence.batch_sharpness_every:
+        total += n_rows / cadence.batch_sharpness_every * max(extra(batch_sharpness=1) - extra(), 0.0)
+    return total

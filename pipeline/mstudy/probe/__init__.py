@@ -1,0 +1,1 @@
+"""CurvatureProbe: curvature in a user's own training loop."""

@@ -1,0 +1,94 @@
+"""What the charts share: the column of names and direct labels that do not collide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from mstudy.report.charts.theme import GREY, Palette, colour_scale, label, short
+
+Domain = tuple[float, float]
+LABEL_ROOM = 2.2  # factor by which a log axis is widened for labels at the ends of lines
+
+
+def named(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with `optimiser`, the label of its optimizer and momentum."""
+    names = [label(mu, optimizer) for mu, optimizer in frame.select("momentum", "optimizer").iter_rows()]
+    return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
+
+
+def tips(**titles: str) -> list[alt.Tooltip]:
+    """Tooltips: column=title; numbers with four digits."""
+    text = ("optimiser", "status", "name", "event", "stratum", "note", "number")
+    return [
+        alt.Tooltip(f"{c}:N", title=t) if c in text else alt.Tooltip(f"{c}:Q", title=t, format=",.4~g")
+        for c, t in titles.items()
+    ]
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places moved as little as need be, in order, until neighbours are `gap` apart, within low and high."""
+    order = sorted(range(len(places)), key=lambda k: places[k])
+    moved = [places[k] for k in order]
+    for _ in range(50):
+        for k in range(1, len(moved)):
+            lack = gap - (moved[k] - moved[k - 1])
+            if lack > 1e-9:
+                moved[k - 1] -= lack / 2
+                moved[k] += lack / 2
+        moved = [min(max(place, low), high) for place in moved]
+    result = [0.0] * len(places)
+    for k, place in zip(order, moved, strict=True):
+        result[k] = place
+    return result
+
+
+def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int, log: bool = True) -> pl.DataFrame:
+    """The last point of each optimiser with `text` and a `label_y` at which no two labels collide.
+
+    frame: `optimiser`, x, y; domain: of y; height: of the panel, in pixels.
+    """
+    last = frame.filter(pl.col(y).is_not_null()).sort(x).group_by("optimiser", maintain_order=True).last()
+    if last.is_empty():
+        return last.with_columns(pl.lit("").alias("text"), pl.lit(0.0).alias("label_y"))
+    warp = math.log if log else float
+    low, high = warp(domain[0]), warp(domain[1])
+    per_pixel = (high - low) / height
+    places = spread([warp(v) for v in last[y]], 13 * per_pixel, low + 6 * per_pixel, high - 6 * per_pixel)
+    back = [math.exp(p) for p in places] if log else places
+    texts = [short(name) for name in last["optimiser"]]
+    return last.with_columns(pl.Series("text", texts, dtype=pl.String), pl.Series("label_y", back, dtype=pl.Float64))
+
+
+def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
+    """Direct labels at the ends of lines; ends: of end_labels."""
+    # Colour goes by the label, which is why `optimiser` stays.
+    words = alt.Chart(ends.select("optimiser", "text", "label_y", x.shorthand.split(":")[0]))
+    chart: alt.Chart = words.mark_text(align="left", dx=8, fontSize=11, fontWeight=600).encode(
+        x=x, y=y, text=alt.Text("text:N"), color=colour_scale(palette)
+    )
+    return chart
+
+
+def note_layer(text: str, y: float) -> alt.Chart:
+    """A grey remark at the left of a panel, y in pixels."""
+    words = alt.Chart(pl.DataFrame({"note": [text]}))
+    chart: alt.Chart = words.mark_text(align="left", baseline="middle", fontSize=10.5, color=GREY).encode(
+        x=alt.XValue(4), y=alt.YValue(y), text=alt.Text("note:N")
+    )
+    return chart
+
+
+def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parameter]:
+    """A hairline at the learning rate that the page's control has picked; none until it has."""
+    parameter = alt.param(name="picked_rate", value=0)
+    shown = alt.OpacityValue(condition={"test": "datum.eta_ef == picked_rate", "value": 0.9}, value=0.0)
+    rule = (
+        alt.Chart(pl.DataFrame({"eta_ef": sorted(rates)}))
+        .mark_rule(color=GREY, strokeWidth=1, strokeDash=[2, 3])
+        .encode(x=x, opacity=shown)
+    )
+    return rule, parameter

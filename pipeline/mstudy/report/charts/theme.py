@@ -1,0 +1,143 @@
+"""One colour an optimiser, the same in every chart, light and dark; axes and the look that all charts share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import altair as alt
+
+from mstudy.core.optimizers import HEAVY_BALL, NESTEROV
+
+# After Okabe & Ito (2008), safe for colour-blind readers, darkened until text in them reads on white. Specifications
+# hold the light colours; for a dark page each is replaced by its partner.
+_SGD = ("#c44f00", "#ff9a4d")
+_MOMENTA = (
+    ("#0069ad", "#5cb8ff"),
+    ("#00805c", "#3fd6a2"),
+    ("#a8487f", "#f09cc8"),
+    ("#8a6a00", "#e3c04a"),
+    ("#3a3f8f", "#a6aaff"),
+)
+GREY, PALE = "#6a7078", "#b9bec5"
+DARK_COLOURS = dict([_SGD, *_MOMENTA, (GREY, "#a1a8b0"), (PALE, "#4c525a")])
+HEIGHT = 210
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+Palette = dict[str, str]
+
+
+def label(momentum: float, optimizer: str = HEAVY_BALL) -> str:
+    """The name of an optimiser in charts and tables."""
+    if momentum == 0:
+        return "SGD"
+    return f"{'Nesterov' if optimizer == NESTEROV else 'SGDM'} μ = {momentum:g}"
+
+
+def run_label(run: Mapping[str, Any]) -> str:
+    """The same of a run, a row of tables.RUNS: a branch says what it went on with."""
+    name = label(run["momentum"], run["optimizer"])
+    return name if run["intervention"] is None else f"{name} then {run['intervention']}"
+
+
+def short(name: str) -> str:
+    """A label where room is scarce: the momentum alone."""
+    return name.removeprefix("SGDM ")
+
+
+def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
+    """Colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum).
+
+    The largest momentum has the strongest contrast to SGD.
+    """
+    ranked = sorted({(mu, name) for name, mu in optimisers if mu > 0}, reverse=True)
+    by_rank = {key: _MOMENTA[i % len(_MOMENTA)][0] for i, key in enumerate(ranked)}
+    return {label(0.0): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)}
+
+
+def with_branches(palette: Palette, names: Iterable[str]) -> Palette:
+    """And those of branches, by their labels: the next hues."""
+    further = enumerate(sorted(set(names)), start=len(palette) - 1)
+    return palette | {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in further}
+
+
+def colour_scale(palette: Palette) -> alt.Color:
+    """Colour of the column `optimiser`; the page shows one legend for all charts."""
+    scale = alt.Scale(domain=list(palette), range=list(palette.values()))
+    return alt.Color("optimiser:N", scale=scale, legend=None)
+
+
+def log_x(column: str, title: str, domain: tuple[float, float] | None = None, room: float = 1.0) -> alt.X:
+    """The horizontal channel on a log scale that hugs its domain; `room` widens it to the right, for direct labels."""
+    return alt.X(f"{column}:Q", title=title, scale=log_scale(domain, room), axis=log_axis(domain))
+
+
+def log_y(column: str, title: str, domain: tuple[float, float] | None = None) -> alt.Y:
+    """The vertical channel, likewise."""
+    return alt.Y(f"{column}:Q", title=title, scale=log_scale(domain), axis=log_axis(domain))
+
+
+def log_scale(domain: tuple[float, float] | None = None, room: float = 1.0) -> alt.Scale:
+    """A log scale of a fixed domain, or of that of its data."""
+    if domain is None:
+        return alt.Scale(type="log", nice=False, padding=8)
+    return alt.Scale(type="log", nice=False, domain=[domain[0], domain[1] * room])
+
+
+def log_axis(domain: tuple[float, float] | None = None) -> alt.Axis:
+    """Ticks at 1, 2 and 5 of each decade, more or fewer where the domain is short or long; labels that fit."""
+    low, high = domain or (1e-9, 1e9)
+    digits = (1, 2, 5) if domain is None else _digits(high / low)
+    values = [float(f"{digit}e{power}") for power in range(-12, 13) for digit in digits]
+    inside = [value for value in values if low * 0.999 <= value <= high * 1.001]
+    return alt.Axis(
+        format="~g", values=inside, labelOverlap="greedy", labelSeparation=2, grid=False, labelExpr=_TICK_TEXT
+    )
+
+
+def _digits(ratio: float) -> tuple[float, ...]:
+    if ratio < 8:
+        return (1, 1.5, 2, 3, 4, 5, 6, 8)
+    return (1, 2, 5) if ratio < 2000 else (1,)
+
+
+# 1e-6, not 0.000001; 20,000 as 20k.
+_TICK_TEXT = (
+    "abs(datum.value) < 0.001 && datum.value != 0 ? format(datum.value, '.0e') : "
+    "datum.value >= 10000 ? format(datum.value, '~s') : format(datum.value, '~g')"
+)
+
+
+def data_domain(values: Iterable[float | None], widen: float = 1.15) -> tuple[float, float] | None:
+    """The range of the positive finite values, widened by a factor either side; None without one."""
+    usable = [v for v in values if v is not None and math.isfinite(v) and v > 0]
+    return (min(usable) / widen, max(usable) * widen) if usable else None
+
+
+def config(dark: bool) -> dict[str, Any]:
+    """The configuration of Vega-Lite that fits a light or a dark page."""
+    ink, rule = ("#e6e7e9", "#565c64") if dark else ("#1d1f22", "#b9bec5")
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": ink,
+            "titleColor": ink,
+            "domainColor": rule,
+            "tickColor": rule,
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+        },
+        "text": {"color": ink, "fontSize": 11},
+        "title": {"color": ink, "fontSize": 13, "fontWeight": 600, "anchor": "start"},
+    }
+
+
+def recolour(text: str) -> str:
+    """A specification (JSON text) with its light colours replaced by the dark ones."""
+    for light, dark in DARK_COLOURS.items():
+        text = text.replace(light, dark)
+    return text

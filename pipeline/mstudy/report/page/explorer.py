@@ -1,0 +1,233 @@
+"""Every run's curves and events, for the page's linked charts: what one control or one click picks from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mstudy.core.params import Report
+from mstudy.core.theory import line_of
+from mstudy.pairs.gap import LossCurve, Pair, gap_curve
+from mstudy.report.charts.theme import run_label
+from mstudy.report.page.downsample import spike_rows
+from mstudy.report.page.encode import columns, pack, pack_steps
+from mstudy.report.page.median import Curve, median_curve
+from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
+from mstudy.report.results import Results
+from mstudy.tables.table import BLOCK, SETTING
+
+Log = dict[str, Curve]  # by the keys of _QUANTITIES
+_BRANCH = ("intervention", "intervention_step")
+_QUANTITIES = {"loss": "loss", "kappa": "directional_curvature", "lambda_max": "sharpness"}
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """data: what page.js draws from, the block to start with first. note: how much of the logs that is."""
+
+    data: dict[str, Any]
+    note: str
+
+
+def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Explorer:
+    """All that the page needs to draw any block; curves of at most `report.max_runs` runs."""
+    runs = _ranked_runs(results)
+    blocks = runs.select(BLOCK).unique(maintain_order=True)
+    kept = _blocks_within(runs, report.max_runs)
+    shown = runs.join(kept, on=BLOCK, maintain_order="left")
+    logs = _logs(points)
+    steps = _StepGrids()
+    n_drawn = n_logged = 0
+    curves = []
+    for run_id in shown["run_id"]:
+        packed = {}
+        for name, curve in logs[run_id].items():
+            rows = spike_rows(np.log(curve[1]), report.points_per_curve)
+            packed[name] = [steps.index(curve[0][rows]), *pack(curve[1][rows], log=True)]
+            n_drawn, n_logged = n_drawn + len(rows), n_logged + len(curve[0])
+        curves.append(packed)
+    place = {run_id: k for k, run_id in enumerate(shown["run_id"])}
+    data = {
+        "runs": columns(_described(shown, results)),
+        "curves": curves,
+        "events": _events(results, place),
+        "pairs": _pairs(results, logs, place, report, steps),
+        "medians": _medians(shown, logs, steps),
+        "steps": steps.packed,
+    }
+    note = (
+        f"{n_drawn:,} of {n_logged:,} logged points are drawn, every spike kept; medians, events and tests are of all "
+        f"points."
+    )
+    if len(kept) < len(blocks):
+        note += (
+            f" The page holds the curves of {len(shown):,} of {len(runs):,} runs: of each study first the learning "
+            f"rates at which runs sharpen or part, then the rest by batch size."
+        )
+    captions = pl.Series("caption", _captions(shown, results), dtype=pl.String)
+    return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, note)
+
+
+def drawn_runs(results: Results, report: Report) -> list[str]:
+    """The run_ids whose curves the page holds: `build_explorer` needs the points of no other."""
+    runs = _ranked_runs(results)
+    return runs.join(_blocks_within(runs, report.max_runs), on=BLOCK, how="semi")["run_id"].to_list()
+
+
+class _StepGrids:
+    """Each distinct list of steps once."""
+
+    def __init__(self) -> None:
+        self.packed: list[list[Any]] = []
+        self._known: dict[bytes, int] = {}
+
+    def index(self, steps: NDArray[np.int64]) -> int:
+        key = steps.tobytes()
+        if key not in self._known:
+            self._known[key] = len(self.packed)
+            self.packed.append(pack_steps(steps))
+        return self._known[key]
+
+
+def _ranked_runs(results: Results) -> pl.DataFrame:
+    """Runs but twins block by block: settings of more batch sizes first; in each, those in which SGD sharpens most.
+
+    Then larger batches and lower rates before others; branches last. The first block is what the page starts with.
+    """
+    happened = results.sharpenings.select("run_id", (pl.col("status") == "detected").alias("sharpens"))
+    runs = results.runs.filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
+    parted = results.partings.group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
+    left_alone = (pl.col("momentum") == 0) & pl.col("branch_of").is_null()
+    ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
+        pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
+        (pl.col("sharpens") & left_alone).sum().over(BLOCK).alias("n_sgd"),
+        pl.col("sharpens").sum().over(BLOCK).alias("n_any"),
+    )
+    order = ["n_sgd", "n_any", "n_parted", "batch_size", "eta_ef"]
+    return ranked.sort(
+        "breadth",
+        *SETTING,
+        *order,
+        pl.col("branch_of").is_not_null(),
+        "momentum",
+        "optimizer",
+        *_BRANCH,
+        "seed",
+        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (5 + len(_BRANCH))],
+        nulls_last=True,
+    )
+
+
+def _blocks_within(runs: pl.DataFrame, max_runs: int) -> pl.DataFrame:
+    """The first blocks that together hold at most `max_runs` runs, and one in any case."""
+    sizes = runs.group_by(BLOCK, maintain_order=True).len()
+    return sizes.filter((pl.col("len").cum_sum() <= max_runs) | (pl.int_range(pl.len()) == 0)).select(BLOCK)
+
+
+def _logs(points: pl.DataFrame) -> dict[str, Log]:
+    """The curves of each run as far as a logarithmic axis can show them; a run's rows stand together."""
+    steps = points["step"].to_numpy()
+    values = {name: points[column].fill_null(float("nan")).to_numpy() for name, column in _QUANTITIES.items()}
+    with np.errstate(invalid="ignore"):
+        usable = {name: np.isfinite(column) & (column > 0) for name, column in values.items()}
+    lengths = points.group_by("run_id", maintain_order=True).len()
+    ends = lengths["len"].cum_sum().to_list()
+    logs = {}
+    for run_id, start, end in zip(lengths["run_id"], [0, *ends[:-1]], ends, strict=True):
+        rows = {name: np.flatnonzero(usable[name][start:end]) + start for name in values}
+        logs[run_id] = {name: (steps[rows[name]], values[name][rows[name]]) for name in values}
+    return logs
+
+
+def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
+    """One row a run: keys, its line, and what is known of it in words."""
+    found = {row["run_id"]: row for row in results.sharpenings.iter_rows(named=True)}
+    rows = list(shown.iter_rows(named=True))
+    blocks = shown.select(pl.struct(BLOCK).rank("dense")).to_series()
+    order = {rank: k for k, rank in enumerate(blocks.unique(maintain_order=True))}
+    return pl.DataFrame(
+        {
+            "block": [order[rank] for rank in blocks],
+            "optimiser": [run_label(row) for row in rows],
+            "seed": shown["seed"],
+            "line": pl.Series([line_of(row) for row in rows], dtype=pl.Float64),
+            "diverged_step": shown["diverged_step"],
+            "sentence": [run_sentence(row, found[row["run_id"]]) for row in rows],
+            "id": shown["run_id"],
+        }
+    )
+
+
+def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
+    """A sentence a block, in their order."""
+    labels = [run_label(row) for row in shown.iter_rows(named=True)]
+    named = shown.with_columns(pl.Series("label", labels, dtype=pl.String))
+    pairs = {key: rows for key, rows in results.partings.partition_by(BLOCK, as_dict=True).items()}
+    none = results.partings.clear()
+    found = results.sharpenings.join(shown.select("run_id"), on="run_id")
+    return [
+        block_sentence(rows, found, pairs.get(rows.select(BLOCK).row(0), none))
+        for rows in named.partition_by(BLOCK, maintain_order=True)
+    ]
+
+
+def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
+    """Jumps (every one of a run) and the steps from which runs stay at their stability line."""
+    ends = ("step", "step_low", "step_high")
+    jumps = results.sharpening_events.select("run_id", pl.lit("sharpens").alias("kind"), *ends)
+    reached = results.sharpenings.filter(pl.col("stability_step").is_not_null()).select(
+        "run_id", pl.lit("reaches its line").alias("kind"), *[pl.col("stability_step").alias(end) for end in ends]
+    )
+    rows = pl.concat([jumps, reached]).filter(pl.col("run_id").is_in(list(place)))
+    run = pl.Series("run", [place[run_id] for run_id in rows["run_id"]], dtype=pl.Int64)
+    return columns(rows.drop("run_id").with_columns(run))
+
+
+def _pairs(
+    results: Results, logs: dict[str, Log], place: dict[str, int], report: Report, steps: _StepGrids
+) -> dict[str, list[Any]]:
+    """One row a pair: its two runs, its parting, and the gap of its losses over the steps."""
+    shown = results.partings.filter(pl.col("sgdm_run_id").is_in(list(place)))
+    rows = list(shown.iter_rows(named=True))
+    gaps = []
+    for row in rows:
+        at, gap = _gap(logs[row["sgd_run_id"]], logs[row["sgdm_run_id"]], row["momentum"], row["optimizer"])
+        kept = spike_rows(gap, report.points_per_curve)
+        gaps.append([steps.index(at[kept]), *pack(gap[kept], log=False)])
+    return {
+        "sgd": [place[row["sgd_run_id"]] for row in rows],
+        "sgdm": [place[row["sgdm_run_id"]] for row in rows],
+        "sentence": [pair_sentence(row) for row in rows],
+        **columns(shown.select("status", "step", "step_low", "step_high")),
+        "gap": gaps,
+    }
+
+
+def _gap(sgd: Log, sgdm: Log, momentum: float, optimizer: str) -> Curve:
+    """Steps and log L_SGD(t) - log L_SGDM(at the step as far along), as far as both losses are positive and finite."""
+    sides = [LossCurve(*log["loss"], None) for log in (sgd, sgdm)]
+    if min(len(side.steps) for side in sides) == 0:
+        return np.array([], dtype=np.int64), np.array([])
+    gap = gap_curve(Pair(*sides), momentum, optimizer)
+    return gap.steps.astype(np.int64), gap.values
+
+
+def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids) -> dict[str, list[Any]]:
+    """The median over seeds of loss and κ, block by block and optimiser by optimiser, from all logged points.
+
+    Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
+    """
+    rows: dict[str, list[Any]] = {"first": [], "n": [], "loss": [], "kappa": []}
+    for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", *_BRANCH, maintain_order=True):
+        if len(cell) < 3:
+            continue
+        rows["first"].append(int(np.flatnonzero(shown["run_id"] == cell["run_id"][0])[0]))
+        rows["n"].append(len(cell))
+        for name in ("loss", "kappa"):
+            at, values = median_curve([logs[run][name] for run in cell["run_id"]])
+            rows[name].append([steps.index(at), *pack(values, log=True)])
+    return rows

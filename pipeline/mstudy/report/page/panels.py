@@ -1,0 +1,154 @@
+"""One block over training: curvature, loss, gap and events on one time axis. Rows come by name; the page fills them.
+
+Named data, in the order of the functions: `curves`, `levels`, `curves`, `gaps`, `events`, `rows`, `spans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from mstudy.report.charts.kit import tips
+from mstudy.report.charts.layered import Layered, layered
+from mstudy.report.charts.theme import GREY, Palette, colour_scale
+
+_STEP = "step (updates made + 1)"
+_GUTTER = 46  # pixels for the labels left of the axis: the same in all panels, so that steps stand below each other
+_PARAMETERS = {"last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]}
+ROW = 17  # pixels a row of events takes
+
+
+def curvature_panel(palette: Palette) -> Layered:
+    """κ as lines, λ_max as open points, stability lines dashed and named.
+
+    curves: `x`, `y`, `optimiser`, `run`, `kind` (kappa, lambda_max or median). levels: `level`, `name`, `optimiser`.
+    spans: `x`, `low`, `high`, `optimiser`, the intervals of events.
+    """
+    y = alt.Y("y:Q", title="curvature κ, λ_max", scale=_y_scale(), axis=_y_axis())
+    levels = alt.Chart(alt.NamedData("levels"))
+    level_y = alt.Y("level:Q", title="curvature κ, λ_max", scale=_y_scale(), axis=_y_axis())
+    rules = levels.mark_rule(strokeDash=[6, 4], strokeWidth=1.3)
+    words = levels.mark_text(align="left", baseline="bottom", dx=3, dy=-2, fontSize=11, fontWeight=600)
+    points = alt.Chart(alt.NamedData("curves")).transform_filter("datum.kind == 'lambda_max'")
+    return _panel(
+        200,
+        *_spans(palette),
+        *_curves(y, "kappa", palette),
+        points.mark_point(filled=False, size=16, strokeWidth=1, opacity=0.65).encode(
+            x=_x(), y=y, color=colour_scale(palette), tooltip=_seen("λ_max")
+        ),
+        rules.encode(y=level_y, color=colour_scale(palette), tooltip=tips(name="stability line", level="at")),
+        words.encode(y=level_y, x=alt.XValue(0), text=alt.Text("name:N"), color=colour_scale(palette)),
+    )
+
+
+def loss_panel(palette: Palette) -> Layered:
+    """Training loss; diverged runs end in a cross. curves and spans: as in curvature_panel; ends: `x`, `y`, `run`."""
+    y = alt.Y("y:Q", title="training loss", scale=_y_scale(), axis=_y_axis())
+    ends = alt.Chart(alt.NamedData("ends")).mark_point(shape="cross", angle=45, size=50, filled=True)
+    crosses = ends.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=tips(optimiser="diverged", seed="seed"))
+    return _panel(170, *_spans(palette), *_curves(y, "loss", palette), crosses)
+
+
+def gap_panel(palette: Palette) -> Layered:
+    """log L_SGD(t) − log L_SGDM(t + lag) of each pair; above zero SGDM is ahead. gaps: as curves, kind `gap`."""
+    y = alt.Y("y:Q", title="log L(SGD)/L(SGDM)", scale=_y_scale(log=False), axis=_y_axis(log=False))
+    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=GREY, strokeWidth=1).encode(y=y)
+    return _panel(130, zero, *_spans(palette), *_curves(y, "gap", palette))
+
+
+def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
+    """Every event with its interval, a row for each kind and optimiser, a bar for each seed.
+
+    events: `row` (from 0, on top), `at`, `low`, `high`, `kind`, `optimiser`, `seed`. rows: `row`, `name`, `optimiser`.
+    """
+    # The page sets `n_rows` and the height; both follow from how many optimisers the block has.
+    count = alt.param(name="n_rows", value=n_rows)
+    scale = alt.Scale(domain=[-0.6, {"expr": "n_rows - 0.4"}], reverse=True, nice=False)
+    axis = alt.Axis(values=[], title=" ", minExtent=_GUTTER, maxExtent=_GUTTER, domain=False)
+    y = alt.Y("place:Q", scale=scale, axis=axis)
+    shape = alt.Shape(
+        "kind:N",
+        scale=alt.Scale(
+            domain=["sharpens", "reaches its line", "parts", "diverges"],
+            range=["diamond", "circle", "square", "cross"],
+        ),
+        legend=None,
+    )
+    events = alt.Chart(alt.NamedData("events"))
+    colour = colour_scale(palette)
+    bars = events.mark_rule(strokeWidth=2.2, opacity=0.5).encode(
+        x=_x("low", _STEP), x2=alt.X2("high:Q"), y=y, color=colour, tooltip=_event_tips()
+    )
+    dots = events.mark_point(size=34, strokeWidth=1.6, filled=True, opacity=0.95).encode(
+        x=_x("at", _STEP), y=y, color=colour, shape=shape, tooltip=_event_tips()
+    )
+    words = (
+        alt.Chart(alt.NamedData("rows"))
+        .mark_text(align="left", fontSize=11, dx=3)
+        .encode(x=alt.XValue(0), y=alt.Y("row:Q", scale=scale, axis=axis), text=alt.Text("name:N"), color=colour)
+    )
+    return _panel(ROW * n_rows, bars, dots, words, also=[count])
+
+
+def _event_tips() -> list[alt.Tooltip]:
+    return tips(optimiser="optimiser", name="event", seed="seed", step="step", step_low="from", step_high="to")
+
+
+def _x(column: str = "x", title: str = "") -> alt.X:
+    """The time axis that the panels share; the page sets `last_step`."""
+    scale = alt.Scale(type="log", domain=[1, {"expr": "last_step"}], nice=False)
+    values = [float(f"{digit}e{power}") for power in range(8) for digit in (1, 2, 5)]
+    axis = alt.Axis(values=values, format="~s", labelOverlap="greedy", labelSeparation=8, grid=False)
+    return alt.X(f"{column}:Q", title=title, scale=scale, axis=axis)
+
+
+def _y_scale(log: bool = True) -> alt.Scale:
+    """The page sets `y_low` and `y_high` from all that it draws in the panel."""
+    return alt.Scale(type="log" if log else "linear", domain=[{"expr": "y_low"}, {"expr": "y_high"}], nice=False)
+
+
+def _y_axis(log: bool = True) -> alt.Axis:
+    values: dict[str, Any] = {"values": {"expr": "y_ticks"}} if log else {"tickCount": 4}
+    expression = "abs(datum.value) < 0.001 && datum.value != 0 ? format(datum.value, '.0e') : format(datum.value, '~g')"
+    return alt.Axis(
+        grid=False, labelOverlap="greedy", labelExpr=expression, minExtent=_GUTTER, maxExtent=_GUTTER, **values
+    )
+
+
+def _panel(height: int, *layers: alt.Chart, also: Sequence[alt.Parameter] = ()) -> Layered:
+    """Layers with what the page sets: the end of the time axis, and the range of the vertical one."""
+    shared = [alt.param(name=name, value=value) for name, value in _PARAMETERS.items()]
+    return layered(height, *layers, parameters=[*shared, *also])
+
+
+def _curves(y: alt.Y, kind: str, palette: Palette) -> list[alt.Chart]:
+    """Each run's curve, thin and pale where a median stands over them. Never dashed: a jump would fall into a gap."""
+    drawn = alt.Chart(alt.NamedData("gaps" if kind == "gap" else "curves")).encode(
+        x=_x(), y=y, color=colour_scale(palette), detail=alt.Detail("run:N")
+    )
+    name = {"kappa": "κ", "loss": "loss", "gap": "log ratio"}[kind]
+    alone = drawn.transform_filter(f"datum.kind == '{kind}'").mark_line(strokeJoin="round")
+    width: dict[str, Any] = {"condition": {"test": "datum.single", "value": 1.7}, "value": 0.8}
+    opacity: dict[str, Any] = {"condition": {"test": "datum.single", "value": 1}, "value": 0.42}
+    runs = alone.encode(
+        tooltip=_seen(name), strokeWidth=alt.StrokeWidthValue(**width), opacity=alt.OpacityValue(**opacity)
+    )
+    median = drawn.transform_filter(f"datum.kind == 'median {kind}'").mark_line(strokeWidth=2.2, strokeJoin="round")
+    return [runs, median.encode(tooltip=tips(optimiser="optimiser", y=f"median {name}"))]
+
+
+def _seen(name: str) -> list[alt.Tooltip]:
+    return tips(optimiser="optimiser", seed="seed", step="step", y=name)
+
+
+def _spans(palette: Palette) -> list[alt.Chart]:
+    """The intervals of the events of a single seed, with a rule at the event."""
+    spans = alt.Chart(alt.NamedData("spans"))
+    colour = colour_scale(palette)
+    return [
+        spans.mark_rect(opacity=0.16).encode(x=_x("low"), x2=alt.X2("high:Q"), color=colour),
+        spans.mark_rule(strokeWidth=1.2).encode(x=_x("at"), color=colour, tooltip=_event_tips()),
+    ]

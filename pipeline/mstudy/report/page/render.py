@@ -1,0 +1,183 @@
+"""The report: one HTML file that asks for nothing from anywhere."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import jinja2
+import polars as pl
+import vl_convert
+from altair.utils.schemapi import debug_mode
+from markupsafe import Markup
+
+from mstudy.core.files import write_text
+from mstudy.core.params import Analysis
+from mstudy.report.captions import study_sentence
+from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
+from mstudy.report.page import panels
+from mstudy.report.page.claim_list import shown_claims
+from mstudy.report.page.encode import as_json, spec_with_columns
+from mstudy.report.page.explorer import build_explorer
+from mstudy.report.page.runs_table import runs_table
+from mstudy.report.results import Results
+from mstudy.report.sections.base import Study, make_study, setting_name
+from mstudy.report.sections.reading_order import build_sections
+from mstudy.report.words import number
+
+_HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id"}
+_HEADINGS = {
+    "batch_size": "b",
+    "eta_ef": "η_ef",
+    "eta_ef_per_sample": "η_ef / b",
+    "eta_ef_star": "threshold",
+    "eta_ef_per_sample_star": "threshold / b",
+    "eta_ef_per_sample_low": "from / b",
+    "eta_ef_per_sample_high": "to / b",
+    "momentum": "μ",
+    "ci_low": "from",
+    "ci_high": "to",
+    "step_low": "from",
+    "step_high": "to",
+    "p_value": "p",
+}
+_LIBRARIES = ("mstudy", "altair", "numpy", "polars", "ruptures", "scipy", "statsmodels", "vl-convert-python")
+
+
+def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
+    """Write the page to `out`, all or nothing. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
+    write_text(render_report(results, points, analysis), out)
+
+
+def palette_of(results: Results) -> Palette:
+    """The colours of a study's optimisers."""
+    return colours(results.runs.select("optimizer", "momentum").unique().rows())
+
+
+def palette_of_runs(results: Results) -> Palette:
+    """And those of its branches, which only the curves of single runs show."""
+    branches = results.runs.filter(pl.col("intervention").is_not_null())
+    rules = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
+    return with_branches(palette_of(results), [run_label(rule) for rule in rules])
+
+
+def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
+    """The page as text; the same results give the same text."""
+    palette = palette_of_runs(results)
+    study = make_study(results, palette_of(results))
+    # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
+    with alt.data_transformers.disable_max_rows(), debug_mode(False):
+        sections = build_sections(study, analysis)
+        specs = {
+            f"{section.anchor}-{plate.name}-{k}": as_json(spec_with_columns(figure.chart.to_dict(validate=False)))
+            for section in sections
+            for plate in section.plates
+            for k, figure in enumerate(plate.figures, start=1)
+            if figure.chart is not None
+        }
+        drawn = panel_specs(palette)
+    explorer = build_explorer(results, points, analysis.report)
+    anchors = {section.anchor for section in sections}
+    return template("page.html").render(
+        title=analysis.report.title,
+        study=study_sentence(results.runs),
+        claims=shown_claims(results.claims, results.power, anchors),
+        sections=sections,
+        specs=specs,
+        explorer=explorer,
+        panels=drawn,
+        palette=_swatches(palette),
+        runs=runs_table(results),
+        problems=results.problems,
+        page=_page_data(study, palette),
+        parameters=_parameters(analysis),
+        versions={name: version(name) for name in _LIBRARIES},
+        bundle=Markup(bundle()),  # our own script; jinja would escape it
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this package; everything that is put into it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": number, "table": table_html, "json": as_json, "signs": signs_html}
+    return environment.get_template(name)
+
+
+def panel_specs(palette: Palette) -> list[tuple[str, str, Markup]]:
+    """(name, title, specification) of the charts on one time axis."""
+    drawn = (
+        ("curvature", "Curvature", panels.curvature_panel(palette)),
+        ("loss", "Training loss", panels.loss_panel(palette)),
+        ("gap", "Gap of the losses", panels.gap_panel(palette)),
+        ("events", "Events", panels.events_panel(palette)),
+    )
+    return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in drawn]
+
+
+def _page_data(study: Study, palette: Palette) -> dict[str, Any]:
+    names = [setting_name(study.settings, k) for k in range(len(study.settings))]
+    keys = study.settings.rows()
+    return {
+        "dark": DARK_COLOURS,
+        "config": {"light": config(False), "dark": config(True)},
+        "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
+        "optimisers": list(palette),
+    }
+
+
+def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
+    return [(name, colour, recolour(colour)) for name, colour in palette.items()]
+
+
+def _parameters(analysis: Analysis) -> list[tuple[str, str, str]]:
+    """(part, key, value) of every parameter that made a number of this page."""
+    return [
+        (part, key, str(value)) for part, values in asdict(analysis).items() for key, value in sorted(values.items())
+    ]
+
+
+def signs_html(text: str) -> Markup:
+    """Escaped text with η_ef and λ_max set properly, and no line broken around an equals sign."""
+    safe = str(Markup.escape(text))
+    safe = re.sub(r"([ηλκLμb])_(ef|max|SGDM|SGD)\b", r"\1<sub>\2</sub>", safe)
+    return Markup(re.sub(r" (=|≥) ", "\u00a0\\1\u00a0", safe))
+
+
+def table_html(frame: pl.DataFrame) -> Markup:
+    """A table of a frame, every cell escaped."""
+    names = [name for name in frame.columns if name not in _HIDDEN_COLUMNS]
+    head = Markup("").join(_head(name) for name in names)
+    columns = [[f"<td>{_cell(value)}</td>" for value in frame[name].to_list()] for name in names]
+    # Of cells that are escaped each by itself: a page of many studies has hundreds of thousands.
+    body = Markup("".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)))
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+
+
+def _head(name: str) -> Markup:
+    return Markup('<th scope="col">{}</th>').format(signs_html(_HEADINGS.get(name, name.replace("_", " "))))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = number(value) if value is None or isinstance(value, float) else str(value)
+    return html.escape(text)
+
+
+@lru_cache(maxsize=1)
+def bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script, from vl-convert: no download."""
+    return vl_convert.javascript_bundle(vl_version="6.4")  # type: ignore[call-arg]  # its stub lacks the default
+
+
+def _source(name: str) -> str:
+    return files("mstudy.report.page").joinpath(name).read_text(encoding="utf-8")

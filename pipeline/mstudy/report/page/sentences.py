@@ -1,0 +1,90 @@
+"""What is known of one run, and of one pair, in a sentence each: both definitions of sharpening, and the parting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from mstudy.report.charts.theme import label, run_label
+from mstudy.report.words import count, interval, listed, number, spanned
+
+_NO_JUMP = {
+    "none": "no abrupt sharpening up to step {}",
+    "too_short": "too few points to tell of abrupt sharpening",
+    "no_curvature": "no curvature in its log",
+}
+
+
+def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
+    """run: a row of tables.RUNS; found: its row of tables.SHARPENINGS."""
+    parts = [_jump(found), *_stability(found)]
+    if run["diverged_step"] is not None:
+        parts.append(f"diverges at step {number(run['diverged_step'])}")
+    return f"{run_label(run)}, seed {run['seed']}: {'; '.join(parts)}."
+
+
+def _jump(found: dict[str, Any]) -> str:
+    if found["status"] != "detected":
+        return _NO_JUMP[found["status"]].format(number(found["followup_step"]))
+    more = "" if (found["n_events"] or 1) < 2 else f", the first of {found['n_events']}"
+    return (
+        f"sharpens abruptly at step {number(found['step'])} {interval(found['step_low'], found['step_high'])}{more}, "
+        f"by a factor {number(found['jump'])} (p = {number(found['p_value'])})"
+    )
+
+
+def _stability(found: dict[str, Any]) -> list[str]:
+    """The second definition, and whether the two agree."""
+    jumped = found["status"] == "detected"
+    if found["stability_status"] == "reached":
+        verdict = {True: ": the two agree", False: ": the two disagree", None: ""}[found["stability_agrees"]]
+        return [f"stays at its stability line from step {number(found['stability_step'])}{verdict}"]
+    if found["stability_status"] == "none" and jumped:
+        return ["never settles at its stability line: the two disagree"]
+    return []
+
+
+def pair_sentence(pair: dict[str, Any]) -> str:
+    """pair: a row of tables.PARTINGS."""
+    name = f"{label(pair['momentum'], pair['optimizer'])}, seed {pair['seed']}"
+    step = f"step {number(pair['step'])} {interval(pair['step_low'], pair['step_high'])}"
+    match pair["status"]:
+        case "parted":
+            ahead = "SGDM" if pair["ahead"] == "sgdm" else "SGD"
+            return f"{name} parts from SGD at {step}, {ahead} ahead."
+        case "diverged":
+            return f"{name}: a run of the pair diverges at step {number(pair['step'])}."
+        case "insufficient":
+            return f"{name}: too few seeds or points to tell of a parting from SGD."
+    return f"{name} does not part from SGD."
+
+
+def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame) -> str:
+    """All seeds of one block: how many sharpen, and part, and when.
+
+    runs: rows of tables.RUNS with their `label`; found, pairs: the rows of SHARPENINGS and PARTINGS of these runs.
+    """
+    both = runs.join(found, on="run_id", suffix="_sharpening")
+    jumps = [
+        f"{rows['label'][0]} {_happened(rows.filter(pl.col('status_sharpening') == 'detected')['step'], len(rows))}"
+        for rows in both.partition_by("label", maintain_order=True)
+    ]
+    parts = [
+        f"μ = {rows['momentum'][0]:g} {_happened(rows.filter(pl.col('status') == 'parted')['step'], len(rows))}"
+        for rows in pairs.sort("optimizer", "momentum").partition_by("optimizer", "momentum", maintain_order=True)
+    ]
+    gone = [
+        f"{rows['label'][0]} in {count(len(rows), 'seed')}"
+        for rows in runs.filter(pl.col("diverged_step").is_not_null()).partition_by("label", maintain_order=True)
+    ]
+    text = f"Sharpens abruptly: {', '.join(jumps)}."
+    text += f" Parts from SGD: {', '.join(parts)}." if parts else ""
+    return text + (f" Diverges: {listed(gone)}." if gone else "")
+
+
+def _happened(steps: pl.Series, n: int) -> str:
+    if steps.is_empty():
+        return f"in none of {count(n, 'seed')}"
+    moments = [float(round(step)) for step in steps]
+    return f"in {len(steps)} of {count(n, 'seed')} (step {spanned(moments)})"

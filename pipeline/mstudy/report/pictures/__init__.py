@@ -1,0 +1,1 @@
+"""Figures as PNG or SVG files."""

@@ -1,0 +1,133 @@
+"""The rows of one block, as page.js makes them from the same data: for pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mstudy.report.charts.theme import short
+from mstudy.report.page.encode import unpack, unpack_steps
+from mstudy.report.words import count
+
+Row = dict[str, Any]
+_KINDS = ("sharpens", "reaches its line", "parts", "diverges")
+
+
+@dataclass(frozen=True)
+class Block:
+    """rows: by the name of the data set; last_step: where the time axis ends. All seeds of one block."""
+
+    rows: dict[str, list[Row]]
+    last_step: float
+    title: str
+
+
+def first_block(data: dict[str, Any]) -> Block:
+    """Of the explorer's data: the block that the page starts with, all seeds."""
+    runs, mine = data["runs"], [k for k, block in enumerate(data["runs"]["block"]) if block == 0]
+    keys = {k: {"run": k, "optimiser": runs["optimiser"][k], "seed": runs["seed"][k], "single": False} for k in mine}
+    curves = [
+        keys[k] | point | {"kind": name}
+        for k in mine
+        for name in ("loss", "kappa", "lambda_max")
+        for point in _curve(data, data["curves"][k][name], log=True)
+    ]
+    medians = [
+        point | {"kind": f"median {name}", "run": -1 - first, "optimiser": runs["optimiser"][first]}
+        for place, first in enumerate(data["medians"]["first"])
+        if first in keys
+        for name in ("loss", "kappa")
+        for point in _curve(data, data["medians"][name][place], log=True)
+    ]
+    gaps = [
+        keys[run] | point | {"kind": "gap"}
+        for run, gap in zip(data["pairs"]["sgdm"], data["pairs"]["gap"], strict=True)
+        if run in keys
+        for point in _curve(data, gap, log=False)
+    ]
+    events, rows = _event_rows(data, keys)
+    lines = {runs["optimiser"][k]: runs["line"][k] for k in mine if runs["line"][k] is not None}
+    levels = [{"optimiser": name, "level": line, "name": _level_name(name)} for name, line in lines.items()]
+    ends = [
+        [row for row in curves if row["run"] == k and row["kind"] == "loss"][-1]
+        for k in mine
+        if runs["diverged_step"][k] is not None and len(_curve(data, data["curves"][k]["loss"], log=True))
+    ]
+    drawn = {"curves": curves + medians, "gaps": gaps, "events": events, "rows": rows, "levels": levels, "ends": ends}
+    blocks = data["blocks"]
+    seeds = count(len({runs["seed"][k] for k in mine}), "seed")
+    title = f"b = {blocks['batch_size'][0]:,}, η_ef = {blocks['eta_ef'][0]:g}, {seeds}"
+    last = max((row["x"] for row in curves if row["kind"] == "loss"), default=10)
+    return Block(drawn | {"spans": []}, max(10, last) * 1.05, title)
+
+
+def _curve(data: dict[str, Any], packed: list[Any], log: bool) -> list[Row]:
+    steps = unpack_steps(data["steps"][packed[0]])
+    values = unpack(packed[1:], log)
+    return [{"step": int(s), "x": int(s) + 1, "y": float(v)} for s, v in zip(steps, values, strict=True)]
+
+
+def _level_name(optimiser: str) -> str:
+    if optimiser == "SGD":
+        return "SGD: 2/η"
+    line = "2(1+μ)/((1+2μ)η)" if optimiser.startswith("Nesterov") else "2(1+μ)/η"
+    return f"{short(optimiser)}: {line}"
+
+
+def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], list[Row]]:
+    """Events with their place, and the rows that they stand in: one for each optimiser and kind that occurs."""
+    runs, events, pairs = data["runs"], data["events"], data["pairs"]
+    ends = ("step", "step_low", "step_high")
+    found = [(events["run"][k], events["kind"][k], *[events[e][k] for e in ends]) for k in range(len(events["run"]))]
+    found += [
+        (pairs["sgdm"][k], "parts", *[pairs[e][k] for e in ends])
+        for k, status in enumerate(pairs["status"])
+        if status == "parted"
+    ]
+    found += [(k, "diverges", *[runs["diverged_step"][k]] * 3) for k in keys if runs["diverged_step"][k] is not None]
+    mine = [keys[run] | {"kind": kind, "times": times} for run, kind, *times in found if run in keys]
+    names = sorted({(_rank(data, e["optimiser"]), _KINDS.index(e["kind"])) for e in mine})
+    order = {place: k for k, place in enumerate(names)}
+    seeds = sorted({e["seed"] for e in mine})
+    placed = []
+    for event in mine:
+        row = order[_rank(data, event["optimiser"]), _KINDS.index(event["kind"])]
+        shift = (seeds.index(event["seed"]) / (len(seeds) - 1) - 0.5) * 0.62 if len(seeds) > 1 else 0.0
+        at, low, high = (max(float(t), 0.0) + 1 for t in event.pop("times"))
+        placed.append(event | {"row": row, "place": row + shift, "at": at, "low": low, "high": high})
+    texts = {"parts": "parts from SGD"}
+    labels: dict[int, Row] = {
+        e["row"]: {
+            "row": e["row"],
+            "optimiser": e["optimiser"],
+            "name": f"{short(e['optimiser'])} {texts.get(e['kind'], e['kind'])}",
+        }
+        for e in placed
+    }
+    return placed, [labels[row] for row in sorted(labels)]
+
+
+def _rank(data: dict[str, Any], optimiser: str) -> int:
+    return list(dict.fromkeys(data["runs"]["optimiser"])).index(optimiser)
+
+
+def y_range(values: list[float], log: bool) -> tuple[float, float]:
+    """The range of a panel, a little widened."""
+    usable = [v for v in values if math.isfinite(v)]
+    if not usable:
+        return (0.1, 1.0)
+    low, high = min(usable), max(usable)
+    slack = 0.05 * (high - low) + 1e-6
+    return (low / 1.3, high * 1.3) if log else (low - slack, high + slack)
+
+
+def y_ticks(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: 1, 2 and 5 of each decade, over many decades fewer."""
+    decades = np.log10(high / low)
+    digits = [1, 2, 5] if decades < 2.5 else [1]
+    every = max(1, math.ceil(decades / 8))
+    powers = [p for p in range(-16, 17) if len(digits) > 1 or p % every == 0]
+    return [v for p in powers for d in digits if low <= (v := float(f"{d}e{p}")) <= high]

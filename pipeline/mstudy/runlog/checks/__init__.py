@@ -1,1 +1,0 @@
-"""What a folder of runs must obey: each rule a small function, by the stage at which it can be checked."""

@@ -1,0 +1,75 @@
+"""What a log says of its run: from the file's own metadata, completed by the manifest."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mstudy.core.optimizers import HEAVY_BALL, SGD
+from mstudy.runlog.schema import COMPLETED, TEXT_METADATA
+
+Metadata = dict[str, Any]
+
+
+def parse_metadata(text: bytes | None) -> Metadata:
+    """The JSON object of a log; an empty one where there is none. Raises ValueError where it is no JSON object."""
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError(f"must be JSON, found {text[:40]!r}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"must be a JSON object, found {text[:40]!r}")
+    return found
+
+
+def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
+    """The run's row of tables.RUNS, as far as the metadata says. metadata: free of errors (checks.metadata)."""
+    optimizer, momentum = metadata.get("optimizer"), metadata.get("momentum")
+    momentum = float(momentum or 0.0)
+    optimizer = optimizer or (HEAVY_BALL if momentum > 0 else SGD)
+    learning_rate, batch_size = float(metadata["learning_rate"]), int(metadata["batch_size"])
+    # Six digits: 0.1 * (1 - 0.9) / (1 - 0.9) must meet 0.1.
+    eta_ef = float(f"{learning_rate / (1 - momentum):.6g}")
+    intervention = metadata.get("intervention") or {}
+    return {
+        "run_id": text_of(metadata.get("run_id")) or path.removesuffix(".parquet"),
+        "path": path,
+        **{key: text_of(metadata.get(key)) for key in TEXT_METADATA},
+        "batch_size": batch_size,
+        "n_train": whole_of(metadata.get("n_train")),
+        "eta_ef": eta_ef,
+        "eta_ef_per_sample": eta_ef / batch_size,
+        "optimizer": optimizer,
+        "momentum": momentum,
+        "learning_rate": learning_rate,
+        "seed": int(metadata["seed"]),
+        "status": metadata.get("status") or COMPLETED,
+        "diverged_step": whole_of(metadata.get("diverged_step")),
+        "twin_of": name_of(metadata.get("twin_of")),
+        "branch_of": name_of(metadata.get("branch_of")),
+        "intervention": intervention.get("kind"),
+        "intervention_step": whole_of(intervention.get("step")),
+        "intervention_momentum": real_of(intervention.get("momentum")),
+    }
+
+
+def text_of(value: Any) -> str:
+    """Free text; absent is empty, and a number is its digits."""
+    return "" if value is None else str(value)
+
+
+def name_of(value: Any) -> str | None:
+    """The name of another run, or nothing."""
+    return None if value is None else str(value)
+
+
+def real_of(value: Any) -> float | None:
+    """A number, or nothing."""
+    return None if value is None else float(value)
+
+
+def whole_of(value: Any) -> int | None:
+    """A whole number that may be written as 3.0, or nothing."""
+    return None if value is None else int(value)

@@ -1,0 +1,114 @@
+"""Where a runs folder lies: on this machine, or in an object store with the protocol of S3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from mstudy.core.errors import LogError
+
+SUFFIX = ".parquet"
+MANIFESTS = ("manifest.csv", "manifest.json", "manifest.parquet")
+_STORE = "s3://"
+_AT_ONCE = 16  # requests under way: an object store answers late, but many at a time
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of runs; names are relative to it, with forward slashes. It can be sent to another process."""
+
+    root: str
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store."""
+        return self.root.lower().startswith(_STORE)
+
+    def list_files(self) -> list[str]:
+        """Every file at any depth, hidden ones left out, sorted. Raises LogError where there is no such folder."""
+        names = self._list_remote() if self.is_remote else self._list_local()
+        return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
+
+    def read(self, name: str, n_bytes: int | None = None) -> bytes:
+        """The content of a file, or its first bytes. Raises OSError."""
+        if not self.is_remote:
+            with Path(self.root, name).open("rb") as file:
+                return file.read(-1 if n_bytes is None else n_bytes)
+        system, base = _open_store(self.root)
+        with system.open_input_file(f"{base}/{name}") as file:
+            return bytes(file.read(n_bytes))
+
+    def read_each(self, names: Sequence[str]) -> Iterator[bytes | OSError]:
+        """The content of each file in order, or why it cannot be read."""
+        if not self.is_remote:
+            yield from map(self._try, names)
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(self._try, names)
+
+    def _try(self, name: str) -> bytes | OSError:
+        try:
+            return self.read(name)
+        except OSError as error:
+            return error
+
+    def _list_local(self) -> list[str]:
+        folder = Path(self.root)
+        if not folder.is_dir():
+            raise LogError(f"The runs folder must exist, found none at {self.root}.")
+        # A pipe or a device would never end.
+        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+    def _list_remote(self) -> list[str]:
+        system, base = _open_store(self.root)
+        try:
+            found = system.get_file_info(fs.FileSelector(base, recursive=True))
+        except FileNotFoundError:
+            raise LogError(f"The runs folder must exist, found none at {self.root}.") from None
+        except OSError as error:
+            raise LogError(
+                f"The object store must let us list {self.root}, found: {_short(error)}; check the bucket's "
+                f"name, the credentials (AWS_ACCESS_KEY_ID, AWS_PROFILE, ...) and the endpoint (AWS_ENDPOINT_URL)."
+            ) from None
+        return [info.path[len(base) + 1 :] for info in found if info.is_file]
+
+
+@lru_cache(maxsize=8)
+def _open_store(root: str) -> tuple[Any, str]:
+    """The file system, and bucket and prefix in it. Credentials and endpoint come from where AWS's tools take them."""
+    try:
+        system, base = fs.FileSystem.from_uri(root)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise LogError(
+            f"The runs folder must be a path or s3://BUCKET/PREFIX, found {root}: {_short(error)}."
+        ) from None
+    if not base:
+        raise LogError(f"The address of an object store must name a bucket, s3://BUCKET/PREFIX, found {root}.")
+    return system, base.rstrip("/")
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".")
+
+
+def source_of(runs: str | os.PathLike[str] | Source) -> Source:
+    """The source at a path or address. Raises LogError where it is an address of another kind than s3://."""
+    if isinstance(runs, Source):
+        return runs
+    root = os.fspath(runs)
+    if "://" in root and not root.lower().startswith(_STORE):
+        raise LogError(f"The runs folder must be a path or s3://BUCKET/PREFIX, found {root}.")
+    return Source(root)
+
+
+def run_names(names: Sequence[str]) -> list[str]:
+    """Those that are logs: `*.parquet`, the manifest left out."""
+    return [name for name in names if name.endswith(SUFFIX) and name not in MANIFESTS]

@@ -1,0 +1,1 @@
+"""Apply the rules to a folder of logs and read it."""

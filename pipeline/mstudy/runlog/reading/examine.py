@@ -1,0 +1,107 @@
+"""One file, examined: its problems, and, unless one is an error, its run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mstudy.runlog.raw.log import (
+    Log,
+    as_log,
+    curvature_state,
+    divergence_of,
+    final_loss,
+    metadata_text,
+    open_file,
+    read_columns,
+)
+from mstudy.runlog.raw.metadata import Metadata, describe_run, parse_metadata
+from mstudy.runlog.rules.column_types import SCHEMA
+from mstudy.runlog.rules.file_content import CONTENT, first_line
+from mstudy.runlog.rules.manifest_entries import STATED, Stated
+from mstudy.runlog.rules.metadata_fields import METADATA
+from mstudy.runlog.rules.row_values import ROWS
+from mstudy.runlog.rules.rule import Problem, has_error
+from mstudy.runlog.rules.unreadable import ENTRY, READING
+from mstudy.runlog.schema import COLUMNS, DIVERGED
+
+
+@dataclass(frozen=True)
+class Examined:
+    """run: the row of checks.folder.SCANNED, None where a problem is an error."""
+
+    run: dict[str, Any] | None
+    problems: list[Problem]
+
+
+def digest_of(content: bytes) -> str:
+    """What tells one content from another."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def examine(content: bytes, path: str, listed: Metadata) -> Examined:
+    """Check one file. path: its name below the runs folder. listed: what the manifest says of it.
+
+    Each stage of rules needs the ones before it; within one every problem is found.
+    """
+    problems = CONTENT.problems(content, path)
+    if has_error(problems):
+        return Examined(None, problems)
+    file = open_file(content)
+    schema = file.schema_arrow
+    problems += SCHEMA.problems(schema, path)
+    metadata, found = _metadata(file, path, listed)
+    problems += found
+    if has_error(problems):
+        return Examined(None, problems)
+    log, found = _rows(file, schema.names, path, metadata)
+    problems += found
+    if log is None or has_error(problems):
+        return Examined(None, problems)
+    return Examined(_describe(log, metadata, path) | {"digest": digest_of(content)}, problems)
+
+
+def _metadata(file: pq.ParquetFile, path: str, listed: Metadata) -> tuple[Metadata, list[Problem]]:
+    try:
+        own = parse_metadata(metadata_text(file))
+    except ValueError as error:
+        return {}, ENTRY.problems(str(error), path)
+    problems = STATED.problems(Stated(own, listed), path)
+    metadata = listed | {key: value for key, value in own.items() if value is not None or key not in listed}
+    return metadata, problems + METADATA.problems(metadata, path)
+
+
+def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata) -> tuple[Log | None, list[Problem]]:
+    try:
+        table = read_columns(file, [name for name in COLUMNS if name in names])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        return None, READING.problems(first_line(error), path)
+    step = metadata.get("diverged_step")
+    log = as_log(table, metadata.get("status") == DIVERGED, None if step is None else int(step))
+    return log, ROWS.problems(log, path)
+
+
+def _describe(log: Log, metadata: Metadata, path: str) -> dict[str, Any]:
+    return describe_run(metadata, path) | {
+        "diverged_step": divergence_of(log),
+        "n_points": log.n_rows,
+        "first_step": int(log.step[0]),
+        "last_step": int(log.step[-1]),
+        "final_loss": final_loss(log),
+        "curvature": curvature_state(log),
+        "curvature_of": _definition(metadata),
+    }
+
+
+def _definition(metadata: Metadata) -> str:
+    """What the log says of its curvature: of how many samples, and anything else that it notes under `curvature`."""
+    samples = metadata.get("curvature_samples")
+    whole = samples is None or samples == metadata.get("n_train")
+    of = "of the whole training set" if whole else f"of {json.dumps(samples, default=str)[:40]} samples"
+    note = metadata.get("curvature")
+    return of if note is None else f"{of}, {json.dumps(note, sort_keys=True, default=str)[:200]}"

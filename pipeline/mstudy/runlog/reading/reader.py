@@ -1,0 +1,159 @@
+"""A folder of runs, checked: one table of runs in memory, their rows read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from mstudy.cache import Cache
+from mstudy.core.errors import LogError
+from mstudy.runlog.raw.log import labelled_rows
+from mstudy.runlog.raw.source import Source, source_of
+from mstudy.runlog.reading.examine import digest_of
+from mstudy.runlog.reading.scan import Scan, scan
+from mstudy.runlog.rules.folder import FOLDER
+from mstudy.runlog.rules.rule import ERROR, WARNING, Problem, printable
+from mstudy.runlog.schema import COLUMNS, OPTIONAL_COLUMNS
+from mstudy.tables.contracts import RUNS
+from mstudy.workers import Workers
+
+POINTS_SCHEMA = pl.Schema(
+    {"step": pl.Int64(), "loss": pl.Float64()} | {name: pl.Float64() for name in OPTIONAL_COLUMNS}
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The usable runs of a folder, and what is wrong in it. It can be sent to another process.
+
+    scanned: one row a run, checks.folder.SCANNED, which has the columns of tables.RUNS.
+    """
+
+    source: Source
+    scanned: pl.DataFrame
+    problems: list[Problem]
+
+    @property
+    def runs(self) -> pl.DataFrame:
+        """One row a run: tables.RUNS."""
+        return self.scanned.select(RUNS.schema.names()).sort(RUNS.key)
+
+    @property
+    def points(self) -> pl.DataFrame:
+        """The rows of all runs, every column: `series` without a choice. 500 points of a run take 60 kB."""
+        return self.series()
+
+    @property
+    def left_out(self) -> list[Problem]:
+        """The errors: each names a file that is in no row."""
+        return [problem for problem in self.problems if problem.severity == ERROR]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What makes the evidence weaker."""
+        return [problem for problem in self.problems if problem.severity == WARNING]
+
+    def part(self, run_ids: Sequence[str] | pl.Series) -> RunFolder:
+        """These runs alone, without problems."""
+        return self.of(self.scanned.filter(pl.col("run_id").is_in(list(run_ids))))
+
+    def of(self, rows: pl.DataFrame) -> RunFolder:
+        """These rows of `scanned` alone, without problems."""
+        return RunFolder(self.source, rows.select(self.scanned.columns), [])
+
+    def series(
+        self, run_ids: Sequence[str] | pl.Series | None = None, columns: Sequence[str] = COLUMNS
+    ) -> pl.DataFrame:
+        """`run_id` and these columns of the logs (POINTS_SCHEMA), one row a logged step, in order within a run.
+
+        A column that a log lacks is null. Reads the files anew: ask for few runs at a time. Raises LogError where a
+        file has changed since the folder was read.
+        """
+        chosen = self.scanned if run_ids is None else self.part(run_ids).scanned
+        contents = self.source.read_each(chosen["path"].to_list())
+        rows = zip(contents, chosen.select("path", "run_id", "digest").iter_rows(), strict=True)
+        logs = [
+            labelled_rows(_unchanged(content, path, digest), run_id, columns)
+            for content, (path, run_id, digest) in rows
+        ]
+        schema = pl.Schema({"run_id": pl.String()} | {name: POINTS_SCHEMA[name] for name in columns})
+        return pl.DataFrame(pl.from_arrow(pa.concat_tables(logs)), schema=schema) if logs else schema.to_frame()
+
+
+def _unchanged(content: bytes | OSError, path: str, digest: str) -> bytes:
+    if isinstance(content, OSError) or digest_of(content) != digest:
+        raise LogError(f"A log must not change while it is analysed, found {path} changed; run it again.")
+    return content
+
+
+def read_runs(
+    folder: str | PathLike[str] | Source,
+    skip_bad: bool = False,
+    workers: Workers | None = None,
+    cache: Cache | None = None,
+) -> RunFolder:
+    """Check every `*.parquet` below `folder`, a path or the address of an object store.
+
+    Raises LogError when the folder is missing, empty or without a usable run, and, unless `skip_bad`, when any run is
+    bad (an error of runlog.checks).
+    """
+    source = source_of(folder)
+    found = scan(source, workers or Workers(), cache or Cache())
+    return _as_folder(source, found, skip_bad)
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read one log by itself, with what a manifest beside it says. Raises LogError when it cannot be used."""
+    if not path.is_file():
+        raise LogError(f"RUN must be the log of one run, a Parquet file, found none at {path}.")
+    source = source_of(path.parent)
+    found = scan(source, Workers(), Cache(), path.name)
+    errors = [problem for problem in found.problems if problem.severity == ERROR and problem.path == path.name]
+    if errors:
+        raise LogError(f"{path} must be a run's log: {errors[0].reason} {errors[0].remedy}")
+    return RunFolder(source, found.runs, [])
+
+
+def _as_folder(source: Source, found: Scan, skip_bad: bool) -> RunFolder:
+    runs, of_folder = leave_out(found.runs)
+    problems = found.problems + of_folder
+    errors = [problem for problem in problems if problem.severity == ERROR]
+    if runs.is_empty():
+        first = f"{errors[0].path}: {errors[0].reason}" if errors else "nothing"
+        raise LogError(
+            f"{source.root} must hold at least one readable run, found {found.n_files} files, none readable; "
+            f"the first: {first}"
+        )
+    if errors and not skip_bad:
+        raise LogError(_describe(errors, found.n_files, source.root))
+    return RunFolder(source, runs, problems)
+
+
+def leave_out(runs: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """The runs less those that an error of the folder names; all errors, and the warnings on what is left."""
+    errors: list[Problem] = []
+    while True:
+        problems = FOLDER.problems(runs, "")
+        found = [problem for problem in problems if problem.severity == ERROR]
+        if not found:
+            return runs, errors + problems
+        # Of one rule at a time: a run that is there twice also has two partners.
+        found = [problem for problem in found if problem.rule == found[0].rule]
+        errors += found
+        runs = runs.filter(~pl.col("path").is_in([problem.path for problem in found]))
+
+
+def _describe(errors: list[Problem], n_files: int, folder: str) -> str:
+    bad = list(dict.fromkeys(error.path for error in errors))
+    first = {path: next(error for error in errors if error.path == path) for path in bad[:5]}
+    shown = "; ".join(printable(f"{path}: {error.reason}") for path, error in first.items())
+    more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+    return (
+        f"Every run must be usable, found {len(bad)} of {n_files} files bad in {folder}: {shown}{more} "
+        f"Mend or remove them (`mstudy validate` lists all), or leave them out with --skip-bad."
+    )

@@ -1,0 +1,105 @@
+"""Every file of a folder, examined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from mstudy.cache import KEY, Cache, key_of
+from mstudy.core.errors import LogError
+from mstudy.runlog.raw.manifest import read_manifest
+from mstudy.runlog.raw.metadata import Metadata
+from mstudy.runlog.raw.source import Source, run_names
+from mstudy.runlog.reading.examine import digest_of, examine
+from mstudy.runlog.rules.file_names import NAMES, Names, is_utf8, printable_name
+from mstudy.runlog.rules.folder import SCANNED
+from mstudy.runlog.rules.manifest_entries import LISTED, Listed
+from mstudy.runlog.rules.rule import ERROR, Problem
+from mstudy.runlog.rules.unreadable import OPENING
+from mstudy.workers import Workers, in_chunks
+
+_CHUNK = 200  # files a task
+_KIND, _TABLE = "scan", "files"
+_WORTHWHILE = 4000  # files; fewer take less time than starting processes
+
+
+@dataclass(frozen=True)
+class Scan:
+    """runs: one row a usable file (checks.folder.SCANNED), by path. problems: of names, manifest and single files."""
+
+    n_files: int
+    runs: pl.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """listed: what the manifest says of each name. known: what was found before, SCANNED with keys."""
+
+    source: Source
+    names: Sequence[str]
+    listed: dict[str, Metadata]
+    known: pl.DataFrame
+
+
+def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None) -> Scan:
+    """Examine each file, or `only` the one of that name, by itself; one with an error is in no row.
+
+    Raises LogError where there is no folder, or no log in it.
+    """
+    everything = source.list_files()
+    names = [name for name in run_names(everything) if only in (None, name)]
+    if not names:
+        raise LogError(f"The runs folder must hold runs, found no *.parquet file in {source.root}.")
+    manifest = read_manifest(source, everything)
+    problems = NAMES.problems(Names(source, everything), "")
+    problems += LISTED.problems(Listed(manifest, frozenset(map(printable_name, everything))), manifest.name)
+    found = _examine_all(source, names, manifest.by_path(), workers, cache)
+    refused = [problem.path for problem in problems if problem.severity == ERROR]
+    runs = found.runs.filter(~pl.col("path").is_in(refused))
+    return Scan(len(names), runs, problems + found.problems)
+
+
+def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], workers: Workers, cache: Cache) -> Scan:
+    readable = [name for name in names if is_utf8(name)]
+    known = cache.load(_KIND, {_TABLE: SCANNED})[_TABLE]
+    tasks = [
+        _Task(
+            source,
+            part,
+            {name: listed[name] for name in part if name in listed},
+            known.filter(pl.col("path").is_in(list(part))) if len(known) else known,
+        )
+        for part in (readable[slice(*bounds)] for bounds in in_chunks(len(readable), _CHUNK))
+    ]
+    found = list(workers.map(_examine_chunk, tasks, "reading runs, 200 a part", len(readable) >= _WORTHWHILE))
+    runs = pl.concat([known.clear(), *(frame for frame, _ in found)])
+    problems = [problem for _, part in found for problem in part]
+    # A file with a problem is examined again, so that the problem is told again.
+    sound = runs.filter(~pl.col("path").is_in([problem.path for problem in problems]))
+    cache.store(_KIND, {_TABLE: sound})
+    return Scan(len(names), runs.drop(KEY), problems)
+
+
+def _examine_chunk(task: _Task) -> tuple[pl.DataFrame, list[Problem]]:
+    """The usable runs, SCANNED with keys, and the problems."""
+    known = {row[KEY]: row for row in task.known.iter_rows(named=True)}
+    rows: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for name, content in zip(task.names, task.source.read_each(task.names), strict=True):
+        if isinstance(content, OSError):
+            problems += OPENING.problems(str(content), name)
+            continue
+        listed = task.listed.get(name, {})
+        key = key_of("read", {"content": digest_of(content), "path": name, "listed": listed})
+        if key in known:
+            rows.append(known[key])
+            continue
+        found = examine(content, name, listed)
+        problems += found.problems
+        if found.run is not None:
+            rows.append({KEY: key} | found.run)
+    return pl.DataFrame(rows, schema=task.known.schema, orient="row"), problems

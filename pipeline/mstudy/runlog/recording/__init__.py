@@ -1,0 +1,1 @@
+"""RunLogger: log a user's own training loop."""

@@ -1,0 +1,208 @@
+"""RunLogger: the log of a run whose training loop is the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import operator
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, SupportsFloat, SupportsIndex
+
+from mstudy.core.errors import LogError
+from mstudy.core.files import write_whole
+from mstudy.runlog.recording.describe import describe_run
+from mstudy.runlog.recording.journal import head_line, journal_of, parse_journal, row_line, whole_length
+from mstudy.runlog.recording.resume import read_finished
+from mstudy.runlog.schema import COMPLETED, DIVERGED, INTERRUPTED, STATUSES
+from mstudy.runlog.writer import write_run
+
+_SAME = ("optimizer", "momentum", "learning_rate", "batch_size", "seed", "study", "model", "dataset", "objective")
+
+
+class RunLogger:
+    """Writes one run's log, docs/log-format.md, row by row.
+
+    Use it as a context manager: leaving the body in peace completes the run, leaving it by an exception (Ctrl-C
+    included) makes it `interrupted`, and either way one Parquet file stands at `path`. Until then the rows are in a
+    journal beside it, each handed to the operating system before `log` returns, so a killed process loses nothing
+    that was logged; only a machine that goes down may lose the last seconds. `mstudy import journal` makes logs of the
+    journals that killed runs left.
+
+    Opened on a journal, or on the log of an interrupted run, it goes on there: what was logged from the first new step
+    on is replaced, so it does not matter from which checkpoint the training goes on.
+
+    path: ends in `.parquet`; its name is the `run_id` unless one is given. learning_rate, momentum, batch_size, seed:
+    as in docs/log-format.md. optimizer: `sgd`, `heavy_ball` or `nesterov`; by default the first two, by the momentum.
+    about: anything else that is text or a number: `study`, `model`, `dataset`, `objective`, `n_train`, ...; of a run
+    that leaves another, `branch_of` and `intervention={"kind": ..., "step": ...}`.
+    overwrite: begin anew whatever lies at `path`.
+
+    Raises LogError where `about` lacks something, a finished run lies at `path`, another process logs there, what lies
+    there is of another configuration, or the disk refuses. In distributed training log in one process alone.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        learning_rate: float,
+        batch_size: int,
+        seed: int,
+        momentum: float | None = None,
+        optimizer: str | None = None,
+        run_id: str | None = None,
+        overwrite: bool = False,
+        **about: Any,
+    ) -> None:
+        self.path = Path(path)
+        if self.path.suffix != ".parquet":
+            raise LogError(f"The name of a log must end in .parquet, found {self.path.name!r}.")
+        facts = {"learning_rate": learning_rate, "momentum": momentum, "batch_size": batch_size, "seed": seed}
+        self._metadata = describe_run(run_id or self.path.stem, about | facts | {"optimizer": optimizer})
+        self._last_step = -1
+        self._diverged_step: int | None = None
+        self._journal = self._open(overwrite)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the run has diverged; what is logged from then on is dropped."""
+        return self._diverged_step is not None
+
+    def log(self, step: SupportsIndex, loss: SupportsFloat, **columns: SupportsFloat | None) -> None:
+        """One row. step: updates made before its quantities were measured, larger than in the row before.
+
+        loss: mean training loss. A loss that is not finite is the end of the log: the run has diverged at this step,
+        and this row and all later ones are dropped. columns: of docs/log-format.md or your own; None and what is not
+        finite mean "not measured". Raises LogError where the step does not increase or the disk refuses.
+        """
+        step = operator.index(step)
+        if step <= self._last_step or step < 0:
+            found = f"{step} after {self._last_step}" if self._last_step >= 0 else str(step)
+            raise LogError(f"step must be at least 0 and increase from row to row, found {found}, in {self.path}.")
+        value = float(loss)
+        if not math.isfinite(value):
+            self.mark_diverged(step)
+        if self._diverged_step is not None:
+            return
+        row: dict[str, Any] = {"step": step, "loss": value}
+        for name, number in columns.items():
+            row[name] = None if number is None or not math.isfinite(number := float(number)) else number
+        _write(self._journal, row_line(row), self.path)
+        self._last_step = step
+
+    def mark_diverged(self, step: SupportsIndex) -> None:
+        """The run has diverged at this step, by your own rule; what is logged from now on is dropped."""
+        if self._diverged_step is None:
+            self._diverged_step = operator.index(step)
+
+    def finish(self, status: str = COMPLETED) -> None:
+        """Write the Parquet file and remove the journal; a second call does nothing.
+
+        status: `completed`, `interrupted` or `diverged`; a run that is marked as diverged stays so. Raises LogError
+        where nothing was logged or the disk refuses; the journal then stays.
+        """
+        if status not in STATUSES:
+            raise LogError(f"status must be one of {', '.join(STATUSES)}, found {status!r}, in {self.path}.")
+        if self._journal.closed:
+            return
+        if status == DIVERGED:
+            self.mark_diverged(self._last_step + 1)
+        self._journal.close()
+        place = journal_of(self.path)
+        columns = parse_journal(_read(place), place).columns
+        if not columns:
+            place.unlink()
+            raise LogError(f"A run's log must hold at least one row, found none logged, for {self.path}.")
+        ended = {"status": DIVERGED if self.diverged else status, "diverged_step": self._diverged_step}
+        write_run(self.path, columns, self._metadata | ended)
+        place.unlink()
+
+    def __enter__(self) -> RunLogger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+            return
+        with contextlib.suppress(LogError):  # the body's own exception is the one to be seen
+            self.finish(INTERRUPTED)
+
+    def _open(self, overwrite: bool) -> BinaryIO:
+        place = journal_of(self.path)
+        kept = 0 if overwrite else self._take_up(place)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            journal = place.open("ab", buffering=0)
+        except OSError as error:
+            raise LogError(f"A run's log must be writable, found at {self.path}: {error.strerror or error}.") from None
+        try:
+            _lock(journal, self.path)
+            if place.stat().st_size > kept:
+                journal.truncate(kept)
+            _write(journal, head_line(self._metadata), self.path)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def _take_up(self, place: Path) -> int:
+        """Make the journal hold what an earlier session left; the length of its whole lines."""
+        content = _read(place)
+        content = content[: whole_length(content)]
+        if content:
+            self._check_same(parse_journal(content, place).metadata, place)
+        elif self.path.exists():
+            metadata, rows = read_finished(self.path)
+            if metadata.get("status") != INTERRUPTED:
+                raise LogError(
+                    f"A log must not lie at {self.path} yet, found a run of status {metadata.get('status')!r}; "
+                    "choose another name, or begin it anew with overwrite=True."
+                )
+            self._check_same(metadata, self.path)
+            content = head_line(metadata) + b"".join(map(row_line, rows))
+            write_whole(place, content, "A run's journal")
+        return len(content)
+
+    def _check_same(self, earlier: Mapping[str, Any], where: Path) -> None:
+        for key in _SAME:
+            if earlier.get(key) != self._metadata.get(key):
+                raise LogError(
+                    f"A run must go on as it began: {key} is {self._metadata.get(key)!r}, found {earlier.get(key)!r} "
+                    f"in {where}; choose another name, or begin it anew with overwrite=True."
+                )
+
+
+def _write(journal: BinaryIO, line: bytes, path: Path) -> None:
+    try:
+        written = journal.write(line)
+    except (OSError, ValueError) as error:  # ValueError: the file is closed
+        raise LogError(f"A run's log must be open and writable, found at {path}: {error}.") from None
+    if written != len(line):
+        raise LogError(f"A run's log must be written, found no space for it at {path}.")
+
+
+def _read(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise LogError(f"A run's journal must be readable, found at {place}: {error.strerror or error}.") from None
+
+
+def _lock(journal: BinaryIO, path: Path) -> None:
+    """Keep a second process off: two loops that log one run would tear it."""
+    try:
+        import fcntl
+
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LogError(
+            f"One process alone may log a run, found another that logs {path}; in distributed training log in rank 0."
+        ) from None
+    except (ImportError, OSError):  # not a Unix, or a file system without locks: nothing keeps the second one off
+        return

@@ -1,0 +1,1 @@
+"""The validation rules, one file for each kind of subject."""

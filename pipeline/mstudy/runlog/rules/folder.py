@@ -1,0 +1,233 @@
+"""Rules on all runs together: is each there once, has it a partner, are the two alike but for momentum?
+
+Subject of each: one row a run, the columns of SCANNED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from mstudy.core.optimizers import SGD
+from mstudy.runlog.raw.log import CONSTANT, MISSING
+from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.tables.contracts import RUNS
+from mstudy.tables.table import BLOCK, CELL, LINE, SETTING
+
+# What of a log the analysis knows without its rows.
+SCANNED = pl.Schema(
+    dict(RUNS.schema)
+    | {
+        "first_step": pl.Int64(),
+        "curvature": pl.String(),  # varies, constant, missing
+        "curvature_of": pl.String(),  # what the log says of its definition
+        "digest": pl.String(),  # of the file's bytes
+    }
+)
+_NEAR = 0.01  # learning rates nearer than this share, but not equal, were meant to be equal
+_HORIZON = 0.1  # share of the steps by which the runs of a pair may differ in length
+FOLDER: Stage[pl.DataFrame] = Stage()
+
+
+def _later(runs: pl.DataFrame, *key: str) -> pl.DataFrame:
+    """The runs whose key an earlier path has, with that path as `first`."""
+    return runs.with_columns(pl.col("path").first().over(key).alias("first")).filter(pl.col("path") != pl.col("first"))
+
+
+@FOLDER.rule("duplicate-run-id", ERROR, "each run_id occurs once", "Remove one of the two, or give it its own run_id.")
+def _same_id(runs: pl.DataFrame) -> Iterator[Fault]:
+    for path, first in _later(runs, "run_id").select("path", "first").iter_rows():
+        yield Fault(f"it has the same run_id as {first}; remove one of the two.", "run_id", path=path)
+
+
+@FOLDER.rule(
+    "duplicate-run",
+    ERROR,
+    "each setting, optimizer, learning rate and seed occurs once, twins and branches apart",
+    "Remove one of the two; if they differ in something else, say so in study, model, dataset or objective.",
+)
+def _same_run(runs: pl.DataFrame) -> Iterator[Fault]:
+    # A branch repeats the setting of its run on purpose, and so does a twin, of which there may be several.
+    once = runs.filter(pl.col("twin_of").is_null()).unique("run_id", keep="first", maintain_order=True)
+    for path, first in (
+        _later(once, *CELL, "seed", "branch_of", "intervention", "intervention_step")
+        .select("path", "first")
+        .iter_rows()
+    ):
+        yield Fault(
+            f"it has the same setting, learning rate and seed as {first}; remove one of the two.", "seed", path=path
+        )
+
+
+def _main(runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs that are paired and averaged: neither twins nor branches."""
+    return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
+
+
+def _unpaired(runs: pl.DataFrame, of_sgd: bool) -> Iterator[Fault]:
+    runs = _main(runs)
+    own, other = runs.filter(_IS_SGD if of_sgd else ~_IS_SGD), runs.filter(~_IS_SGD if of_sgd else _IS_SGD)
+    what = "an SGDM run" if of_sgd else "an SGD run"
+    alone = own.join(other, on=[*BLOCK, "seed"], how="anti").select("path", "eta_ef", "seed")
+    for path, eta_ef, seed in alone.iter_rows():
+        yield Fault(f"{what} of this setting must share eta_ef {eta_ef:g} and seed {seed}, found none.", path=path)
+
+
+_IS_SGD = pl.col("optimizer") == SGD
+
+
+@FOLDER.rule(
+    "sgd-unpaired",
+    WARNING,
+    "an SGD run has an SGDM partner",
+    "Train the partner, or let the run count for events alone.",
+)
+def _sgd_unpaired(runs: pl.DataFrame) -> Iterator[Fault]:
+    yield from _unpaired(runs, of_sgd=True)
+
+
+@FOLDER.rule(
+    "sgdm-unpaired",
+    WARNING,
+    "an SGDM run has an SGD partner",
+    "Train the partner, or let the run count for events alone.",
+)
+def _sgdm_unpaired(runs: pl.DataFrame) -> Iterator[Fault]:
+    yield from _unpaired(runs, of_sgd=False)
+
+
+@FOLDER.rule(
+    "near-rates",
+    WARNING,
+    "effective learning rates are equal to six digits, or differ by 1 % at least",
+    "Log the exact learning rate; runs whose rates only nearly match are not paired.",
+)
+def _near_rates(runs: pl.DataFrame) -> Iterator[Fault]:
+    key = [*SETTING, "batch_size"]
+    rates = runs.group_by(*key, "eta_ef").agg(pl.col("path").min()).sort(*key, "eta_ef")
+    before = pl.col("eta_ef").shift().over(key)
+    near = rates.with_columns(before.alias("before")).filter(pl.col("eta_ef") < pl.col("before") * (1 + _NEAR))
+    for path, before_, eta_ef, b in near.select("path", "before", "eta_ef", "batch_size").iter_rows():
+        found = f"{before_:g} and {eta_ef:g} at batch size {b}"
+        yield Fault(f"eta_ef must match to six digits or differ clearly, found {found}.", "learning_rate", path=path)
+
+
+@FOLDER.rule("single-seed", WARNING, "a cell has more than one seed", "Train more seeds: three at least for a verdict.")
+def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
+    cells = _main(runs).group_by(CELL).agg(pl.col("seed").n_unique().alias("seeds"), pl.col("path").min())
+    lines = cells.group_by(LINE).agg((pl.col("seeds") == 1).sum().alias("single"), pl.len(), pl.col("path").min())
+    for path, single, total, b, momentum in (
+        lines.filter(pl.col("single") > 0).sort("path").select("path", "single", "len", "batch_size", "momentum")
+    ).iter_rows():
+        where = f"batch size {b} and momentum {momentum:g}"
+        yield Fault(f"a cell must have more than one seed, found one in {single} of {total} at {where}.", path=path)
+
+
+@FOLDER.rule(
+    "grids-apart",
+    WARNING,
+    "SGD and SGDM share effective learning rates",
+    "Train both at the same eta/(1 - mu): without a shared one nothing can be compared.",
+)
+def _grids_apart(runs: pl.DataFrame) -> Iterator[Fault]:
+    of = {is_sgd: pl.col("eta_ef").filter(_IS_SGD if is_sgd else ~_IS_SGD).unique() for is_sgd in (True, False)}
+    grids = runs.group_by(*SETTING, "batch_size").agg(
+        of[True].alias("sgd"), of[False].alias("sgdm"), pl.col("path").min()
+    )
+    both = (pl.col("sgd").list.len() > 0) & (pl.col("sgdm").list.len() > 0)
+    apart = grids.filter(both & (pl.col("sgd").list.set_intersection("sgdm").list.len() == 0)).sort("path")
+    for path, b in apart.select("path", "batch_size").iter_rows():
+        yield Fault(f"SGD and SGDM must share effective learning rates, found none at batch size {b}.", path=path)
+
+
+def _pairs(runs: pl.DataFrame) -> pl.DataFrame:
+    """Each SGDM run beside its SGD run, if neither diverged."""
+    sides = ["path", "first_step", "last_step"]
+    finished = _main(runs).filter(pl.col("diverged_step").is_null())
+    sgdm = finished.filter(~_IS_SGD).select(*BLOCK, "seed", *sides)
+    sgd = finished.filter(_IS_SGD).select(*BLOCK, "seed", *sides)
+    return sgdm.join(sgd, on=[*BLOCK, "seed"], suffix="_sgd")
+
+
+@FOLDER.rule(
+    "steps-apart",
+    ERROR,
+    "the logged steps of a pair overlap",
+    "Count the steps of both runs from their common start.",
+)
+def _steps_apart(runs: pl.DataFrame) -> Iterator[Fault]:
+    apart = (pl.col("first_step") > pl.col("last_step_sgd")) | (pl.col("first_step_sgd") > pl.col("last_step"))
+    for path, low, high, sgd in (
+        _pairs(runs).filter(apart).select("path", "first_step", "last_step", "path_sgd").sort("path").iter_rows()
+    ):
+        yield Fault(f"its steps must overlap those of {sgd}, found {low} to {high} alone.", "step", path=path)
+
+
+@FOLDER.rule(
+    "horizons-differ",
+    ERROR,
+    "the runs of a pair, unless one diverged, end within a tenth of the same step",
+    "Finish the shorter run, or remove it: final losses at different steps do not compare.",
+)
+def _horizons(runs: pl.DataFrame) -> Iterator[Fault]:
+    pairs = _pairs(runs)
+    shorter = pl.col("last_step") < pl.col("last_step_sgd")
+    ends = pairs.select(
+        pl.when(shorter).then("path").otherwise("path_sgd").alias("path"),
+        pl.when(shorter).then("path_sgd").otherwise("path").alias("longer"),
+        pl.min_horizontal("last_step", "last_step_sgd").alias("end"),
+        pl.max_horizontal("last_step", "last_step_sgd").alias("last"),
+    )
+    differ = (
+        ends.filter(pl.col("end") < (1 - _HORIZON) * pl.col("last")).sort("path", "longer").unique("path", keep="first")
+    )
+    for path, longer, end, last in differ.sort("path").iter_rows():
+        yield Fault(
+            f"it must end about where its partner {longer} ends, at step {last}, found {end}.", "step", path=path
+        )
+
+
+@FOLDER.rule(
+    "curvature-missing",
+    WARNING,
+    "`directional_curvature` has values",
+    "Log it, by mstudy's probe for instance; without it the analysis of events leaves the run out.",
+)
+def _no_curvature(runs: pl.DataFrame) -> Iterator[Fault]:
+    for path in runs.filter(pl.col("curvature") == MISSING)["path"]:
+        yield Fault("directional_curvature must have values, found none.", "directional_curvature", path=path)
+
+
+@FOLDER.rule(
+    "curvature-constant",
+    WARNING,
+    "`directional_curvature` varies",
+    "Find out what was logged: a curvature that never changes was not measured.",
+)
+def _constant(runs: pl.DataFrame) -> Iterator[Fault]:
+    for path in runs.filter(pl.col("curvature") == CONSTANT)["path"]:
+        yield Fault("directional_curvature must vary, found one value.", "directional_curvature", path=path)
+
+
+@FOLDER.rule(
+    "mixed-curvature",
+    ERROR,
+    "the runs of one setting and batch size measure the same curvature",
+    "Analyse runs of different definitions apart: give them different values of study.",
+)
+def _mixed(runs: pl.DataFrame) -> Iterator[Fault]:
+    key = [*SETTING, "batch_size"]
+    measured = runs.filter(pl.col("curvature") != MISSING)
+    usual = (
+        measured.group_by(*key, "curvature_of")
+        .agg(pl.len(), pl.col("path").min().alias("first"))
+        .sort("len", "first", descending=[True, False])
+        .unique(key, keep="first", maintain_order=True)
+    )
+    others = measured.join(usual.select(*key, pl.col("curvature_of").alias("usual"), "first"), on=key)
+    odd = others.filter(pl.col("curvature_of") != pl.col("usual")).sort("path")
+    for path, own, usual_, first in odd.select("path", "curvature_of", "usual", "first").iter_rows():
+        yield Fault(
+            f"its curvature must be that of {first}, {usual_}, found {own}.", "directional_curvature", path=path
+        )

@@ -1,0 +1,158 @@
+"""Rules on what a log says of its run, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mstudy.core.errors import is_text, shown
+from mstudy.core.optimizers import OPTIMIZERS, SGD
+from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.runlog.schema import DIVERGED, METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, STATUSES, TEXT_METADATA
+
+Metadata = dict[str, Any]
+METADATA: Stage[Metadata] = Stage()
+_LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
+
+
+@METADATA.rule(
+    "no-metadata",
+    ERROR,
+    f"the file has the metadata entry `{METADATA_KEY}`, or a row in the manifest",
+    "Write the entry, or add a manifest with a row for the file (docs/log-format.md).",
+)
+def _none(metadata: Metadata) -> Iterator[Fault]:
+    if not metadata:
+        yield Fault(f"the file's metadata must hold the entry {METADATA_KEY!r}, or a manifest its row, found neither.")
+
+
+@METADATA.rule(
+    "schema-version",
+    ERROR,
+    f"`schema` is {SCHEMA_VERSION}, where it is given",
+    "Read it with the version of mstudy that wrote it.",
+)
+def _version(metadata: Metadata) -> Iterator[Fault]:
+    found = metadata.get("schema", SCHEMA_VERSION)
+    if isinstance(found, bool) or found != SCHEMA_VERSION:
+        yield Fault(f"the schema version must be {SCHEMA_VERSION}, found {shown(found)}.")
+
+
+@METADATA.rule(
+    "missing-field",
+    ERROR,
+    "`learning_rate`, `batch_size`, `seed`, and `optimizer` or `momentum` are given",
+    "Add it to the file's metadata or to the manifest.",
+)
+def _missing(metadata: Metadata) -> Iterator[Fault]:
+    if not metadata:
+        return
+    for key in REQUIRED_METADATA:
+        if key not in metadata:
+            yield Fault(f"the metadata must give {key}, found {', '.join(sorted(metadata))[:200]}.", key)
+    if metadata.get("momentum") is None and metadata.get("optimizer") != SGD:
+        yield Fault("the metadata must give momentum unless optimizer is sgd, found neither.", "momentum")
+
+
+def _is_number(value: Any) -> bool:
+    # A whole number of any length is a number to JSON, but not to float().
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer() and abs(value) < _LARGEST
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, str):
+        return _is_number(value)
+    return is_text(value)
+
+
+_DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "learning_rate": ("a finite number above 1e-300", lambda v: _is_number(v) and v > 1e-300),
+    "momentum": ("at least 0 and at most 1 - 1e-9", lambda v: _is_number(v) and 0 <= v <= 1 - 1e-9),
+    "batch_size": ("a whole number above 0", lambda v: _is_whole(v) and v > 0),
+    "seed": ("a whole number", _is_whole),
+    "optimizer": (f"one of {', '.join(OPTIMIZERS)}", lambda v: isinstance(v, str) and v in OPTIMIZERS),
+    "status": (f"one of {', '.join(STATUSES)}", lambda v: isinstance(v, str) and v in STATUSES),
+    "n_train": ("a whole number above 0, or null", lambda v: v is None or (_is_whole(v) and v > 0)),
+    "diverged_step": ("a whole number of at least 0, or null", lambda v: v is None or (_is_whole(v) and v >= 0)),
+    "run_id": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    "twin_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    "branch_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    **dict.fromkeys(TEXT_METADATA, ("text", _is_text)),
+}
+
+
+@METADATA.rule(
+    "field-value", ERROR, "each field has a value that it can have", "Correct the value where it was logged."
+)
+def _value(metadata: Metadata) -> Iterator[Fault]:
+    for key, (domain, holds) in _DOMAINS.items():
+        # An optional field may as well be absent as null.
+        if key in metadata and not holds(metadata[key]) and not (metadata[key] is None and key in _NULLABLE):
+            yield Fault(f"{key} must be {domain}, found {shown(metadata[key])}.", key)
+
+
+_NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "branch_of", *TEXT_METADATA)
+
+
+@METADATA.rule(
+    "optimizer-momentum",
+    ERROR,
+    "momentum is 0 for `sgd` and above 0 otherwise",
+    "Correct the one that is wrong.",
+)
+def _contradiction(metadata: Metadata) -> Iterator[Fault]:
+    momentum, optimizer = metadata.get("momentum"), metadata.get("optimizer")
+    if momentum is None or optimizer not in OPTIMIZERS or not _is_number(momentum):
+        return
+    if (optimizer == SGD) != (momentum == 0):
+        yield Fault(
+            f"momentum must be 0 for sgd and above 0 otherwise, found {shown(momentum)} with {shown(optimizer)}."
+        )
+
+
+@METADATA.rule(
+    "divergence-contradiction",
+    ERROR,
+    "`diverged_step` is given only where `status` is `diverged`",
+    "Correct the one that is wrong.",
+)
+def _divergence(metadata: Metadata) -> Iterator[Fault]:
+    step, status = metadata.get("diverged_step"), metadata.get("status")
+    if step is not None and status != DIVERGED:
+        yield Fault(f"diverged_step must be null unless status is diverged, found {shown(step)} with {shown(status)}.")
+
+
+@METADATA.rule(
+    "divergence-step",
+    WARNING,
+    "a diverged run says at which step it diverged",
+    "Give diverged_step; it is taken to be the first step with a loss that is not finite, else the last one.",
+)
+def _no_step(metadata: Metadata) -> Iterator[Fault]:
+    if metadata.get("status") == DIVERGED and metadata.get("diverged_step") is None:
+        yield Fault("diverged_step must be given where status is diverged, found none.", "diverged_step")
+
+
+@METADATA.rule(
+    "branch",
+    ERROR,
+    "a branch gives `branch_of` and `intervention`, an object of `kind` (text) and `step` (a whole number)",
+    "Give both, or neither (docs/log-format.md).",
+)
+def _branch(metadata: Metadata) -> Iterator[Fault]:
+    parent, about = metadata.get("branch_of"), metadata.get("intervention")
+    if parent is None and about is None:
+        return
+    kind, step = (about.get("kind"), about.get("step")) if isinstance(about, dict) else (None, None)
+    told = isinstance(kind, str) and is_text(kind) and step is not None and _is_whole(step) and step >= 0
+    if parent is None or not told:
+        found = f"branch_of {shown(parent)} and intervention {shown(about)}"
+        yield Fault(f'a branch must give branch_of and intervention = {{"kind": text, "step": number}}, found {found}.')
+    momentum = about.get("momentum") if isinstance(about, dict) else None
+    domain, holds = _DOMAINS["momentum"]
+    if momentum is not None and not holds(momentum):
+        yield Fault(f"the momentum of an intervention must be {domain}, found {shown(momentum)}.", "intervention")

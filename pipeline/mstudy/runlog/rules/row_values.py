@@ -1,0 +1,115 @@
+"""Rules on the rows of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mstudy.runlog.raw.log import Log, is_late
+from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.runlog.schema import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+
+ROWS: Stage[Log] = Stage()
+_LAST_STEP = 2**53
+
+
+@ROWS.rule("no-rows", ERROR, "a log has at least one row", "Remove the file, or log the run again.")
+def _no_rows(log: Log) -> Iterator[Fault]:
+    if log.n_rows == 0:
+        yield Fault("the log must hold at least one row, found none.")
+
+
+@ROWS.rule("null-value", ERROR, "`step` and `loss` are given in every row", "Drop the row, or fill in what is missing.")
+def _null(log: Log) -> Iterator[Fault]:
+    for column in REQUIRED_COLUMNS:
+        if (nulls := log.is_null[column]).any():
+            yield Fault(f"{column} must be given in every row, found {nulls.sum()} nulls.", column, _first(nulls))
+
+
+@ROWS.rule("step-range", ERROR, "`step` is at least 0 and below 2^53", "Count updates from 0.")
+def _range(log: Log) -> Iterator[Fault]:
+    outside = (log.step < 0) | (log.step >= _LAST_STEP)
+    if outside.any():
+        row = _first(outside)
+        yield Fault(f"step must be at least 0 and below 2^53, found {log.step[row]}.", "step", row)
+
+
+@ROWS.rule(
+    "step-order",
+    ERROR,
+    "`step` increases strictly",
+    "Sort the rows; of a step that was logged twice, as after a restart, keep the later row.",
+)
+def _order(log: Log) -> Iterator[Fault]:
+    if log.is_null["step"].any():
+        return
+    backward = log.step[1:] <= log.step[:-1]
+    if backward.any():
+        row = _first(backward) + 1
+        found = f"{log.step[row]} after {log.step[row - 1]}"
+        more = f" ({backward.sum()} times)" if backward.sum() > 1 else ""
+        yield Fault(f"step must increase strictly, found {found}{more}.", "step", row)
+
+
+@ROWS.rule(
+    "loss-not-finite",
+    ERROR,
+    "`loss` is finite up to the divergence",
+    "If the run diverged, say so: status `diverged` and diverged_step; else find out what was logged there.",
+)
+def _not_finite(log: Log) -> Iterator[Fault]:
+    bad = ~np.isfinite(log.loss) & ~log.is_null["loss"] & ~_after_divergence(log)
+    if bad.any():
+        row = _first(bad)
+        found = f"{float(log.loss[row])!r} at step {log.step[row]}"
+        yield Fault(f"loss must be finite in a run that has not diverged, found {found}.", "loss", row)
+
+
+def _after_divergence(log: Log) -> NDArray[np.bool_]:
+    """Rows from the divergence on; where its step is not known, those after which no loss is finite any more."""
+    if not log.diverged:
+        return np.zeros(log.n_rows, dtype=bool)
+    if log.diverged_step is not None:
+        return log.step >= log.diverged_step
+    finite = np.flatnonzero(np.isfinite(log.loss))
+    return np.arange(log.n_rows) > (finite[-1] if len(finite) else -1)
+
+
+@ROWS.rule(
+    "loss-not-positive",
+    ERROR,
+    "`loss` is above 0 over the last tenth of the steps",
+    "Log the loss itself; add a constant where it can be negative.",
+)
+def _not_positive(log: Log) -> Iterator[Fault]:
+    if log.diverged or log.n_rows == 0:
+        return
+    bad = is_late(log.step) & (log.loss <= 0)
+    if bad.any():
+        row = _first(bad)
+        yield Fault(
+            f"loss must be above 0 at the end, where its logarithm is compared, found {float(log.loss[row])!r}.",
+            "loss",
+            row,
+        )
+
+
+@ROWS.rule(
+    "value-not-finite",
+    WARNING,
+    "optional columns are finite or null",
+    "Write null where nothing was measured; NaN and infinity are read so.",
+)
+def _optional(log: Log) -> Iterator[Fault]:
+    before = ~_after_divergence(log)
+    for column in OPTIONAL_COLUMNS:
+        if column in log.values and (bad := ~np.isfinite(log.values[column]) & ~log.is_null[column] & before).any():
+            row = _first(bad)
+            found = f"{float(log.values[column][row])!r} at step {log.step[row]}"
+            yield Fault(f"{column} must be finite or null, found {found} ({bad.sum()} in all).", column, row)
+
+
+def _first(where: NDArray[np.bool_]) -> int:
+    return int(where.argmax())

@@ -1,0 +1,37 @@
+"""Rules on attempts: what opening a file, or parsing its metadata or rows, came to; None where it went well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mstudy.runlog.rules.rule import ERROR, Fault, Stage
+
+Failure = str | None
+OPENING: Stage[Failure] = Stage()
+ENTRY: Stage[Failure] = Stage()
+READING: Stage[Failure] = Stage()
+
+
+@OPENING.rule(
+    "unreadable-file", ERROR, "a file can be opened", "Mend its permissions, or the connection, and try again."
+)
+def _file(failure: Failure) -> Iterator[Fault]:
+    if failure is not None:
+        yield Fault(f"it must be readable, found: {failure}.")
+
+
+@ENTRY.rule("metadata-json", ERROR, "the metadata entry is one JSON object", "Write it with a JSON library.")
+def _entry(failure: Failure) -> Iterator[Fault]:
+    if failure is not None:
+        yield Fault(f"the metadata entry 'mstudy' {failure}.")
+
+
+@READING.rule(
+    "unreadable-rows",
+    ERROR,
+    "every value can be read, and `step` holds whole numbers",
+    "Write the file again; where `step` has fractions, count updates.",
+)
+def _rows(failure: Failure) -> Iterator[Fault]:
+    if failure is not None:
+        yield Fault(f"its rows cannot be read ({failure}).")

@@ -1,0 +1,1 @@
+"""The stage `train`: train what the store lacks."""

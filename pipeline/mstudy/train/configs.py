@@ -1,0 +1,176 @@
+"""From a study to its runs: one frozen configuration a run, and the hash that recognises it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from mstudy.core.errors import ConfigError
+from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
+from mstudy.core.params import FULL, Cadence, Study
+from mstudy.core.theory import _learning_rate
+from mstudy.data.dataset import Dataset
+from mstudy.models import families as names
+from mstudy.models.families import _CHUNK_OF_PERCEPTRONS, _CHUNKS
+from mstudy.runlog.schema import SCHEMA_VERSION
+
+# Raise this when the numbers that training writes change: every run is then trained anew.
+TRAINING_VERSION = 4
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An optimizer of the schema and what it runs at."""
+
+    optimizer: str
+    learning_rate: float
+    momentum: float
+
+
+@dataclass(frozen=True)
+class Branching:
+    """At which step a branch leaves its parent, and for which rule; its velocity begins at zero there."""
+
+    step: int
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that determines the numbers of one run. branching: None unless it is a branch, which else is its parent."""
+
+    study: str
+    dataset: str
+    n_train: int
+    model: str
+    objective: str
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    warmup_steps: int
+    batch_size: int
+    seed: int
+    steps: int
+    divergence_factor: float
+    probe_samples: int
+    chunk: int
+    cadence: Cadence
+    branching: Branching | None = None
+
+    @cached_property
+    def run_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the configuration and the training code's version."""
+        return digest([SCHEMA_VERSION, TRAINING_VERSION, self._content()])
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether each step sees the whole training set."""
+        return self.batch_size == self.n_train
+
+    def rule_at(self, step: int) -> Rule:
+        """What is in force at a step."""
+        if self.branching is not None and step >= self.branching.step:
+            return self.branching.rule
+        return Rule(self.optimizer, self.learning_rate, self.momentum)
+
+    def metadata(self) -> dict[str, Any]:
+        """The part of the log's metadata that describes the run."""
+        about = self._content()
+        if self.branching is not None:
+            step, rule = self.branching.step, self.branching.rule
+            what = {"kind": f"momentum {rule.momentum:g}", "step": step, **asdict(rule)}
+            about["branch_of"], about["intervention"] = replace(self, branching=None).run_id, what
+            del about["branching"]
+        return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
+
+    def _content(self) -> dict[str, Any]:
+        """As JSON can hold it; a run that is no branch says nothing of branching."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("branching", None)}
+
+
+def digest(content: object) -> str:
+    """First 16 hex digits of the SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
+    """Every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
+
+    At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the data set is
+    smaller than the study asks for, or not of the kind that its objective needs.
+    """
+    if study.objective == "cross_entropy" and not data.classification:
+        raise ConfigError(
+            f"studies.{name}.objective must be squared_error for the real targets of {data.name}, "
+            f"found {study.objective!r}."
+        )
+    n_train = _at_most(name, "n_train", study.n_train, data.n_samples, f"the {data.n_samples} samples of {data.name}")
+    probe_samples = _at_most(name, "probe_samples", study.probe_samples, n_train, f"n_train = {n_train}")
+    runs = [
+        RunConfig(
+            study=name,
+            dataset=data.name,
+            n_train=n_train,
+            model=study.model,
+            objective=study.objective,
+            optimizer=_optimizer(mu, study.nesterov),
+            learning_rate=_learning_rate(eta_ef, mu),
+            momentum=mu,
+            weight_decay=study.weight_decay,
+            warmup_steps=study.warmup_steps,
+            batch_size=b,
+            seed=seed,
+            steps=study.steps,
+            divergence_factor=study.divergence_factor,
+            probe_samples=probe_samples,
+            chunk=study.chunk or _CHUNKS.get(names.parse(study.model).family, _CHUNK_OF_PERCEPTRONS),
+            cadence=study.log,
+        )
+        for b in _batch_sizes(name, study, n_train)
+        for eta_ef in study.eta_ef.values()
+        for mu in study.momenta
+        for seed in range(study.seeds)
+    ]
+    return runs + [branch for run in runs if run.momentum == 0 for branch in _branches(run, study)]
+
+
+def _branches(run: RunConfig, study: Study) -> list[RunConfig]:
+    """The SGD run continued with each momentum of the study from each of its branch steps on, at the same eta_ef."""
+    ways = [
+        Branching(step, Rule(_optimizer(mu, study.nesterov), _learning_rate(run.learning_rate, mu), mu))
+        for step in study.branch_steps
+        for mu in study.momenta
+        if mu > 0
+    ]
+    return [replace(run, branching=way) for way in ways]
+
+
+def _at_most(name: str, key: str, value: int | None, limit: int, what: str) -> int:
+    if value is not None and value > limit:
+        raise ConfigError(f"studies.{name}.{key} must be at most {what}, found {value}.")
+    return value or limit
+
+
+def _batch_sizes(name: str, study: Study, n_train: int) -> list[int]:
+    sizes = [n_train if b == FULL else int(b) for b in study.batch_sizes]
+    too_large = [b for b in sizes if b > n_train]
+    if too_large:
+        raise ConfigError(
+            f"studies.{name}.batch_sizes must be at most n_train = {n_train}, found {too_large[0]}; "
+            f"write {FULL!r} for the whole training set."
+        )
+    if len(set(sizes)) < len(sizes):
+        raise ConfigError(
+            f"studies.{name}.batch_sizes must differ, found {n_train} twice: it is the whole training set."
+        )
+    return sizes
+
+
+def _optimizer(mu: float, nesterov: bool) -> str:
+    if mu == 0:
+        return SGD
+    return NESTEROV if nesterov else HEAVY_BALL

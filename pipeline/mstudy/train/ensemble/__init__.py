@@ -1,0 +1,1 @@
+"""Training of one ensemble of runs, side by side."""

@@ -1,0 +1,117 @@
+"""The training of one ensemble from first step to last, which may be saved between any two steps and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from mstudy.core.quantities import COLUMNS, DIRECTIONAL_CURVATURE, columns_of
+from mstudy.data.dataset import Dataset
+from mstudy.runlog.schema import COMPLETED, DIVERGED
+from mstudy.train.configs import RunConfig
+from mstudy.train.ensemble.adaptive_logging import changed_fast, replay
+from mstudy.train.ensemble.logged_rows import Rows
+from mstudy.train.ensemble.schedule import Schedule, logged_steps
+from mstudy.train.ensemble.state import State
+from mstudy.train.ensemble.step import Ensemble
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """What one run left: columns of the schema, each (n_rows,), and how it ended."""
+
+    config: RunConfig
+    columns: dict[str, NDArray[Any]]
+    metadata: dict[str, Any]
+    diverged_step: int | None
+
+    @property
+    def status(self) -> str:
+        """completed or diverged."""
+        return COMPLETED if self.diverged_step is None else DIVERGED
+
+
+def train_ensemble(runs: Sequence[RunConfig], data: Dataset, device: torch.device | None = None) -> list[RunLog]:
+    """Train the runs together; one log each, in their order. They differ in learning rate, momentum and seed alone."""
+    training = Training(runs, data, device or torch.device("cpu"))
+    while not training.finished:
+        training.step()
+    return training.logs()
+
+
+class Training:
+    """An ensemble under way."""
+
+    def __init__(self, runs: Sequence[RunConfig], data: Dataset, device: torch.device) -> None:
+        self._runs, self._device = list(runs), device
+        self._shared = runs[0]
+        self._ensemble = Ensemble(runs, data, device)
+        cadence = self._shared.cadence
+        self._schedule = Schedule(cadence, logged_steps(cadence, self._shared.steps))
+        self._rows = Rows.empty(len(runs))
+        self._state = self._ensemble.start()
+        self._before: State | None = None  # at the last row with a curvature; kept for adaptive logging alone
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is logged or nobody is left."""
+        return self._state.step > self._shared.steps or not self._state.members
+
+    @property
+    def steps_done(self) -> int:
+        """Updates made so far."""
+        return self._state.step
+
+    def step(self) -> None:
+        """One step of all members, logged where the cadence says so."""
+        step, factor = self._state.step, self._shared.cadence.adaptive_factor
+        here = self._state.copy() if factor is not None and self._schedule.asks(DIRECTIONAL_CURVATURE, step) else None
+        self._ensemble.advance(self._state, self._rows, self._schedule)
+        if here is not None and factor is not None:
+            self._fill_the_gap(step, factor)
+            self._before = here
+
+    def logs(self) -> list[RunLog]:
+        """One log a run, in the order of the runs."""
+        return [self._log(place) for place in range(len(self._runs))]
+
+    def saved(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain values and tensors."""
+        before = None if self._before is None else self._before.saved()
+        return {"state": self._state.saved(), "rows": self._rows.saved(), "before": before}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on where `saved` was taken."""
+        self._state = State.restored(saved["state"], self._device)
+        self._rows = Rows.restored(saved["rows"])
+        self._before = None if saved["before"] is None else State.restored(saved["before"], self._device)
+
+    def _fill_the_gap(self, step: int, factor: float) -> None:
+        before = self._before
+        if before is None or step - before.step < 2:
+            return
+        ends = {before.step, step}
+        logged = [m for m in self._state.members if ends <= self._rows.by_run[m].keys()]
+        jumped = [member for member in logged if changed_fast(self._rows, member, factor)]
+        if jumped:
+            replay(self._ensemble, before, self._rows, jumped, step)
+
+    def _log(self, place: int) -> RunLog:
+        run, diverged = self._runs[place], self._rows.diverged_step[place]
+        steps, table = self._rows.table(place)
+        wanted = columns_of(run.cadence)
+        columns = {"step": steps} | {n: v for n, v in zip(COLUMNS, table.T, strict=True) if n in wanted}
+        metadata = {
+            **run.metadata(),
+            "status": COMPLETED if diverged is None else DIVERGED,
+            "diverged_step": diverged,
+            "curvature_samples": run.probe_samples,
+            "n_parameters": self._ensemble.n_parameters,
+            **self._ensemble.describe(),
+            "torch": str(torch.__version__),
+        }
+        return RunLog(run, columns, metadata, diverged)

@@ -1,0 +1,40 @@
+"""At which steps a run is logged, and each quantity measured."""
+
+from __future__ import annotations
+
+from mstudy.core.params import Cadence
+from mstudy.core.quantities import QUANTITIES, Quantity
+
+
+def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
+    """Every step up to `dense_steps`, then gaps that grow in proportion to the step, always odd; the last step too.
+
+    Odd gaps: at the edge of stability quantities alternate with period 2, and an even stride would show only one of
+    the two phases.
+    """
+    steps = list(range(min(cadence.dense_steps, n_steps) + 1))
+    while steps[-1] < n_steps:
+        gap = int(cadence.growth * steps[-1]) // 2 * 2 + 1
+        steps.append(min(steps[-1] + gap, n_steps))
+    return steps
+
+
+class Schedule:
+    """What to measure when: each quantity at every so many-th logged step and at the last one; never if that is 0."""
+
+    def __init__(self, cadence: Cadence, steps: list[int]) -> None:
+        self.steps = steps
+        self._logged = set(steps)
+        self._asked = {quantity: _every(steps, quantity.every(cadence)) for quantity in QUANTITIES}
+
+    def logs(self, step: int) -> bool:
+        """Whether the step has a row."""
+        return step in self._logged
+
+    def asks(self, quantity: Quantity, step: int) -> bool:
+        """Whether the row of the step has the quantity."""
+        return step in self._asked[quantity]
+
+
+def _every(steps: list[int], n: int) -> set[int]:
+    return {*steps[::n], steps[-1]} if n else set()

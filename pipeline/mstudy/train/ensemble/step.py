@@ -1,0 +1,250 @@
+"""Trains many runs side by side that differ in learning rate, momentum and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mstudy.core.errors import TrainingError
+from mstudy.core.quantities import BATCH_SHARPNESS, COLUMNS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
+from mstudy.curvature.chunks import evaluate
+from mstudy.curvature.flat_rows import inner, norms
+from mstudy.curvature.measure import Probe, batch_sharpness
+from mstudy.curvature.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
+from mstudy.data.dataset import Dataset
+from mstudy.train.configs import RunConfig
+from mstudy.train.ensemble.branches import Rules
+from mstudy.train.ensemble.build_network import build_network
+from mstudy.train.ensemble.cuda_graph import RecordedStep
+from mstudy.train.ensemble.device_data import Samples
+from mstudy.train.ensemble.logged_rows import Rows
+from mstudy.train.ensemble.memory import members_at_once
+from mstudy.train.ensemble.minibatches import MiniBatches
+from mstudy.train.ensemble.schedule import Schedule
+from mstudy.train.ensemble.state import State
+
+# On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked this often alone.
+# A diverged member that trains on meanwhile touches nobody, and the step at which it diverged is kept.
+_STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
+_RECORDS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
+_ROWS_HELD = 44  # weights, velocity, update and gradient, and the Krylov space of the search for the sharpness
+_EPS = torch.finfo(torch.float32).eps
+
+
+class Ensemble:
+    """Runs that are equal but for learning rate, momentum, optimizer and seed, on one device.
+
+    A member whose batch loss is not finite or exceeds `divergence_factor` times its first one is diverged from that
+    step on, which is not logged. Raises TrainingError where that is so before the first step.
+    """
+
+    def __init__(self, runs: Sequence[RunConfig], data: Dataset, device: torch.device) -> None:
+        self.runs, self._shared, self._device = list(runs), runs[0], device
+        shared = self._shared
+        data = data.first(shared.n_train)
+        self._network = build_network(shared.model, shared.objective, data, device)
+        self._samples = Samples(data, self._network.dtype, device)
+        self._everything = self._samples.first(shared.n_train)
+        # A network of its own, so that measuring does not overwrite what a step still needs.
+        probing = build_network(shared.model, shared.objective, data, device)
+        probed = self._samples.first(shared.probe_samples)
+        width = members_at_once(probing, self._everything, shared.chunk, device)
+        self._loss_probe = Probe(probing, self._everything, shared.chunk, width)
+        self._probe = Probe(probing, probed, shared.chunk, width)
+        self._probing = probing
+        seeds = sorted({run.seed for run in runs})
+        self._orders = MiniBatches(shared.n_train, shared.batch_size, seeds)
+        self._order_of = np.array([seeds.index(run.seed) for run in runs])
+        self._rules = Rules(runs, self._network.dtype, device)
+        self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
+        # And one for replayed steps, whose tensors must stay where they were when a step was recorded.
+        self._replayed = build_network(shared.model, shared.objective, data, device) if _RECORDS[device.type] else None
+        self._recorded: RecordedStep | None = None
+        self._recorded_since = 0  # the step from which on it is what the members do
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights of one member."""
+        return self._network.n_parameters
+
+    def describe(self) -> dict[str, Any]:
+        """Engine, width, dtype and device, as each log names them; on a GPU also the factors of convolutions."""
+        arithmetic = {
+            "engine": self._network.engine,
+            "width": len(self.runs),
+            "dtype": str(self._network.dtype).removeprefix("torch."),
+            "device": self._device.type,
+        }
+        if self._device.type == "cuda":
+            arithmetic["convolutions"] = "tf32" if torch.backends.cudnn.allow_tf32 else "float32"
+        return arithmetic
+
+    def bytes_per_member(self) -> int:
+        """Memory that a member takes while it trains and is measured, roughly."""
+        rows = _ROWS_HELD * self._network.row_length * self._network.dtype.itemsize
+        n_samples = min(self._shared.batch_size, self._shared.chunk)
+        return rows + self._network.bytes_per_sample(self._everything) * n_samples
+
+    def start(self) -> State:
+        """All members at step 0."""
+        w = torch.stack([self._network.initial_weights(run.seed) for run in self.runs]).to(self._device)
+        limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
+        diverged_at = torch.full((len(w),), -1, device=self._device)
+        return State(0, list(range(len(w))), w, torch.zeros_like(w), torch.zeros_like(w), limit, diverged_at)
+
+    def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
+        """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
+        self._rules.start_branches(state)
+        if self._may_replay(state, schedule):
+            if state.step % self._check_every > 0 or self._retire(state, rows):
+                self._replay(state)
+            return
+        measures_here = schedule.asks(DIRECTIONAL_CURVATURE, state.step) or schedule.asks(SHARPNESS, state.step)
+        order = CURVATURE if self._shared.full_batch and measures_here else GRADIENT
+        batch = self._batch(state)
+        at = self._evaluate(state, batch, order)
+        if state.step == 0:
+            state.loss_limit = at.loss * self._shared.divergence_factor
+        _note_divergence(state, at.loss, state.step)
+        if schedule.logs(state.step) or state.step % self._check_every == 0:
+            alive = self._retire(state, rows)
+            if not alive:
+                return
+            if len(alive) < len(at.loss):
+                batch = batch.members(torch.tensor(alive, device=self._device))
+                at = self._evaluate(state, batch, order)
+        gradient = at.gradient()
+        rule = self._rules.of(state)
+        direction = rule.accelerate(state.step, state.w, state.velocity, gradient)
+        if schedule.logs(state.step):
+            shared, update = at if self._shared.full_batch else None, rule.update(direction)
+            rows.add(state.step, state.members, self._measure(state, schedule, batch, at, shared, gradient, update))
+        if state.step < self._shared.steps:
+            rule.move(state.w, direction)
+        state.step += 1
+
+    def _evaluate(self, state: State, batch: Batch, order: int) -> Evaluation:
+        return evaluate(self._network, state.w, batch, order, self._shared.chunk)
+
+    def _batch(self, state: State) -> Batch:
+        if self._shared.full_batch:
+            return self._everything
+        return self._samples.batch(self._index(state))
+
+    def _index(self, state: State) -> NDArray[np.int64]:
+        """The samples of the step's mini-batches, (n_members, batch_size)."""
+        index: NDArray[np.int64] = self._orders.at(state.step)[self._order_of[state.members]]
+        return index
+
+    def _may_replay(self, state: State, schedule: Schedule) -> bool:
+        """Whether the step is one like many: without a row, at the full learning rate, not the first, not the last."""
+        alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.steps
+        return self._replayed is not None and alike and not schedule.logs(state.step)
+
+    def _replay(self, state: State) -> None:
+        index = None if self._shared.full_batch else self._index(state)
+        since = self._rules.since(state.step)
+        if self._recorded is None or self._recorded.w is not state.w or self._recorded_since != since:
+            self._recorded, self._recorded_since = RecordedStep(self._plain_step(state), state.w, index), since
+        self._recorded(state.step, index)
+        state.step += 1
+
+    def _plain_step(self, state: State) -> Callable[[Tensor, Tensor | None], None]:
+        """(step, index of the samples) -> None: one update of these members, and the note of who has diverged."""
+        rule, any_step = self._rules.of(state), state.step
+
+        def step(step: Tensor, index: Tensor | None) -> None:
+            assert self._replayed is not None, "only where steps are replayed"
+            batch = self._everything if index is None else self._samples.batch(index)
+            at = evaluate(self._replayed, state.w, batch, GRADIENT, self._shared.chunk)
+            _note_divergence(state, at.loss, step)
+            rule.move(state.w, rule.accelerate(any_step, state.w, state.velocity, at.gradient()))
+
+        return step
+
+    def _retire(self, state: State, rows: Rows) -> list[int]:
+        """Let the diverged members go; the places of those that stay."""
+        steps = state.diverged_at.tolist()
+        if 0 in steps:
+            raise TrainingError(
+                f"The loss at the initial weights must be finite, found otherwise for {self._shared.model} on "
+                f"{self._shared.dataset}; bring the inputs to a scale of about 1."
+            )
+        for member, step in zip(state.members, steps, strict=True):
+            if step >= 0:
+                rows.diverged_step[member] = step
+        alive = [place for place, step in enumerate(steps) if step < 0]
+        if len(alive) < len(steps):
+            state.keep(alive)
+        return alive
+
+    def _measure(
+        self,
+        state: State,
+        schedule: Schedule,
+        batch: Batch,
+        at: Evaluation,
+        shared: Evaluation | None,
+        gradient: Tensor,
+        update: Tensor,
+    ) -> NDArray[np.float64]:
+        """One row a member, in the order of COLUMNS. shared: the step's evaluation, where it saw all samples."""
+        step, w = state.step, state.w
+        nothing = torch.full((len(w),), torch.nan, dtype=torch.float64, device=self._device)
+        values = dict.fromkeys(COLUMNS, nothing)
+        values |= {"batch_loss": at.loss.double(), "grad_norm": norms(gradient), "update_norm": norms(update)}
+        slope = inner(gradient, update)
+        found = self._probe.measure(
+            w,
+            update if schedule.asks(DIRECTIONAL_CURVATURE, step) else None,
+            state.eigenvectors if schedule.asks(SHARPNESS, step) else None,
+            gradient,
+            shared if self._probe.batch.n_samples == batch.n_samples else None,
+        )
+        values |= vars(found)
+        moves = _moves(w, update)
+        values["directional_curvature"] = torch.where(moves, found.directional_curvature, nothing)
+        if self._probe.batch.n_samples < self._shared.n_train:
+            values["loss"] = self._loss_probe.loss(w)
+        if schedule.asks(BATCH_SHARPNESS, step):
+            mean, error = batch_sharpness(self._probing, w, self._drawn(state), self._shared.chunk)
+            values |= {"batch_sharpness": mean, "batch_sharpness_se": error}
+        if schedule.asks(EDGE_RATIO, step):
+            after = evaluate(self._network, w + update, batch, LOSS, self._shared.chunk).loss.double()
+            values["edge_ratio"] = torch.where(moves, edge_ratio(values["batch_loss"], after, slope), nothing)
+        return torch.stack([values[name] for name in COLUMNS], dim=1).cpu().numpy()
+
+    def _drawn(self, state: State) -> list[Batch]:
+        if self._shared.full_batch:
+            return [self._everything]
+        n = self._shared.cadence.batch_sharpness_batches
+        return [
+            self._samples.batch(index[self._order_of[state.members]]) for index in self._orders.drawn(state.step, n)
+        ]
+
+
+def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
+    """In place, and without a question to the device."""
+    fine = torch.isfinite(loss) & (loss <= state.loss_limit)
+    state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
+
+
+def edge_ratio(loss: Tensor, after: Tensor, slope: Tensor) -> Tensor:
+    """zeta = 1 + (L(w + u) - L(w)) / (-g^T u), from two losses on one batch; (n_members,).
+
+    The realised edge of stability of Lee & Lee 2026 ("The Road Taken"): on a quadratic, -u^T H u / (2 g^T u), which
+    for gradient descent is eta/2 times the directional curvature. NaN where the losses' rounding would drown it.
+    """
+    drowned = slope.abs() < 200 * _EPS * loss
+    return torch.where(drowned, torch.nan, 1 + (after - loss) / -slope)
+
+
+def _moves(w: Tensor, update: Tensor) -> Tensor:
+    """Whether the update survives its addition to the weights: one of half a last digit or less does not."""
+    lost = norms((w + update).sub_(w).sub_(update))
+    return lost <= 0.1 * norms(update)

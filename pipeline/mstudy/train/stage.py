@@ -1,0 +1,124 @@
+"""Trains what is missing of a study's runs and keeps each finished run in the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+import torch
+
+from mstudy.core.errors import ConfigError
+from mstudy.core.files import write_whole
+from mstudy.core.params import Study
+from mstudy.train.configs import RunConfig, digest, plan_runs
+from mstudy.train.ensemble.determinism import repeatable
+from mstudy.train.ensemble.memory import keep_freed_memory
+from mstudy.train.sweep.checkpoint import checkpoint_path
+from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
+from mstudy.train.sweep.pool import train_tasks
+from mstudy.train.sweep.store import Store
+from mstudy.train.sweep.width import Engine, choose_engine
+from mstudy.workers import Progress
+
+
+def train_study(name: str, study: Study, store: Store, runs: Path, workers: int, device: str = "auto") -> int:
+    """Train what the store lacks of a study, copy all its runs to the folder `runs`; how many were trained.
+
+    Raises TrainingError when a worker dies; KeyboardInterrupt leaves the store with every run finished by then, and
+    a checkpoint of each ensemble under way.
+    """
+    planned = study_runs(name, study)
+    n_missing = sum(run.run_id not in store for run in planned)
+    progress = Progress(f"train {name}", n_missing)
+    trained = train_missing(planned, study, store, workers, torch_device(device), progress.advance)
+    store.materialise([run.run_id for run in planned], runs)
+    return trained
+
+
+def study_runs(name: str, study: Study) -> list[RunConfig]:
+    """The study's runs, on the data set that it names."""
+    return plan_runs(name, study, dataset(study.dataset))
+
+
+def train_missing(
+    runs: Sequence[RunConfig],
+    study: Study,
+    store: Store,
+    workers: int,
+    device: torch.device,
+    on_trained: Callable[[int], None] = lambda n: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> int:
+    """Train the runs that the store lacks; how many they were. checkpoint_seconds: the work that a kill may cost."""
+    store.create()
+    missing = {run.run_id for run in runs if run.run_id not in store}
+    if not missing:
+        return 0
+    workers = workers if device.type == "cpu" else 1  # several processes would share one GPU
+    keep_freed_memory()
+    with repeatable():  # as a worker does
+        engines = engines_of(runs, study, store, workers, device)
+    tasks = []
+    # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
+    for group in ensembles(runs, {b: engine.width for b, engine in engines.items()}):
+        if checkpoint_path(store.root, group).exists():
+            tasks.append(Task(group, study.dataset, str(device), checkpoint_seconds))
+        elif lacking := [run for run in group if run.run_id in missing]:
+            tasks.append(Task(lacking, study.dataset, str(device), checkpoint_seconds))
+    train_tasks(store, tasks, workers, on_trained)
+    return len(missing)
+
+
+def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list[RunConfig]]:
+    """Runs that train side by side: one batch size each, at most its width, the costliest first.
+
+    Seed by seed, so that a study with a seed more has the same ensembles and new ones.
+    """
+    groups = []
+    ordered = sorted(runs, key=lambda run: (-run.batch_size, run.seed))
+    for batch_size, same in groupby(ordered, key=lambda run: run.batch_size):
+        members, width = list(same), widths[batch_size]
+        groups += [members[start : start + width] for start in range(0, len(members), width)]
+    return groups
+
+
+def engines_of(
+    runs: Sequence[RunConfig], study: Study, store: Store, workers: int, device: torch.device
+) -> dict[int, Engine]:
+    """The engine of each batch size: the store's, where it was measured before, so that a restart goes on alike."""
+    found = {}
+    for batch_size in sorted({run.batch_size for run in runs}, reverse=True):
+        same = [run for run in runs if run.batch_size == batch_size]
+        path = store.root / "engines" / f"{_engine_key(same, study, workers, device)}.json"
+        if path.exists():
+            found[batch_size] = Engine(**json.loads(path.read_text()))
+            continue
+        found[batch_size] = choose_engine(same, dataset(study.dataset), device, workers, study.width)
+        if store.root.exists():
+            write_whole(path, json.dumps(asdict(found[batch_size])).encode(), "The choice of an engine")
+    return found
+
+
+def _engine_key(runs: Sequence[RunConfig], study: Study, workers: int, device: torch.device) -> str:
+    run = runs[0]
+    setting = [run.dataset, run.n_train, run.model, run.objective, run.batch_size, run.chunk, study.width]
+    return digest([setting, workers, str(device), str(torch.__version__)])
+
+
+def torch_device(name: str) -> torch.device:
+    """auto (a GPU where there is one), cpu, cuda or cuda:N. Raises ConfigError for any other, or a missing GPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, found {name!r}.")
+    n_gpus = torch.cuda.device_count()
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, found {name!r}.") from None
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        raise ConfigError(f"--device must be a device of this machine, which has {n_gpus} GPUs, found {name!r}.")
+    return device

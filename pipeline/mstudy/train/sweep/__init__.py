@@ -1,0 +1,1 @@
+"""Which runs are trained on which process, and where they are kept."""

@@ -1,0 +1,69 @@
+"""The training of one ensemble into the store, taken up where it was left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from mstudy.data.dataset import Dataset
+from mstudy.data.load import load_dataset
+from mstudy.runlog.writer import write_run
+from mstudy.train.configs import RunConfig
+from mstudy.train.ensemble.loop import Training
+from mstudy.train.sweep import checkpoint
+from mstudy.train.sweep.interrupts import Interrupted
+from mstudy.train.sweep.store import Store, append_timing
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs to train side by side.
+
+    source: what `load_dataset` takes. device: as torch names it. checkpoint_seconds: work that a kill may cost.
+    """
+
+    runs: Sequence[RunConfig]
+    source: str
+    device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+
+def train_task(store: Store, task: Task, stop: Callable[[], bool] = lambda: False) -> int:
+    """Train the task's runs into the store; how many they are.
+
+    Goes on from a checkpoint where there is one, with the very numbers of an undisturbed training. Raises Interrupted,
+    after a checkpoint, once `stop()` holds.
+    """
+    start = saved_at = time.monotonic()
+    path = checkpoint.checkpoint_path(store.root, task.runs)
+    training = Training(task.runs, dataset(task.source), torch.device(task.device))
+    saved = checkpoint.load(path)
+    if saved is not None:
+        training.restore(saved)
+    while not training.finished:
+        if stop():
+            checkpoint.save(path, training.saved())
+            raise Interrupted
+        training.step()
+        if time.monotonic() - saved_at > task.checkpoint_seconds:
+            checkpoint.save(path, training.saved())
+            saved_at = time.monotonic()
+    # The logs appear one by one: a kill between two of them must find the whole ensemble here.
+    checkpoint.save(path, training.saved())
+    for log in training.logs():
+        write_run(store.path(log.config.run_id), log.columns, log.metadata)
+    append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
+    path.unlink(missing_ok=True)
+    return len(task.runs)
+
+
+@lru_cache(maxsize=4)
+def dataset(source: str) -> Dataset:
+    """A data set, loaded once a process."""
+    return load_dataset(source)

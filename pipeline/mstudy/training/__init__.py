@@ -1,1 +1,0 @@
-"""Trains paired sweeps of SGD and SGD with momentum, and measures curvature on the way (torch)."""

@@ -1,1 +1,0 @@
-"""The networks: a model's name is parsed, held against the data, and built as a plain torch module."""

@@ -1,0 +1,85 @@
+"""dvc.yaml names every library module that a stage uses: else an edit under pipeline/ would rerun nothing."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+from mstudy.cache import CODE
+
+ROOT = Path(__file__).parents[2]
+STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
+
+
+LIBRARY = "pipeline/mstudy/"
+# Files that lie in a listed folder and are not used by the stage, with the reason why they lie there.
+SPARE = {
+    "train": set(),
+    "detect": set(),
+    "compare": set(),
+    "estimate": set(),
+    "report": set(),
+}
+
+
+def modules_used(stage: str) -> set[str]:
+    """Return the files of the library that the stage imports, also through others, with the data files beside them."""
+    todo, found = [ROOT / "stages" / f"{stage}.py"], set()
+    while todo:
+        for node in ast.walk(ast.parse(todo.pop().read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mstudy"):
+                base = ROOT / "pipeline" / node.module.replace(".", "/")
+                names = [base / f"{alias.name}.py" for alias in node.names] if base.is_dir() else []
+                for path in names or [base.with_suffix(".py")]:
+                    if path not in found:
+                        found.add(path)
+                        todo.append(path)
+    templates = {page for path in found for kind in ("html", "css", "js") for page in path.parent.glob(f"*.{kind}")}
+    return {path.relative_to(ROOT).as_posix() for path in found | templates}
+
+
+def paths_listed(stage: str) -> set[str]:
+    return {dep for dep in listed_stages()[stage]["deps"] if dep.startswith(LIBRARY)}
+
+
+def covers(path: str, module: str) -> bool:
+    return module == path or module.startswith(f"{path}/")
+
+
+def files_below(paths: set[str]) -> set[str]:
+    """Return all files of the library below the listed paths; the one line of an __init__.py decides nothing."""
+    found = {each for path in paths for each in [ROOT / path, *(ROOT / path).rglob("*")] if each.is_file()}
+    kept = (p for p in found if p.suffix != ".pyc" and p.name != "__init__.py")
+    return {path.relative_to(ROOT).as_posix() for path in kept}
+
+
+def listed_stages() -> dict:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return {name: stage.get("do", stage) for name, stage in stages.items()}
+
+
+def test_every_script_is_a_stage():
+    assert sorted(listed_stages()) == STAGES
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_lists_what_it_uses(stage):
+    used, listed = modules_used(stage), paths_listed(stage)
+
+    assert [module for module in used if not any(covers(path, module) for path in listed)] == []
+    assert [path for path in listed if not any(covers(path, module) for module in used)] == []
+    assert files_below(listed) - used == {LIBRARY + name for name in SPARE[stage]}
+
+
+@pytest.mark.parametrize("stage", ["detect", "compare"])
+def test_the_cache_is_keyed_by_the_code_that_the_stage_lists(stage):
+    assert {LIBRARY + name for name in CODE[stage]} == paths_listed(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_says_what_it_is_for(stage):
+    assert listed_stages()[stage]["desc"].endswith(".")
+
+
+def test_analytics_are_off():
+    assert "analytics = false" in (ROOT / ".dvc" / "config").read_text()

@@ -1,0 +1,157 @@
+"""Truth: the shipped file, and each mistake by hand."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from mstudy.core.errors import ConfigError
+from mstudy.core.params import Analysis, Cadence, Compare, Detect, Estimate, Grid, Margins, Params, Report, Study
+from mstudy.core.params_file import load
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+
+
+def test_shipped_file_is_the_default_key_by_key():
+    import yaml
+
+    raw = yaml.safe_load(SHIPPED.read_text())
+
+    assert load(SHIPPED) == Params()
+    assert set(raw) == set(asdict(Params()))
+    assert set(raw["studies"]["digits"]) == set(asdict(Study()))
+    assert set(raw["studies"]["digits"]["eta_ef"]) == set(asdict(Grid()))
+    assert set(raw["studies"]["digits"]["log"]) == set(asdict(Cadence()))
+    sections = {"detect": Detect, "margins": Margins, "compare": Compare, "estimate": Estimate, "report": Report}
+    for key, kind in sections.items():
+        assert set(raw[key]) == set(asdict(kind()))
+
+
+def test_the_reference_study_can_be_trained_again():
+    params = load(SHIPPED.parent / "reports/reference/params.yaml")
+
+    study, edge = params.study("fashion-mnist"), params.study("fashion-mnist-edge")
+    assert (study.n_train, study.seeds, len(study.eta_ef.values())) == (5000, 8, 13)
+    assert (edge.batch_sizes, edge.branch_steps) == (("full",), (15,))
+    assert params.analysis == Analysis()
+
+
+def test_default_grid():
+    assert Grid().values() == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56]
+    assert Grid(0.3, 0.3, 1).values() == [0.3]
+
+
+def test_the_analysis_part_is_the_same_object():
+    params = Params()
+
+    assert params.analysis == Analysis(params.detect, params.margins, params.compare, params.estimate, params.report)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "studies: {digits: {momenta: [0.0, 1.0]}}",
+            r"studies\.digits\.momenta must be at least 0 and below 1, found 1.0",
+        ),
+        ("studies: {digits: {eta_ef: {points: 0}}}", r"studies\.digits\.eta_ef\.points must be at least 1 \(.*empty"),
+        ("studies: {digits: {eta_ef: {low: 0}}}", r"eta_ef\.low must be above 0, found 0.0"),
+        ("studies: {digits: {eta_ef: {low: 2, high: 1}}}", r"eta_ef\.high must be at least low = 2.0, found 1.0"),
+        ("studies: {digits: {eta_ef: {points: 1}}}", r"points must be at least 2 unless low equals high, found 1"),
+        ("studies: {digits: {eta_ef: {low: 1e-3}}}", r"low must be a number, found '1e-3' .*1\.0e-3"),
+        ("studies: {digits: {eta_ef: {high: .inf}}}", r"high must be finite"),
+        ("studies: {digits: {batch_sizes: []}}", r"batch_sizes must be a list of at least one batch size, found \[\]"),
+        ("studies: {digits: {batch_sizes: [0]}}", r"batch_sizes must be at least 1, or 'full', found 0"),
+        ("studies: {digits: {batch_sizes: [all]}}", r"batch_sizes must be at least 1, or 'full', found 'all'"),
+        ("studies: {digits: {batch_sizes: [1.5]}}", r"batch_sizes must be a whole number or text, found 1.5"),
+        ("studies: {digits: {batch_sizes: [8, 8]}}", r"batch_sizes must be free of repetitions"),
+        ("studies: {digits: {momenta: []}}", r"momenta must be a list of at least one momentum"),
+        ("studies: {digits: {seeds: true}}", r"studies\.digits\.seeds must be a whole number, found True"),
+        ("studies: {digits: {branch_steps: [0]}}", r"branch_steps must be at least 1 and below steps = 800, found 0"),
+        (
+            "studies: {digits: {branch_steps: [800]}}",
+            r"branch_steps must be at least 1 and below steps = 800, found 800",
+        ),
+        ("studies: {digits: {branch_steps: [5, 5]}}", r"branch_steps must be free of repetitions, found \[5, 5\]"),
+        (
+            "studies: {digits: {branch_steps: [5], momenta: [0.0]}}",
+            r"momenta must be 0 and at least one above it where there are branch_steps \(.*\), found \[0.0\]",
+        ),
+        ("studies: {digits: {seeds: 0}}", r"seeds must be at least 1, found 0"),
+        ("studies: {digits: {steps: 0}}", r"steps must be at least 1, found 0"),
+        ("studies: {digits: {n_train: 0}}", r"n_train must be at least 1, or null for all, found 0"),
+        ("studies: {digits: {model: mlp-tanh-0}}", r"studies\.digits\.model must be linear, .*, found 'mlp-tanh-0'"),
+        ("studies: {digits: {weight_decay: -1.0}}", r"weight_decay must be at least 0, found -1\.0"),
+        ("studies: {digits: {warmup_steps: -1}}", r"warmup_steps must be at least 0, found -1"),
+        ("studies: {digits: {width: 0}}", r"width must be at least 1, or null to measure, found 0"),
+        ("studies: {digits: {chunk: 0}}", r"chunk must be at least 1, or null for the model's own, found 0"),
+        (
+            "studies: {digits: {log: {curvature_every: -1}}}",
+            r"curvature_every must be odd, or 0 for never .*, found -1",
+        ),
+        ("studies: {digits: {log: {batch_sharpness_batches: 1}}}", r"batch_sharpness_batches must be at least 2 .*1"),
+        (
+            "studies: {digits: {log: {adaptive_factor: 1.0}}}",
+            r"adaptive_factor must be above 1, or null for never, found 1\.0",
+        ),
+        ("studies: {digits: {momenta: 64}}", r"momenta must be a list, found 64"),
+        ("studies: {digits: {objective: hinge}}", r"objective must be squared_error or cross_entropy, found 'hinge'"),
+        ("studies: {digits: {divergence_factor: 1}}", r"divergence_factor must be above 1, found 1.0"),
+        ("studies: {digits: {log: {growth: 0}}}", r"log\.growth must be above 0 and at most 1"),
+        ("studies: {digits: {log: {dense_steps: -1}}}", r"log\.dense_steps must be at least 0"),
+        ("studies: {digits: {log: {sharpness_every: 16}}}", r"log\.sharpness_every must be odd, or 0 for never"),
+        ("studies: {digits: {step: 3}}", r"studies\.digits\.step is not a parameter \(value 3\); known here: .*steps"),
+        ("studies: {}", r"studies must be a mapping with at least one study"),
+        ("studies: {../x: {}}", r"studies must be named in letters, .*found '../x'"),
+        ("studies: [digits]", r"studies must be a mapping of names to values"),
+        ("studies: {digits: 3}", r"studies\.digits must be a mapping of keys to values, found 3"),
+        ("detect: {jmp: 2}", r"detect\.jmp is not a parameter"),
+        ("detect: {jump_factor: 1}", r"detect\.jump_factor must be above 1, found 1.0"),
+        ("detect: {resamples: 10}", r"detect\.resamples must be at least 1/alpha - 1 = 19 .*found 10"),
+        ("detect: {alpha: 2}", r"detect\.alpha must be between 0 and 1"),
+        ("detect: {lasting_share: 0}", r"detect\.lasting_share must be above 0"),
+        ("detect: {min_points: 3}", r"detect\.min_points must be at least 16"),
+        ("margins: {advantage: 0}", r"margins\.advantage must be above 0"),
+        ("margins: {diverged: 0.01}", r"margins\.diverged must be above advantage = 0.05, found 0.01"),
+        ("compare: {margin: 0.1}", r"compare\.margin is not a parameter"),
+        ("compare: {horizons: []}", r"compare\.horizons must be a list of at least one share of the steps, found \[\]"),
+        ("compare: {horizons: [1.5]}", r"compare\.horizons must be above 0 and at most 1 .*, found 1.5"),
+        ("compare: {horizons: [1.0, 1.0]}", r"compare\.horizons must be free of repetitions"),
+        ("compare: {parting_margin: 0}", r"compare\.parting_margin must be above 0"),
+        ("compare: {alpha: 0.7}", r"compare\.alpha must be between 0 and 0.5"),
+        ("compare: {resamples: 3}", r"compare\.resamples must be at least 100"),
+        ("estimate: {lag_tolerance: 1}", r"estimate\.lag_tolerance must be between 0 and 1"),
+        ("estimate: {min_seeds: 1}", r"estimate\.min_seeds must be at least 2"),
+        ("estimate: {min_cells: 1}", r"estimate\.min_cells must be at least 2"),
+        ("estimate: {min_limits: 3}", r"estimate\.min_limits must be at least 4"),
+        ("estimate: {law_tolerance: 1.0}", r"estimate\.law_tolerance must be between 0 and 1"),
+        ("estimate: {min_batch_sizes: 2}", r"estimate\.min_batch_sizes must be at least 3"),
+        ("estimate: {alpha: 0.7}", r"estimate\.alpha must be between 0 and 0.5"),
+        ("estimate: {resamples: 3}", r"estimate\.resamples must be at least 100"),
+        ("detect: {resamples: 9007199254740992}", r"detect\.resamples must be below 2\^53, found 9007199254740992"),
+        ("studies: {digits: {n_train: 9007199254740992}}", r"studies\.digits\.n_train must be below 2\^53"),
+        ('report: {title: "\\ud800"}', r"report\.title must be text that UTF-8 can hold, found"),
+        ("detect: 2020-99-99", r"must be valid YAML, found in "),
+        ("report: {points_per_curve: 3}", r"report\.points_per_curve must be at least 20"),
+        ("report: {title: 3}", r"report\.title must be text, found 3"),
+        ("[1, 2]", r"The parameter file must be a mapping of keys to values"),
+        ("a: [", r"The parameter file must be valid YAML, found in .*params\.yaml"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_key_and_value(tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_missing_study(tmp_path):
+    with pytest.raises(ConfigError, match="The parameter file must exist, found nothing at .*nowhere"):
+        load(tmp_path / "nowhere.yaml")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="must be readable text"):
+        load(tmp_path / "binary")
+    with pytest.raises(ConfigError, match=r"found \['digits', 'digits-edge'\], asked for 'mnist'"):
+        Params().study("mnist")

@@ -1,0 +1,98 @@
+"""Truth: matrices whose spectrum is known, and a dense Hessian."""
+
+import pytest
+import torch
+from mstudy.curvature.lanczos import top_eigenpair
+from mstudy.curvature.mlp_network import Mlp
+from mstudy.curvature.network import CURVATURE, Batch
+from mstudy.curvature.objectives import OBJECTIVES
+
+NOTHING = torch.zeros(1, 1, dtype=torch.float64)
+
+
+def diagonal_operator(*spectra):
+    spectrum = torch.tensor(spectra, dtype=torch.float64)
+    return lambda v: spectrum * v
+
+
+def test_largest_eigenvalue_of_diagonal_matrices():
+    product = diagonal_operator([5.0, 1.0, 0.5, -1.0], [2.0, 7.0, 3.0, 0.0])
+
+    found = top_eigenpair(product, torch.ones(2, 4, dtype=torch.float64), NOTHING, relative_residual=1e-9)
+
+    assert found.value.tolist() == pytest.approx([5.0, 7.0])
+    assert found.vector.abs().argmax(dim=1).tolist() == [0, 1]
+    assert found.residual.max() < 1e-8
+
+
+def test_largest_is_not_largest_absolute():
+    found = top_eigenpair(diagonal_operator([-100.0, 3.0, 1.0]), torch.ones(1, 3, dtype=torch.float64), NOTHING)
+
+    assert found.value.item() == pytest.approx(3.0)
+
+
+def test_residual_is_the_distance_from_an_eigenpair():
+    product = diagonal_operator([5.0, 4.9, 4.0, 3.0, 1.0, 0.0])
+
+    found = top_eigenpair(product, torch.ones(1, 6, dtype=torch.float64), NOTHING, max_products=3)
+
+    expected = (product(found.vector) - found.value[:, None] * found.vector).norm()
+    assert found.residual.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert found.residual.item() > 1e-3
+
+
+def test_start_in_an_eigenvector_ends_at_once_without_nan():
+    start = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64)
+
+    found = top_eigenpair(diagonal_operator([1.0, 4.0, 2.0]), start, NOTHING)
+
+    assert found.value.item() == pytest.approx(4.0)
+    assert torch.isfinite(found.vector).all()
+
+
+def test_against_dense_hessian_of_a_network():
+    network = Mlp((4, 5, 3), "tanh", OBJECTIVES["cross_entropy"], torch.float64)
+    w = torch.stack([network.initial_weights(seed) for seed in (0, 1)])
+    x, y = torch.randn(9, 4, dtype=torch.float64), torch.eye(3, dtype=torch.float64)[torch.randint(3, (9,))]
+    product = network.evaluate(w, Batch(x, y, shared=True), CURVATURE).hessian_operator()
+    basis = torch.eye(network.row_length, dtype=torch.float64)[: network.n_parameters]
+    dense = torch.stack([product(e.expand_as(w)) for e in basis], dim=1)[:, :, : network.n_parameters]
+
+    found = top_eigenpair(product, w, NOTHING, relative_residual=1e-8)
+
+    torch.testing.assert_close(found.value, torch.linalg.eigvalsh(dense)[:, -1], rtol=1e-7, atol=1e-9)
+
+
+def test_a_search_from_nowhere_finds_nothing():
+    start = torch.zeros(2, 3, dtype=torch.float64)
+    start[1, 0] = 1.0
+
+    found = top_eigenpair(diagonal_operator([2.0, 1.0, 0.0], [2.0, 1.0, 0.0]), start, NOTHING)
+
+    assert torch.isnan(found.value[0])
+    assert found.value[1].item() == pytest.approx(2.0)
+
+
+def test_five_products_at_least_so_that_an_overtaken_start_is_not_believed():
+    products = []
+
+    def counted(v):
+        products.append(1)
+        return diagonal_operator([3.0, 2.0, 1.0, 0.5, 0.1, 0.0])(v)
+
+    top_eigenpair(counted, torch.eye(6, dtype=torch.float64)[1:2], 0.01 * torch.ones(1, 6, dtype=torch.float64))
+
+    assert len(products) >= 5
+
+
+def test_an_exhausted_space_is_not_searched_on():
+    # Three directions, then nothing but rounding; taken for directions, it gave a sharpness of 1,023 now and then.
+    eigenvalues = torch.zeros(16, dtype=torch.float64)
+    eigenvalues[:3] = torch.tensor([5.0, 2.0, 0.5])
+    starts = torch.zeros(400, 16, dtype=torch.float64)
+    starts[:, :3] = torch.randn(400, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    top = top_eigenpair(lambda v: v * eigenvalues, torch.zeros_like(starts), starts)
+
+    assert top.value.tolist() == pytest.approx([5.0] * 400, rel=1e-9)
+    assert (top.residual < 1e-12).all()

@@ -1,0 +1,182 @@
+"""Truth: the rules of docs/methods.md, applied by hand to small tables."""
+
+import pytest
+from mstudy.core.params import Estimate
+from mstudy.estimate.claims.all_claims import judge_claims
+from mstudy.estimate.claims.evidence import Evidence
+from mstudy.estimate.event_times.coincidence import measure_alignment
+from mstudy.pairs.seed_tests import holm
+from mstudy.tables.contracts import (
+    BEST,
+    DEFERRAL,
+    INTERVENTIONS,
+    LAW,
+    PARTINGS,
+    PLACEMENTS,
+    SHARPENINGS,
+    STABILITY_LIMITS,
+    THRESHOLDS,
+    TRENDS,
+)
+from statsmodels.stats.multitest import multipletests
+
+SETTING = {"study": "s", "model": "m", "dataset": "d", "objective": "o"}
+LINE = SETTING | {"optimizer": "heavy_ball", "momentum": 0.9}
+TABLES = (PLACEMENTS, THRESHOLDS, TRENDS, BEST, STABILITY_LIMITS, LAW)
+# C4, C5 and C8 have their own file; nothing is known of them here.
+NO_ALIGNMENT = measure_alignment(PARTINGS.frame([]), SHARPENINGS.frame([]), Estimate())
+
+
+def cell(b, eta_ef, side, ratio, equivalence, superiority, inferiority=0.9, n_seeds=5):
+    tests = {"equivalence_p": equivalence, "superiority_p": superiority, "inferiority_p": inferiority}
+    span = {"log_ratio": ratio, "ci_low": ratio - 0.01, "ci_high": ratio + 0.01}
+    return {**LINE, "batch_size": b, "eta_ef": eta_ef, "side": side, "n_seeds": n_seeds, **span, **tests}
+
+
+def threshold(b, status="estimated"):
+    return {**LINE, "batch_size": b, "status": status}
+
+
+def trend(slope=0.05, p=0.001, momentum=0.9, quantity="advantage at matched eta_ef"):
+    keys = {**LINE, "momentum": momentum, "quantity": quantity, "decides": "/" not in quantity}
+    return keys | {"slope": slope, "ci_low": slope - 0.01, "ci_high": slope + 0.01, "p_value": p, "n_batch_sizes": 5}
+
+
+def best(b, equivalence=0.001, superiority=0.9, inferiority=0.9, status="compared"):
+    tests = {"equivalence_p": equivalence, "superiority_p": superiority, "inferiority_p": inferiority}
+    return {**LINE, "batch_size": b, "status": status, "log_ratio": 0.01, "ci_low": -0.01, "ci_high": 0.03, **tests}
+
+
+def law(exponent=(0.8, 1.2), equivalence=(0.85, 1.15), movement=0.001, misfit=0.5, status="fitted"):
+    row = {**SETTING, "status": status, "n_limits": 10, "exponent": sum(exponent) / 2, "misfit_p": misfit}
+    row |= {"exponent_low": exponent[0], "exponent_high": exponent[1], "movement_p": movement}
+    return row | {"exponent_equivalence_low": equivalence[0], "exponent_equivalence_high": equivalence[1]}
+
+
+BATCH_SIZES = (8, 16, 32, 64, 128)
+GOOD_CELLS = [
+    cell(b, *rest) for b in BATCH_SIZES for rest in ((0.05, "below", 0.0, 0.001, 0.9), (0.2, "above", 0.3, 0.9, 0.001))
+]
+GOOD_LINES = [threshold(b) for b in BATCH_SIZES]
+GOOD_BEST = [best(b) for b in BATCH_SIZES]
+LIMIT = {**LINE, "batch_size": 8, "eta_ef_max": 0.5, "ci_low": 0.4, "ci_high": 0.6, "predicted": 0.45, "misfit": 0.1}
+
+BEYOND = {**LINE, "batch_size": 16, "status": "above_grid", "predicted": 4.0}  # no limit, so no misfit
+
+
+def judge(**tables):
+    rows = {
+        "placements": GOOD_CELLS,
+        "thresholds": GOOD_LINES,
+        "trends": [trend()],
+        "best": GOOD_BEST,
+        "stability_limits": [LIMIT, BEYOND],
+        "law": [law()],
+    } | tables
+    tabled = {table.name: table.frame(rows[table.name]) for table in TABLES}
+    of_events = {"alignment": NO_ALIGNMENT, "deferral": DEFERRAL.frame([]), "interventions": INTERVENTIONS.frame([])}
+    evidence = Evidence(margin=0.05, **tabled, **of_events)
+    return {claim["id"]: claim for claim in judge_claims(evidence, Estimate())}
+
+
+def test_all_can_be_supported():
+    claims = judge()
+
+    judged = ["C1", "C2", "C3", "C6", "C7"]
+    assert list(claims) == [f"C{k}" for k in range(1, 9)]
+    assert {c: claims[c]["verdict"] for c in judged} == dict.fromkeys(judged, "supported")
+    assert claims["C3"]["estimate"] == pytest.approx(0.05)
+    assert claims["C1"]["n"] == 5
+    assert claims["C7"]["ci"] == (0.8, 1.2)
+
+
+def changed(rate, **changes):
+    return [c | changes if c["eta_ef"] == rate and c["batch_size"] == 16 else c for c in GOOD_CELLS]
+
+
+def only(side):
+    return [c for c in GOOD_CELLS if c["side"] == side]
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict", "data"),
+    [
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.2)}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.031)}),  # two fifths of 5 % go to placing
+        ("C1", "supported", {"placements": changed(0.05, equivalence_p=0.029)}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=None)}),
+        ("C1", "inconclusive", {"placements": GOOD_CELLS[2:]}),  # a line without a cell below
+        ("C1", "contradicted", {"placements": changed(0.05, equivalence_p=0.9, superiority_p=0.001)}),
+        ("C1", "contradicted", {"placements": changed(0.05, equivalence_p=0.9, inferiority_p=0.001)}),
+        ("C1", "inconclusive", {"placements": changed(0.05, equivalence_p=0.9, inferiority_p=0.04)}),  # Holm
+        ("C1", "untestable", {"placements": only("above")}),
+        ("C2", "inconclusive", {"placements": changed(0.2, superiority_p=0.3)}),
+        ("C2", "inconclusive", {"placements": GOOD_CELLS[2:]}),
+        ("C2", "contradicted", {"placements": changed(0.2, superiority_p=0.9, inferiority_p=0.001)}),
+        ("C2", "untestable", {"placements": only("below")}),
+        ("C3", "untestable", {"trends": [trend() | {"slope": None, "p_value": None}]}),
+        ("C3", "inconclusive", {"trends": [trend(p=0.3)]}),
+        ("C3", "inconclusive", {"trends": [trend(), trend(p=0.3, momentum=0.5)]}),
+        ("C3", "inconclusive", {"trends": [trend(-0.05, 0.04), trend(p=0.2, momentum=0.5)]}),  # Holm
+        ("C3", "contradicted", {"trends": [trend(-0.05)]}),
+        ("C3", "supported", {"trends": [trend(), trend(-0.05, quantity="advantage at matched eta_ef / eta_ef_max")]}),
+        ("C6", "inconclusive", {"best": [*GOOD_BEST[1:], best(8, 0.2)]}),
+        ("C6", "contradicted", {"best": [*GOOD_BEST[1:], best(8, 0.9, superiority=0.001)]}),
+        ("C6", "contradicted", {"best": [*GOOD_BEST[1:], best(8, 0.9, inferiority=0.001)]}),
+        ("C6", "supported", {"best": [*GOOD_BEST[1:], best(8, 0.9, 0.001, status="at_edge")]}),
+        ("C6", "untestable", {"best": [best(8, status="at_edge")]}),
+        ("C7", "inconclusive", {"law": [law(equivalence=(0.3, 1.1))]}),
+        ("C7", "inconclusive", {"law": [law(movement=0.2)]}),
+        ("C7", "contradicted", {"law": [law(misfit=0.01)]}),
+        ("C7", "contradicted", {"law": [law(exponent=(0.0, 0.4), equivalence=(0.1, 0.35))]}),
+        ("C7", "contradicted", {"law": [law(exponent=(1.6, 2.0), equivalence=(1.7, 1.9))]}),
+        ("C7", "untestable", {"law": [law(status="insufficient")]}),
+    ],
+)
+def test_a_claim_can_fail(claim, verdict, data):
+    found = judge(**data)[claim]
+
+    assert found["verdict"] == verdict
+    assert found["reason"].endswith(".")
+
+
+def test_holm_against_statsmodels():
+    p_values = [0.04, 0.001, 0.3, 0.012, 0.012, 0.9]
+
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+
+
+def test_a_line_without_a_cell_is_named():
+    assert "no cell could be placed there for b = 8, mu = 0.9" in judge(placements=GOOD_CELLS[2:])["C1"]["reason"]
+
+
+def test_lines_beyond_the_grid_need_no_cells_there():
+    lines = [threshold(8, "below_grid"), *GOOD_LINES[1:]]
+
+    assert judge(placements=GOOD_CELLS[1:], thresholds=lines)["C1"]["verdict"] == "supported"
+
+
+def test_the_limit_farthest_from_the_law_is_told():
+    assert "farthest from it: b = 8, mu = 0.9, measured 0.5 [0.4, 0.6], predicted 0.45" in judge()["C7"]["reason"]
+
+
+def test_lines_at_an_edge_are_counted():
+    assert (
+        "1 lines whose best lies at an end" in judge(best=[*GOOD_BEST[1:], best(8, status="at_edge")])["C6"]["reason"]
+    )
+
+
+def test_the_trend_at_shares_is_told():
+    told = judge(trends=[trend(), trend(0.02, quantity="advantage at matched eta_ef / eta_ef_max of SGD")])["C3"]
+
+    assert "stability limit by +0.020 [+0.010, +0.030]" in told["reason"]
+
+
+def test_seeds_below_the_minimum_have_no_say():
+    assert judge(placements=[c | {"n_seeds": 2} for c in GOOD_CELLS])["C1"]["verdict"] == "untestable"
+
+
+def test_nothing_to_judge_is_untestable_throughout():
+    nothing = {table.name: [] for table in TABLES}
+
+    assert {claim["verdict"] for claim in judge(**nothing).values()} == {"untestable"}

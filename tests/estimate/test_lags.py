@@ -1,0 +1,28 @@
+import polars as pl
+import pytest
+from mstudy.estimate.event_times.lags import lags_with_null
+
+KEY = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "batch_size": 8, "optimizer": "heavy_ball"}
+
+
+def _pairs(rows):
+    """rows: (eta_ef, momentum, seed, parting, sharpening)."""
+    names = ("eta_ef", "momentum", "seed", "step", "sharpening_step")
+    return pl.DataFrame([KEY | dict(zip(names, row, strict=True)) for row in rows])
+
+
+def test_each_parting_meets_the_sharpening_of_every_other_seed_of_its_block_once():
+    lags = lags_with_null(
+        _pairs(
+            [(0.1, 0.5, 0, 10.0, 20.0), (0.1, 0.5, 1, 30.0, 40.0), (0.1, 0.9, 0, 50.0, 20.0), (0.2, 0.9, 0, 7.0, 7.0)]
+        )
+    )
+
+    own = lags.filter(kind="own")["ratio"].to_list()
+    assert sorted(own) == pytest.approx([10 / 20, 30 / 40, 1.0, 50 / 20])
+    # Within the block of eta_ef 0.1: 10 and 50 meet 40, 30 meets 20; the block of 0.2 has one seed.
+    assert sorted(lags.filter(kind="exchanged")["ratio"]) == pytest.approx([10 / 40, 50 / 40, 30 / 20])
+
+
+def test_a_moment_at_step_zero_counts_as_step_one():
+    assert lags_with_null(_pairs([(0.1, 0.5, 0, 0.0, 4.0)]))["ratio"].to_list() == [0.25]

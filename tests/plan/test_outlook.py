@@ -1,0 +1,66 @@
+"""What `mstudy plan --claim` says of a finished analysis."""
+
+import json
+
+import pytest
+from mstudy.tables.contracts import POWER
+from mstudy.tables.table import RESULTS
+
+
+@pytest.fixture
+def analysis(tmp_path):
+    row = {
+        "claim": "C4",
+        "verdict": "inconclusive",
+        "n_seeds": 5,
+        "n_units": 3,
+        "replicate": "blocks",
+        "note": "A note.",
+    }
+    row |= {"effect_80": 0.71, "unit": "correlation", "observed": 0.5, "seeds_needed": 12}
+    POWER.write(
+        POWER.frame([row, {"claim": "C8", "verdict": "untestable", "note": "Train branches."}]), tmp_path / RESULTS
+    )
+    return tmp_path
+
+
+def test_what_would_settle_a_claim(mstudy, analysis):
+    code, out, _ = mstudy("plan", "--claim", "C4", "--results", analysis)
+
+    assert code == 0
+    assert out.splitlines() == [
+        "C4 is inconclusive",
+        "this analysis has 3 blocks of 5 seeds",
+        "four times in five it would find 0.71; observed is 0.5 (correlation)",
+        "seeds needed with as many blocks: 12",
+        "blocks needed with as many seeds: not estimable",
+        "A note.",
+    ]
+
+
+def test_as_json(mstudy, analysis):
+    found = json.loads(mstudy("plan", "--claim", "C8", "--results", analysis, "--json")[1])
+
+    assert (found["schema"], found["claim"], found["seeds_needed"]) == (1, "C8", None)
+
+
+def test_an_unknown_claim_is_one_sentence(mstudy, analysis):
+    code, _, err = mstudy("plan", "--claim", "C9", "--results", analysis)
+
+    assert code == 1
+    assert err.strip() == "error: --claim must be one of C4, C8, found 'C9'."
+
+
+def test_without_an_analysis_the_sentence_says_what_to_run(mstudy, tmp_path):
+    code, _, err = mstudy("plan", "--claim", "C4", "--results", tmp_path)
+
+    assert code == 1
+    assert "run `dvc repro` or `mstudy analyze` first" in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("digits", "--claim", "C4")])
+def test_a_study_or_a_claim(mstudy, arguments):
+    code, _, err = mstudy("plan", *arguments)
+
+    assert code == 2
+    assert "give either a STUDY or --claim" in err

@@ -1,0 +1,391 @@
+"""Truth: a sound folder, and for each rule one change by hand that breaks it and nothing else."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from mstudy.core.errors import LogError
+from mstudy.runlog.raw.source import Source
+from mstudy.runlog.reading.reader import read_runs
+from mstudy.runlog.rule_tables import as_markdown, rules
+from mstudy.runlog.rules.rule import ERROR
+from mstudy.runlog.validate import validate
+
+from tests.runlog.folders import SGD, SGDM, pair, rows, sound, write
+
+NAN, INF = float("nan"), float("inf")
+BREAKS = {}
+
+
+def breaks(rule, found, column=None, row=None):
+    """Declare what breaks a rule. found: part of the reason; column and row: where it must be told to be."""
+
+    def declare(change):
+        BREAKS[f"{rule}: {change.__name__}"] = (rule, change, found, column, row)
+        return change
+
+    return declare
+
+
+def metadata_change(rule, found, column=None, **changes):
+    """Breaks a rule by the metadata of one more SGD run; None as a value drops the key."""
+
+    def change(folder):
+        about = {key: value for key, value in (SGD | {"seed": 9} | changes).items() if value is not ...}
+        write(folder / "x.parquet", rows(), about)
+
+    change.__name__ = f"{changes}"
+    breaks(rule, found, column)(change)
+
+
+def rows_change(rule, found, column, row, about=None, **changes):
+    """Breaks a rule by the rows of one more SGD run."""
+
+    def change(folder):
+        write(folder / "x.parquet", rows(**changes), SGD | {"seed": 9} | (about or {}))
+
+    change.__name__ = f"{list(changes)} {found}"
+    breaks(rule, found, column, row)(change)
+
+
+@breaks("file-name", "found other bytes")
+def latin(folder):
+    Path(str(folder) + "/\udce4.parquet").write_bytes(b"PAR1")
+
+
+@breaks("renamed-file", "must be named *.parquet")
+def renamed(folder):
+    write(folder / "x.pq", rows(), SGD)
+
+
+@breaks("empty-file", "found 0 bytes")
+def empty(folder):
+    (folder / "x.parquet").write_bytes(b"")
+
+
+@breaks("not-parquet", "begin with b'step,los'")
+def csv(folder):
+    (folder / "x.parquet").write_text("step,loss\n0,1\n")
+
+
+@breaks("torn-file", "not a whole Parquet file")
+def torn(folder):
+    path = write(folder / "x.parquet", rows(), SGD | {"seed": 9})
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@breaks("torn-file", "at most 20000000 rows, found 20000001")
+def bomb(folder):
+    columns = {"step": pa.array([0] * 20_000_001, pa.int8())}
+    write(folder / "x.parquet", columns, SGD | {"seed": 9})
+
+
+@breaks("missing-column", "the column loss must exist, found step", "loss")
+def no_loss(folder):
+    write(folder / "x.parquet", {"step": [0]}, SGD | {"seed": 9})
+
+
+@breaks("repeated-column", "loss must occur once, found it 2 times", "loss")
+def twice(folder):
+    table = pa.Table.from_arrays([pa.array([0]), pa.array([1.0]), pa.array([2.0])], ["step", "loss", "loss"])
+    write(folder / "x.parquet", table, SGD | {"seed": 9})
+
+
+@breaks("column-type", "loss must hold numbers, found string", "loss")
+def text(folder):
+    write(folder / "x.parquet", rows(loss=["a"] * 20), SGD | {"seed": 9})
+
+
+@breaks("column-type", "step must hold numbers, found bool", "step")
+def truth(folder):
+    write(folder / "x.parquet", rows(step=[True] * 20), SGD | {"seed": 9})
+
+
+@breaks("column-type", "sharpness must hold numbers, found list", "sharpness")
+def lists(folder):
+    write(folder / "x.parquet", rows(sharpness=[[1.0]] * 20), SGD | {"seed": 9})
+
+
+@breaks("no-metadata", "found neither")
+def bare(folder):
+    write(folder / "x.parquet", rows(), None)
+
+
+for entry in ("{", "[1]", "null", b"\xff", "[" * 100_000, '{"seed": 1' + "0" * 5000 + "}"):
+
+    def change(folder, entry=entry):
+        write(folder / "x.parquet", rows(), entry)
+
+    change.__name__ = str(entry[:9])
+    breaks("metadata-json", "the metadata entry 'mstudy' must be")(change)
+
+metadata_change("schema-version", "must be 1, found 9", schema=9)
+metadata_change("schema-version", "must be 1, found True", schema=True)
+metadata_change("branch", "found branch_of 'a' and intervention None", branch_of="a")
+metadata_change("branch", "found branch_of None and", intervention={"kind": "x", "step": 3})
+metadata_change("branch", "found branch_of 'a' and", branch_of="a", intervention={"kind": "x", "step": -1})
+metadata_change("missing-field", "must give seed", "seed", seed=...)
+metadata_change("missing-field", "must give momentum unless", "momentum", optimizer=..., momentum=...)
+metadata_change("missing-field", "must give momentum unless", "momentum", optimizer="nesterov", momentum=None)
+metadata_change("field-value", "optimizer must be one of sgd, heavy_ball, nesterov, found 'adam'", optimizer="adam")
+metadata_change("field-value", "must be at least 0 and at most 1 - 1e-9, found 1.0", momentum=1.0, optimizer=...)
+metadata_change("field-value", "learning_rate must be a finite number above 1e-300, found 0", learning_rate=0)
+metadata_change("field-value", "learning_rate must be a finite number", "learning_rate", learning_rate=True)
+metadata_change("field-value", "learning_rate must be a finite number above 1e-300, found inf", learning_rate=INF)
+metadata_change("field-value", "learning_rate must be", learning_rate=10**400)
+metadata_change("field-value", "batch_size must be a whole number above 0, found 2.5", batch_size=2.5)
+metadata_change("field-value", "seed must be a whole number, found 'x'", "seed", seed="x")
+metadata_change("field-value", "seed must be a whole number, found 1e+200", "seed", seed=1e200)
+metadata_change("field-value", "status must be one of completed, diverged, interrupted, found 'lost'", status="lost")
+metadata_change("field-value", "n_train must be a whole number above 0, or null, found 'all'", n_train="all")
+metadata_change("field-value", "diverged_step must be a whole", diverged_step="4", status="diverged")
+metadata_change("field-value", "run_id must be text", "run_id", run_id="")
+metadata_change("field-value", "run_id must be text", "run_id", run_id="\ud800")
+metadata_change("field-value", "model must be text", "model", model=["a"])
+metadata_change("optimizer-momentum", "must be 0 for sgd and above 0 otherwise, found 0.5 with 'sgd'", momentum=0.5)
+metadata_change("divergence-contradiction", "found 7 with 'completed'", status="completed", diverged_step=7)
+
+
+@breaks("divergence-step", "must be given where status is diverged", "diverged_step")
+def no_divergence_step(folder):
+    pair(folder, 9, status="diverged")
+
+
+rows_change("unreadable-rows", "rows cannot be read (Float value 0.5", None, None, step=[0.5] * 20)
+rows_change("unreadable-rows", "rows cannot be read", None, None, step=[NAN] * 20)
+TOO_LARGE, NO_STEP, NO_LOSS = pa.array([2**63] * 20, pa.uint64()), pa.array([], pa.int64()), pa.array([], pa.float64())
+rows_change("unreadable-rows", "rows cannot be read", None, None, step=TOO_LARGE)
+rows_change("no-rows", "at least one row", None, None, step=NO_STEP, loss=NO_LOSS, directional_curvature=NO_LOSS)
+rows_change("null-value", "loss must be given in every row, found 5 nulls", "loss", 3, loss=[1, 1, 1, None] * 5)
+rows_change("null-value", "step must be given in every row", "step", 3, step=[0, 1, 2, None, *range(4, 20)])
+rows_change("step-range", "at least 0 and below 2^53, found -1", "step", 0, step=list(range(-1, 19)))
+rows_change("step-range", "found 9007199254740992", "step", 19, step=[*range(19), 2**53])
+rows_change("step-order", "increase strictly, found 2 after 2.", "step", 3, step=[0, 1, 2, *range(2, 19)])
+rows_change("step-order", "increase strictly, found 0 after 9.", "step", 10, step=[*range(10), *range(10)])
+rows_change("loss-not-finite", "found nan at step 5", "loss", 5, loss=[1.0] * 5 + [NAN] * 15)
+rows_change(
+    "loss-not-finite",
+    "found inf at step 5",
+    "loss",
+    5,
+    {"status": "diverged", "diverged_step": 6},
+    loss=[1.0] * 5 + [INF] * 15,
+)
+rows_change("loss-not-positive", "must be above 0 at the end", "loss", 18, loss=[1.0] * 18 + [-1.0] * 2)
+rows_change("loss-not-positive", "found 0.0", "loss", 19, loss=[1.0] * 19 + [0.0])
+
+
+@breaks("value-not-finite", "sharpness must be finite or null, found inf at step 4 (2 in all)", "sharpness", 4)
+def infinite(folder):
+    pair(folder, 9, sgd={"sharpness": [1.0] * 4 + [INF, NAN] + [1.0] * 14})
+
+
+def manifest(folder, rows_, name="manifest.json"):
+    (folder / name).write_text(json.dumps(rows_))
+
+
+@breaks("manifest-unreadable", "a path in each row, found: Expecting value")
+def no_json(folder):
+    (folder / "manifest.json").write_text("")
+
+
+@breaks("manifest-unreadable", "found: it must be a list of objects")
+def no_list(folder):
+    manifest(folder, {"path": 1})
+
+
+@breaks("manifest-unreadable", "found: each row must have a path")
+def no_path(folder):
+    manifest(folder, [{"seed": 1}])
+
+
+@breaks("manifest-unreadable", "found: line 2 must have 2 cells, found more")
+def ragged(folder):
+    (folder / "manifest.csv").write_text("path,seed\na,1,2\n")
+
+
+@breaks("manifest-unreadable", "a path in each row, found: ")
+def torn_manifest(folder):
+    (folder / "manifest.parquet").write_bytes(b"PAR1PAR1")
+
+
+@breaks("manifest-twice", "found manifest.csv beside it")
+def two(folder):
+    (folder / "manifest.csv").write_text("path\n")
+    manifest(folder, [])
+
+
+for path in ("../x.parquet", "/etc/x.parquet", "a/../../x.parquet", "C:\\x.parquet"):
+
+    def change(folder, path=path):
+        manifest(folder, [{"path": path}])
+
+    change.__name__ = path
+    breaks("manifest-path", f"must stay in the runs folder, found {path!r}", "path", 0)(change)
+
+
+@breaks("manifest-repeats", "found it 2 times")
+def again(folder):
+    write(folder / "x.parquet", rows(), SGD | {"seed": 9})
+    manifest(folder, [{"path": "x.parquet"}] * 2)
+
+
+@breaks("manifest-missing-file", "found none at 'gone.parquet'", "path", 1)
+def gone(folder):
+    manifest(folder, [{"path": "sgd-0.parquet"}, {"path": "gone.parquet"}])
+
+
+@breaks("manifest-contradicts", "'0.1' in the file, '0.2' in the manifest", "learning_rate")
+def contradicting(folder):
+    write(folder / "x.parquet", rows(), SGD | {"seed": 9})
+    manifest(folder, [{"path": "x.parquet", "learning_rate": 0.2}])
+
+
+@breaks("duplicate-run-id", "the same run_id as a.parquet", "run_id")
+def same_id(folder):
+    write(folder / "a.parquet", rows(), SGD | {"seed": 9, "run_id": "one"})
+    write(folder / "a-sgdm.parquet", rows(), SGDM | {"seed": 9})
+    write(folder / "b.parquet", rows(), SGD | {"seed": 10, "run_id": "one"})
+    write(folder / "b-sgdm.parquet", rows(), SGDM | {"seed": 10})
+
+
+@breaks("duplicate-run", "the same setting, learning rate and seed as sgd-0.parquet", "seed")
+def same_run(folder):
+    write(folder / "x.parquet", rows(), SGD)
+
+
+@breaks("sgd-unpaired", "an SGDM run of this setting must share eta_ef 0.1 and seed 9, found none")
+def alone(folder):
+    write(folder / "x.parquet", rows(), SGD | {"seed": 9})
+
+
+@breaks("sgdm-unpaired", "an SGD run of this setting must share eta_ef 0.1 and seed 9, found none")
+def partnerless(folder):
+    write(folder / "x.parquet", rows(), SGDM | {"seed": 9})
+
+
+@breaks("near-rates", "found 0.1 and 0.1004 at batch size 8", "learning_rate")
+def near(folder):
+    for seed in (0, 1):
+        write(folder / f"near-{seed}.parquet", rows(), SGD | {"seed": seed, "learning_rate": 0.1004})
+        write(folder / f"nearm-{seed}.parquet", rows(), SGDM | {"seed": seed, "learning_rate": 0.0502})
+
+
+@breaks("single-seed", "found one in 1 of 1 at batch size 16 and momentum 0")
+def one_seed(folder):
+    pair(folder / "b", 0, batch_size=16)
+
+
+@breaks("steps-apart", "must overlap those of sgd-9.parquet, found 120 to 129 alone", "step")
+def later(folder):
+    # Ends a tenth apart would break another rule.
+    long = {"step": list(range(120)), "loss": [1.0] * 120, "directional_curvature": [0.5, 1.0] * 60}
+    pair(
+        folder,
+        9,
+        sgd=long,
+        sgdm={"step": list(range(120, 130)), "loss": [1.0] * 10, "directional_curvature": [0.5, 1.0] * 5},
+    )
+
+
+@breaks("horizons-differ", "must end about where its partner sgdm-9.parquet ends, at step 38, found 19", "step")
+def shorter(folder):
+    pair(folder, 9, sgdm={"step": [2 * k for k in range(20)]})
+
+
+@breaks("curvature-missing", "must have values, found none", "directional_curvature")
+def no_curvature(folder):
+    pair(folder, 9, sgd={"directional_curvature": None})
+
+
+@breaks("curvature-constant", "must vary, found one value", "directional_curvature")
+def constant(folder):
+    pair(folder, 9, sgd={"directional_curvature": [1.0] * 20})
+
+
+@breaks("mixed-curvature", "found of 512 samples", "directional_curvature")
+def mixed(folder):
+    pair(folder, 9, curvature_samples=512, n_train=1000)
+
+
+@breaks("grids-apart", "must share effective learning rates, found none at batch size 16")
+def no_shared_rate(folder):
+    for seed in (0, 1):
+        write(folder / f"x{seed}.parquet", rows(), SGD | {"seed": seed, "batch_size": 16})
+        write(folder / f"y{seed}.parquet", rows(), SGDM | {"seed": seed, "batch_size": 16, "learning_rate": 0.2})
+
+
+IMPLIED = {"grids-apart": {"sgd-unpaired", "sgdm-unpaired"}}
+
+
+def test_a_sound_folder_has_no_problem(tmp_path):
+    assert validate(sound(tmp_path)).problems == []
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_each_rule_is_broken_by_its_own_change_alone(tmp_path, name):
+    rule, change, found, column, row = BREAKS[name]
+    change(sound(tmp_path))
+
+    result = validate(tmp_path)
+
+    first = next(problem for problem in result.problems if problem.rule == rule)
+    assert {problem.rule for problem in result.problems} - IMPLIED.get(rule, set()) == {rule}
+    assert found in first.reason
+    assert column in (None, first.column)
+    assert row in (None, first.row)
+    assert first.remedy.endswith(".")
+    refused = first.severity == ERROR
+    assert bool(result.n_errors) == refused
+    if refused:
+        with pytest.raises(LogError, match="Every run must be usable"):
+            read_runs(tmp_path)
+    else:
+        assert rule in {warning.rule for warning in read_runs(tmp_path).warnings}
+    assert len(read_runs(tmp_path, skip_bad=True).runs) >= 4
+
+
+def test_a_file_that_cannot_be_opened(tmp_path, monkeypatch):
+    sound(tmp_path)
+    write(tmp_path / "x.parquet", rows(), SGD | {"seed": 9})
+    true_read = Source.read
+
+    def read(self, name, n_bytes=None):
+        if name == "x.parquet":
+            raise PermissionError("Permission denied")
+        return true_read(self, name, n_bytes)
+
+    monkeypatch.setattr(Source, "read", read)
+
+    assert [p.rule for p in validate(tmp_path).problems] == ["unreadable-file"]
+
+
+def test_a_file_that_the_manifest_names_twice_is_left_out(tmp_path):
+    """Which of its rows is right nobody can tell."""
+    write(sound(tmp_path) / "x.parquet", rows(), None)
+    manifest(tmp_path, [{"path": "x.parquet"} | SGD | {"seed": 8}, {"path": "x.parquet"} | SGD | {"seed": 9}])
+
+    assert len(read_runs(tmp_path, skip_bad=True).runs) == 4
+
+
+def test_a_refusal_is_one_line_whatever_the_names(tmp_path):
+    (sound(tmp_path) / "a\nb.parquet").write_bytes(b"")
+
+    with pytest.raises(LogError) as refused:
+        read_runs(tmp_path)
+    assert "a\\nb.parquet" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_every_rule_is_broken_here():
+    known = [rule.id for _, rule in rules()]
+
+    assert len(known) == len(set(known))
+    assert set(known) == {rule for rule, *_ in BREAKS.values()} | {"unreadable-file"}
+
+
+def test_the_document_has_the_table_of_the_rules():
+    document = (Path(__file__).parents[3] / "docs" / "validation.md").read_text()
+
+    assert as_markdown() in document

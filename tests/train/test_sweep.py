@@ -1,0 +1,176 @@
+"""Truth: the store's bytes before and after."""
+
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+import torch
+from mstudy.core.errors import ConfigError, LogError, TrainingError
+from mstudy.core.params import Grid, Study
+from mstudy.runlog.writer import write_run
+from mstudy.train import stage as sweep
+from mstudy.train.sweep import job as task
+from mstudy.train.sweep import pool
+from mstudy.train.sweep.store import Store
+
+STUDY = Study(
+    n_train=64,
+    model="mlp-tanh-8",
+    batch_sizes=(16,),
+    eta_ef=Grid(0.1, 0.1, 1),
+    momenta=(0.0, 0.9),
+    seeds=2,
+    steps=5,
+    width=4,
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+
+
+def test_finished_runs_are_never_trained_twice(store, tmp_path):
+    assert sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1) == 4
+    assert sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1) == 0
+    assert contents(store.root) == contents(tmp_path / "runs")
+
+
+def test_a_sweep_cut_short_ends_in_the_same_bytes(store, tmp_path):
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
+    sweep.train_study("s", study, store, tmp_path / "runs", workers=1)
+    before = contents(store.root)
+    lost = sweep.ensembles(sweep.study_runs("s", study), {16: 4, 32: 4})[0]
+    for run in lost:
+        store.path(run.run_id).unlink()
+
+    assert sweep.train_study("s", study, store, tmp_path / "runs", workers=1) == len(lost) == 4
+    assert contents(store.root) == before
+
+
+def test_of_an_ensemble_only_what_is_missing_is_trained(store, tmp_path):
+    sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1)
+    before = contents(store.root)
+    lost = sorted(store.root.glob("*.parquet"))[2]
+    lost.unlink()
+
+    assert sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1) == 1
+    after = contents(store.root)
+    assert set(after) == set(before)
+    assert {k: v for k, v in after.items() if k != lost.name} == {k: v for k, v in before.items() if k != lost.name}
+
+
+def test_a_kill_between_two_logs_of_an_ensemble_leaves_no_trace(store, tmp_path, monkeypatch):
+    undisturbed = Store(tmp_path / "undisturbed")
+    sweep.train_study("s", STUDY, undisturbed, tmp_path / "a", workers=1)
+    written = []
+
+    def write_one(path, columns, metadata):
+        if written:
+            raise SystemExit  # as a kill, but for the tests
+        written.append(path)
+        write_run(path, columns, metadata)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(task, "write_run", write_one)
+        sweep.train_study("s", STUDY, store, tmp_path / "b", workers=1)
+
+    assert len(contents(store.root)) == 1
+    assert sweep.train_study("s", STUDY, store, tmp_path / "b", workers=1) == 3
+    assert contents(store.root) == contents(undisturbed.root)
+
+
+def test_a_further_seed_leaves_the_old_ensembles_as_they_are():
+    few, more = (sweep.study_runs("s", Study(**{**vars(STUDY), "seeds": n})) for n in (32, 64))
+
+    old, new = (sweep.ensembles(runs, {16: 4}) for runs in (few, more))
+
+    assert new[: len(old)] == old
+
+
+def test_workers_write_what_one_process_writes(store, tmp_path):
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
+    one = Store(tmp_path / "one")
+    sweep.train_study("s", study, one, tmp_path / "a", workers=1)
+
+    trained = sweep.train_study("s", study, store, tmp_path / "b", workers=2)
+
+    assert trained == 8
+    assert contents(one.root) == contents(store.root)
+
+
+def test_the_runs_folder_holds_the_study_and_nothing_else(store, tmp_path):
+    runs = tmp_path / "runs"
+    sweep.train_study("s", STUDY, store, runs, workers=1)
+
+    smaller = Study(**{**vars(STUDY), "seeds": 1})
+    sweep.train_study("s", smaller, store, runs, workers=1)
+
+    assert len(contents(runs)) == 2
+    assert len(contents(store.root)) == 4
+
+
+def test_progress_counts_the_runs(store, capsys, tmp_path):
+    sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1)
+
+    assert "train s: 4 of 4" in capsys.readouterr().err
+
+
+def test_a_dead_worker_is_one_sentence(store, monkeypatch):
+    class DyingPool:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def submit(self, *args):
+            raise BrokenProcessPool
+
+        def shutdown(self, **kwargs):
+            pass
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", DyingPool)
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
+
+    with pytest.raises(TrainingError, match="found one killed .* run the same command again"):
+        sweep.train_missing(sweep.study_runs("s", study), study, store, 2, CPU)
+
+
+def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(LogError, match="The store must be a folder that can be written, found at .*file"):
+        sweep.train_missing(sweep.study_runs("s", STUDY), STUDY, Store(tmp_path / "file" / "store"), 1, CPU)
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "gpu"])
+def test_an_unknown_device_is_one_sentence(name):
+    with pytest.raises(ConfigError, match=f"--device must be auto, cpu, cuda or cuda:N, found '{name}'"):
+        sweep.torch_device(name)
+
+
+def test_a_missing_device_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+    with pytest.raises(ConfigError, match="device of this machine, which has 1 GPUs, found 'cuda:1'"):
+        sweep.torch_device("cuda:1")
+
+
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert sweep.torch_device("auto").type == device
+
+
+def test_an_engine_is_measured_once_a_store(store, monkeypatch):
+    study = Study(**{**vars(STUDY), "width": None})
+    runs = sweep.study_runs("s", study)
+    store.create()
+    first = sweep.engines_of(runs, study, store, 1, CPU)
+    monkeypatch.setattr(sweep, "choose_engine", None)  # asked again, it would fail
+
+    assert sweep.engines_of(runs, study, store, 1, CPU) == first
+    assert first[16].name == "explicit"
+    assert 1 <= first[16].width <= 4
