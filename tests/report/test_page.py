@@ -10,7 +10,6 @@ import pytest
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_text
 from mstudy.core.params import Analysis, Report
-from mstudy.report.page import render as page_module
 from mstudy.report.page.render import bundle, render_report, signs_html, write_report
 from mstudy.report.results import Results
 
@@ -190,7 +189,7 @@ def test_a_failed_write_keeps_the_old_page(results, points, tmp_path, monkeypatc
     def refuse(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(page_module.os, "replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(LogError, match=r"must be writable.*No space left"):
         write_report(results, points, out, Analysis())
     assert out.read_text() == "old"

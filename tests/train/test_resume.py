@@ -97,7 +97,7 @@ def test_two_sweeps_on_one_store_do_no_harm(processes, undisturbed, tmp_path):
 
 
 def start_command(folder, workers, first="pass"):
-    code = f"import sys; {first}; from mstudy import cli; sys.argv[0] = 'mstudy'; cli.main()"
+    code = f"import sys; {first}; from mstudy.cli import app as cli; sys.argv[0] = 'mstudy'; cli.main()"
     command = [sys.executable, "-c", code, "train", "long", "--workers", str(workers)]
     return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True)
 

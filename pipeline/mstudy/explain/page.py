@@ -134,7 +134,7 @@ def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], 
         pl.int_range(1, pl.len() + 1).alias("candidate"),
         _judged(explanation.candidates),
     )
-    return template("explain.html").render(
+    return template("page.html", "mstudy.explain").render(
         title=_name(run),
         summary=summary(explanation),
         candidates=rows.select("candidate", "start", "end", "factor", "p_value", "verdict"),

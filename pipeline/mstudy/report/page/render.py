@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +49,9 @@ _HEADINGS = {
     "p_value": "p",
 }
 _LIBRARIES = ("mstudy", "altair", "numpy", "polars", "ruptures", "scipy", "statsmodels", "vl-convert-python")
+
+
+_HERE = "mstudy.report.page"
 
 
 def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
@@ -103,11 +106,10 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     )
 
 
-def template(name: str) -> jinja2.Template:
-    """A template of this package; everything that is put into it is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
+def template(name: str, package: str = _HERE) -> jinja2.Template:
+    """Return a template of a package, which may include files of this one; what is put into it is escaped."""
+    loader = jinja2.FunctionLoader(partial(_source, package))
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"number": number, "table": table_html, "json": as_json, "signs": signs_html}
     return environment.get_template(name)
 
@@ -179,5 +181,6 @@ def bundle() -> str:
     return vl_convert.javascript_bundle(vl_version="6.4")  # type: ignore[call-arg]  # its stub lacks the default
 
 
-def _source(name: str) -> str:
-    return files("mstudy.report.page").joinpath(name).read_text(encoding="utf-8")
+def _source(package: str, name: str) -> str:
+    own = files(package).joinpath(name)
+    return (own if own.is_file() else files(_HERE).joinpath(name)).read_text(encoding="utf-8")
