@@ -14,13 +14,13 @@ from mstudy.tables.table import CELL
 
 
 def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
-    """One row a cell (tables.ADVANTAGE): the mean log ratio of final losses over seeds, its interval, its tests."""
+    """Measure each cell (one row of tables.ADVANTAGE): mean log ratio of final losses, its interval, its tests."""
     rows = [_cell(line, k, margins, compare) for line in lines_of(runs, margins) for k in range(len(line.eta_ef))]
     return ADVANTAGE.frame(rows)
 
 
 def _cell(line: Line, k: int, margins: Margins, compare: Compare) -> dict[str, object]:
-    """A pair that diverged on both sides is a tie in all but equivalence: that asks the pairs that can be compared."""
+    """Measure one cell. A pair that diverged on both sides is a tie, but has no part in the test of equivalence."""
     sgd, sgdm = line.sgd_diverged[k], line.sgdm_diverged[k]
     usable = ~np.isnan(line.ratio[k]) & line.compared[k]
     sample = line.ratio[k][usable]

@@ -24,7 +24,7 @@ class Partings:
 
 
 def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins, compare: Compare) -> Partings:
-    """When each pair and each cell part. points: one row a logged step, in order within a run."""
+    """Find when each pair and each cell part. points: one row a logged step, in order within a run."""
     pairs = pair_runs(runs)
     pairs = pairs.with_columns(log_ratio(pairs, margins.diverged))
     curves = _Curves(runs, points)
@@ -65,6 +65,6 @@ class _Curves:
         return LossCurve(log["step"].to_numpy(), log["loss"].to_numpy(), self._diverged[run_id])
 
     def twins(self, run_ids: list[str]) -> list[tuple[LossCurve, LossCurve]]:
-        """Each twin of any of these runs, beside the run it repeats; diverged ones have no late gap."""
+        """Return each twin of any of these runs, beside the run it repeats; diverged ones have no late gap."""
         pairs = [(of, twin) for twin, of in self._twins if of in run_ids]
         return [(self.of(a), self.of(b)) for a, b in pairs if self._diverged[a] is None and self._diverged[b] is None]

@@ -70,7 +70,7 @@ def find_partings(
     optimizer: str = HEAVY_BALL,
     twins: Sequence[tuple[LossCurve, LossCurve]] = (),
 ) -> CellParting:
-    """The partings of one cell's pairs and of the cell. twins: pairs of runs that differ by rounding alone.
+    """Find the partings of one cell's pairs and of the cell. twins: pairs of runs that differ only by rounding.
 
     Gate: t test over seeds that the late gap lies within the margin, which is never below the gap between twins. A
     pair in which a run diverged has parted at the divergence and does not enter the gate; without two others there
@@ -118,7 +118,7 @@ def _late_mean(gap: Gap) -> float:
 
 
 def _p_outside(means: Series, margin: float) -> float | None:
-    """P under |mean over seeds| <= margin: one-sided t at the margin nearest, doubled for the choice of side."""
+    """Return P under |mean over seeds| <= margin: one-sided t at the nearest margin, doubled for the choice of side."""
     if len(means) < 2:
         return None
     error = max(means.std(ddof=1) / len(means) ** 0.5, 1e-12)
@@ -126,7 +126,7 @@ def _p_outside(means: Series, margin: float) -> float | None:
 
 
 def _p_anywhere(gaps: Sequence[Gap], margin: float) -> tuple[float, float]:
-    """P under |mean over seeds| <= margin in every window (Bonferroni), and the last step of the surest window."""
+    """Return P under |mean over seeds| <= margin in every window (Bonferroni), and the surest window's last step."""
     edges = np.quantile(gaps[0].steps, np.linspace(0, 1, _N_WINDOWS + 1))
     windows = [_window_means(gaps, low, high) for low, high in pairwise(edges)]
     p_values = [1.0 if (p := _p_outside(means, margin)) is None else p for means in windows]
@@ -158,7 +158,7 @@ def _first_divergence(pair: Pair) -> LossCurve | None:
 
 
 def _evidence(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Evidence | None:
-    """When the pair parts: at the divergence; else where its gap opens, if its cell's does."""
+    """Return when the pair parts: at the divergence; else where its gap opens, if its cell's does."""
     if (gone := _first_divergence(pair)) is not None:
         return known_onset(float(gone.diverged_step or 0))
     if gap is None or status not in (PARTED, TRANSIENT):
@@ -186,7 +186,7 @@ def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str,
 def _typical(
     found: Sequence[Parting], known: Sequence[Evidence], status: str, alpha: float
 ) -> tuple[str, str | None, float | None, float | None, float | None]:
-    """Status, ahead, step and interval of the cell; in which runs diverged, that is the status."""
+    """Return status, ahead, step and interval of the cell; where runs diverged, that is the status."""
     kinds = {parting.status for parting in found}
     for diverged in (SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED):
         status = diverged if diverged in kinds else status

@@ -9,7 +9,7 @@ from mstudy.tables.table import LINE
 
 
 def summarise_losses(runs: pl.DataFrame) -> pl.DataFrame:
-    """One row per (tables.LINE, eta_ef), from tables.RUNS.
+    """Summarise final losses: one row per (tables.LINE, eta_ef), from tables.RUNS.
 
     loss: geometric mean over the seeds that finished; loss_low, loss_high: their smallest and largest; n_finished,
     n_diverged. The loss is null where every seed diverged.

@@ -37,18 +37,18 @@ class Noise:
     scale: Series
 
     def whiten(self, values: Series) -> Series:
-        """(..., n_points) to (..., n_points - 1): innovations in units of their scale."""
+        """Return innovations in units of their scale: (..., n_points) to (..., n_points - 1)."""
         white: Series = (values[..., 1:] - self.phi * values[..., :-1]) / self.scale
         return white
 
     def adjoint(self, white: Series) -> Series:
-        """The transpose of `whiten`, (n_points - 1,) to (n_points,): products with it need no whitened shapes."""
+        """Apply the transpose of `whiten`, (n_points - 1,) to (n_points,): products with it need no whitened shapes."""
         scaled = white / self.scale
         return np.append(0.0, scaled) - self.phi * np.append(scaled, 0.0)
 
 
 def noise_of(residual: Series) -> Noise:
-    """Corrected by (k (1 + r) + 2 r)/n for what fitting k parameters took, as Kendall's for a mean."""
+    """Estimate the noise, corrected by (k (1 + r) + 2 r)/n for k fitted parameters, as Kendall's for a mean."""
     n = len(residual)
     r = float(residual[1:] @ residual[:-1]) / max(float(residual @ residual), 1e-300)
     phi = min(max(r + (_FITTED * (1 + r) + 2 * r) / n, 0.0), _MAX_PHI)
@@ -64,7 +64,7 @@ class Family:
     neighbours: Series
 
     def rest(self, values: Series, noise: Noise) -> Series:
-        """Residual sum of squares of each shape beside a level, in units of the noise, (n_shapes,)."""
+        """Return the residual sum of squares of each shape beside a level, in units of the noise, (n_shapes,)."""
         ones = noise.whiten(np.ones_like(values))
         level: Series = ones / np.sqrt(ones @ ones)
         white = noise.whiten(values)
@@ -80,7 +80,7 @@ class Family:
         return rest
 
     def best_fit(self, values: Series, noise: Noise) -> Series:
-        """Level + height * shape of the likeliest shape, (n_points,)."""
+        """Return level + height * shape of the likeliest shape, (n_points,)."""
         shape = self.shapes[int(self.rest(values, noise).argmin())]
         columns = np.stack([np.ones_like(values), shape])
         coefficients = np.linalg.lstsq(noise.whiten(columns).T, noise.whiten(values), rcond=None)[0]
@@ -88,7 +88,7 @@ class Family:
 
 
 def likelihood(steps: Series, onsets: Series, scales: Series, values: Series, noise: Noise) -> Series:
-    """Of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales, noise profiled out.
+    """Return that of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales.
 
     steps, values: (n_points,) of the gap. onsets: (n_onsets,). scales: shares of the run. A few onsets at a time, which
     a processor's cache holds.
@@ -102,7 +102,7 @@ def likelihood(steps: Series, onsets: Series, scales: Series, values: Series, no
 
 
 def likely(family: Family, onsets: Series, values: Series, noise: Noise) -> tuple[Series, Series]:
-    """Of the logged steps `onsets`, and of all scales, those about which a coarse family has any likelihood."""
+    """Return the logged steps among `onsets`, and the scales, about which a coarse family has any likelihood."""
     weights = _by_shape(family.rest(values, noise), len(values), _SCALES[::_EVERY_SCALE])
     weights = weights / weights.max()
     some_onsets = np.flatnonzero(weights.max(axis=(1, 2)) > _NEGLIGIBLE)
@@ -111,25 +111,25 @@ def likely(family: Family, onsets: Series, values: Series, noise: Noise) -> tupl
 
 
 def _by_shape(rest: Series, n_points: int, scales: Series) -> Series:
-    """Likelihood times prior, (n_onsets * _SHAPES * n_scales,) to (n_onsets, _SHAPES, n_scales)."""
+    """Return likelihood times prior, (n_onsets * _SHAPES * n_scales,) to (n_onsets, _SHAPES, n_scales)."""
     weights = np.exp(-_TEMPER * (n_points - 1) / 2 * np.log(rest / rest.min()))
     by_shape: Series = weights.reshape(-1, _SHAPES, len(scales)) * _prior(scales)
     return by_shape
 
 
 def _around(fine: Series, places: NDArray[np.intp], every: int) -> Series:
-    """Those of `fine`, of which the coarse grid has one in `every`, from before the first of its places to the last."""
+    """Select those of `fine` around the coarse places, of which the coarse grid has one in `every`."""
     return fine[max(0, every * (int(places[0]) - 1)) : every * (int(places[-1]) + 1) + 1]
 
 
 def coarse_family(steps: Series, latest: int) -> Family:
-    """Every third of the logged steps but the last `latest` as an onset, every other scale."""
+    """Make a family of every third logged step but the last `latest` as an onset, and every other scale."""
     return _coarse_family(steps.tobytes(), latest)
 
 
 @lru_cache(maxsize=4)
 def _coarse_family(steps: bytes, latest: int) -> Family:
-    """Kept: every run that was logged at these steps (float64) is first held against it."""
+    """Make it once: every run that was logged at these steps (float64) is first held against it."""
     at = np.frombuffer(steps)
     return _family(at, at[:-latest][::_EVERY_ONSET], _SCALES[::_EVERY_SCALE])
 
@@ -155,7 +155,7 @@ def _family(steps: Series, onsets: Series, scales: Series) -> Family:
 
 
 def _prior(scales: Series) -> Series:
-    """Of each shape and scale, (_SHAPES, n_scales): a gap that opens within a moment does not begin slowly.
+    """Return that of each shape and scale, (_SHAPES, n_scales): a gap that opens at once does not begin slowly.
 
     A steep gap that did would have its onset a logged step or two before anything is to be seen, and data that cannot
     tell the two apart would date every steep gap early.

@@ -17,7 +17,7 @@ _GROUP = (*SETTING, "batch_size")
 
 
 def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
-    """One row per run and horizon (tables.HORIZON_LOSSES): the final loss as if training had ended there.
+    """Compute the final loss as if training had ended at each horizon: one row per run and horizon.
 
     steps: of `horizon_steps`, or some of its runs; points: one row a logged step of these. A divergence after the
     horizon has not happened yet. Null where a run was interrupted before it.
@@ -45,7 +45,7 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
 
 
 def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
-    """Each run of tables.RUNS once a horizon, with `horizon` and `horizon_step`.
+    """Return each run of tables.RUNS once for each horizon, with `horizon` and `horizon_step`.
 
     The step is that share of the longest completed run of the same setting and batch size.
     """

@@ -36,7 +36,7 @@ class Evidence:
 
     @property
     def prior(self) -> Series:
-        """Of each onset, (n_onsets,): even in log(step + a twentieth of the run)."""
+        """Return that of each onset, (n_onsets,): even in log(step + a twentieth of the run)."""
         if len(self.steps) == 1:
             return np.ones(1)
         prior: Series = np.gradient(self.steps) / (self.steps + _EARLY * self.rows[-1])
@@ -53,7 +53,7 @@ class Onset:
 
 
 def weigh_onsets(gap: Gap) -> Evidence:
-    """How likely each onset is of a gap that is known to open, about 20 points or more."""
+    """Return how likely each onset is of a gap that is known to open, about 20 points or more."""
     steps, values = _thin(gap)
     family = coarse_family(steps, _LATE_POINTS)
     noise, clean = Noise(0.0, np.ones(len(steps) - 1)), values
@@ -69,12 +69,12 @@ def weigh_onsets(gap: Gap) -> Evidence:
 
 
 def known_onset(step: float) -> Evidence:
-    """An onset that needs no estimate: a divergence."""
+    """Return an onset that needs no estimate: a divergence."""
     return Evidence(np.array([step]), np.ones((1, N_KINDS)), np.array([step]))
 
 
 def date_onsets(found: Sequence[Evidence], level: float = 0.95) -> list[Onset]:
-    """The onset of each pair of a cell. Its gaps open in one kind of shape, which all of them tell together.
+    """Date the onset of each pair of a cell. Its gaps open in one kind of shape, which all pairs together tell.
 
     An interval reaches at least half-way to the logged step on either side.
     """
@@ -84,7 +84,7 @@ def date_onsets(found: Sequence[Evidence], level: float = 0.95) -> list[Onset]:
 
 
 def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float, float | None, float | None]:
-    """Median and interval of the typical (median) onset over a cell's pairs; of one pair there is no interval.
+    """Return median and interval of the typical (median) onset over a cell's pairs; one pair has no interval.
 
     The pairs' log onsets are normal around it; the prior of their spread is even in its logarithm, from which Student's
     interval follows where onsets are known. Each pair counts by its whole likelihood, so one whose gap opens too slowly
@@ -104,14 +104,14 @@ def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float
 
 @lru_cache(maxsize=256)
 def _kernels(n: int) -> Series:
-    """Normal densities between the points of a grid of log onsets, one for each spread, (n_spreads, n, n)."""
+    """Return normal densities between the points of a grid of log onsets, one for each spread, (n_spreads, n, n)."""
     apart = _LOG_STEP * np.subtract.outer(np.arange(n), np.arange(n))
     kernels: Series = np.exp(-0.5 * (apart / _SPREADS[:, None, None]) ** 2) / _SPREADS[:, None, None]
     return kernels
 
 
 def _dated(evidence: Evidence, kinds: Series, level: float) -> Onset:
-    """kinds: posterior of each kind of shape, (N_KINDS,), this pair's own say included."""
+    """Date one pair. kinds: posterior of each kind of shape, (N_KINDS,), which this pair's data are part of."""
     steps, rows = evidence.steps, evidence.rows
     if len(steps) == 1:
         return Onset(float(steps[0]), float(steps[0]), float(steps[0]))
@@ -125,7 +125,7 @@ def _dated(evidence: Evidence, kinds: Series, level: float) -> Onset:
 
 
 def _on_grid(evidence: Evidence, grid: Series) -> Series:
-    """Likelihood at log steps, (n_grid, N_KINDS): between the onsets interpolated; a known one at its nearest."""
+    """Return the likelihood at log steps, (n_grid, N_KINDS): interpolated; a known onset stands at its nearest."""
     logs = np.log(np.maximum(evidence.steps, 1.0))
     if len(logs) == 1:
         nearest = np.arange(len(grid)) == np.abs(grid - logs[0]).argmin()
@@ -135,7 +135,7 @@ def _on_grid(evidence: Evidence, grid: Series) -> Series:
 
 
 def _thin(gap: Gap) -> tuple[Series, Series]:
-    """At most 128 points: means of neighbours, at the mean of their steps."""
+    """Average neighbours, at the mean of their steps, until at most 128 points are left."""
     size = -(-len(gap.steps) // _MAX_POINTS)
     starts = np.arange(0, len(gap.steps), size)
     counts = np.diff([*starts, len(gap.steps)])
@@ -143,7 +143,7 @@ def _thin(gap: Gap) -> tuple[Series, Series]:
 
 
 def _finer(onsets: Series) -> Series:
-    """Where few onsets are left, others between the points too."""
+    """Add onsets between the points where few onsets are left."""
     between = max(1, _MAX_POINTS // len(onsets) // 2)
     fine = np.arange(0, len(onsets) - 1 + 1e-9, 1 / min(between, 8))
     return np.asarray(np.interp(fine, np.arange(len(onsets)), onsets))

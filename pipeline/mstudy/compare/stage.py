@@ -77,7 +77,7 @@ def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Wor
 
 
 def _whole_blocks(runs: pl.DataFrame) -> list[pl.DataFrame]:
-    """Parts of about _CHUNK runs, no block in two of them."""
+    """Split the runs into parts of about _CHUNK runs; each block lies in one part."""
     blocks = runs.group_by(KEY, maintain_order=True).len()
     parts = blocks.select(KEY, ((pl.col("len").cum_sum() - 1) // _CHUNK).alias("part"))
     return runs.join(parts, on=KEY, maintain_order="left").partition_by("part", maintain_order=True)

@@ -88,7 +88,7 @@ def _event_row(run_id: str, index: int, event: Event) -> dict[str, Any]:
 
 
 def _agree(found: Sharpening, stability_step: float | None, tolerance: float) -> bool | None:
-    """Whether the first jump and the step of stability are the same moment; None where either is missing.
+    """Return whether the first jump and the step of stability are the same moment; None where either is missing.
 
     The same: within the jump's interval or between its onset and end, or apart by at most the tolerated share.
     """

@@ -22,7 +22,7 @@ def window_means(y: Series, width: int) -> Series:
 
 
 def window_medians(y: Series, width: int) -> Series:
-    """Median of the `width` values from each index on: (..., n) to (..., n - width + 1).
+    """Return the median of the `width` values from each index on: (..., n) to (..., n - width + 1).
 
     By a sorting network whose wires are shifted views of the series: for thousands of short windows that is two to
     three times as fast as sorting each.
@@ -41,7 +41,7 @@ def window_medians(y: Series, width: int) -> Series:
 
 @lru_cache(maxsize=64)
 def _median_network(width: int) -> list[tuple[int, int, bool, bool]]:
-    """Comparators (low wire, high wire, and which of both is used later) that leave the median in the middle.
+    """Return the comparators (low wire, high wire, which of both is used later) that leave the median in the middle.
 
     Batcher's odd-even merge sort (Knuth, The Art of Computer Programming, 5.2.2, algorithm M), less what does not reach
     the middle wires.
@@ -66,12 +66,12 @@ def _median_network(width: int) -> list[tuple[int, int, bool, bool]]:
 
 
 def rises(medians: Series, width: int, gap: int) -> Series:
-    """Level from gap after each boundary on, less the level up to it; entry k: the boundary before point k + width."""
+    """Return the level from gap after each boundary on, less the level up to it; entry k: the boundary at k + width."""
     return medians[..., width + gap :] - medians[..., : medians.shape[-1] - width - gap]
 
 
 def noise_units(y: Series, scale: Series, spans: Sequence[tuple[int, int]]) -> Rises:
-    """Rises over each (width, gap) in units of the noise before them; y, scale: (..., n).
+    """Return the rises over each (width, gap) in units of the noise before them; y, scale: (..., n).
 
     A level over the narrowest width is a median, one over a wider width the mean of the medians at its two ends. Entry
     k is the boundary before point k + narrowest, whatever the width; -inf where a wider level does not fit.

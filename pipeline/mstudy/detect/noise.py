@@ -29,7 +29,7 @@ class Noise:
     inflation: float = 1.0
 
     def simulate(self, n_series: int, n: int, rng: np.random.Generator) -> Series:
-        """Stationary series, (n_series, n), in single precision: they are many, and are compared, not measured."""
+        """Draw stationary series, (n_series, n), in single precision: they are many, and are compared, not measured."""
         places = rng.integers(0, len(self.innovations), size=(n_series, n + _BURN_IN), dtype=np.int32)
         drawn = self.innovations.astype(np.float32)[places]
         forward = np.array([self.inflation], dtype=np.float32)
@@ -38,7 +38,7 @@ class Noise:
 
 
 def fit_noise(z: Series, design: Series, jumped: bool, rng: np.random.Generator) -> Noise:
-    """The noise of which a fit of `design` left z.
+    """Fit the noise that a fit of `design` left in z.
 
     z: (n,). design: (n, n_columns), orthonormal. jumped: whether a jump was fitted as well, at a place of its own.
     """
@@ -52,13 +52,13 @@ def fit_noise(z: Series, design: Series, jumped: bool, rng: np.random.Generator)
 
 
 def _left_by(design: Series, draws: Series, jumped: bool) -> Series:
-    """What the design, and where `jumped` a step at the draw's own largest change, leave of each draw."""
+    """Return what the design leaves of each draw; where `jumped`, also a step at the draw's own largest change."""
     left: Series = draws - (draws @ design) @ design.T
     return _without_step(left, design) if jumped else left
 
 
 def _without_step(left: Series, design: Series) -> Series:
-    """Residuals of the design, (m, n), without a step, fitted beside the design, at each one's largest change."""
+    """Return the residuals of the design, (m, n), without a step at each one's largest change."""
     n = left.shape[1]
     width = max(8, n // 50)
     place = np.abs(rises(window_means(left, width), width, 0)).argmax(axis=1) + width
@@ -70,7 +70,7 @@ def _without_step(left: Series, design: Series) -> Series:
 
 
 def _autoregression(z: Series) -> Series:
-    """Yule-Walker coefficients, (m, n) to (m, _ORDER)."""
+    """Estimate Yule-Walker coefficients, (m, n) to (m, _ORDER)."""
     n = z.shape[-1]
     cov = np.stack([(z[:, k:] * z[:, : n - k]).sum(axis=-1) for k in range(_ORDER + 1)], axis=-1)
     cov[:, 0] *= 1 + 1e-9  # else a noiseless series has no solution
@@ -80,7 +80,7 @@ def _autoregression(z: Series) -> Series:
 
 
 def _stationary(coefficients: Series) -> Series:
-    """Roots drawn inside a radius of 0.98."""
+    """Shrink the coefficients until all roots lie inside a radius of 0.98."""
     roots = np.roots(np.concatenate([[1.0], -coefficients]))
     size = np.abs(roots)
     roots = np.where(size > 0.98, roots / np.maximum(size, 1e-12) * 0.98, roots)

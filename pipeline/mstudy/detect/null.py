@@ -29,7 +29,7 @@ class Null:
     noise: Noise
 
     def draw(self, n_resamples: int, rng: np.random.Generator) -> tuple[Series, Series]:
-        """Series with this trend and new noise, and the noise near each point as it would be estimated of them.
+        """Draw series with this trend and new noise, and the noise near each point as it would be estimated of them.
 
         Both (n_resamples, n). The noise is what the trend's fit would leave of it: given the fitted trend, the run
         differs from it by that much, and noise in full would count twice the part that the trend has followed.
@@ -43,7 +43,7 @@ class Null:
 
 
 def fit_null(y: Series, spans: Sequence[tuple[int, int]], rng: np.random.Generator) -> Null:
-    """Trend and noise of a run, its jumps taken out.
+    """Fit trend and noise of a run, with its jumps taken out.
 
     y: (n,). spans: about where (start, end) each jump is; time and height are fitted together with the trend.
     """
@@ -61,7 +61,7 @@ def fit_null(y: Series, spans: Sequence[tuple[int, int]], rng: np.random.Generat
 
 
 def _beside(jumps: Series) -> NDArray[np.bool_]:
-    """Points at which a jump is under way, or nearly: (n_jumps, n) to (n,)."""
+    """Return at which points a jump is under way, or nearly: (n_jumps, n) to (n,)."""
     under_way = np.abs(np.diff(jumps, axis=1, prepend=0.0)).sum(axis=0)
     near: NDArray[np.bool_] = np.convolve(under_way, np.ones(2 * _BESIDE + 1), mode="same") > 1e-9
     return near

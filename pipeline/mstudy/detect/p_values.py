@@ -32,14 +32,14 @@ class Significance:
     width: int
 
     def of(self, change: Change) -> float:
-        """P(largest height anywhere under the null >= the height about this change)."""
+        """Return P(largest height anywhere under the null >= the height about this change)."""
         near = max(2, self.width // 2)
         first = change.start - self.width - near
         places = slice(max(first, 0), max(first + 2 * near + 1, 0))
         return self._p(float(self.heights[places].max(initial=-math.inf)))
 
     def of_largest(self) -> float:
-        """P(largest height anywhere under the null >= the largest here): the run as a whole is one test."""
+        """Return P(largest height anywhere under the null >= the largest here): the run as a whole is one test."""
         return self._p(float(self.heights.max()))
 
     def _p(self, height: float) -> float:
@@ -83,7 +83,7 @@ class _Usual:
     largest: dict[tuple[int, int], tuple[float, float]]
 
     def highest(self, rises: Rises) -> Series:
-        """The largest standardised rise over the spans, entry by entry; shorter ones end earlier."""
+        """Return the largest standardised rise over the spans, entry by entry; shorter spans end earlier."""
         highest = np.full(max(len(values) for values in rises.values()), -np.inf)
         for span, values in rises.items():
             mean, sd = self.largest[span]
@@ -93,6 +93,6 @@ class _Usual:
 
 
 def _null_rises(null: Null, spans: Sequence[tuple[int, int]], n_series: int, rng: np.random.Generator) -> Rises:
-    """By (width, gap), the largest rise of each series under the null, (n_series,)."""
+    """Return, by (width, gap), the largest rise of each series under the null, (n_series,)."""
     series, scale = null.draw(n_series, rng)
     return {span: rises.max(axis=-1) for span, rises in noise_units(series, scale, spans).items()}

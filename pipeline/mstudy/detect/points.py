@@ -32,20 +32,20 @@ class Coarse:
 
 
 def usable_points(steps: NDArray[np.int64], curvature: Series, loss: Series) -> Usable:
-    """Points with a positive finite curvature, before the loss explodes; each argument (n_rows,)."""
+    """Return the points with a positive finite curvature, before the loss explodes; each argument (n_rows,)."""
     with np.errstate(invalid="ignore"):
         usable = np.isfinite(curvature) & (curvature > 0) & (np.arange(len(loss)) < _explosion(loss))
     return Usable(steps[usable].astype(np.float64), np.log(curvature[usable]))
 
 
 def _explosion(loss: Series) -> int:
-    """Index from which the loss stays above its first value, or is not finite, to the end."""
+    """Return the index from which the loss stays above its first value, or is not finite, to the end."""
     below = np.flatnonzero(loss <= loss[0])
     return int(below[-1]) + 1 if len(below) else len(loss)
 
 
 def coarsen(points: Usable) -> Coarse:
-    """At most 500 blocks of even cadence, free of oscillation of period 2."""
+    """Join points into at most 500 blocks of even cadence, free of oscillation of period 2."""
     edges = _even_cadence(points.steps)
     y = without_period_two(without_spikes(points.log_curvature))
     size = -(-(len(edges) - 1) // _MAX_BLOCKS)
@@ -54,7 +54,7 @@ def coarsen(points: Usable) -> Coarse:
 
 
 def without_spikes(y: Series) -> Series:
-    """Lone outliers levelled: Hampel's filter, 11 points, 5 robust standard deviations; (n,) to (n,)."""
+    """Level lone outliers: Hampel's filter, 11 points, 5 robust standard deviations; (n,) to (n,)."""
     padded = np.pad(y, _HAMPEL // 2, mode="reflect")
     windows = sliding_window_view(padded, _HAMPEL)
     median = np.sort(windows, axis=1)[:, _HAMPEL // 2]
@@ -64,13 +64,13 @@ def without_spikes(y: Series) -> Series:
 
 
 def without_period_two(y: Series) -> Series:
-    """Weights 1/4, 1/2, 1/4, which an alternating series does not pass; the ends take their neighbour's share."""
+    """Average with weights 1/4, 1/2, 1/4, which remove an alternating series; the ends take their neighbour's share."""
     padded = np.concatenate([y[1:2], y, y[-2:-1]])
     return padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4
 
 
 def _even_cadence(steps: Series) -> NDArray[np.int64]:
-    """Edges that join the rows of a dense stretch until a usual gap has passed; else one block a point.
+    """Return edges that join the rows of a dense stretch until a usual gap has passed; else one block a point.
 
     The usual gap of an octave of steps is the one that a random step, not a random row, of it falls into.
     """

@@ -27,17 +27,17 @@ class Change:
 
 
 def window_width(n: int) -> int:
-    """Points that a level is measured over: 2 % of the series, at least 8, but 6 where 8 were over 5 % of it."""
+    """Return over how many points a level is measured: 2 % of n, at least 8, but 6 where 8 were over 5 % of it."""
     return max(6, n // 50, min(8, n // 20))
 
 
 def gaps_for(n: int) -> tuple[int, ...]:
-    """Durations of a change between two levels that are tried: at most 5 % of the series, and 4 points in any case."""
+    """Return the durations of a change that are tried: at most 5 % of the series, and 4 points in any case."""
     return tuple(gap for gap in _GAPS if gap <= max(4, _LONGEST * n))
 
 
 def spans_for(n: int) -> list[tuple[int, int]]:
-    """(width, gap) of the levels that significance compares: the usual width and twice it, at most a quarter of n.
+    """Return the (width, gap) of levels that significance compares: the usual width and twice it, at most n/4.
 
     The wider tells more in slow or strong noise, the narrower where a level is soon left again.
     """
@@ -47,7 +47,7 @@ def spans_for(n: int) -> list[tuple[int, int]]:
 
 
 def longest_rise(n: int) -> float:
-    """Duration up to which a rise is abrupt: 7 % of the series, and 20 points in any case.
+    """Return the duration up to which a rise is abrupt: 7 % of the series, and 20 points in any case.
 
     Adaptive logs have a row at every step of a jump, so a jump of some steps is one of as many points.
     """
@@ -55,7 +55,7 @@ def longest_rise(n: int) -> float:
 
 
 def propose(y: Series, least: float) -> list[Change]:
-    """Changes in order of time, apart from each other; the largest rise of the series is always among them.
+    """Propose changes in order of time, apart from each other; the largest rise of the series is always among them.
 
     Where no level changes by `least` anywhere, it is the only one.
     """
@@ -71,7 +71,7 @@ def propose(y: Series, least: float) -> list[Change]:
 
 
 def _search(y: Series, width: int) -> list[int]:
-    """Changes of the mean by ruptures' KernelCPD (linear kernel), penalty 4 sigma^2 ln n with a long-run sigma.
+    """Find changes of the mean by ruptures' KernelCPD (linear kernel), penalty 4 sigma^2 ln n, long-run sigma.
 
     The penalty hardly matters: the statistics behind it decide.
     """
@@ -83,7 +83,7 @@ def _search(y: Series, width: int) -> list[int]:
 
 
 def _steepest(by_gap: dict[int, Series], place: int, reach: int, width: int) -> Change | None:
-    """The change with the largest |rise| near a place (entry of the rises)."""
+    """Return the change with the largest |rise| near a place (entry of the rises)."""
     best: Change | None = None
     for gap, values in by_gap.items():
         first, last = max(0, place - reach - gap), min(len(values), place + reach + 1)
@@ -103,7 +103,7 @@ def _largest(by_gap: dict[int, Series], width: int) -> Change:
 
 
 def _apart(changes: list[Change]) -> list[Change]:
-    """Of changes that touch, or nearly so, in the same direction the largest."""
+    """Keep the largest of neighbouring changes that have the same sign."""
     kept: list[Change] = []
     for change in sorted(changes, key=lambda c: -abs(c.rise)):
         if not any(_touch(change, other) for other in kept):

@@ -57,7 +57,7 @@ class _Noise:
 
 
 def locate(times: Series, y: Series, first: int, last: int, slack: int, bounds: tuple[int, int], level: float) -> Rise:
-    """The rise between the points `first` and `last`, give or take `slack` points.
+    """Locate the rise between the points `first` and `last`, give or take `slack` points.
 
     times, y: (n,). bounds: points outside belong to other changes. level: of the interval.
     """
@@ -81,7 +81,7 @@ def locate(times: Series, y: Series, first: int, last: int, slack: int, bounds: 
 def _narrowed(
     times: Series, y: Series, place: tuple[float, float], longest: float, bounds: tuple[int, int]
 ) -> tuple[float, float]:
-    """Where the onset is, from a coarse grid of onsets and independent noise: its central 98 %, two steps of slack."""
+    """Bound the onset by a coarse grid of onsets and independent noise: its central 98 %, with two steps of slack."""
     start, stop = _surroundings(place, longest, bounds)
     clock, window, low, high = times[start:stop], y[start:stop], place[0] - start, place[1] - start
     onsets = _onsets(low, high, len(window))
@@ -93,19 +93,19 @@ def _narrowed(
 
 
 def _surroundings(place: tuple[float, float], longest: float, bounds: tuple[int, int]) -> tuple[int, int]:
-    """The points that tell when a rise is whose onset lies between two places."""
+    """Return the points that tell when a rise is whose onset lies between two places."""
     low, high = place
     return max(bounds[0], int(low - _SIDE - longest / 2)), min(bounds[1], int(high + _SIDE + longest))
 
 
 def _onsets(low: float, high: float, n: int) -> Series:
-    """Some _COARSE onsets from low to high, half a point or some points apart."""
+    """Return some _COARSE onsets from low to high, half a point or some points apart."""
     step = max(_STEP, round((high - low) / _COARSE / _STEP) * _STEP)
     return np.arange(max(low, 0.0), min(high, n - 2.0) + step, step)
 
 
 def _grid(clock: Series, onsets: Series, longest: float, rough: bool = False) -> _Grid:
-    """Rises linear and exponential in time. Onsets and lengths are in points, what lies between them is in steps.
+    """Make rises linear and exponential in time. Onsets and lengths are in points, what lies between them in steps.
 
     rough: every other length and linear ones alone, which is enough to see about where a rise is.
     """
@@ -146,7 +146,7 @@ def _spread(values: Series) -> float:
 
 
 def _whiten(y: Series, noise: _Noise) -> Series:
-    """Innovations over their scale: (..., n) to (..., n); the first point is kept, with the variance of the series."""
+    """Return innovations over their scale: (..., n) to (..., n); the first point keeps the variance of the series."""
     white = np.empty_like(y)
     white[..., 0] = y[..., 0] * np.sqrt(1 - noise.phi[0] ** 2)
     np.multiply(y[..., :-1], -noise.phi[1:], out=white[..., 1:])
@@ -190,7 +190,7 @@ def _sum_of_logs(residual: Series) -> Series:
 
 
 def _noise_beside(window: Series, grid: _Grid, best: int) -> _Noise:
-    """Autocorrelation and scale before and after the middle of a shape, from what it leaves."""
+    """Estimate autocorrelation and scale before and after the middle of a shape, from what the shape leaves."""
     shape, index = grid.shapes[best], np.arange(len(window))
     low, high = shape < 0.05, shape > 0.95
     before = np.median(window[low]) if low.any() else window[0]
@@ -204,7 +204,7 @@ def _noise_beside(window: Series, grid: _Grid, best: int) -> _Noise:
 
 
 def _fit_ar(residual: Series) -> tuple[float, float]:
-    """Autocorrelation, bias corrected (Kendall 1954), and scale of the innovations."""
+    """Estimate the autocorrelation, bias corrected (Kendall 1954), and the scale of the innovations."""
     n = len(residual)
     if n < 6:
         return 0.0, max(float(np.abs(residual).mean()), 1e-9) if n else 1e-9
@@ -217,7 +217,7 @@ def _fit_ar(residual: Series) -> tuple[float, float]:
 
 
 def _quantiles(positions: Series, weights: Series, levels: list[float]) -> list[float]:
-    """Quantiles of weighted positions, each spread over the half point around it."""
+    """Return quantiles of weighted positions, each spread over the half point around it."""
     places, inverse = np.unique(np.round(positions * 2) / 2, return_inverse=True)
     mass = np.bincount(inverse.ravel(), weights)
     edges = np.concatenate([places - 0.25, places[-1:] + 0.25])

@@ -105,7 +105,7 @@ class Verdict:
 
 
 def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Verdict]:
-    """What find_sharpening decides on every proposed change of a coarse series, (n_blocks,), in order of time.
+    """Judge every proposed change of a coarse series, (n_blocks,), as find_sharpening does, in order of time.
 
     With the same generator the verdicts are those of find_sharpening; their times are in blocks.
     """
@@ -113,7 +113,7 @@ def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Ver
 
 
 def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Verdict], float | None]:
-    """Every proposed change, and the p-value of the largest rise anywhere; None where no rise reaches the factor.
+    """Judge every proposed change, and the p-value of the largest rise; None where no rise reaches the factor.
 
     Where none does no p-value could make a jump of one, and the null, the dearest part of all this, is not sampled.
     """
@@ -150,13 +150,13 @@ def _judge(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[Ve
 
 
 def _next_fall(change: Change, changes: list[Change], share: float, n: int) -> int:
-    """Where the next fall begins that takes back more of the rise than may be lost, as in a catapult; else n."""
+    """Return where the next fall begins that takes back more of the rise than may be lost (a catapult); else n."""
     falls = [c.start for c in changes if c.start >= change.end and c.rise < -(1 - share) * change.rise]
     return min(falls, default=n)
 
 
 def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
-    """Whether the level stays above the stated share of the rise for three widths from the start of the change.
+    """Return whether the level keeps the stated share of the rise for three widths from the start of the change.
 
     Or, where a fall takes the rise back (a catapult): until then for a width, and for as long as the rise took.
     """
@@ -170,7 +170,7 @@ def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
 
 
 def _refusal(y: Series, place: Rise, jump_factor: float) -> str | None:
-    """Why a located rise is no jump, if it is none.
+    """Return why a located rise is no jump; None if it is one.
 
     It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
     rise took; it only takes back a fall; or it is small.
@@ -186,7 +186,7 @@ def _refusal(y: Series, place: Rise, jump_factor: float) -> str | None:
 
 
 def _rebounds(y: Series, place: Rise) -> bool:
-    """Whether a rise of some length only takes back a fall just before it: the way out of a dip, and no new level.
+    """Return whether a rise only takes back a fall just before it: it leaves a dip and reaches no new level.
 
     A rise within the width of a level is short against what it leaves.
     """
@@ -198,13 +198,13 @@ def _rebounds(y: Series, place: Rise) -> bool:
 
 
 def _level_at(y: Series, index: float) -> float:
-    """Median of the points around an index."""
+    """Return the median of the points around an index."""
     at = min(max(round(index), 0), len(y) - 1)
     return float(np.median(y[max(at - _AROUND, 0) : at + _AROUND + 1]))
 
 
 def _bounds(change: Change, changes: list[Change], n: int) -> tuple[int, int]:
-    """From where to where no other change of at least half the size is."""
+    """Return the range in which there is no other change of at least half the size."""
     others = [c for c in changes if abs(c.rise) >= 0.5 * change.rise]
     earlier = [c.end for c in others if c.end < change.start - 2]
     later = [c.start for c in others if c.start > change.end + 2]
@@ -212,7 +212,7 @@ def _bounds(change: Change, changes: list[Change], n: int) -> tuple[int, int]:
 
 
 def _event(points: Usable, coarse: Coarse, verdict: Verdict, changes: list[Change]) -> Event:
-    """The jump at full resolution, within a few blocks of its place; a rise of many points is known well enough."""
+    """Locate the jump at full resolution, within a few blocks of its place; a rise of many points keeps its place."""
     edges, y, place, p_value = coarse.edges, coarse.values, verdict.place, verdict.p_value
     assert place is not None and p_value is not None  # of an accepted one
     n = len(y)
@@ -238,7 +238,7 @@ def _span(change: Change) -> tuple[int, int]:
 
 
 def _factor(y: Series, place: Rise) -> float:
-    """Curvature after / before: medians over a width on either side of the rise."""
+    """Return curvature after / before: medians over a width on either side of the rise."""
     width = window_width(len(y))
     onset, end = int(place.onset), int(np.ceil(place.end))
     before, after = y[max(onset - width, 0) : max(onset, 0) + 1], y[end : end + width]

@@ -28,7 +28,7 @@ class Stability:
 
 
 def find_stability(steps: NDArray[np.int64], curvature: Series, loss: Series, line: float, detect: Detect) -> Stability:
-    """The first step from which at least `band_share` of the points to the end are within `band_factor` of the line.
+    """Find the first step from which a `band_share` of the points to the end are within `band_factor` of the line.
 
     steps, curvature, loss: (n_rows,). From that step on at least `band_points` points must follow, and the same share
     of the first `band_points` of them must be within the band: the way there does not count.

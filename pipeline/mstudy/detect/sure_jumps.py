@@ -19,7 +19,7 @@ _MAX_PHI = 0.98
 
 
 def beyond_doubt(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> Series:
-    """The sure jumps as columns from 0 to 1, (n_jumps, n).
+    """Find the sure jumps; return them as columns from 0 to 1, (n_jumps, n).
 
     y: (n,). trend: (n_columns, n), fitted beside the jumps. spans: about where (start, end) each jump may be.
     """
@@ -42,7 +42,7 @@ def beyond_doubt(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> 
 
 
 def _ramps(n: int, start: int, end: int) -> Series:
-    """Every rise from 0 to 1 near (start, end): (n_ramps, n); 0 before its start, 1 from its end on."""
+    """Return every rise from 0 to 1 near (start, end): (n_ramps, n); 0 before its start, 1 from its end on."""
     first = np.arange(max(1, start - _REACH), min(n - 1, end + _REACH) + 1)
     a, length = (grid.ravel()[:, None] for grid in np.meshgrid(first, np.array(_LENGTHS), indexing="ij"))
     ramps: Series = np.clip((np.arange(n) - a + 1) / (length + 1), 0.0, 1.0)
@@ -50,7 +50,7 @@ def _ramps(n: int, start: int, end: int) -> Series:
 
 
 def autocorrelation(y: Series, columns: Series) -> float:
-    """Of what the columns leave of y at one point; corrected for k columns by (k (1 + r) + 2 r)/n.
+    """Estimate it for what the columns leave of y, at one point; corrected for k columns by (k (1 + r) + 2 r)/n.
 
     For a mean alone this is Kendall's (1 + 3 r)/n.
     """
@@ -60,12 +60,12 @@ def autocorrelation(y: Series, columns: Series) -> float:
 
 
 def whiten(y: Series, phi: float) -> Series:
-    """Innovations at one lag, (..., n) to (..., n - 1)."""
+    """Return innovations at one lag, (..., n) to (..., n - 1)."""
     return y[..., 1:] - phi * y[..., :-1]
 
 
 def _surest(y: Series, ramps: Series, columns: Series, phi: float) -> tuple[float, int]:
-    """|height| over its standard error of the likeliest ramp beside the columns, and which one it is."""
+    """Return |height| over its standard error of the likeliest ramp beside the columns, and which ramp it is."""
     base, left, white = (whiten(values, phi) for values in (columns, y, ramps))
     # In units of the innovations nearby: a wild phase of a run says nothing about a quiet one.
     unit = local_scale(left - base.T @ np.linalg.lstsq(base.T, left, rcond=None)[0])

@@ -18,7 +18,7 @@ _LEVEL = 8  # points that the level on a side of a jump is measured over, at mos
 
 
 def trend_and_jumps(y: Series, spans: Sequence[tuple[int, int]]) -> tuple[Series, Series]:
-    """Columns of the trend, (n_columns, n), and of the jumps beyond doubt, (n_jumps, n).
+    """Return columns of the trend, (n_columns, n), and of the jumps beyond doubt, (n_jumps, n).
 
     y: (n,). spans: about where (start, end) each jump may be.
     """
@@ -30,7 +30,7 @@ def trend_and_jumps(y: Series, spans: Sequence[tuple[int, int]]) -> tuple[Series
 
 
 def _earns(y: Series, more: Series, fewer: Series) -> bool:
-    """Whether more columns leave so much less of y, given its dependence, that they earn their degrees of freedom."""
+    """Return whether more columns reduce y's dependent residual enough to earn their degrees of freedom."""
     phi, n = autocorrelation(y, more), len(y)
     gain = n * math.log(max(_left(y, fewer, phi), 1e-300) / max(_left(y, more, phi), 1e-300))
     return gain > _PENALTY * (len(more) - len(fewer)) * math.log(n)
@@ -43,7 +43,7 @@ def _left(y: Series, columns: Series, phi: float) -> float:
 
 
 def without_jumps(y: Series, spline: Series, jumps: Series) -> Series:
-    """The trend that is left of y, (n,), once its jumps are taken out."""
+    """Return the trend that is left of y, (n,), once its jumps are taken out."""
     if len(jumps):
         y = y - _heights(y, np.vstack([spline, jumps]), jumps) @ jumps
     basis = np.linalg.qr(spline.T)[0]
@@ -52,7 +52,7 @@ def without_jumps(y: Series, spline: Series, jumps: Series) -> Series:
 
 
 def _heights(y: Series, columns: Series, jumps: Series) -> Series:
-    """Of each jump, (n_jumps,), as fitted beside the trend, but no larger than seen there, nor of the other sign.
+    """Fit the height of each jump, (n_jumps,), beside the trend, no larger than seen there, nor of the other sign.
 
     A flexible trend may take the jump itself, and more, if a jump the other way makes up for it.
     """
@@ -63,7 +63,7 @@ def _heights(y: Series, columns: Series, jumps: Series) -> Series:
 
 
 def _seen_heights(y: Series, jumps: Series) -> Series:
-    """Median of up to 8 points after each jump less that before it, not beyond the next jump; (n_jumps,)."""
+    """Return the median of up to 8 points after each jump less that before, not beyond the next jump; (n_jumps,)."""
     moving = np.diff(jumps, axis=1) > 0
     starts = [int(row.argmax()) + 1 for row in moving]  # the first point off the old level
     ends = [len(row) - int(row[::-1].argmax()) for row in moving]  # the first on the new one
@@ -77,7 +77,7 @@ def _seen_heights(y: Series, jumps: Series) -> Series:
 
 @lru_cache(maxsize=128)
 def _spline(n: int, freedom: int) -> Series:
-    """Cubic B-splines with even knots, (freedom, n)."""
+    """Make cubic B-splines with even knots, (freedom, n)."""
     inner = np.linspace(0, 1, freedom - 2)
     knots = np.concatenate([[0.0] * 3, inner, [1.0] * 3])
     basis: Series = BSpline.design_matrix(np.linspace(0, 1, n), knots, 3).toarray().T

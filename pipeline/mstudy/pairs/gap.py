@@ -36,7 +36,7 @@ class Gap:
     values: Series
 
     def until(self, step: float) -> Gap:
-        """The part up to a step, included."""
+        """Return the part up to a step, included."""
         early = self.steps <= step
         return Gap(self.steps[early], self.values[early])
 
@@ -47,7 +47,7 @@ def gap_between(first: LossCurve, second: LossCurve) -> Gap:
 
 
 def gap_curve(pair: Pair, momentum: float, optimizer: str) -> Gap:
-    """The gap of SGD(t) to SGDM at the step that is as far along."""
+    """Return the gap of SGD(t) to SGDM at the step that is as far along."""
     return _gap(pair.sgd, pair.sgdm, sgd_clock(pair.sgdm.steps.astype(np.float64), momentum, optimizer))
 
 

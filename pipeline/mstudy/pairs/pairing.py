@@ -9,12 +9,12 @@ from mstudy.tables.table import BLOCK, CELL
 
 
 def main_runs(runs: pl.DataFrame) -> pl.DataFrame:
-    """tables.RUNS without twins (a run repeated but for rounding) and branches (a run intervened upon)."""
+    """Return tables.RUNS without twins (runs repeated but for rounding) and branches (runs intervened upon)."""
     return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
 
 
 def pair_runs(runs: pl.DataFrame) -> pl.DataFrame:
-    """One row a pair: the cell's keys, seed, and of each side run_id, status, diverged_step and final_loss.
+    """Pair the runs: one row a pair with the cell's keys, seed, and of each side run_id, status and final_loss.
 
     runs: tables.RUNS. A run without a partner is in no row, nor is a twin or a branch.
     """

@@ -37,17 +37,17 @@ class Line:
 
     @cached_property
     def compared(self) -> Mask:
-        """Cells in which at least one pair is no tie, (n_rates,)."""
+        """Return the cells in which at least one pair is no tie, (n_rates,)."""
         return np.asarray((~np.isnan(self.ratio) & ~(self.sgd_diverged & self.sgdm_diverged)).any(axis=1))
 
     @cached_property
     def whole(self) -> Mask:
-        """Cells that compare something and in which nothing diverged, (n_rates,)."""
+        """Return the cells that compare something and in which nothing diverged, (n_rates,)."""
         return self.compared & ~(self.sgd_diverged | self.sgdm_diverged).any(axis=1)
 
     @cached_property
     def n(self) -> NDArray[np.int64]:
-        """Pairs of each cell, ties included, (n_rates,)."""
+        """Count the pairs of each cell, ties included, (n_rates,)."""
         return np.asarray((~np.isnan(self.ratio)).sum(axis=1))
 
     @cached_property
@@ -56,18 +56,18 @@ class Line:
         return np.asarray(np.nansum(self.ratio, axis=1) / np.maximum(self.n, 1))
 
     def only(self, chosen: Mask) -> Line:
-        """The same line with the seeds chosen, (n_seeds,) bool."""
+        """Return the same line with the seeds chosen, (n_seeds,) bool."""
         names = ("ratio", "sgd", "sgdm", "sgd_diverged", "sgdm_diverged")
         return replace(self, seeds=self.seeds[chosen], **{name: getattr(self, name)[:, chosen] for name in names})
 
     def without_each_seed(self) -> Iterator[tuple[int, Line]]:
-        """Index of the seed left out, and the line of the others."""
+        """Yield the index of the seed left out, and the line of the others."""
         for k in range(len(self.seeds)):
             yield k, self.only(np.arange(len(self.seeds)) != k)
 
 
 def lines_of(runs: pl.DataFrame, margins: Margins) -> list[Line]:
-    """All lines of tables.RUNS, sorted by their key."""
+    """Return all lines of tables.RUNS, sorted by their key."""
     pairs = pair_runs(runs)
     pairs = pairs.with_columns(
         log_ratio(pairs, margins.diverged),

@@ -15,7 +15,7 @@ Sample = NDArray[np.float64]
 def bootstrap_interval(
     sample: Sample, alpha: float, n_resamples: int, rng: np.random.Generator
 ) -> tuple[float, float] | None:
-    """Expanded percentile bootstrap interval of the mean, None with fewer than two values.
+    """Compute the expanded percentile bootstrap interval of the mean; None with fewer than two values.
 
     Hesterberg (2015), "What teachers should know about the bootstrap", section 5.3: the plain percentile interval is
     too narrow at small n by sqrt((n - 1) / n) and by z / t; here the level is widened until it agrees with Student's.
@@ -30,7 +30,7 @@ def bootstrap_interval(
 
 
 def p_greater_rows(samples: NDArray[np.float64], bound: float) -> NDArray[np.float64]:
-    """One-sided t test of each row, null: mean <= bound; (n_rows, n_seeds) with NaN for absent seeds.
+    """Test each row by a one-sided t test, null: mean <= bound; (n_rows, n_seeds) with NaN for absent seeds.
 
     NaN with fewer than two values. Values without spread (every rival diverged, all at the cap) leave only their
     number: the sign test's 2^-n.
@@ -45,18 +45,18 @@ def p_greater_rows(samples: NDArray[np.float64], bound: float) -> NDArray[np.flo
 
 
 def p_greater(sample: Sample, bound: float) -> float | None:
-    """The same test of one sample, (n_seeds,). None with fewer than two values."""
+    """Test one sample, (n_seeds,), likewise. None with fewer than two values."""
     p = float(p_greater_rows(sample[None, :], bound)[0])
     return None if math.isnan(p) else p
 
 
 def p_less(sample: Sample, bound: float) -> float | None:
-    """One-sided t test, null: mean >= bound."""
+    """Test by a one-sided t test, null: mean >= bound."""
     return p_greater(-sample, -bound)
 
 
 def p_equivalent(sample: Sample, margin: float) -> float | None:
-    """Two one-sided tests (Schuirmann 1987), null: |mean| >= margin."""
+    """Test by two one-sided tests (Schuirmann 1987), null: |mean| >= margin."""
     below, above = p_less(sample, margin), p_greater(sample, -margin)
     return None if below is None or above is None else max(below, above)
 
@@ -74,7 +74,7 @@ def t_interval_rows(
 
 
 def t_interval(sample: Sample, alpha: float) -> tuple[float, float, float] | None:
-    """The same of one sample, (n_seeds,). None with fewer than two values."""
+    """Compute the interval of one sample, (n_seeds,), likewise. None with fewer than two values."""
     if len(sample) < 2:
         return None
     mean, low, high = (float(end[0]) for end in t_interval_rows(sample[None, :], alpha))
@@ -82,7 +82,7 @@ def t_interval(sample: Sample, alpha: float) -> tuple[float, float, float] | Non
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values of one family, adjusted after Holm (1979). statsmodels' own collects garbage at each call: 0.2 s."""
+    """Adjust the p-values of one family after Holm (1979). statsmodels' own collects garbage at each call: 0.2 s."""
     order = np.argsort(p_values)
     scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
