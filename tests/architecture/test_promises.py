@@ -1,6 +1,7 @@
 """Promises outside the code: what imports what, and what the README names."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,18 @@ def test_every_table_names_its_key_and_row():
     for table in TABLES:
         assert set(table.key) <= set(table.schema.names())
         assert table.row
+
+
+# What makes, fills or renames a file. Everything else hands its content to `core/files.py`.
+WRITES = re.compile(
+    r"os\.replace|\.tmp\b|\.write_(text|bytes)\(|write_parquet\((?!content|buffer)|copyfile|open\([^)]*[\"'][wax]"
+)
+WRITERS = {
+    "core/files.py",
+    "data/fetch.py",  # adds to a part, whose name must stay the same for a download to go on
+    "runlog/recording/logger.py",  # adds rows to a journal
+}
+
+
+def test_files_are_written_in_one_place():
+    assert {str(p.relative_to(LIBRARY)) for p in LIBRARY.rglob("*.py") if WRITES.search(p.read_text())} == WRITERS

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.core.files import write_text
+from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis, Report
 from mstudy.report.page.render import bundle, render_report, signs_html, write_report
 from mstudy.report.results import Results
@@ -175,7 +175,7 @@ def test_the_same_results_give_the_same_page(whole, points, html):
 def test_writing_replaces_the_page_and_leaves_nothing_beside_it(whole, points, html, tmp_path):
     out = tmp_path / "new" / "index.html"
 
-    write_text("an older page", out)
+    write_whole(out, b"an older page", "The report")
     write_report(whole, points, out, Analysis())
 
     assert out.read_text(encoding="utf-8") == html

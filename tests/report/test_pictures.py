@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from mstudy.core.errors import ConfigError, LogError
 from mstudy.core.params import Analysis
-from mstudy.report.pictures import write as pictures
 from mstudy.report.pictures.write import picture_specs, save_picture, write_pictures
 
 TEXTS = ("SGD: 2/η", "step (updates made + 1)", "SGD sharpens", "b = 64, η_ef = 0.2, 3 seeds: SGD and SGDM")
@@ -67,6 +66,6 @@ def test_a_folder_that_cannot_be_written_is_named(specs, tmp_path, monkeypatch):
     def refuse(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pictures.os, "replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(LogError, match=r"folder of pictures must be writable, found at .*: No space left"):
         save_picture(specs["threshold"], tmp_path / "a.svg", "light")

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all."""
+"""Writes a file whole or not at all, so that it survives a power cut; reads and writes JSON."""
 
 from __future__ import annotations
 
@@ -10,47 +10,27 @@ from typing import Any
 
 from mstudy.core.errors import LogError
 
+_STEM_LENGTH = 50  # characters of a target's name in its temporary's, which may be no longer than 255 bytes
 
-def write_whole(path: Path, content: bytes | memoryview, what: str) -> None:
-    """Make `path` hold `content`, its folder included; a reader sees the old file or the new one, never a part.
 
-    Two writers do no harm: each has a temporary file of its own. Raises LogError, naming `what`, where the disk
-    refuses.
+def write_whole(path: Path, content: bytes | memoryview, what: str, place: Path | None = None) -> None:
+    """Write `content` to `path` and create its folder. A reader sees the old file or the new one, never a part.
+
+    Several writers of one file do no harm: each has a temporary file of its own, and the last one wins.
+    what, place: what must be writable, and where, in the sentence of an error; `place` is `path` by default.
+    Raise LogError if the disk refuses; the old file then stays, and nothing is left beside it.
     """
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(temporary, path)
+        _write(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the folder itself refuses; the first error says why
-            temporary.unlink(missing_ok=True)
-        raise LogError(f"{what} must be writable, found at {path}: {error.strerror or error}.") from None
-
-
-def write_text(text: str, out: Path) -> None:
-    """Write a file, all or nothing."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, out)
-    except OSError as error:
-        raise LogError(f"The report must be writable, found at {out}: {error.strerror}.") from None
+        raise LogError(f"{what} must be writable, found at {place or path}: {error.strerror or error}.") from None
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Write JSON, all or nothing; NaN is a mistake, not a value."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise LogError(f"The output folder must be writable, found at {path.parent}: {error.strerror}.") from None
+    """Write `value` as JSON, whole or not at all. NaN raises ValueError, because it is a mistake and no value."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_whole(path, text.encode(), "The output folder", path.parent)
 
 
 def read_json(path: Path) -> Any:
@@ -58,3 +38,35 @@ def read_json(path: Path) -> Any:
     if not path.is_file():
         raise LogError(f"{path} must exist, found nothing there; run `dvc repro` or `mstudy analyze` first.")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def move_into_place(finished: Path, path: Path) -> None:
+    """Give a file, whose content is on the disk, its final name. Raise OSError if the disk refuses."""
+    os.replace(finished, path)
+    _sync_folder(path.parent)
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    # Nobody can foresee the name, and "x" makes a new file: a link that a stranger put there is never followed.
+    temporary = path.with_name(f"{path.stem[:_STEM_LENGTH]}.{os.urandom(8).hex()}.tmp")
+    sink = temporary.open("xb")
+    try:
+        with sink:
+            sink.write(content)
+            sink.flush()
+            os.fsync(sink.fileno())
+        move_into_place(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error says why
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut, where the system can open a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -15,6 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from mstudy.core.errors import DataError
+from mstudy.core.files import move_into_place
 from mstudy.data.catalogue import Entry, Remote
 from mstudy.data.places import BROKEN_GZIP, folders, own_folder
 from mstudy.workers import Progress
@@ -49,7 +50,7 @@ def fetch_file(remote: Remote, folder: Path) -> Path:
         if not has_right_content(part, remote):  # it may have arrived whole before a cut
             _download(remote, part)
             _check(remote, part)
-        os.replace(part, path)
+        move_into_place(part, path)
     return path
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from mstudy.core.errors import ConfigError
-from mstudy.core.files import write_text
+from mstudy.core.files import write_whole
 from mstudy.core.params import Detect
 from mstudy.core.theory import line_of
 from mstudy.explain.chart import judged_run
@@ -48,7 +48,7 @@ def write_explanation(folder: RunFolder, path: Path, detect: Detect) -> None:
     run, explanation = _judge(folder, detect)
     chart = _chart(folder, run, explanation, detect).to_dict()
     if kind == "html":
-        write_text(_page(run, explanation, chart, detect), path)
+        write_whole(path, _page(run, explanation, chart, detect).encode(), "The report")
         return
     fixed = with_values({key: chart[key] for key in ("layer", "height")}, chart.get("datasets", {}))
     spec = {"$schema": chart["$schema"], "width": _WIDTH, "title": [_name(run), summary(explanation)]} | fixed

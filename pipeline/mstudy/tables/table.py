@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from mstudy.core.errors import LogError
+from mstudy.core.files import write_whole
 
 # What a comparison holds fixed: runs are compared within one setting only.
 SETTING = ("study", "model", "dataset", "objective")
@@ -59,13 +60,9 @@ class Table:
         checked = frame.select(self.schema.names()).match_to_schema(self.schema).sort(self.key)
         if checked.select(self.key).is_duplicated().any():
             raise AssertionError(f"the key {self.key} of {self.name} must be unique")
-        temporary = folder / f"{self.name}.{os.getpid()}.tmp"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            checked.write_parquet(temporary, compression="zstd")
-            os.replace(temporary, self.path(folder))
-        except OSError as error:
-            raise LogError(f"The output folder must be writable, found at {folder}: {error.strerror}.") from None
+        content = io.BytesIO()
+        checked.write_parquet(content, compression="zstd")
+        write_whole(self.path(folder), content.getvalue(), "The output folder", folder)
 
     def read(self, folder: Path) -> pl.DataFrame:
         """Read and check. Raises LogError where an earlier stage has not been run."""

@@ -18,7 +18,7 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
-from mstudy.core.files import write_text
+from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
 from mstudy.report.captions import study_sentence
 from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
@@ -56,7 +56,7 @@ _HERE = "mstudy.report.page"
 
 def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
     """Write the page to `out`, all or nothing. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
-    write_text(render_report(results, points, analysis), out)
+    write_whole(out, render_report(results, points, analysis).encode(), "The report")
 
 
 def palette_of(results: Results) -> Palette:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import altair as alt
 import polars as pl
 import vl_convert
 
-from mstudy.core.errors import ConfigError, LogError
+from mstudy.core.errors import ConfigError
+from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
 from mstudy.report.charts.theme import Palette, config, recolour
 from mstudy.report.page import panels
@@ -81,13 +81,7 @@ def save_picture(spec: Spec, path: Path, theme: str) -> None:
         content = vl_convert.vegalite_to_svg(themed, vl_version="6.4").encode()
     else:
         content = vl_convert.vegalite_to_png(themed, vl_version="6.4", scale=_SCALE)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise LogError(f"The folder of pictures must be writable, found at {path.parent}: {error.strerror}.") from None
+    write_whole(path, content, "The folder of pictures", path.parent)
 
 
 def _plate_spec(plate: Plate) -> Spec | None:

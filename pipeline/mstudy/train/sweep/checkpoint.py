@@ -23,7 +23,8 @@ def save(path: Path, saved: dict[str, Any]) -> None:
     """Write a checkpoint. Raises LogError where the disk refuses it."""
     buffer = io.BytesIO()  # torch reports a full disk as an internal error; our own write, as the disk's
     torch.save(saved, buffer)
-    write_whole(path, buffer.getbuffer(), "A checkpoint")
+    with buffer.getbuffer() as content:  # given back also on an error, else the buffer cannot be freed
+        write_whole(path, content, "A checkpoint")
 
 
 def load(path: Path) -> dict[str, Any] | None:

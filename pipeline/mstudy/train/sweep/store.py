@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,9 +55,7 @@ class Store:
             for stale in {p.name for p in runs.glob("*.parquet")} - set(wanted):
                 (runs / stale).unlink()
             for name, source in wanted.items():
-                temporary = runs / f"{name}.{os.getpid()}.tmp"
-                shutil.copyfile(source, temporary)
-                os.replace(temporary, runs / name)
+                write_whole(runs / name, source.read_bytes(), "The runs folder", runs)
         except OSError as error:
             raise LogError(f"The runs folder must be writable, found at {runs}: {error.strerror}.") from None
 
