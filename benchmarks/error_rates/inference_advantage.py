@@ -22,7 +22,7 @@ from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
 from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
 from mstudy.estimate.claims.c6_best import judge_best
 from mstudy.estimate.claims.c7_law import judge_law
-from mstudy.estimate.claims.claim import Claim
+from mstudy.estimate.claims.claim import Answer
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.placements import place_cells
@@ -31,18 +31,9 @@ from mstudy.estimate.rates.stability_limits import find_limits, measured
 from mstudy.estimate.rates.thresholds import estimate_thresholds, find_threshold
 from mstudy.estimate.rates.trends import THRESHOLD, measure_trends
 from mstudy.pairs.rate_lines import lines_of
-from mstudy.tables.contracts import (
-    ALIGNMENT,
-    BEST,
-    DEFERRAL,
-    INTERVENTIONS,
-    LAW,
-    PLACEMENTS,
-    STABILITY_LIMITS,
-    THRESHOLDS,
-    TRENDS,
-)
+from mstudy.tables.contracts import STABILITY_LIMITS
 
+from benchmarks.error_rates.evidence import evidence_of
 from benchmarks.error_rates.sweeps import (
     RATES,
     SHAPES,
@@ -61,17 +52,15 @@ SEEDS = (3, 5, 10)
 _NULLS = 5  # a share of 5 % is known to 0.7 % from a thousand
 MARGINS, ESTIMATE = Margins(), Estimate()
 VERDICTS = ("supported", "contradicted", "inconclusive", "untestable")
-_TABLES = (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS)
-_EMPTY = Evidence(margin=MARGINS.advantage, **{table.name: table.frame([]) for table in _TABLES})
 Draw = Callable[[int, np.random.Generator], pl.DataFrame]
 
 
-def judge_cells(runs: pl.DataFrame, judge: Callable[[Evidence, Estimate], Claim]) -> str:
+def judge_cells(runs: pl.DataFrame, judge: Callable[[Evidence, Estimate], Answer]) -> str:
     """Verdict of C1 or C2."""
     lines = lines_of(runs, MARGINS)
     thresholds = estimate_thresholds(lines, MARGINS, ESTIMATE)
     placements = place_cells(lines, MARGINS, ESTIMATE)
-    return judge(replace(_EMPTY, thresholds=thresholds, placements=placements), ESTIMATE).verdict
+    return judge(evidence_of(thresholds=thresholds, placements=placements), ESTIMATE).verdict
 
 
 def judge_c1(runs: pl.DataFrame) -> str:
@@ -83,17 +72,17 @@ def judge_c2(runs: pl.DataFrame) -> str:
 
 
 def judge_c3(runs: pl.DataFrame) -> str:
-    return judge_batch_trend(replace(_EMPTY, trends=trends_of(runs)), ESTIMATE).verdict
+    return judge_batch_trend(evidence_of(trends=trends_of(runs)), ESTIMATE).verdict
 
 
 def judge_c6(runs: pl.DataFrame) -> str:
     best = compare_best(lines_of(runs, MARGINS), MARGINS, ESTIMATE)
-    return judge_best(replace(_EMPTY, best=best), ESTIMATE).verdict
+    return judge_best(evidence_of(best=best), ESTIMATE).verdict
 
 
 def judge_c7(runs: pl.DataFrame) -> str:
     limits, law = measure_limits(runs, ESTIMATE)
-    return judge_law(replace(_EMPTY, stability_limits=limits, law=law), ESTIMATE).verdict
+    return judge_law(evidence_of(stability_limits=limits, law=law), ESTIMATE).verdict
 
 
 def trends_of(runs: pl.DataFrame) -> pl.DataFrame:

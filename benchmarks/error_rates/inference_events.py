@@ -22,12 +22,13 @@ from mstudy.compare.all_pairs import find_all_partings
 from mstudy.compare.cell_parting import find_partings
 from mstudy.core.params import Compare, Detect, Estimate, Margins
 from mstudy.detect.all_runs import detect_sharpenings
-from mstudy.estimate.claims.c4_same_moment import same_moment
-from mstudy.estimate.claims.c5_deferred import deferred
-from mstudy.estimate.claims.c8_intervention import intervention
+from mstudy.estimate.claims.c4_same_moment import judge_same_moment
+from mstudy.estimate.claims.c5_deferred import judge_deferred
+from mstudy.estimate.claims.c8_intervention import judge_intervention
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral
 
+from benchmarks.error_rates.evidence import evidence_of
 from benchmarks.error_rates.experiments import (
     COMMON,
     CONSTANT_LAG,
@@ -158,7 +159,7 @@ def coincidence(n: int) -> str:
 
 
 def _verdicts(alignments: list[pl.DataFrame]) -> list[str]:
-    found = [same_moment(alignment, ESTIMATE).verdict for alignment in alignments]
+    found = [judge_same_moment(evidence_of(alignment=alignment), ESTIMATE).verdict for alignment in alignments]
     return [share([v == verdict for v in found]) for verdict in VERDICTS]
 
 
@@ -242,7 +243,7 @@ def deferrals(n: int) -> str:
     rows = []
     for name, truth, factor in deferral_designs():
         tables = [measure_deferral(*draw_survival(truth, _rng(k)), ESTIMATE) for k in range(n)]
-        found = [deferred(deferral, ESTIMATE).verdict for deferral in tables]
+        found = [judge_deferred(evidence_of(deferral=deferral), ESTIMATE).verdict for deferral in tables]
         every = [deferral.filter(stratum="all").row(0, named=True) for deferral in tables]
         rows.append(
             [
@@ -284,8 +285,9 @@ def interventions(n: int) -> str:
     """Verdicts on C8."""
     rows = []
     for name, truth in intervention_designs():
-        found = [intervention(draw_interventions(truth, _rng(k)), Margins().advantage, ESTIMATE) for k in range(n)]
-        verdicts = [share([claim.verdict == verdict for claim in found]) for verdict in VERDICTS]
+        tables = [draw_interventions(truth, _rng(k)) for k in range(n)]
+        found = [judge_intervention(evidence_of(interventions=branches), ESTIMATE).verdict for branches in tables]
+        verdicts = [share([each == verdict for each in found]) for verdict in VERDICTS]
         rows.append([name, str(truth.n_seeds), *verdicts])
     return table(["truth", "seeds", *VERDICTS], rows)
 

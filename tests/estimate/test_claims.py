@@ -3,13 +3,10 @@
 import pytest
 from mstudy.core.params import Estimate
 from mstudy.estimate.claims.all_claims import judge_claims
-from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import (
     BEST,
-    DEFERRAL,
-    INTERVENTIONS,
     LAW,
     PARTINGS,
     PLACEMENTS,
@@ -19,6 +16,8 @@ from mstudy.tables.contracts import (
     TRENDS,
 )
 from statsmodels.stats.multitest import multipletests
+
+from benchmarks.error_rates.evidence import evidence_of
 
 SETTING = {"study": "s", "model": "m", "dataset": "d", "objective": "o"}
 LINE = SETTING | {"optimizer": "heavy_ball", "momentum": 0.9}
@@ -74,8 +73,7 @@ def judge(**tables):
         "law": [law()],
     } | tables
     tabled = {table.name: table.frame(rows[table.name]) for table in TABLES}
-    of_events = {"alignment": NO_ALIGNMENT, "deferral": DEFERRAL.frame([]), "interventions": INTERVENTIONS.frame([])}
-    evidence = Evidence(margin=0.05, **tabled, **of_events)
+    evidence = evidence_of(alignment=NO_ALIGNMENT, **tabled)
     return {claim["id"]: claim for claim in judge_claims(evidence, Estimate())}
 
 

@@ -2,10 +2,12 @@
 
 import pytest
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.c4_same_moment import same_moment
-from mstudy.estimate.claims.c5_deferred import deferred
-from mstudy.estimate.claims.c8_intervention import intervention
+from mstudy.estimate.claims.c4_same_moment import judge_same_moment
+from mstudy.estimate.claims.c5_deferred import judge_deferred
+from mstudy.estimate.claims.c8_intervention import judge_intervention
 from mstudy.tables.contracts import ALIGNMENT, DEFERRAL, INTERVENTIONS
+
+from benchmarks.error_rates.evidence import evidence_of
 
 KEYS = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "optimizer": "heavy_ball", "momentum": 0.9}
 
@@ -40,11 +42,11 @@ def align(permutation=0.01, equivalence=0.01, low=-0.02, high=0.02, n=6, reliabi
     ],
 )
 def test_same_moment(verdict, table, words):
-    claim = same_moment(table, Estimate())
+    answer = judge_same_moment(evidence_of(alignment=table), Estimate())
 
-    assert claim.verdict == verdict
-    assert words in claim.reason
-    assert claim.reason.endswith(".")
+    assert answer.verdict == verdict
+    assert words in answer.reason
+    assert answer.reason.endswith(".")
 
 
 def defer(p=0.01, score=3.0, momentum=0.9, informative=12, optimizer="heavy_ball"):
@@ -68,11 +70,11 @@ def defer(p=0.01, score=3.0, momentum=0.9, informative=12, optimizer="heavy_ball
     ],
 )
 def test_deferred(verdict, rows, words):
-    claim = deferred(DEFERRAL.frame(rows), Estimate())
+    answer = judge_deferred(evidence_of(deferral=DEFERRAL.frame(rows)), Estimate())
 
-    assert claim.verdict == verdict
-    assert words in claim.reason
-    assert claim.reason.endswith(".")
+    assert answer.verdict == verdict
+    assert words in answer.reason
+    assert answer.reason.endswith(".")
 
 
 def branches(gaps_branch, gap_parent=0.3, kind="smaller steps", sharpened=False, n_blocks=1):
@@ -105,8 +107,8 @@ GONE, STILL = (0.001, -0.002, 0.003, 0.0), (0.31, 0.29, 0.3, 0.28)
     ],
 )
 def test_intervention(verdict, rows, words):
-    claim = intervention(INTERVENTIONS.frame(rows), 0.05, Estimate())
+    answer = judge_intervention(evidence_of(interventions=INTERVENTIONS.frame(rows)), Estimate())
 
-    assert claim.verdict == verdict
-    assert words in claim.reason
-    assert claim.reason.endswith(".")
+    assert answer.verdict == verdict
+    assert words in answer.reason
+    assert answer.reason.endswith(".")

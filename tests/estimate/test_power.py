@@ -5,31 +5,15 @@ import re
 import numpy as np
 import pytest
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.evidence import Evidence
-from mstudy.estimate.claims.power import Events, measure_power, power_equivalent, power_greater, smallest
-from mstudy.estimate.claims.power_events import (
-    _blocks_for_equivalence,
-    association_power,
-    coincidence_power,
-    deferral_power,
-)
+from mstudy.estimate.claims.all_claims import measure_power
+from mstudy.estimate.claims.c4_same_moment import association_power, blocks_for_equivalence, coincidence_power
+from mstudy.estimate.claims.c5_deferred import deferral_power
+from mstudy.estimate.claims.power import power_equivalent, power_greater, smallest
 from mstudy.estimate.event_times.coincidence_tests import Lag, Times, equivalence, within_blocks
-from mstudy.tables.contracts import (
-    ALIGNMENT,
-    BEST,
-    DEFERRAL,
-    INTERVENTIONS,
-    LAW,
-    PARTINGS,
-    PLACEMENTS,
-    RUNS,
-    SHARPENINGS,
-    STABILITY_LIMITS,
-    THRESHOLDS,
-    TRENDS,
-)
+from mstudy.tables.contracts import BEST, LAW, PLACEMENTS, TRENDS
 from statsmodels.stats.power import TTestPower
 
+from benchmarks.error_rates.evidence import evidence_of
 from benchmarks.error_rates.experiments import CONSTANT_LAG, Coincidence, Deferral, draw_survival, draw_times
 
 FEW = Estimate(resamples=200)
@@ -78,14 +62,21 @@ def evidence(**tables):
         LINE | {"eta_ef": 1.8, "side": "above"} | spread(3.0, ci_low=3.0, ci_high=3.0, superiority_p=0.031),
         LINE | {"eta_ef": 3.6, "side": "above"} | spread(0.01, n_seeds=2, superiority_p=0.9),
     ]
-    given = {"placements": PLACEMENTS.frame(placements)} | tables
-    absent = (THRESHOLDS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS)
-    return Evidence(margin=0.05, **{table.name: table.frame([]) for table in absent} | given)
+    return evidence_of(**{"placements": PLACEMENTS.frame(placements)} | tables)
 
 
 def power_of(given, claims=()):
-    events = Events(RUNS.frame([]), SHARPENINGS.frame([]), PARTINGS.frame([]))
-    return {row["claim"]: row for row in measure_power(events, given, claims, FEW).iter_rows(named=True)}
+    return {row["claim"]: row for row in measure_power(given, claims, FEW).iter_rows(named=True)}
+
+
+def coincidence(truth, seed):
+    partings, sharpenings = draw_times(truth, np.random.default_rng(seed))
+    return coincidence_power(evidence_of(partings=partings, sharpenings=sharpenings), FEW)
+
+
+def deferral(n_seeds, params=FEW):
+    runs, sharpenings = draw_survival(Deferral(n_seeds=n_seeds), np.random.default_rng(0))
+    return deferral_power(evidence_of(runs=runs, sharpenings=sharpenings), params)
 
 
 def test_means_against_statsmodels():
@@ -145,9 +136,12 @@ def test_where_nothing_can_be_said_the_note_says_why():
 
 
 def test_the_slope_comes_from_its_interval():
-    claim = {"id": "C3", "verdict": "inconclusive", "estimate": 0.01, "ci": (-0.02, 0.04), "n": 5, "unit": "u"}
+    keys = {key: LINE[key] for key in ("study", "model", "dataset", "objective", "optimizer", "momentum")}
+    slope = {"slope": 0.01, "ci_low": -0.02, "ci_high": 0.04, "p_value": 0.3, "n_batch_sizes": 5, "decides": True}
+    steeper = {"momentum": 0.5, "slope": 0.02, "ci_low": 0.019, "ci_high": 0.021}  # the smallest slope counts
+    trends = TRENDS.frame([keys | {"quantity": "q"} | slope, keys | {"quantity": "q"} | slope | steeper])
 
-    row = power_of(evidence(), [claim | {"n_unit": "batch sizes"}])["C3"]
+    row = power_of(evidence(trends=trends), [{"id": "C3", "verdict": "inconclusive"}])["C3"]
 
     error = 0.03 / 3.182446  # t, 3 degrees of freedom, 0.975
     # (t_0.975 + t_0.8) standard errors, nearly; the noncentral t is a little above.
@@ -156,20 +150,17 @@ def test_the_slope_comes_from_its_interval():
 
 
 def test_coincidence_that_hardly_shows_needs_more_seeds():
-    strong, weak = (
-        coincidence_power(*draw_times(Coincidence(spread=s, error=0.05, n_seeds=4), np.random.default_rng(3)), FEW, 0.8)
-        for s in (0.2, 0.05)
-    )
+    strong, weak = (coincidence(Coincidence(spread=s, error=0.05, n_seeds=4), 3) for s in (0.2, 0.05))
 
-    assert strong["observed"] > 0.8 > weak["observed"]
-    assert strong["seeds_needed"] == 3
-    assert weak["seeds_needed"] is None or weak["seeds_needed"] >= 4
-    assert 0.3 < strong["effect_80"] < 0.8
+    assert strong.observed > 0.8 > weak.observed
+    assert strong.seeds_needed == 3
+    assert weak.seeds_needed is None or weak.seeds_needed >= 4
+    assert 0.3 < strong.effect_80 < 0.8
 
 
 @pytest.mark.parametrize(("mean", "error"), [(0.0, 0.05), (0.04, 0.03), (-0.05, 0.02)])
 def test_blocks_for_a_small_lag_against_experiments(rng, mean, error):
-    needed = _blocks_for_equivalence(Lag(mean, error, 5.0), 6, FEW, 0.8)
+    needed = blocks_for_equivalence(Lag(mean, error, 5.0), 6, FEW)
 
     def rate(k):
         lags = rng.normal(mean, error * 6**0.5, (1000, k))
@@ -189,19 +180,19 @@ def test_blocks_for_a_small_lag_against_experiments(rng, mean, error):
 def test_the_lag_has_a_say_in_what_would_settle_coincidence(lag, note):
     truth = Coincidence(link=CONSTANT_LAG, lag=lag)
 
-    found = coincidence_power(*draw_times(truth, np.random.default_rng(1)), FEW, 0.8)
+    found = coincidence(truth, 1)
 
-    assert re.fullmatch(note, found["note"])
-    assert (found["seeds_needed"] is None) == (lag > 1)
+    assert re.fullmatch(note, found.note)
+    assert (found.seeds_needed is None) == (lag > 1)
 
 
 def test_blocks_without_a_lag_of_their_own_leave_nothing_to_plan_with():
     exact = Coincidence(error=0.0, diverged_share=0.0)  # both events at one step, to the digit
 
-    found = coincidence_power(*draw_times(exact, np.random.default_rng(1)), FEW, 0.8)
+    found = coincidence(exact, 1)
 
-    assert found["note"] == "not estimable: the blocks do not differ in their lag"
-    assert found["seeds_needed"] is found["units_needed"] is None
+    assert found.note == "not estimable: the blocks do not differ in their lag"
+    assert found.seeds_needed is found.units_needed is None
 
 
 def test_power_of_association_against_the_test_itself(rng):
@@ -217,15 +208,13 @@ def test_power_of_association_against_the_test_itself(rng):
 
 
 def test_the_deferral_that_could_be_seen_is_seen():
-    found = deferral_power(*draw_survival(Deferral(n_seeds=4), np.random.default_rng(0)), FEW, 0.8)
+    found = deferral(n_seeds=4)
 
-    assert 1.1 < found["effect_80"] < 1.7
-    assert found["n_units"] == 6
+    assert 1.1 < found.effect_80 < 1.7
+    assert found.n_units == 6
 
 
 def test_a_stricter_level_asks_for_a_longer_deferral():
-    runs, sharpenings = draw_survival(Deferral(n_seeds=4), np.random.default_rng(0))
+    usual, strict = (deferral(4, Estimate(resamples=200, alpha=alpha)) for alpha in (0.05, 0.001))
 
-    usual, strict = (deferral_power(runs, sharpenings, Estimate(resamples=200, alpha=a), 0.8) for a in (0.05, 0.001))
-
-    assert strict["effect_80"] > 1.1 * usual["effect_80"]
+    assert strict.effect_80 > 1.1 * usual.effect_80

@@ -10,12 +10,13 @@ import pytest
 from mstudy.compare.all_pairs import find_all_partings
 from mstudy.core.params import Compare, Detect, Estimate, Margins
 from mstudy.detect.all_runs import detect_sharpenings
-from mstudy.estimate.claims.c4_same_moment import same_moment
-from mstudy.estimate.claims.c5_deferred import deferred
-from mstudy.estimate.claims.c8_intervention import intervention
+from mstudy.estimate.claims.c4_same_moment import judge_same_moment
+from mstudy.estimate.claims.c5_deferred import judge_deferred
+from mstudy.estimate.claims.c8_intervention import judge_intervention
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral
 
+from benchmarks.error_rates.evidence import evidence_of
 from benchmarks.error_rates.experiments import (
     COMMON,
     CONSTANT_LAG,
@@ -44,7 +45,9 @@ def shares(verdicts):
 
 
 def same_moments(truth):
-    return shares([same_moment(alignment, ESTIMATE).verdict for alignment in alignments(truth)])
+    return shares(
+        [judge_same_moment(evidence_of(alignment=alignment), ESTIMATE).verdict for alignment in alignments(truth)]
+    )
 
 
 @pytest.mark.parametrize("n_seeds", [3, 5])
@@ -84,7 +87,7 @@ def test_the_lags_interval_covers(link):
 
 def deferrals(truth, n=12):
     tables = [measure_deferral(*draw_survival(truth, np.random.default_rng([5, k])), ESTIMATE) for k in range(n)]
-    return shares([deferred(table, ESTIMATE).verdict for table in tables])
+    return shares([judge_deferred(evidence_of(deferral=table), ESTIMATE).verdict for table in tables])
 
 
 def test_a_deferral_of_three_tenths_is_found():
@@ -102,7 +105,7 @@ def test_alike_is_not_deferred(truth):
 
 def interventions(truth):
     tables = [draw_interventions(truth, np.random.default_rng([5, k])) for k in range(N)]
-    return shares([intervention(table, MARGIN, ESTIMATE).verdict for table in tables])
+    return shares([judge_intervention(evidence_of(interventions=table), ESTIMATE).verdict for table in tables])
 
 
 def test_a_gap_that_goes_with_the_sharpening_is_found_and_one_that_stays_contradicts():
@@ -120,7 +123,8 @@ def test_from_logs_one_event_is_told_from_a_lag():
         logs = draw_coincidence_runs(truth, np.random.default_rng(1))
         sharpenings = detect_sharpenings(logs.runs, logs.points, Detect()).sharpenings
         partings = find_all_partings(logs.runs, logs.points, Margins(), Compare())
-        return same_moment(measure_alignment(partings.pairs, sharpenings, ESTIMATE), ESTIMATE).verdict
+        alignment = measure_alignment(partings.pairs, sharpenings, ESTIMATE)
+        return judge_same_moment(evidence_of(alignment=alignment), ESTIMATE).verdict
 
     assert verdict(Coincidence(n_cells=5)) == "supported"
     assert verdict(Coincidence(n_cells=5, link=CONSTANT_LAG)) == "contradicted"

@@ -9,9 +9,8 @@ import polars as pl
 
 from mstudy.core.files import write_json
 from mstudy.core.params import Estimate, Margins
-from mstudy.estimate.claims.all_claims import judge_claims
+from mstudy.estimate.claims.all_claims import judge_claims, measure_power
 from mstudy.estimate.claims.evidence import Evidence
-from mstudy.estimate.claims.power import Events, measure_power
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
 from mstudy.estimate.event_times.interventions import measure_interventions
@@ -54,6 +53,9 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     limits, law = measure_limits(runs, params)
     evidence = Evidence(
         margin=margins.advantage,
+        runs=runs,
+        sharpenings=sharpenings,
+        partings=partings,
         thresholds=thresholds,
         placements=place_cells(lines, margins, params),
         trends=measure_trends(lines, thresholds, limits, params),
@@ -69,7 +71,7 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS):
         table.write(getattr(evidence, table.name), results)
     claims = judge_claims(evidence, params)
-    POWER.write(measure_power(Events(runs, sharpenings, partings), evidence, claims, params), results)
+    POWER.write(measure_power(evidence, claims, params), results)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
 

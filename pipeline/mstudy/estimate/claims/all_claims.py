@@ -1,31 +1,49 @@
-"""All claims, in order."""
+"""All claims, in order; their answers and their power. A new claim adds its line to ALL_CLAIMS."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from mstudy.core.params import Estimate
-from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
-from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
-from mstudy.estimate.claims.c4_same_moment import judge_same_moment
-from mstudy.estimate.claims.c5_deferred import judge_deferred
-from mstudy.estimate.claims.c6_best import judge_best
-from mstudy.estimate.claims.c7_law import judge_law
-from mstudy.estimate.claims.c8_intervention import judge_intervention
-from mstudy.estimate.claims.evidence import Evidence
+import polars as pl
 
-JUDGES = (
-    judge_below,
-    judge_above,
-    judge_batch_trend,
-    judge_same_moment,
-    judge_deferred,
-    judge_best,
-    judge_law,
-    judge_intervention,
+from mstudy.core.params import Estimate
+from mstudy.estimate.claims import (
+    c1_c2_cells,
+    c3_batch_trend,
+    c4_same_moment,
+    c5_deferred,
+    c6_best,
+    c7_law,
+    c8_intervention,
+)
+from mstudy.estimate.claims.evidence import Evidence
+from mstudy.tables.contracts import POWER
+
+ALL_CLAIMS = (
+    c1_c2_cells.BELOW_THRESHOLD,
+    c1_c2_cells.ABOVE_THRESHOLD,
+    c3_batch_trend.CLAIM,
+    c4_same_moment.CLAIM,
+    c5_deferred.CLAIM,
+    c6_best.CLAIM,
+    c7_law.CLAIM,
+    c8_intervention.CLAIM,
 )
 
 
 def judge_claims(evidence: Evidence, estimate: Estimate) -> list[dict[str, Any]]:
-    """The entries of claims.json, C1 onwards."""
-    return [judge(evidence, estimate).entry() for judge in JUDGES]
+    """Return the entries of claims.json."""
+    return [claim.entry(evidence, estimate) for claim in ALL_CLAIMS]
+
+
+def measure_power(evidence: Evidence, entries: Sequence[dict[str, Any]], estimate: Estimate) -> pl.DataFrame:
+    """Return one row a claim (tables.POWER). entries: those of claims.json, which hold the verdicts."""
+    verdicts = {entry["id"]: entry["verdict"] for entry in entries}
+    return POWER.frame(
+        [
+            {"claim": claim.id, "verdict": verdicts.get(claim.id), **asdict(claim.power(evidence, estimate))}
+            for claim in ALL_CLAIMS
+        ]
+    )

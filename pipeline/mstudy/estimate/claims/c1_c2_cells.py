@@ -4,105 +4,159 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.claim import Claim, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
+from mstudy.estimate.claims.power import equivalence_power, power_greater, root_of_power, rows_with_spread, smallest
 from mstudy.estimate.rates.placements import ABOVE, BELOW
 from mstudy.estimate.rates.thresholds import ABOVE_GRID, BELOW_GRID, ESTIMATED
 from mstudy.pairs.seed_tests import holm
+from mstudy.tables.contracts import PLACEMENTS
 from mstudy.tables.table import LINE
 
-_PLACING = 0.4  # share of alpha spent on placing: a cell that is not equivalent may by its noise be placed nowhere
+_PLACING_SHARE = 0.4  # of alpha: a cell that is not equivalent may by its noise be placed nowhere
+_IN_LEAST_SURE = "in the least sure cell"
+_MAX_EFFECT_SDS = 50.0  # up to so many standard deviations an effect is looked for
 
 
 def equivalence_level(alpha: float) -> float:
-    """The level at which each cell below must be equivalent."""
-    return (1 - _PLACING) * alpha
+    """Return the level at which each cell below must be equivalent."""
+    return (1 - _PLACING_SHARE) * alpha
 
 
-def judge_below(evidence: Evidence, estimate: Estimate) -> Claim:
-    """Every cell below must be equivalent (intersection-union); one cell beyond the margin contradicts (Holm).
+def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
+    """Judge C1: every cell below must be equivalent (intersection-union); one beyond the margin contradicts (Holm).
 
-    Equivalent at three fifths of alpha: a cell at the margin may come out so high that the threshold seems to lie
-    there; it is then placed nowhere, and the others are equivalent.
+    Each is tested at three fifths of alpha: a cell at the margin may come out so high that the threshold seems to lie
+    there. It is then placed nowhere, and the others are equivalent.
     """
-    cells = _placed(evidence, BELOW, estimate)
+    cells = _placed_cells(evidence, BELOW, estimate)
     if cells.is_empty():
-        return untestable("C1", "placements", "no cell with enough seeds lies below an estimated threshold")
-    silent = _silent(evidence, cells, ABOVE_GRID)
+        return untestable("no cell with enough seeds lies below an estimated threshold", 0, "cells")
+    untestable_lines = _lines_without_cells(evidence, cells, ABOVE_GRID)
     # Pairs that all but one diverged on both sides leave equivalence without a test: not shown, p = 1.
-    equivalence = cells["equivalence_p"].fill_null(1.0).to_numpy()
-    worst = cells.row(int(equivalence.argmax()), named=True)
+    p_values = cells["equivalence_p"].fill_null(1.0).to_numpy()
     beyond = holm([*cells["superiority_p"], *cells["inferiority_p"]])
     level = equivalence_level(estimate.alpha)
-    n_equivalent = int((equivalence <= level).sum())
-    what = (
-        f"{n_equivalent} of {len(cells)} cells below their threshold are equivalent within "
-        f"{evidence.margin:g} in log loss; the least sure is {_cell(worst)}{_told(silent)}"
+    reason = (
+        f"{int((p_values <= level).sum())} of {len(cells)} cells below their threshold are equivalent within "
+        f"{evidence.margin:g} in log loss; the least sure is {_cell_name(_least_sure(cells, p_values))}"
+        f"{_names_of_lines(untestable_lines)}."
     )
     # All must reject at that level each: the intersection-union test needs no correction.
-    shown = float(equivalence.max()) <= level and silent.is_empty()
-    verdict = verdict_of(shown, min(beyond) <= estimate.alpha)
-    return _mean_claim("C1", verdict, what, cells, worst, float(equivalence.max()))
+    all_equivalent = float(p_values.max()) <= level and untestable_lines.is_empty()
+    return _answer(verdict_of(all_equivalent, min(beyond) <= estimate.alpha), reason, cells, p_values)
 
 
-def judge_above(evidence: Evidence, estimate: Estimate) -> Claim:
-    """Every cell above must be superior (intersection-union); one inferior cell contradicts (Holm)."""
-    cells = _placed(evidence, ABOVE, estimate)
+def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
+    """Judge C2: every cell above must be superior (intersection-union); one inferior cell contradicts (Holm)."""
+    cells = _placed_cells(evidence, ABOVE, estimate)
     if cells.is_empty():
-        return untestable("C2", "placements", "no cell with enough seeds lies above an estimated threshold")
-    silent = _silent(evidence, cells, BELOW_GRID)
-    superiority = cells["superiority_p"].to_numpy()
-    worst = cells.row(int(superiority.argmax()), named=True)
+        return untestable("no cell with enough seeds lies above an estimated threshold", 0, "cells")
+    untestable_lines = _lines_without_cells(evidence, cells, BELOW_GRID)
+    p_values = cells["superiority_p"].to_numpy()
     inferior = holm(cells["inferiority_p"].to_list())
-    n_superior = int((superiority <= estimate.alpha).sum())
-    what = (
-        f"SGDM is better by more than {evidence.margin:g} in log loss in {n_superior} of {len(cells)} cells above "
-        f"their threshold; the least sure is {_cell(worst)}{_told(silent)}"
+    reason = (
+        f"SGDM is better by more than {evidence.margin:g} in log loss in {int((p_values <= estimate.alpha).sum())} of "
+        f"{len(cells)} cells above their threshold; the least sure is {_cell_name(_least_sure(cells, p_values))}"
+        f"{_names_of_lines(untestable_lines)}."
     )
-    shown = float(superiority.max()) <= estimate.alpha and silent.is_empty()
-    verdict = verdict_of(shown, min(inferior) <= estimate.alpha)
-    return _mean_claim("C2", verdict, what, cells, worst, float(superiority.max()))
+    all_superior = float(p_values.max()) <= estimate.alpha and untestable_lines.is_empty()
+    return _answer(verdict_of(all_superior, min(inferior) <= estimate.alpha), reason, cells, p_values)
 
 
-def _placed(evidence: Evidence, side: str, estimate: Estimate) -> pl.DataFrame:
-    """Cells placed on that side by the other seeds' threshold, for enough of their seeds."""
+def below_power(evidence: Evidence, estimate: Estimate) -> Power:
+    """Compute the power of C1 from the spread of its least sure cell."""
+    cells = rows_with_spread(evidence.placements.filter(side=BELOW), estimate)
+    if cells.is_empty():
+        return Power("not estimable: no cell lies below a threshold with enough seeds")
+    level = equivalence_level(estimate.alpha)
+    return equivalence_power(cells, "cells", _IN_LEAST_SURE, evidence.margin, level, estimate.min_seeds)
+
+
+def above_power(evidence: Evidence, estimate: Estimate) -> Power:
+    """Compute the power of C2 from the spread of its least sure cell."""
+    cells = rows_with_spread(evidence.placements.filter(side=ABOVE), estimate)
+    if cells.is_empty():
+        return Power("not estimable: no cell in which runs differ lies above a threshold with enough seeds")
+    worst = cells.sort("superiority_p", descending=True).row(0, named=True)
+    sd, n, alpha, margin = worst["sd"], worst["n_seeds"], estimate.alpha, evidence.margin
+    excess = worst["log_ratio"] - margin
+    needed = smallest(lambda k: power_greater(excess, sd, k, alpha), estimate.min_seeds) if excess > 0 else None
+    return Power(
+        n_seeds=n,
+        n_units=len(cells),
+        replicate="cells",
+        effect_80=margin + root_of_power(lambda e: power_greater(e, sd, n, alpha), 0.0, _MAX_EFFECT_SDS * sd),
+        unit=f"log loss ratio {_IN_LEAST_SURE}",
+        observed=worst["log_ratio"],
+        seeds_needed=needed,
+        note="every cell above must be superior; the least sure one is shown"
+        + ("" if excess > 0 else "; its ratio is within the margin, so more seeds would not show it beyond"),
+    )
+
+
+def _placed_cells(evidence: Evidence, side: str, estimate: Estimate) -> pl.DataFrame:
+    """Return the cells placed on that side by the other seeds' threshold, for enough of their seeds."""
     return evidence.placements.filter((pl.col("side") == side) & (pl.col("n_seeds") >= estimate.min_seeds))
 
 
-def _silent(evidence: Evidence, cells: pl.DataFrame, beyond_grid: str) -> pl.DataFrame:
-    """Lines that should have cells on that side and have none with a say: nothing is shown there."""
+def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: str) -> pl.DataFrame:
+    """Return the lines that should have cells on this side but have no testable one.
+
+    While there are any, the claim cannot be supported.
+    """
     lines = evidence.thresholds.filter(pl.col("status").is_in([ESTIMATED, beyond_grid]))
     return lines.join(cells, on=LINE, how="anti")
 
 
-def _told(silent: pl.DataFrame) -> str:
-    if silent.is_empty():
+def _names_of_lines(untestable_lines: pl.DataFrame) -> str:
+    if untestable_lines.is_empty():
         return ""
-    names = [f"b = {row['batch_size']}, mu = {row['momentum']:g}" for row in silent.iter_rows(named=True)]
+    names = [f"b = {row['batch_size']}, mu = {row['momentum']:g}" for row in untestable_lines.iter_rows(named=True)]
     return f"; no cell could be placed there for {'; '.join(names)}"
 
 
-def _mean_claim(
-    claim: str, verdict: str, what: str, cells: pl.DataFrame, worst: dict[str, Any], p_value: float
-) -> Claim:
-    """A claim on many cells shows the cell that decides it."""
-    return Claim(
-        claim,
+def _answer(verdict: str, reason: str, cells: pl.DataFrame, p_values: NDArray[np.float64]) -> Answer:
+    """Return the answer, with the numbers of the cell that decides it."""
+    worst = _least_sure(cells, p_values)
+    return Answer(
         verdict,
-        f"{what}.",
-        "placements",
-        len(cells),
-        "cells",
-        worst["log_ratio"],
-        (worst["ci_low"], worst["ci_high"]),
-        "log L_SGD / L_SGDM in the least sure cell",
-        p_value,
-        tuple(_cell(cell) for cell in cells.iter_rows(named=True)),
+        reason,
+        n=len(cells),
+        n_unit="cells",
+        estimate=worst["log_ratio"],
+        ci=(worst["ci_low"], worst["ci_high"]),
+        unit=f"log L_SGD / L_SGDM {_IN_LEAST_SURE}",
+        p_value=float(p_values.max()),
+        rows=tuple(_cell_name(cell) for cell in cells.iter_rows(named=True)),
     )
 
 
-def _cell(cell: dict[str, Any]) -> str:
+def _least_sure(cells: pl.DataFrame, p_values: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the cell with the largest p-value."""
+    return cells.row(int(p_values.argmax()), named=True)
+
+
+def _cell_name(cell: dict[str, Any]) -> str:
     return f"b = {cell['batch_size']}, eta_ef = {cell['eta_ef']:g}, mu = {cell['momentum']:g}"
+
+
+BELOW_THRESHOLD = Claim(
+    id="C1",
+    statement="Below the threshold, SGD and SGDM train alike.",
+    table=PLACEMENTS,
+    judge=judge_below,
+    power=below_power,
+)
+ABOVE_THRESHOLD = Claim(
+    id="C2",
+    statement="Above the threshold, SGDM is better.",
+    table=PLACEMENTS,
+    judge=judge_above,
+    power=above_power,
+)

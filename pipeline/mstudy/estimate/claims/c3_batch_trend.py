@@ -5,49 +5,87 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+from scipy import stats
 
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.claim import Claim, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, named, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
+from mstudy.estimate.claims.power import root_of_power
 from mstudy.estimate.rates.trends import AT_SHARE
 from mstudy.pairs.seed_tests import holm
+from mstudy.tables.contracts import TRENDS
+from mstudy.tables.table import SETTING
+
+_UNIT = "log loss ratio per doubling of b"
+_MAX_EFFECT_ERRORS = 100.0  # up to so many standard errors a slope is looked for
 
 
-def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Claim:
-    """The slope at matched eta_ef of every setting and momentum must be positive (intersection-union).
+def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
+    """Judge C3: the slope at matched eta_ef of every setting and momentum must be positive (intersection-union).
 
-    One significantly negative slope contradicts (Holm). The slope at matched shares of SGD's stability limit is told,
-    not judged.
+    One significantly negative slope contradicts (Holm). The slope at matched shares of SGD's stability limit is
+    reported, not judged.
     """
-    slopes = evidence.trends.filter(pl.col("decides") & pl.col("slope").is_not_null())
+    slopes = _deciding_slopes(evidence)
     if slopes.is_empty():
         needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at or above a threshold"
-        return untestable("C3", "trends", needed, 0, "batch sizes")
+        return untestable(needed, 0, "batch sizes")
     p_values = slopes["p_value"].to_list()
     growing = all(s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True))
     falling = any(s < 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], holm(p_values), strict=True))
-    least = slopes.row(int(slopes["slope"].arg_min() or 0), named=True)
+    least = _least_slope(slopes)
     reason = (
-        f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({_name(least)}, matched eta_ef "
+        f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({named(least)}, matched eta_ef "
         f"{least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence.trends, least)}."
     )
-    return Claim(
-        "C3",
+    return Answer(
         verdict_of(growing, falling),
         reason,
-        "trends",
-        least["n_batch_sizes"],
-        "batch sizes",
-        least["slope"],
-        (least["ci_low"], least["ci_high"]),
-        "log loss ratio per doubling of b",
-        float(max(p_values)),
-        tuple(f"{_name(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
+        n=least["n_batch_sizes"],
+        n_unit="batch sizes",
+        estimate=least["slope"],
+        ci=(least["ci_low"], least["ci_high"]),
+        unit=_UNIT,
+        p_value=float(max(p_values)),
+        rows=tuple(f"{named(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
     )
+
+
+def trend_power(evidence: Evidence, estimate: Estimate) -> Power:
+    """Compute the power of C3 from the interval of the smallest slope.
+
+    The batch size is the unit: with K of them the t test has K - 2 degrees of freedom.
+    """
+    slopes = _deciding_slopes(evidence)
+    if slopes.is_empty():
+        return Power("not estimable: no slope was fitted")
+    least = _least_slope(slopes)
+    freedom = least["n_batch_sizes"] - 2
+    quantile = stats.t.ppf(1 - estimate.alpha / 2, freedom)
+    error = (least["ci_high"] - least["ci_low"]) / 2 / quantile
+    if error <= 0:
+        return Power("not estimable: the slope has no error")
+    largest = _MAX_EFFECT_ERRORS * error
+    return Power(
+        n_units=least["n_batch_sizes"],
+        replicate="batch sizes",
+        effect_80=root_of_power(lambda slope: float(stats.nct.sf(quantile, freedom, slope / error)), 0.0, largest),
+        unit=_UNIT,
+        observed=least["slope"],
+        note="seeds are not the unit: more batch sizes would tell, more seeds would not by themselves",
+    )
+
+
+def _deciding_slopes(evidence: Evidence) -> pl.DataFrame:
+    return evidence.trends.filter(pl.col("decides") & pl.col("slope").is_not_null())
+
+
+def _least_slope(slopes: pl.DataFrame) -> dict[str, Any]:
+    return slopes.row(int(slopes["slope"].arg_min() or 0), named=True)
 
 
 def _at_shares(trends: pl.DataFrame, least: dict[str, Any]) -> str:
-    same = [pl.col(key) == least[key] for key in ("study", "model", "dataset", "objective", "optimizer", "momentum")]
+    same = [pl.col(key) == least[key] for key in (*SETTING, "optimizer", "momentum")]
     rows = trends.filter(*same, pl.col("quantity") == AT_SHARE, pl.col("slope").is_not_null())
     if rows.is_empty():
         return ""
@@ -58,5 +96,10 @@ def _interval(row: dict[str, Any]) -> str:
     return f"{row['slope']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"
 
 
-def _name(row: dict[str, Any]) -> str:
-    return f"{row['optimizer']}, mu = {row['momentum']:g}"
+CLAIM = Claim(
+    id="C3",
+    statement="The advantage of momentum grows with the batch size.",
+    table=TRENDS,
+    judge=judge_batch_trend,
+    power=trend_power,
+)

@@ -7,43 +7,62 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.claim import Claim, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
+from mstudy.estimate.claims.power import equivalence_power, rows_with_spread
 from mstudy.estimate.rates.best import AT_EDGE, COMPARED
 from mstudy.pairs.seed_tests import holm
+from mstudy.tables.contracts import BEST
 
 
-def judge_best(evidence: Evidence, estimate: Estimate) -> Claim:
-    """Every line must be equivalent (intersection-union); one beyond the margin, either way, contradicts (Holm)."""
+def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
+    """Judge C6: every line must be equivalent (intersection-union); one beyond the margin contradicts (Holm)."""
     lines = evidence.best.filter(pl.col("status") == COMPARED)
     n_edge = len(evidence.best.filter(pl.col("status") == AT_EDGE))
     if lines.is_empty():
         why = f"no line of cells with enough seeds has its best eta_ef inside the grid ({n_edge} have it at an end)"
-        return untestable("C6", "best", why, 0, "lines")
-    equivalence = lines["equivalence_p"].to_numpy()
-    worst = lines.row(int(equivalence.argmax()), named=True)
+        return untestable(why, 0, "lines")
+    p_values = lines["equivalence_p"].to_numpy()
+    worst = lines.row(int(p_values.argmax()), named=True)
     beyond = holm([*lines["superiority_p"], *lines["inferiority_p"]])
-    n_equivalent = int((equivalence <= estimate.alpha).sum())
+    n_equivalent = int((p_values <= estimate.alpha).sum())
     left_out = f", {n_edge} lines whose best lies at an end of the grid left out" if n_edge else ""
     reason = (
         f"{n_equivalent} of {len(lines)} lines (batch size and momentum) are equivalent within {evidence.margin:g} in "
-        f"log loss at their best eta_ef{left_out}; the least sure is {_line(worst)}: "
+        f"log loss at their best eta_ef{left_out}; the least sure is {_line_name(worst)}: "
         f"{worst['log_ratio']:+.3f} [{worst['ci_low']:+.3f}, {worst['ci_high']:+.3f}]."
     )
-    return Claim(
-        "C6",
-        verdict_of(float(equivalence.max()) <= estimate.alpha, min(beyond) <= estimate.alpha),
+    return Answer(
+        verdict_of(float(p_values.max()) <= estimate.alpha, min(beyond) <= estimate.alpha),
         reason,
-        "best",
-        len(lines),
-        "lines",
-        worst["log_ratio"],
-        (worst["ci_low"], worst["ci_high"]),
-        "log L_SGD / L_SGDM, each at its best, in the least sure line",
-        float(equivalence.max()),
-        tuple(_line(line) for line in lines.iter_rows(named=True)),
+        n=len(lines),
+        n_unit="lines",
+        estimate=worst["log_ratio"],
+        ci=(worst["ci_low"], worst["ci_high"]),
+        unit="log L_SGD / L_SGDM, each at its best, in the least sure line",
+        p_value=float(p_values.max()),
+        rows=tuple(_line_name(line) for line in lines.iter_rows(named=True)),
     )
 
 
-def _line(line: dict[str, Any]) -> str:
+def best_power(evidence: Evidence, estimate: Estimate) -> Power:
+    """Compute the power of C6 from the spread of its least sure line."""
+    lines = rows_with_spread(evidence.best.filter(status=COMPARED), estimate)
+    if lines.is_empty():
+        return Power("not estimable: no line has both its bests inside the grid")
+    return equivalence_power(
+        lines, "lines", "in the least sure line", evidence.margin, estimate.alpha, estimate.min_seeds
+    )
+
+
+def _line_name(line: dict[str, Any]) -> str:
     return f"b = {line['batch_size']}, mu = {line['momentum']:g}"
+
+
+CLAIM = Claim(
+    id="C6",
+    statement="The best tuned SGD equals the best tuned SGDM.",
+    table=BEST,
+    judge=judge_best,
+    power=best_power,
+)

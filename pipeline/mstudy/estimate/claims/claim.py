@@ -1,38 +1,28 @@
-"""A claim's verdict and what it rests on; the words and corrections that all claims share.
+"""What a claim is: a question, its answer, and what the design could have shown.
 
-One family of tests per claim, Holm within it; a verdict rests on pooled or joint statistics, never on the best of
-many. `untestable` says what is missing; `inconclusive` says that the data allow both.
+Each claim is one family of tests, with Holm's correction inside it. A verdict rests on pooled or joint statistics,
+never on the best of many. `untestable` says what is missing. `inconclusive` says that the data allow both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import polars as pl
+from mstudy.core.params import Estimate
+from mstudy.estimate.claims.evidence import Evidence
+from mstudy.tables.table import Table
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE = "supported", "contradicted", "inconclusive", "untestable"
 
-STATEMENTS = {
-    "C1": "Below the threshold, SGD and SGDM train alike.",
-    "C2": "Above the threshold, SGDM is better.",
-    "C3": "The advantage of momentum grows with the batch size.",
-    "C4": "SGD and SGDM part at the moment of SGD's abrupt sharpening.",
-    "C5": "Momentum prevents or defers abrupt sharpening.",
-    "C6": "The best tuned SGD equals the best tuned SGDM.",
-    "C7": "The threshold moves with b as the mean-square stability law predicts.",
-    "C8": "Without the abrupt sharpening, SGD and SGDM do not part.",
-}
-
 
 @dataclass(frozen=True)
-class Claim:
-    """A verdict and what it rests on. estimate and ci are in `unit`; n counts `n_unit`; rows name rows of `table`."""
+class Answer:
+    """A verdict and what it rests on. estimate, ci: in `unit`; n: counts `n_unit`; rows: names of rows of the table."""
 
-    id: str
     verdict: str
     reason: str
-    table: str
     n: int
     n_unit: str
     estimate: float | None = None
@@ -41,23 +31,54 @@ class Claim:
     p_value: float | None = None
     rows: tuple[str, ...] = ()
 
-    def entry(self) -> dict[str, Any]:
-        """The claim's entry in claims.json."""
-        return {"statement": STATEMENTS[self.id], **asdict(self)}
+
+@dataclass(frozen=True)
+class Power:
+    """What the design could have shown, and what would settle the claim: a row of tables.POWER without its claim.
+
+    note: why a number is absent, or how to read the numbers.
+    """
+
+    note: str
+    n_seeds: int | None = None
+    n_units: int | None = None
+    replicate: str | None = None
+    effect_80: float | None = None
+    unit: str | None = None
+    observed: float | None = None
+    seeds_needed: int | None = None
+    units_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One question to the data. table: the table that its answer rests on."""
+
+    id: str
+    statement: str
+    table: Table
+    judge: Callable[[Evidence, Estimate], Answer]
+    power: Callable[[Evidence, Estimate], Power]
+
+    def entry(self, evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
+        """Return the claim's entry in claims.json."""
+        answer = asdict(self.judge(evidence, estimate))
+        head = {"statement": self.statement, "id": self.id, "verdict": answer["verdict"], "reason": answer["reason"]}
+        return head | {"table": self.table.name} | answer
 
 
 def verdict_of(supported: bool, contradicted: bool) -> str:
-    """Contradiction is stronger than support: both at once is a contradiction."""
+    """Return the verdict of two tests; if both reject, the contradiction counts."""
     if contradicted:
         return CONTRADICTED
     return SUPPORTED if supported else INCONCLUSIVE
 
 
-def untestable(claim: str, table: str, why: str, n: int = 0, n_unit: str = "cells") -> Claim:
-    """`why` says what is missing, in the words of the reader's design."""
-    return Claim(claim, UNTESTABLE, f"Not testable here: {why}.", table, n, n_unit)
+def untestable(why: str, n: int, n_unit: str) -> Answer:
+    """Return the answer of a claim that the data cannot speak of. `why` says what is missing in the reader's design."""
+    return Answer(UNTESTABLE, f"Not testable here: {why}.", n, n_unit)
 
 
-def listed(values: pl.Series) -> str:
-    """Numbers as a reader writes them."""
-    return ", ".join(f"{value:g}" for value in values)
+def named(row: dict[str, Any]) -> str:
+    """Return the name of a row's optimizer, as reasons write it."""
+    return f"{row['optimizer']}, mu = {row['momentum']:g}"
