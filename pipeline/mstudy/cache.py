@@ -35,7 +35,7 @@ class Cache:
         self._folder = folder
 
     def load(self, name: str, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame]:
-        """The tables that were stored last; all empty where there are none, or not all of them sound."""
+        """Return the tables that were stored last; all empty where there are none, or not all of them sound."""
         wanted = {table: pl.Schema({KEY: pl.String()} | dict(schema)) for table, schema in schemas.items()}
         found = None if self._folder is None else _read_group(self._folder / name, wanted)
         return found or {table: schema.to_frame() for table, schema in wanted.items()}
@@ -62,7 +62,7 @@ def _as_bytes(frame: pl.DataFrame) -> bytes:
 
 
 def _read_group(group: Path, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame] | None:
-    """The tables, or None where one is missing or damaged."""
+    """Return the tables, or None where one is missing or damaged."""
     try:
         index = json.loads((group / "index.json").read_text(encoding="utf-8"))
         return {table: _read(group / f"{index[table]}.parquet", schema) for table, schema in schemas.items()}
@@ -110,14 +110,14 @@ _MOVABLE = "path"  # where a file lies changes nothing
 
 
 def run_keys(stage: str, scanned: pl.DataFrame, params: dict[str, Any]) -> pl.DataFrame:
-    """run_id and key of each run. scanned: runlog.checks.folder.SCANNED, the digest of the file included."""
+    """Return run_id and key of each run. scanned: runlog.rules.folder.SCANNED, with the digest of the file."""
     rows = scanned.drop(_MOVABLE).iter_rows(named=True)
     keys = [key_of(stage, row, params) for row in rows]
     return scanned.select("run_id", pl.Series(KEY, keys, dtype=pl.String))
 
 
 def group_keys(stage: str, scanned: pl.DataFrame, by: tuple[str, ...], params: dict[str, Any]) -> pl.DataFrame:
-    """run_id and key of each run, the key being that of all runs of its group."""
+    """Return run_id and key of each run, where the key is that of all runs of its group."""
     runs = scanned.select(*by, "run_id").with_columns(run_keys(stage, scanned, params)[KEY])
     groups = runs.group_by(by, maintain_order=True).agg("run_id", pl.col(KEY).sort())
     keys = [key_of(stage, {"runs": runs}) for runs in groups[KEY].to_list()]
@@ -135,7 +135,7 @@ def reuse(
     compute: Callable[[list[str]], Iterable[Frames]],
     cache: Cache,
 ) -> Frames:
-    """The rows of these keys in each table, without the keys.
+    """Return the rows of these keys in each table, without the keys.
 
     name: of the step. compute: gives, in parts, the tables of the keys that the cache lacks, with the column `key`.
     """

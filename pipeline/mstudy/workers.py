@@ -22,7 +22,7 @@ _AHEAD = 4  # tasks a worker that wait: results are read in order, and must not 
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Return cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -51,7 +51,8 @@ class Workers:
     def map(
         self, function: Callable[[Task], Result], tasks: Sequence[Task], label: str, worthwhile: bool = True
     ) -> Iterator[Result]:
-        """function(task) of each task, in order. The pool is used where it is `worthwhile`: it takes a second to start.
+        """Yield function(task) of each task, in order. The pool is used where it is `worthwhile`: it takes a second to
+        start.
 
         Raises LogError when a worker dies.
         """
@@ -81,7 +82,7 @@ class Workers:
 
 
 def _ignore_interrupts() -> None:
-    """A terminal's Ctrl-C goes to every process; the parent alone answers."""
+    """Ignore Ctrl-C: a terminal sends it to every process, and only the parent answers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -98,7 +99,7 @@ def _in_order(
 
 
 def in_chunks(total: int, size: int) -> list[tuple[int, int]]:
-    """Bounds (start, end) of consecutive parts of at most `size`."""
+    """Return bounds (start, end) of consecutive parts of at most `size`."""
     return [(start, min(start + size, total)) for start in range(0, total, size)]
 
 

@@ -160,7 +160,7 @@ def analyze_cli(
 
 
 def _summarise(warnings: list[dict[str, Any]]) -> None:
-    """One line a rule on stderr: how often, and the first."""
+    """Print one line a rule on stderr: how often, and the first."""
     counts = Counter(warning["rule"] for warning in warnings)
     first = {warning["rule"]: warning for warning in reversed(warnings)}
     for rule, count in counts.items():

@@ -101,7 +101,7 @@ ENTRIES = {entry.name: entry for entry in _ENTRIES}
 
 
 def entry_of(name: str) -> Entry:
-    """The data set of that name. Raises DataError for a name that is not known."""
+    """Return the data set of that name. Raises DataError for a name that is not known."""
     if name not in ENTRIES:
         raise DataError(f"The data set must be one of {', '.join(ENTRIES)}, found {name!r}.")
     return ENTRIES[name]

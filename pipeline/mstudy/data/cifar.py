@@ -26,7 +26,7 @@ _BATCH = re.compile(r"(?:.*/)?data_batch_([1-5])\.bin")
 
 
 def load_cifar10(entry: Entry) -> Dataset:
-    """inputs: (n, 3, 32, 32) float32, standardised with the usual constants per channel, in the order of the file.
+    """Load the inputs (n, 3, 32, 32) float32, standardised per channel, in the order of the file, and the labels.
 
     The archive is preferred to the Parquet file, which may hold fewer images. Raises DataError.
     """
@@ -36,7 +36,7 @@ def load_cifar10(entry: Entry) -> Dataset:
 
 
 def read_archive(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """images (n, 3, 32, 32) and labels (n,) of training batches 1 to 5, read without unpacking to disk."""
+    """Return images (n, 3, 32, 32) and labels (n,) of training batches 1 to 5, read without unpacking to disk."""
     batches: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r:gz") as archive:
@@ -64,7 +64,9 @@ def _records(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def read_parquet(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """images (n, 3, 32, 32) and labels (n,) from the columns image (or img), PNG bytes or {bytes, path}, and label."""
+    """Return images (n, 3, 32, 32) and labels (n,) from the columns image (or img), PNG bytes or {bytes, path}, and
+    label.
+    """
     try:
         table = pq.read_table(path)
         image = "img" if "img" in table.column_names else "image"
@@ -83,7 +85,7 @@ def read_parquet(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _decoded(picture: Any, where: str) -> NDArray[np.uint8]:
-    """(3, 32, 32) from PNG bytes."""
+    """Return (3, 32, 32) from PNG bytes."""
     try:
         from PIL import Image  # needed for this one format alone
     except ImportError as error:

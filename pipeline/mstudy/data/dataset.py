@@ -48,12 +48,12 @@ class Dataset:
         return np.issubdtype(self.targets.dtype, np.integer)
 
     def first(self, n: int) -> Dataset:
-        """The first n samples, in the order of the source; numbers and n_outputs stay as they are."""
+        """Return the first n samples, in the order of the source; numbers and n_outputs stay as they are."""
         return replace(self, inputs=self.inputs[:n], targets=self.targets[:n])
 
 
 def checked_labels(labels: NDArray[Any], n_images: int, n_classes: int, path: Path) -> NDArray[np.int64]:
-    """labels (n_images,) as int64. Raises DataError when their number or one of them is impossible."""
+    """Return labels (n_images,) as int64. Raises DataError when their number or one of them is impossible."""
     if n_images == 0 or len(labels) != n_images:
         raise DataError(f"{path} must hold one label an image, found {len(labels)} labels for {n_images} images.")
     wrong = labels[(labels < 0) | (labels >= n_classes)]

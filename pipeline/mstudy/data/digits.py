@@ -9,7 +9,7 @@ from mstudy.data.dataset import Dataset
 
 
 def load_digits() -> Dataset:
-    """inputs: (1797, 1, 8, 8) float64, mean 0 and variance 1 over the whole array.
+    """Load the inputs (1797, 1, 8, 8) float64, mean 0 and variance 1 over the whole array, and the labels.
 
     Raises DataError where scikit-learn is not installed.
     """

@@ -25,7 +25,7 @@ _TIMEOUT = 30.0  # seconds without a byte
 
 
 def fetch_dataset(entry: Entry) -> Path:
-    """The folder with the files of a data set, downloaded where no folder has them right. Raises DataError.
+    """Return the folder with the files of a data set, downloaded where no folder has them right. Raises DataError.
 
     A file of the right name but the wrong content is replaced.
     """
@@ -40,7 +40,7 @@ def fetch_dataset(entry: Entry) -> Path:
 
 
 def fetch_file(remote: Remote, folder: Path) -> Path:
-    """The file, downloaded into `folder`; what arrived before a cut waits beside it as NAME.part.
+    """Return the file, downloaded into `folder`; what arrived before a cut waits beside it as NAME.part.
 
     Raises DataError when it cannot be had, or when its content is wrong, which is removed.
     """
@@ -55,7 +55,10 @@ def fetch_file(remote: Remote, folder: Path) -> Path:
 
 
 def has_right_content(path: Path, remote: Remote) -> bool:
-    """Whether the file is there with the content that `remote` promises. Raises DataError if it cannot be read."""
+    """Return whether the file is there with the content that `remote` promises.
+
+    Raises DataError if it cannot be read.
+    """
     if not path.is_file():
         return False
     try:
@@ -65,7 +68,7 @@ def has_right_content(path: Path, remote: Remote) -> bool:
 
 
 def digest_of(path: Path, remote: Remote) -> str:
-    """The digest of a file as `remote` counts it, in hex; "no whole gzip file" where gzip cannot be undone."""
+    """Return the digest of a file as `remote` counts it, in hex; "no whole gzip file" where gzip cannot be undone."""
     try:
         with path.open("rb") as file:
             content: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=file) if remote.gzipped else file
@@ -121,7 +124,9 @@ def _response(remote: Remote, part: Path) -> HTTPResponse:
 
 
 def _answer(remote: Remote, have: int) -> HTTPResponse:
-    """The server's answer to a request for all but the first `have` bytes, or, where it will not have that, for all."""
+    """Return the server's answer to a request for all but the first `have` bytes, or, where it will not have that, for
+    all.
+    """
     headers = {"User-Agent": "mstudy"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         response = cast(HTTPResponse, urlopen(Request(remote.url, headers=headers), timeout=_TIMEOUT))
@@ -137,7 +142,9 @@ def _answer(remote: Remote, have: int) -> HTTPResponse:
 
 
 def _resumed_at(response: HTTPResponse) -> int:
-    """The place in the file of the answer's first byte: 0 unless the server says it sends a part; -1 if unclear."""
+    """Return the place in the file of the answer's first byte: 0 unless the server says it sends a part; -1 if
+    unclear.
+    """
     if response.status != 206:
         return 0
     first = (response.getheader("Content-Range") or "").removeprefix("bytes ").partition("-")[0]
@@ -153,7 +160,7 @@ def _chunks(response: HTTPResponse, remote: Remote, part: Path) -> Iterator[byte
 
 
 def _shown(chunks: Iterator[bytes], remote: Remote, start: int, total: int | None) -> Iterator[bytes]:
-    """The chunks, with progress on stderr where the total is known."""
+    """Yield the chunks, with progress on stderr where the total is known."""
     if total is None:
         yield from chunks
         return

@@ -17,7 +17,7 @@ _BYTES = 8  # the format's code for elements of one unsigned byte
 
 
 def load_idx(entry: Entry) -> Dataset:
-    """inputs: (n, 1, height, width) float32, mean 0 and variance 1 over the whole training set. Raises DataError."""
+    """Load (n, 1, height, width) float32, mean 0 and variance 1 over the whole training set. Raises DataError."""
     images_path, labels_path = required_files(entry)
     images = read_idx(images_path, 3)
     labels = checked_labels(read_idx(labels_path, 1), len(images), 10, labels_path)
@@ -25,7 +25,7 @@ def load_idx(entry: Entry) -> Dataset:
 
 
 def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
-    """The array of bytes in an idx file. Raises DataError unless header and length agree with one another.
+    """Return the array of bytes in an idx file. Raises DataError unless header and length agree with one another.
 
     The header is two zeros, the type of the elements and the number of dimensions, a byte each, then every dimension
     as four bytes, the highest first.

@@ -24,12 +24,15 @@ _FROM_FILES = {
 
 
 def is_known(name: str) -> bool:
-    """Whether `name` is a data set's or a path ending in .npz; not whether its files are there."""
+    """Return whether `name` is a data set's or a path ending in .npz; not whether its files are there."""
     return name in ENTRIES or name.endswith(".npz")
 
 
 def load_dataset(name: str) -> Dataset:
-    """A data set by name, or from a path ending in .npz. Raises DataError if the name or the files cannot be used."""
+    """Return a data set by name, or from a path ending in .npz.
+
+    Raises DataError if the name or the files cannot be used.
+    """
     if not is_known(name):
         raise DataError(f"dataset must be one of {', '.join(ENTRIES)}, or a path ending in .npz, found {name!r}.")
     if name.endswith(".npz"):

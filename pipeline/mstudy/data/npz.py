@@ -18,7 +18,7 @@ MAX_CLASSES = 65_536  # a network has an output a class: a larger label is an id
 
 
 def load_npz(path: Path) -> Dataset:
-    """x (n, n_features) or (n, channels, height, width), used as it is: no scaling, no shift.
+    """Return x (n, n_features) or (n, channels, height, width), used as it is: no scaling, no shift.
 
     x of whole numbers becomes float64; float32 and float64 stay. y: whole numbers (n,) are classes counted from 0,
     floats (n,) or (n, n_outputs) are regression targets. The name carries the first 8 digits of the file's sha256, so

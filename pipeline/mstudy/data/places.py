@@ -14,7 +14,7 @@ BROKEN_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 def data_root() -> Path:
-    """$MSTUDY_DATA if set, else mstudy/data in the user's cache."""
+    """Return $MSTUDY_DATA if set, else mstudy/data in the user's cache."""
     if chosen := os.environ.get("MSTUDY_DATA"):
         return Path(chosen).expanduser()
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -23,17 +23,17 @@ def data_root() -> Path:
 
 
 def own_folder(entry: Entry) -> Path:
-    """Where fetched files of this data set go."""
+    """Return where fetched files of this data set go."""
     return data_root() / entry.name
 
 
 def folders(entry: Entry) -> list[Path]:
-    """Where files of this data set may lie, the user's own first."""
+    """Return where files of this data set may lie, the user's own first."""
     return [own_folder(entry), *map(Path, entry.system)]
 
 
 def locate(entry: Entry) -> tuple[Path, ...] | None:
-    """The files to read: the best complete list of the first folder that has one; None if there is none.
+    """Return the files to read: the best complete list of the first folder that has one; None if there is none.
 
     Presence alone is looked at; content was checked when the files were fetched.
     """
@@ -46,7 +46,7 @@ def locate(entry: Entry) -> tuple[Path, ...] | None:
 
 
 def required_files(entry: Entry) -> tuple[Path, ...]:
-    """As `locate`. Raises DataError where nothing is found."""
+    """Return the files as `locate` does. Raises DataError where nothing is found."""
     paths = locate(entry)
     if paths is None:
         raise DataError(_missing(entry))
@@ -65,7 +65,10 @@ def _missing(entry: Entry) -> str:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file, with gzip undone where the name ends in .gz. Raises DataError if that cannot be had."""
+    """Return the content of a file, with gzip undone where the name ends in .gz.
+
+    Raises DataError if that cannot be had.
+    """
     try:
         data = path.read_bytes()
         return gzip.decompress(data) if path.suffix == ".gz" else data

@@ -12,7 +12,7 @@ SPECTRUM = tuple(10.0 ** (1 - k / 5) for k in range(16))
 
 
 def load_quadratic() -> Dataset:
-    """inputs: X (512, 16) float64 with X^T X / 512 = diag(SPECTRUM), every column orthogonal to ones.
+    """Compute inputs X (512, 16) float64 with X^T X / 512 = diag(SPECTRUM), every column orthogonal to ones.
 
     A linear model f = X w + b under the loss mean of 1/2 (f - y)^2 has the Hessian diag(SPECTRUM, 1) in (w, b).
     targets: y (512, 1) = X w* + 1 with w*_k = SPECTRUM_k^(-1/2), so that from zero weights every direction, the

@@ -15,7 +15,7 @@ CHARACTERS, SYMBOLS = 1_115_394, 65
 
 
 def load_text(entry: Entry) -> Dataset:
-    """inputs: (n, 64) int64 symbols; targets: (n, 64), at every place the symbol that follows. Raises DataError."""
+    """Load (n, 64) int64 symbols and, at every place, the symbol that follows as target. Raises DataError."""
     (path,) = required_files(entry)
     try:
         text = read_file(path).decode("utf-8")
@@ -33,14 +33,18 @@ def load_text(entry: Entry) -> Dataset:
 
 
 def encoded(text: str) -> tuple[NDArray[np.int64], int]:
-    """Every character's place, from 0, among the text's different characters in order, and how many these are."""
+    """Return every character's place, from 0, among the text's different characters in order, and how many these
+    are.
+    """
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     different, symbols = np.unique(codes, return_inverse=True)
     return symbols.astype(np.int64), len(different)
 
 
 def chunks(symbols: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """inputs and targets, both (n, length): neighbouring stretches that do not overlap, a rest too short is left."""
+    """Return inputs and targets, both (n, length): neighbouring stretches that do not overlap, a rest too short is
+    left.
+    """
     n = (len(symbols) - 1) // length
     inputs, targets = symbols[: n * length], symbols[1 : n * length + 1]
     return inputs.reshape(n, length), targets.reshape(n, length)

@@ -22,7 +22,7 @@ def judged_run(
     line: float | None,
     title: str,
 ) -> Layered:
-    """The curvature of one run on its null, with its events, and its candidates at the foot.
+    """Return the curvature of one run on its null, with its events, and its candidates at the foot.
 
     points: `step`, `y`, as logged. blocks: of events.explain. candidates: likewise, with `text`, what to say of each.
     events: `step`, `step_low`, `step_high`. line: the stability line of the run, if it has one. Steps are drawn plus
@@ -64,7 +64,7 @@ def judged_run(
 
 
 def _candidates(candidates: pl.DataFrame, steps: tuple[float, float]) -> list[alt.Chart]:
-    """A bar at the foot for each candidate, numbered as in the table; accepted ones in colour."""
+    """Return a bar at the foot for each candidate, numbered as in the table; accepted ones in colour."""
     if candidates.is_empty():
         return []
     frame = candidates.with_columns(

@@ -82,7 +82,7 @@ def explain_sharpening(
 
 
 def _middles(points: Usable, coarse: Coarse) -> Series:
-    """The middle step of each block, (n_blocks,)."""
+    """Return the middle step of each block, (n_blocks,)."""
     first, last = coarse.edges[:-1], coarse.edges[1:] - 1
     middles: Series = (points.steps[first] + points.steps[last]) / 2
     return middles

@@ -56,7 +56,7 @@ def write_explanation(folder: RunFolder, path: Path, detect: Detect) -> None:
 
 
 def explain_in_words(folder: RunFolder, detect: Detect) -> str:
-    """The verdict, and a line for each candidate."""
+    """Return the verdict, and a line for each candidate."""
     run, explanation = _judge(folder, detect)
     lines = [f"{_name(run)}: {summary(explanation)}"]
     judged = explanation.candidates.with_columns(_judged(explanation.candidates))
@@ -69,7 +69,7 @@ def explain_in_words(folder: RunFolder, detect: Detect) -> str:
 
 
 def _judged(candidates: pl.DataFrame) -> pl.Series:
-    """The reason for each candidate, in words."""
+    """Return the reason for each candidate, in words."""
     told = [
         "refused: a fall" if factor < 1 else _REASONS[reason]
         for factor, reason in candidates.select("factor", "reason").iter_rows()
@@ -78,7 +78,7 @@ def _judged(candidates: pl.DataFrame) -> pl.Series:
 
 
 def summary(explanation: Explanation) -> str:
-    """The verdict in a sentence."""
+    """Return the verdict in a sentence."""
     found, n = explanation.found, count(explanation.found.n_points, "usable point")
     match found.status:
         case "no_curvature":
@@ -106,7 +106,7 @@ def _judge(folder: RunFolder, detect: Detect) -> tuple[dict[str, Any], Explanati
 
 
 def _series(folder: RunFolder, detect: Detect) -> tuple[Any, Any, Any]:
-    """Steps, curvature and loss, (n_rows,) each."""
+    """Return steps, curvature and loss, (n_rows,) each."""
     log = folder.points
     return (
         log["step"].to_numpy(),

@@ -72,7 +72,9 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
 
 
 def run_id_of(name: str) -> str:
-    """A name for the run and its file from whatever its source calls it: it cannot leave a folder, nor meet another."""
+    """Return a name for the run and its file from whatever its source calls it: it cannot leave a folder, nor meet
+    another.
+    """
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._=-") else "-" for c in name).strip(".-")
     return f"{plain[:80]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
 
@@ -92,7 +94,9 @@ def _until_diverged(loss: Series) -> tuple[Series, int | None]:
 
 
 def _at(steps: NDArray[np.int64], series: Series) -> tuple[NDArray[np.float64], int]:
-    """The metric's values at these steps, NaN where it has none, and how many of its values have no such step."""
+    """Return the metric's values at these steps, NaN where it has none, and how many of its values have no such
+    step.
+    """
     values = np.full(len(steps), math.nan)
     shared, places, own = np.intersect1d(steps, series.steps, assume_unique=True, return_indices=True)
     values[places] = series.values[own]
@@ -113,7 +117,9 @@ def _facts(run: SourceRun, mapping: Mapping) -> tuple[dict[str, Setting], dict[s
 
 
 def _with_optimizer(facts: dict[str, Setting]) -> dict[str, Setting]:
-    """The schema's word for the optimizer; plain "SGD" with momentum is heavy ball, or Nesterov where it says so."""
+    """Return the schema's word for the optimizer; plain "SGD" with momentum is heavy ball, or Nesterov where it says
+    so.
+    """
     nesterov = str(facts.pop("nesterov", False)).lower() in ("true", "1", "1.0")
     named = facts.pop("optimizer", None)
     optimizer = None
@@ -126,7 +132,7 @@ def _with_optimizer(facts: dict[str, Setting]) -> dict[str, Setting]:
 
 
 def _number(key: str, value: Setting) -> Setting:
-    """Text is read as a number where it is one; 64.0 is a whole number."""
+    """Return text as a number where it is one; 64.0 is a whole number."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -138,7 +144,7 @@ def _number(key: str, value: Setting) -> Setting:
 
 
 def _settings_in_name(name: str) -> dict[str, Setting]:
-    """`key=value` pairs in a run's name, as in "mlp_lr=0.1_momentum=0.9_batch_size=64"."""
+    """Return `key=value` pairs in a run's name, as in "mlp_lr=0.1_momentum=0.9_batch_size=64"."""
     found: dict[str, Setting] = {}
     for key, value in _PAIR.findall(name[:_LONGEST_NAME]):
         words = key.lower().split("_")

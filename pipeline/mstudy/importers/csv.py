@@ -24,7 +24,7 @@ _EPOCH: dict[str, tuple[str, ...]] = {"epoch": ("epoch", "epochs", "train_epoch"
 
 
 def find_csv(root: Path, mapping: Mapping) -> list[Found]:
-    """The runs of one table, or of all below a folder. Raises LogError where there is none."""
+    """Return the runs of one table, or of all below a folder. Raises LogError where there is none."""
     paths = files_below(root, "*.csv", "*.tsv", "*.jsonl", "*.ndjson")
     if not paths:
         raise LogError(f"The source must hold tables, found no *.csv, *.tsv, *.jsonl or *.ndjson in {root}.")
@@ -53,7 +53,7 @@ def _refuse(error: LogError) -> SourceRun:
 
 
 def read_run(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> SourceRun:
-    """One run of a table that holds no other. Raises LogError where it has no steps, or text for numbers."""
+    """Return one run of a table that holds no other. Raises LogError where it has no steps, or text for numbers."""
     metric = choose("metric", mapping.columns, TABLE_NAMES, frame.columns)
     value = choose("value", mapping.columns, TABLE_NAMES, frame.columns)
     steps, step = _steps(frame, path, mapping)
@@ -70,7 +70,7 @@ def read_run(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> So
 
 
 def _series(steps: NDArray[np.int64], values: NDArray[np.float64], raw: pl.Series | None = None) -> Series:
-    """Without the rows where nothing stands; a NaN that was written stays, for it says that the run diverged."""
+    """Return the rows where something stands; a NaN that was written stays: it says that the run diverged."""
     given = ~np.isnan(values)
     if raw is not None:
         written = raw.cast(pl.String).str.strip_chars().str.to_lowercase() == "nan"
@@ -106,7 +106,7 @@ def _steps(frame: pl.DataFrame, path: Path, mapping: Mapping) -> tuple[NDArray[n
 
 
 def _constants(frame: pl.DataFrame, not_these: set[str], mapping: Mapping) -> dict[str, Setting]:
-    """Columns that configure the run."""
+    """Return the columns that configure the run."""
     others = [column for column in frame.columns if column not in not_these]
     names = (choose(key, mapping.config, CONFIG_NAMES, others) for key in CONFIG_NAMES)
     values = {name: constant(frame, name) for name in names if name is not None}

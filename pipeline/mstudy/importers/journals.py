@@ -12,7 +12,7 @@ from mstudy.runlog.schema import INTERRUPTED
 
 
 def find_journals(root: Path) -> list[Found]:
-    """The journals below a folder, or one. Raises LogError where there is none."""
+    """Return the journals below a folder, or one. Raises LogError where there is none."""
     paths = files_below(root, f"*{SUFFIX}")
     if not paths:
         raise LogError(f"The source must hold journals, found no *{SUFFIX} in {root}.")

@@ -111,7 +111,7 @@ def _check_section(section: str, content: Any, keys: tuple[str, ...] | None, pat
 
 
 def choose(wanted: str, given: dict[str, str], names: dict[str, tuple[str, ...]], found: Iterable[str]) -> str | None:
-    """The name among those found that stands for `wanted`: as given, else the best guess, else None."""
+    """Return the name among those found that stands for `wanted`: as given, else the best guess, else None."""
     found = list(found)
     if wanted in given:
         return given[wanted] if given[wanted] in found else None

@@ -21,7 +21,10 @@ _LARGEST = 1.79e308  # the database holds infinity as the largest float
 
 
 def find_mlflow(root: Path) -> list[Found]:
-    """The runs of a database, or of a folder that holds one, or of `mlruns/`. Raises LogError where there are none."""
+    """Return the runs of a database, or of a folder that holds one, or of `mlruns/`.
+
+    Raises LogError where there are none.
+    """
     databases = files_below(root, "mlflow.db")
     if databases:
         return [found for path in databases for found in _runs_of_database(path)]
@@ -50,7 +53,7 @@ _PARAMS = "SELECT key, value FROM params WHERE run_uuid = ?"
 
 
 def _query(path: Path, text: str, *arguments: str) -> list[tuple[object, ...]]:
-    """Rows of the database, opened to be read alone; its own views, triggers and functions are not to run."""
+    """Return rows of the database, opened only to be read; its own views, triggers and functions are not run."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as database:
             database.execute("PRAGMA trusted_schema = OFF")
@@ -93,7 +96,7 @@ def _read_text(path: Path) -> str:
 
 
 def _read_metric(path: Path) -> list[tuple[int, int, float]]:
-    """Lines "timestamp value step"; a last line without its end is torn."""
+    """Return lines "timestamp value step"; a last line without its end is torn."""
     points = []
     with path.open("rb") as source:
         for number, line in enumerate(source, 1):
@@ -124,6 +127,6 @@ def _all_series(metrics: dict[str, list[tuple[int, int, float]]]) -> dict[str, S
 
 
 def _series(points: list[tuple[int, int, float]]) -> Series:
-    """In order of steps; of two values at one step the one logged later."""
+    """Sort points by step; of two values at one step the one logged later stays."""
     last: dict[int, float] = {step: value for step, _, value in sorted(points, key=lambda point: point[:2])}
     return Series(np.array(list(last), dtype=np.int64), np.array(list(last.values()), dtype=np.float64))

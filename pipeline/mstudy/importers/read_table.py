@@ -17,7 +17,8 @@ _NOTHING = ("", "null", "none", "na", "n/a", "-")
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """The table, its columns text, numbers or truth values; text of one column holds numbers as they were written.
+    """Return the table, its columns text, numbers or truth values; text of one column holds numbers as they were
+    written.
 
     Raises LogError where the file is no such table.
     """
@@ -35,7 +36,7 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def numbers(frame: pl.DataFrame, column: str, where: Path) -> NDArray[np.float64]:
-    """The column as float64 (n,), NaN where nothing stands. Raises LogError at text that is no number."""
+    """Return the column as float64 (n,), NaN where nothing stands. Raises LogError at text that is no number."""
     series = frame[column]
     if series.dtype == pl.String:
         text = series.str.strip_chars().str.to_lowercase()
@@ -52,7 +53,7 @@ def numbers(frame: pl.DataFrame, column: str, where: Path) -> NDArray[np.float64
 
 
 def is_numeric(frame: pl.DataFrame, column: str) -> bool:
-    """Whether `numbers` would read the column and find one."""
+    """Return whether `numbers` would read the column and find one."""
     try:
         return bool((~np.isnan(numbers(frame, column, Path()))).any()) or bool(
             (frame[column].cast(pl.String).str.to_lowercase() == "nan").any()
@@ -62,7 +63,7 @@ def is_numeric(frame: pl.DataFrame, column: str) -> bool:
 
 
 def constant(frame: pl.DataFrame, column: str) -> str | int | float | bool | None:
-    """The one value that the column holds wherever it holds any; None if there is none or more than one."""
+    """Return the one value that the column holds wherever it holds any; None if there is none or more than one."""
     values = frame[column].drop_nulls().unique()
     value = values[0] if len(values) == 1 else None
     return value if isinstance(value, str | int | float | bool) else None
@@ -88,7 +89,7 @@ def _read_lines(path: Path) -> pl.DataFrame:
 
 
 def _column(values: list[Any]) -> pl.Series:
-    """Numbers if all are; else text, where what is neither is left out."""
+    """Return numbers if all are; else text, where what is neither is left out."""
     if all(value is None or isinstance(value, int | float) for value in values):
         return pl.Series([None if value is None else _float(value) for value in values], dtype=pl.Float64)
     plain = [str(value) if isinstance(value, str | int | float) else None for value in values]
@@ -103,6 +104,6 @@ def _float(value: float) -> float:
 
 
 def _plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without the columns that are neither text nor numbers: histograms, media."""
+    """Drop the columns that are neither text nor numbers: histograms, media."""
     plain = [n for n, t in frame.schema.items() if t.is_numeric() or t in (pl.String, pl.Boolean, pl.Null)]
     return frame.select(plain)

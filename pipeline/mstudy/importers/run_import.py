@@ -30,7 +30,7 @@ class Plan:
     problems: dict[str, str]
 
     def as_text(self) -> str:
-        """What was understood, for the user to agree with."""
+        """Return what was understood, for the user to agree with."""
         lines = [f"{len(self.runs)} runs of {self.kind}"]
         for title, part in (("columns", "used_columns"), ("config", "used_config")):
             counts = Counter(pair for run in self.runs.values() for pair in getattr(run, part).items())
@@ -46,7 +46,7 @@ class Plan:
         return "\n".join(map(_printable, lines))
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Return the same as plain values."""
         runs = [
             {
                 "name": name,
@@ -106,7 +106,7 @@ def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = Fa
 
 
 def _printable(text: str) -> str:
-    """Names come from strangers: nothing in them may steer the terminal."""
+    """Spell out what could steer a terminal: names come from strangers."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 

@@ -15,7 +15,7 @@ NAMES = ("hparams.yaml", "config.yaml", "config.json", "params.json", "args.json
 
 
 def settings_beside(folder: Path, stem: str | None = None) -> dict[str, Setting]:
-    """What the files of these names in the folder say, flat; `stem`: also of `<stem>.json` and `<stem>.yaml`."""
+    """Return what the files of these names in the folder say, flat; `stem`: also of `<stem>.json` and `<stem>.yaml`."""
     own = () if stem is None else (f"{stem}.json", f"{stem}.yaml")
     found: dict[str, Setting] = {}
     for name in (*NAMES, *own):
@@ -26,7 +26,7 @@ def settings_beside(folder: Path, stem: str | None = None) -> dict[str, Setting]
 
 
 def read_settings(path: Path) -> dict[str, Setting]:
-    """A JSON or YAML mapping, flat. Raises LogError where it is none, or larger than a megabyte."""
+    """Return a JSON or YAML mapping, flat. Raises LogError where it is none, or larger than a megabyte."""
     raw = load_small(path)
     if not isinstance(raw, dict):
         raise LogError(f"A run's configuration must be a mapping, found {type(raw).__name__} in {path}.")
@@ -34,7 +34,7 @@ def read_settings(path: Path) -> dict[str, Setting]:
 
 
 def load_small(path: Path) -> Any:
-    """The JSON or YAML value of a small file, by loaders that make plain data alone."""
+    """Return the JSON or YAML value of a small file, by loaders that make plain data alone."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise LogError(f"A run's configuration must be at most a megabyte, found more in {path}.")
@@ -46,5 +46,5 @@ def load_small(path: Path) -> Any:
 
 
 def _unwrapped(value: Any) -> Any:
-    """W&B's config.yaml holds {"value": ..., "desc": ...} for each key."""
+    """Return the value itself: W&B's config.yaml holds {"value": ..., "desc": ...} for each key."""
     return value["value"] if isinstance(value, dict) and set(value) <= {"value", "desc"} and "value" in value else value

@@ -46,7 +46,9 @@ class Found:
 
 
 def later_wins(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows stay, in the order written, when each removes those before it whose step is not smaller; (n,)."""
+    """Return which rows stay, in the order written, when each removes those before it whose step is not smaller;
+    (n,).
+    """
     if len(steps) == 0:
         return np.zeros(0, dtype=bool)
     least_after = np.minimum.accumulate(steps[::-1])[::-1]
@@ -54,7 +56,7 @@ def later_wins(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
-    """Nested mappings as one, keys joined by dots; what is neither text, number nor truth value is left out."""
+    """Flatten nested mappings, keys joined by dots; what is neither text, number nor truth value is left out."""
     flat: dict[str, Setting] = {}
     todo: list[tuple[str, object]] = [(prefix, settings)]
     for visited in range(MOST_SETTINGS):
@@ -71,7 +73,7 @@ def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
 
 
 def files_below(root: Path, *patterns: str) -> list[Path]:
-    """Plain files below the folder, or the file itself; a link that leads out of the folder is passed over."""
+    """Return plain files below the folder, or the file itself; a link that leads out of the folder is passed over."""
     if root.is_file():
         return [root]
     if not root.is_dir():
@@ -82,6 +84,6 @@ def files_below(root: Path, *patterns: str) -> list[Path]:
 
 
 def name_of(path: Path, root: Path) -> str:
-    """The path below its root, as text."""
+    """Return the path below its root, as text."""
     name = path.relative_to(root).as_posix() if path != root else path.name
     return root.resolve().name if name == "." else name

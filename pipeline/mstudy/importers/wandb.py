@@ -24,7 +24,7 @@ _SAMPLED = "exported from the web page, which samples a run's history; export by
 
 
 def find_wandb(root: Path, mapping: Mapping) -> list[Found]:
-    """The runs below a folder of exports, or of one. Raises LogError where there are none."""
+    """Return the runs below a folder of exports, or of one. Raises LogError where there are none."""
     paths = files_below(root, "*.parquet", "*.csv", "*.jsonl")
     if not paths:
         raise LogError(f"The source must hold exports, found no *.parquet, *.csv or *.jsonl in {root}.")
@@ -57,7 +57,7 @@ def _read_history(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) 
 
 
 def _page_columns(frame: pl.DataFrame) -> list[tuple[str, str]]:
-    """(run, metric) of each column of a page's CSV, those of its bands left out."""
+    """Return (run, metric) of each column of a page's CSV, those of its bands left out."""
     pairs = [tuple(column.rsplit(_BETWEEN, 1)) for column in frame.columns if _BETWEEN in column]
     return [(run, metric) for run, metric in pairs if not metric.endswith(("__MIN", "__MAX")) and metric != "_step"]
 

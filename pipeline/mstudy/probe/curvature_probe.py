@@ -26,7 +26,7 @@ class Log(Protocol):
     """What `log_to` needs of a RunLogger."""
 
     def log(self, step: int, loss: float, **columns: float | None) -> None:
-        """One row."""
+        """Log one row."""
 
 
 class CurvatureProbe:
@@ -101,7 +101,7 @@ class CurvatureProbe:
             log.log(**row, **columns)  # type: ignore[arg-type]
 
     def read(self) -> dict[str, float | None] | None:
-        """What the last step measured, by the names of the log's columns, with its `step`; once, then None."""
+        """Return what the last step measured, by the names of the log's columns, with its `step`; once, then None."""
         row, self._row = self._row, None
         return row
 

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 @contextmanager
 def borrowed(module: nn.Module, dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """While it lasts, the module computes in `dtype`, outside autocast, and writes to copies of its buffers alone.
+    """Make the module compute in `dtype`, outside autocast, and write only to copies of its buffers.
 
     Every part is in eval mode, so dropout is off, except normalisations that keep running statistics: they stay in the
     mode that they are in, so in training they use the statistics of the batch. Attention runs by plain matrix products,
@@ -48,13 +48,13 @@ def borrowed(module: nn.Module, dtype: torch.dtype, device: torch.device) -> Ite
 
 
 def reseed(device: torch.device, seed: int) -> None:
-    """Whatever is drawn next is the same each time; only inside `borrowed`, which restores the state."""
+    """Draw the same each time from now on; only inside `borrowed`, which restores the state."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
 
 def _copied(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """Parameters share their memory where they may: nobody writes to them."""
+    """Return a copy; parameters share their memory where they may, since nobody writes to them."""
     wanted = dtype if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to(wanted, copy=not isinstance(tensor, nn.Parameter))

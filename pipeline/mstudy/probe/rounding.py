@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def survives(before: list[Tensor], after: list[Tensor], gradients: list[Tensor | None]) -> bool:
-    """Whether rounding changed the update after - before by a tenth of its length at most.
+    """Return whether rounding changed the update after - before by a tenth of its length at most.
 
     The optimiser's own wish is not known, but the weights' last digits u_i are: each weight that it moved, or had a
     gradient for, is off by up to u_i / 2 either way, so by u_i / sqrt(12) in the root mean square. A weight that did
@@ -25,7 +25,7 @@ def survives(before: list[Tensor], after: list[Tensor], gradients: list[Tensor |
 
 
 def last_digit(x: Tensor) -> Tensor:
-    """The distance from |x| to the next number of its dtype, float64."""
+    """Return the distance from |x| to the next number of its dtype, float64."""
     _, exponent = torch.frexp(x.double())  # |x| in [2^(exponent - 1), 2^exponent)
     smallest = torch.finfo(x.dtype).smallest_normal
     spacing = torch.ldexp(torch.full_like(x, torch.finfo(x.dtype).eps, dtype=torch.float64), exponent - 1)

@@ -13,7 +13,7 @@ from mstudy.core.errors import DataError
 
 
 def is_batch(data: object) -> bool:
-    """Whether `data` is one batch; else it is something that gives batches.
+    """Return whether `data` is one batch; else it is something that gives batches.
 
     A tensor, a mapping, and a tuple or list that holds a tensor itself are batches.
     """
@@ -23,7 +23,7 @@ def is_batch(data: object) -> bool:
 
 
 def n_samples(batch: Any) -> int:
-    """Length of the first dimension that all tensors of the batch share. Raises DataError where they do not."""
+    """Return the length of the first dimension of all tensors of the batch. Raises DataError where they differ."""
     sizes = {t.shape[0] if t.ndim > 0 else 1 for t in tensors(batch)}
     if len(sizes) != 1 or 0 in sizes:
         raise DataError(
@@ -33,7 +33,7 @@ def n_samples(batch: Any) -> int:
 
 
 def tensors(batch: Any) -> Iterator[Tensor]:
-    """All tensors in the batch, in order."""
+    """Yield all tensors in the batch, in order."""
     if isinstance(batch, Tensor):
         yield batch
     elif isinstance(batch, Mapping):
@@ -44,7 +44,7 @@ def tensors(batch: Any) -> Iterator[Tensor]:
 
 
 def in_pieces(batch: Any, size: int | None) -> Iterator[Any]:
-    """The batch in pieces of at most `size` samples; None: as it is."""
+    """Yield the batch in pieces of at most `size` samples; None: as it is."""
     n = n_samples(batch)
     if size is None or n <= size:
         yield batch
@@ -58,12 +58,12 @@ def _cut(tensor: Tensor, piece: slice) -> Tensor:
 
 
 def placed(batch: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """The batch on the device, its floating point numbers in the dtype."""
+    """Return the batch on the device, its floating point numbers in the dtype."""
     return mapped(batch, lambda t: t.to(device, dtype if t.is_floating_point() else None))
 
 
 def mapped(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The batch with each tensor changed; what is no tensor stays as it is."""
+    """Return the batch with each tensor changed; what is no tensor stays as it is."""
     if isinstance(batch, Tensor):
         return change(batch)
     if isinstance(batch, Mapping):

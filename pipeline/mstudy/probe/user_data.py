@@ -49,7 +49,9 @@ class OwnData:
             yield from self._batches
 
     def drawn(self, n: int, seed: int) -> Iterator[Any]:
-        """Some n of the batches: of a list, at random without repetition; of a loader, its first when seeded so."""
+        """Yield some n of the batches: of a list, at random without repetition; of a loader, its first when seeded
+        so.
+        """
         if isinstance(self._batches, Sequence):
             chance = torch.Generator().manual_seed(seed)
             yield from (self._batches[k] for k in torch.randperm(len(self._batches), generator=chance)[:n].tolist())

@@ -41,11 +41,11 @@ class OwnModule:
         ]
 
     def parameters(self, w: Tensor) -> list[Tensor]:
-        """Views of the row `w` (1, row_length) in the shapes of the parameters."""
+        """Return views of the row `w` (1, row_length) in the shapes of the parameters."""
         return self._layout.parts(w)
 
     def rows(self, parts: list[Tensor], n_members: int = 1) -> Tensor:
-        """One row of the parts, (1, row_length)."""
+        """Return one row of the parts, (1, row_length)."""
         return self._layout.rows([part.to(self.dtype) for part in parts], n_members)
 
     def loss(self, parts: list[Tensor], batch: Any, n_members: int) -> Tensor:
@@ -62,7 +62,7 @@ class OwnModule:
         return loss[None]
 
     def evaluate(self, w: Tensor, data: OwnData, order: int, chunk: int | None) -> Evaluation:
-        """The mean loss over the data at the row `w` (1, row_length), at most `chunk` samples at a time."""
+        """Return the mean loss over the data at the row `w` (1, row_length), at most `chunk` samples at a time."""
         if data.one_batch and (chunk is None or data.n_samples <= chunk):
             return self.evaluate_batch(w, next(iter(data)), order, None)
         total = data.n_samples
@@ -76,7 +76,7 @@ class OwnModule:
         return ChunkedEvaluation(parts)
 
     def evaluate_batch(self, w: Tensor, batch: Any, order: int, chunk: int | None) -> Evaluation:
-        """The same of one batch."""
+        """Return the same of one batch."""
         if chunk is None or n_samples(batch) <= chunk:
             return ModuleEvaluation(self, w, batch, order)
         return self.evaluate(w, OwnData(batch), order, chunk)

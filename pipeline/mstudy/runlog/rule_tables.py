@@ -23,14 +23,14 @@ _STAGES = (
 
 
 def rules() -> Iterator[tuple[str, Rule[Any]]]:
-    """Each rule with the heading under which it is described."""
+    """Yield each rule with the heading under which it is described."""
     for heading, stages in _STAGES:
         for stage in stages:
             yield from ((heading, rule) for rule in stage.rules)
 
 
 def as_markdown() -> str:
-    """The tables of docs/validation.md."""
+    """Return the tables of docs/validation.md."""
     lines: list[str] = []
     for heading, _ in _STAGES:
         lines += [f"## {heading}", "", "| rule | severity | what must hold | remedy |", "|---|---|---|---|"]

@@ -27,12 +27,12 @@ class Validation:
         return sum(problem.severity == ERROR for problem in self.problems)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it as JSON can hold it."""
         counts = {"n_files": self.n_files, "n_problems": len(self.problems), "n_errors": self.n_errors}
         return {"schema": 1, **counts, "problems": [problem.as_dict() for problem in self.problems]}
 
     def as_text(self) -> str:
-        """The counts, then one line a problem."""
+        """Return the counts, then one line a problem."""
         n_warnings = len(self.problems) - self.n_errors
         head = f"{len(self.problems)} problems in {self.n_files} files: {self.n_errors} errors, {n_warnings} warnings"
         return "\n".join([head, *(problem.as_text() for problem in self.problems)])

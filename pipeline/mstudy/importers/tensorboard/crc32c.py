@@ -21,7 +21,7 @@ _LIST = [int(entry) for entry in _TABLE]
 
 
 def masked_crcs(columns: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Of n records of one length: columns (length, n), a byte of all records in each row; (n,)."""
+    """Compute those of n records of one length: columns (length, n), a byte of all records in each row; (n,)."""
     crc: NDArray[np.uint32] = np.full(columns.shape[1], 0xFFFFFFFF, dtype=np.uint32)
     for byte in columns:
         crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
@@ -30,7 +30,7 @@ def masked_crcs(columns: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 def masked_crc(data: bytes) -> int:
-    """Of one record."""
+    """Compute that of one record."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _LIST[(crc ^ byte) & 0xFF] ^ (crc >> 8)

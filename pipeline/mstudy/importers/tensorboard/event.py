@@ -79,7 +79,7 @@ def _parse_value(data: bytes, start: int, end: int, event: Event) -> None:
 
 
 def _parse_tensor(data: bytes, start: int, end: int) -> Scalar | None:
-    """The value of a tensor of one number; None of any other."""
+    """Return the value of a tensor of one number; None of any other."""
     found = list(fields(data, start, end))
     dtypes = [_DTYPES.get(first) for number, kind, first, _ in found if (number, kind) == (1, VARINT)]
     if not dtypes or dtypes[-1] is None:
@@ -98,7 +98,7 @@ def _parse_tensor(data: bytes, start: int, end: int) -> Scalar | None:
 
 
 def _parse_varints(data: bytes, dtype: str, kind: int, first: int, last: int) -> Scalar | None:
-    """int_val, int64_val and half_val: one varint, packed or not."""
+    """Parse int_val, int64_val and half_val: one varint, packed or not."""
     if kind == BYTES:
         if first == last:
             return None
@@ -113,7 +113,7 @@ def _parse_varints(data: bytes, dtype: str, kind: int, first: int, last: int) ->
 
 
 def _parse_metadata(data: bytes, start: int, end: int) -> dict[str, Setting]:
-    """Hyperparameters of a SummaryMetadata, if it is of that plugin's session start."""
+    """Parse the hyperparameters of a SummaryMetadata, if it is of that plugin's session start."""
     hparams: dict[str, Setting] = {}
     for number, kind, first, last in fields(data, start, end):
         if (number, kind) != (1, BYTES):
@@ -127,7 +127,7 @@ def _parse_metadata(data: bytes, start: int, end: int) -> dict[str, Setting]:
 
 
 def _parse_hparam(entry: bytes) -> tuple[str, Setting] | None:
-    """A pair of the map: name, and a google.protobuf.Value."""
+    """Return a pair of the map: name, and a google.protobuf.Value."""
     name = "".join(_text(text) for text in _inner(entry, 1))
     for value in _inner(entry, 2):
         for number, kind, first, last in fields(value):

@@ -38,7 +38,7 @@ class EventFile:
     _starts: list[tuple[int, int]] = field(default_factory=list)  # (place, step) of sessions begun again
 
     def series(self) -> dict[str, Series]:
-        """Each tag's values as written, with those before a restart at a smaller step left out."""
+        """Return each tag's values as written, with those before a restart at a smaller step left out."""
         found = {}
         for tag, chunks in self._chunks.items():
             places, steps, values = (np.concatenate(part) for part in zip(*chunks, strict=True))
@@ -51,11 +51,11 @@ class EventFile:
         return found
 
     def add(self, tag: str, places: NDArray[np.int64], steps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Values of a tag, in any order."""
+        """Add values of a tag, in any order."""
         self._chunks.setdefault(tag, []).append((places, steps, values))
 
     def add_event(self, place: int, event: Event) -> None:
-        """All that one parsed event says."""
+        """Add all that one parsed event says."""
         self.hparams |= event.hparams
         if event.is_start:
             self._starts.append((place, event.step))
@@ -106,7 +106,7 @@ def _read_alike(
 
 
 def _by_head(columns: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """(length of wall time and step, steps of all events, events with a head of that length)."""
+    """Yield (length of wall time and step, steps of all events, events with a head of that length)."""
     timed = columns[0] == _TIME
     with_step = timed & (columns[_STEP_AT] == _STEP_KEY)
     zeros = np.zeros(columns.shape[1], dtype=np.int64)
@@ -123,7 +123,7 @@ def _by_head(columns: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.int64
 
 
 def _by_tag(body: NDArray[np.uint8], members: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """The members by tag length and, by a hash, tag: summary, value, tag, each length of one byte."""
+    """Yield the members by tag length and, by a hash, tag: summary, value, tag, each length of one byte."""
     if len(body) < 7:
         return
     tagged = members[(body[0, members] == 0x2A) & (body[2, members] == 0x0A) & (body[4, members] == 0x0A)]

@@ -15,7 +15,7 @@ from mstudy.importers.tensorboard.event_file import EventFile, read_event_file
 
 
 def find_tensorboard(root: Path) -> list[Found]:
-    """The runs below a folder, or of one event file. Raises LogError where there are none.
+    """Return the runs below a folder, or of one event file. Raises LogError where there are none.
 
     `add_hparams` writes hyperparameters into a folder of their own below the run's: they count for both.
     """
@@ -37,7 +37,7 @@ def find_tensorboard(root: Path) -> list[Found]:
 
 
 def merge_files(files: list[EventFile]) -> dict[str, Series]:
-    """One run's series from its files, in the order of their first events.
+    """Return one run's series from its files, in the order of their first events.
 
     A file that logs again what an earlier one logged is a restart: it wins from its first step on, for all tags.
     """
@@ -61,7 +61,7 @@ def _read_run(folder: Path, files: list[Path], sessions: list[Path], name: str) 
 
 
 def _is_session(folder: Path, files: list[Path]) -> bool:
-    """Whether `add_hparams` made the folder: one small file that names hyperparameters."""
+    """Return whether `add_hparams` made the folder: one small file that names hyperparameters."""
     small = len(files) == 1 and files[0].stat().st_size < 1 << 16
     try:
         return small and bool(read_event_file(files[0]).hparams)

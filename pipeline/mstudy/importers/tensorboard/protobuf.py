@@ -13,7 +13,7 @@ class NoMessage(ValueError):
 
 
 def fields(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int, int]]:
-    """(number, wire type, first, end) of each field of data[start:end]; of a varint `first` is its value.
+    """Yield (number, wire type, first, end) of each field of data[start:end]; of a varint `first` is its value.
 
     Raises NoMessage where the bytes are none.
     """
@@ -38,7 +38,7 @@ def fields(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tupl
 
 
 def varint(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """The whole number at the position, and where it ends."""
+    """Return the whole number at the position, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):
         if position >= end:
@@ -52,5 +52,5 @@ def varint(data: bytes, position: int, end: int) -> tuple[int, int]:
 
 
 def signed(value: int) -> int:
-    """An int64 from its varint."""
+    """Return an int64 from its varint."""
     return value - 2**64 if value >= 2**63 else value

@@ -31,14 +31,14 @@ class Records:
     lengths: NDArray[np.int64]
 
     def columns(self, which: NDArray[np.int64], first: int = 0, extra: int = 0) -> NDArray[np.uint8]:
-        """Bytes of records of one length, (length + extra, n), from `first` bytes after their start."""
+        """Return the bytes of records of one length, (length + extra, n), from `first` bytes after their start."""
         width = int(self.lengths[which[0]]) + extra - first
         rows = np.lib.stride_tricks.sliding_window_view(self.buffer, width)[self.starts[which] + first]
         return np.ascontiguousarray(rows.T)
 
 
 def read_records(path: Path) -> Iterator[Records]:
-    """The records of a file, some tens of megabytes at a time.
+    """Yield the records of a file, some tens of megabytes at a time.
 
     A torn tail, left by a writer that was killed (a part of a record, or zeros), ends the file. Raises LogError where
     a checksum is wrong or the file cannot be read. Data of more than 4 KB are not checked.
@@ -66,7 +66,7 @@ def read_records(path: Path) -> Iterator[Records]:
 
 
 def _walk(window: bytes) -> tuple[list[int], list[int], int]:
-    """Starts and lengths of the whole records in the window, and where the last one ends."""
+    """Return the starts and lengths of the whole records in the window, and where the last one ends."""
     starts, lengths, position, size = [], [], 0, len(window)
     length_at = struct.Struct("<Q").unpack_from
     while position + _FRAME <= size:
@@ -81,7 +81,7 @@ def _walk(window: bytes) -> tuple[list[int], list[int], int]:
 
 
 def _skip(window: bytes, offset: int, size: int, path: Path) -> int | None:
-    """Bytes of a record that is larger than a window; None for a torn tail."""
+    """Return the bytes of a record that is larger than a window; None for a torn tail."""
     length, crc = struct.unpack_from("<QI", window)
     if crc != masked_crc(window[:8]):
         if not any(window) and offset + len(window) == size:
@@ -113,7 +113,7 @@ def _check(records: Records, offset: int, path: Path) -> None:
 
 
 def by_length(lengths: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Places of the records of each length, at most 2^15 at a time."""
+    """Yield the places of the records of each length, at most 2^15 at a time."""
     order = np.argsort(lengths, kind="stable")
     borders = np.flatnonzero(np.diff(lengths[order])) + 1
     for which in np.split(order, borders):
@@ -128,7 +128,7 @@ def _is_right(records: Records, k: int) -> bool:
 
 
 def _number(columns: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Little-endian uint32 of four bytes, (4, n) to (n,)."""
+    """Read a little-endian uint32 of four bytes, (4, n) to (n,)."""
     return np.ascontiguousarray(columns.T).view("<u4")[:, 0]
 
 

@@ -39,31 +39,34 @@ class Log:
 
 
 def is_late(step: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Rows of the last tenth of the steps, over which the final loss is taken; (n_rows,), at least one row."""
+    """Return the rows of the last tenth of the steps, of which the final loss is made; (n_rows,), at least one row."""
     late: NDArray[np.bool_] = step >= 0.9 * step.max()
     return late
 
 
 def open_file(content: bytes) -> pq.ParquetFile:
-    """The file, its footer read. Raises pyarrow's errors where it cannot be."""
+    """Return the file, its footer read. Raises pyarrow's errors where it cannot be."""
     return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
 
 
 def metadata_text(file: pq.ParquetFile) -> bytes | None:
-    """The metadata entry of the run, as it stands in the file."""
+    """Return the metadata entry of the run, as it stands in the file."""
     found: dict[bytes, bytes] = file.metadata.metadata or {}
     return found.get(METADATA_KEY.encode())
 
 
 def read_columns(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
-    """`step` as int64 and the others as float64. Raises pyarrow's errors where a value cannot be read as such."""
+    """Return `step` as int64 and the others as float64.
+
+    Raises pyarrow's errors where a value cannot be read as such.
+    """
     found = file.read(columns=list(columns), use_threads=False)
     arrays = [found.column(name).cast(pa.int64() if name == "step" else pa.float64()) for name in columns]
     return pa.table(dict(zip(columns, arrays, strict=True)))
 
 
 def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Table:
-    """`run_id` and these columns of a file, one row a logged step; a column that it lacks is null."""
+    """Return `run_id` and these columns of a file, one row a logged step; a column that it lacks is null."""
     file = open_file(content)
     names = file.schema_arrow.names
     found = read_columns(file, [name for name in columns if name in names])
@@ -74,7 +77,7 @@ def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Tab
 
 
 def as_log(table: pa.Table, diverged: bool, diverged_step: int | None) -> Log:
-    """The columns as arrays. table: of `read_columns`, with `step` and `loss`."""
+    """Return the columns as arrays. table: of `read_columns`, with `step` and `loss`."""
     values = {name: table.column(name) for name in table.column_names}
     step = values.pop("step")
     step = (pc.fill_null(step, 0) if step.null_count else step).to_numpy()
@@ -91,7 +94,8 @@ def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def final_loss(log: Log) -> float | None:
-    """Geometric mean of the loss over the last tenth of the steps: at the edge of stability one value is a lottery.
+    """Return the geometric mean of the loss over the last tenth of the steps: at the edge of stability one value is a
+    lottery.
 
     None where the run diverged. The loss must be above 0 there.
     """
@@ -101,7 +105,7 @@ def final_loss(log: Log) -> float | None:
 
 
 def divergence_of(log: Log) -> int | None:
-    """The step of divergence: as stated, else the first one whose loss is not finite, else the last one."""
+    """Return the step of divergence: as stated, else the first one whose loss is not finite, else the last one."""
     if not log.diverged or log.diverged_step is not None:
         return log.diverged_step
     bad = ~np.isfinite(log.loss)
@@ -109,7 +113,7 @@ def divergence_of(log: Log) -> int | None:
 
 
 def curvature_state(log: Log) -> str:
-    """Whether directional_curvature varies, is constant (over three values at least) or is missing."""
+    """Return whether directional_curvature varies, is constant (over three values at least) or is missing."""
     values = log.values.get("directional_curvature", np.empty(0))
     values = values[np.isfinite(values)]
     if len(values) == 0:

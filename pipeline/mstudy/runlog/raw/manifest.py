@@ -37,12 +37,12 @@ class Manifest:
     fault: str | None = None
 
     def by_path(self) -> dict[str, Metadata]:
-        """The first row of each path."""
+        """Return the first row of each path."""
         return dict(reversed(self.rows))
 
 
 def read_manifest(source: Source, names: list[str]) -> Manifest:
-    """The folder's manifest, if it has one; never raises for what is in it."""
+    """Return the folder's manifest, if it has one; never raises for what is in it."""
     present = [name for name in MANIFESTS if name in names]
     if not present:
         return Manifest()
@@ -71,7 +71,7 @@ def _read_csv(content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _value(key: str, text: str) -> Any:
-    """A cell as the field's type; text that is no number stays text, for the rules to refuse."""
+    """Return a cell as the field's type; text that is no number stays text, for the rules to refuse."""
     kind = int if key in _WHOLE else float if key in _REAL else str
     try:
         return kind(text)

@@ -12,7 +12,10 @@ Metadata = dict[str, Any]
 
 
 def parse_metadata(text: bytes | None) -> Metadata:
-    """The JSON object of a log; an empty one where there is none. Raises ValueError where it is no JSON object."""
+    """Return the JSON object of a log; an empty one where there is none.
+
+    Raises ValueError where it is no JSON object.
+    """
     if text is None:
         return {}
     try:
@@ -25,7 +28,7 @@ def parse_metadata(text: bytes | None) -> Metadata:
 
 
 def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
-    """The run's row of tables.RUNS, as far as the metadata says. metadata: free of errors (checks.metadata)."""
+    """Return the run's row of tables.RUNS, as far as the metadata says. metadata: free of errors (checks.metadata)."""
     optimizer, momentum = metadata.get("optimizer"), metadata.get("momentum")
     momentum = float(momentum or 0.0)
     optimizer = optimizer or (HEAVY_BALL if momentum > 0 else SGD)
@@ -61,15 +64,15 @@ def text_of(value: Any) -> str:
 
 
 def name_of(value: Any) -> str | None:
-    """The name of another run, or nothing."""
+    """Return the name of another run, or nothing."""
     return None if value is None else str(value)
 
 
 def real_of(value: Any) -> float | None:
-    """A number, or nothing."""
+    """Return a number, or nothing."""
     return None if value is None else float(value)
 
 
 def whole_of(value: Any) -> int | None:
-    """A whole number that may be written as 3.0, or nothing."""
+    """Return a whole number that may be written as 3.0, or nothing."""
     return None if value is None else int(value)

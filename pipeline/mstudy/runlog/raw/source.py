@@ -33,12 +33,15 @@ class Source:
         return self.root.lower().startswith(_STORE)
 
     def list_files(self) -> list[str]:
-        """Every file at any depth, hidden ones left out, sorted. Raises LogError where there is no such folder."""
+        """Return every file at any depth, hidden ones left out, sorted.
+
+        Raises LogError where there is no such folder.
+        """
         names = self._list_remote() if self.is_remote else self._list_local()
         return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
-        """The content of a file, or its first bytes. Raises OSError."""
+        """Return the content of a file, or its first bytes. Raises OSError."""
         if not self.is_remote:
             with Path(self.root, name).open("rb") as file:
                 return file.read(-1 if n_bytes is None else n_bytes)
@@ -47,7 +50,7 @@ class Source:
             return bytes(file.read(n_bytes))
 
     def read_each(self, names: Sequence[str]) -> Iterator[bytes | OSError]:
-        """The content of each file in order, or why it cannot be read."""
+        """Yield the content of each file in order, or why it cannot be read."""
         if not self.is_remote:
             yield from map(self._try, names)
             return
@@ -83,7 +86,10 @@ class Source:
 
 @lru_cache(maxsize=8)
 def _open_store(root: str) -> tuple[Any, str]:
-    """The file system, and bucket and prefix in it. Credentials and endpoint come from where AWS's tools take them."""
+    """Return the file system, and bucket and prefix in it.
+
+    Credentials and endpoint come from where AWS's tools take them.
+    """
     try:
         system, base = fs.FileSystem.from_uri(root)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -100,7 +106,7 @@ def _short(error: Exception) -> str:
 
 
 def source_of(runs: str | os.PathLike[str] | Source) -> Source:
-    """The source at a path or address. Raises LogError where it is an address of another kind than s3://."""
+    """Return the source at a path or address. Raises LogError where it is an address of another kind than s3://."""
     if isinstance(runs, Source):
         return runs
     root = os.fspath(runs)
@@ -110,5 +116,5 @@ def source_of(runs: str | os.PathLike[str] | Source) -> Source:
 
 
 def run_names(names: Sequence[str]) -> list[str]:
-    """Those that are logs: `*.parquet`, the manifest left out."""
+    """Return those that are logs: `*.parquet`, the manifest left out."""
     return [name for name in names if name.endswith(SUFFIX) and name not in MANIFESTS]

@@ -40,7 +40,7 @@ class Examined:
 
 
 def digest_of(content: bytes) -> str:
-    """What tells one content from another."""
+    """Return what tells one content from another."""
     return blake2b(content, digest_size=16).hexdigest()
 
 
@@ -99,7 +99,9 @@ def _describe(log: Log, metadata: Metadata, path: str) -> dict[str, Any]:
 
 
 def _definition(metadata: Metadata) -> str:
-    """What the log says of its curvature: of how many samples, and anything else that it notes under `curvature`."""
+    """Return what the log says of its curvature: of how many samples, and anything else that it notes under
+    `curvature`.
+    """
     samples = metadata.get("curvature_samples")
     whole = samples is None or samples == metadata.get("n_train")
     of = "of the whole training set" if whole else f"of {json.dumps(samples, default=str)[:40]} samples"

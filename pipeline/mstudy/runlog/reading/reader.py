@@ -59,17 +59,17 @@ class RunFolder:
         return [problem for problem in self.problems if problem.severity == WARNING]
 
     def part(self, run_ids: Sequence[str] | pl.Series) -> RunFolder:
-        """These runs alone, without problems."""
+        """Return only these runs, without problems."""
         return self.of(self.scanned.filter(pl.col("run_id").is_in(list(run_ids))))
 
     def of(self, rows: pl.DataFrame) -> RunFolder:
-        """These rows of `scanned` alone, without problems."""
+        """Return only these rows of `scanned`, without problems."""
         return RunFolder(self.source, rows.select(self.scanned.columns), [])
 
     def series(
         self, run_ids: Sequence[str] | pl.Series | None = None, columns: Sequence[str] = COLUMNS
     ) -> pl.DataFrame:
-        """`run_id` and these columns of the logs (POINTS_SCHEMA), one row a logged step, in order within a run.
+        """Return `run_id` and these columns of the logs (POINTS_SCHEMA), one row a logged step, in order within a run.
 
         A column that a log lacks is null. Reads the files anew: ask for few runs at a time. Raises LogError where a
         file has changed since the folder was read.
@@ -135,7 +135,7 @@ def _as_folder(source: Source, found: Scan, skip_bad: bool) -> RunFolder:
 
 
 def leave_out(runs: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
-    """The runs less those that an error of the folder names; all errors, and the warnings on what is left."""
+    """Return the runs less those that an error of the folder names; all errors, and the warnings on what is left."""
     errors: list[Problem] = []
     while True:
         problems = FOLDER.problems(runs, "")

@@ -85,7 +85,7 @@ def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], 
 
 
 def _examine_chunk(task: _Task) -> tuple[pl.DataFrame, list[Problem]]:
-    """The usable runs, SCANNED with keys, and the problems."""
+    """Return the usable runs, SCANNED with keys, and the problems."""
     known = {row[KEY]: row for row in task.known.iter_rows(named=True)}
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []

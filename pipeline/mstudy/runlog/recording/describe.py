@@ -17,7 +17,7 @@ from mstudy.runlog.schema import SCHEMA_VERSION
 
 
 def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """The metadata of a run, complete but for `status` and `diverged_step`.
+    """Return the metadata of a run, complete but for `status` and `diverged_step`.
 
     facts: `learning_rate`, `batch_size`, `seed`, `momentum` and/or `optimizer`, and anything else that is text, a
     number, true, false or null, or, as an `intervention`, a mapping to these; what is None is left out. Raises LogError
@@ -45,14 +45,14 @@ def _leaves(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A scalar of numpy as Python's own, in a mapping too."""
+    """Return a scalar of numpy as Python's own, in a mapping too."""
     if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
 
 
 def _with_optimizer(facts: dict[str, Any]) -> dict[str, Any]:
-    """Momentum and optimizer, where one says the other."""
+    """Return momentum and optimizer, where one says the other."""
     optimizer, momentum = facts.get("optimizer"), facts.get("momentum")
     if momentum is None and optimizer == SGD:
         return facts | {"momentum": 0.0}

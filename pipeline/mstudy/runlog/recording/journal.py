@@ -33,22 +33,22 @@ class Journal:
 
 
 def journal_of(path: Path) -> Path:
-    """Where the journal of the log at `path` lies while the run is under way."""
+    """Return where the journal of the log at `path` lies while the run is under way."""
     return path.with_name(path.name.removesuffix(".parquet") + SUFFIX)
 
 
 def head_line(metadata: dict[str, Any]) -> bytes:
-    """The line that opens a session."""
+    """Return the line that opens a session."""
     return row_line({METADATA_KEY: metadata})
 
 
 def row_line(row: dict[str, Any]) -> bytes:
-    """One line. What is not finite must have become None before: JSON knows no NaN."""
+    """Return one line. What is not finite must have become None before: JSON knows no NaN."""
     return (json.dumps(row, allow_nan=False) + "\n").encode()
 
 
 def whole_length(content: bytes) -> int:
-    """Bytes up to the end of the last whole line."""
+    """Return bytes up to the end of the last whole line."""
     return content.rfind(b"\n") + 1
 
 

@@ -71,7 +71,7 @@ class RunLogger:
         return self._diverged_step is not None
 
     def log(self, step: SupportsIndex, loss: SupportsFloat, **columns: SupportsFloat | None) -> None:
-        """One row. step: updates made before its quantities were measured, larger than in the row before.
+        """Log one row. step: updates made before its quantities were measured, larger than in the row before.
 
         loss: mean training loss. A loss that is not finite is the end of the log: the run has diverged at this step,
         and this row and all later ones are dropped. columns: of docs/log-format.md or your own; None and what is not
@@ -93,7 +93,7 @@ class RunLogger:
         self._last_step = step
 
     def mark_diverged(self, step: SupportsIndex) -> None:
-        """The run has diverged at this step, by your own rule; what is logged from now on is dropped."""
+        """Note that the run diverged at this step, by your own rule; what is logged from now on is dropped."""
         if self._diverged_step is None:
             self._diverged_step = operator.index(step)
 

@@ -14,7 +14,7 @@ from mstudy.runlog.schema import METADATA_KEY
 
 
 def read_finished(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Metadata and rows of the log at `path`. Raises LogError where it is none."""
+    """Return metadata and rows of the log at `path`. Raises LogError where it is none."""
     try:
         table = pq.read_table(path)
         metadata = json.loads((table.schema.metadata or {})[METADATA_KEY.encode()])

@@ -52,5 +52,5 @@ def _torn(content: bytes) -> Iterator[Fault]:
 
 
 def first_line(error: Exception) -> str:
-    """What a library says, without the lines that it adds."""
+    """Return what a library says, without the lines that it adds."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

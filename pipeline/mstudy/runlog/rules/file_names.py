@@ -49,10 +49,10 @@ def _is_parquet(source: Source, name: str) -> bool:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name as the file system gives it is text."""
+    """Return whether a name as the file system gives it is text."""
     return not any(0xDC80 <= ord(c) <= 0xDCFF for c in name)
 
 
 def printable_name(name: str) -> str:
-    """The name, bytes that are no text replaced."""
+    """Return the name, bytes that are no text replaced."""
     return name.encode("utf-8", "replace").decode("utf-8")

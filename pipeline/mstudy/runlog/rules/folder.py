@@ -31,7 +31,7 @@ FOLDER: Stage[pl.DataFrame] = Stage()
 
 
 def _later(runs: pl.DataFrame, *key: str) -> pl.DataFrame:
-    """The runs whose key an earlier path has, with that path as `first`."""
+    """Return the runs whose key an earlier path has, with that path as `first`."""
     return runs.with_columns(pl.col("path").first().over(key).alias("first")).filter(pl.col("path") != pl.col("first"))
 
 
@@ -61,7 +61,7 @@ def _same_run(runs: pl.DataFrame) -> Iterator[Fault]:
 
 
 def _main(runs: pl.DataFrame) -> pl.DataFrame:
-    """The runs that are paired and averaged: neither twins nor branches."""
+    """Return the runs that are paired and averaged: neither twins nor branches."""
     return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
 
 
@@ -142,7 +142,7 @@ def _grids_apart(runs: pl.DataFrame) -> Iterator[Fault]:
 
 
 def _pairs(runs: pl.DataFrame) -> pl.DataFrame:
-    """Each SGDM run beside its SGD run, if neither diverged."""
+    """Return each SGDM run beside its SGD run, if neither diverged."""
     sides = ["path", "first_step", "last_step"]
     finished = _main(runs).filter(pl.col("diverged_step").is_null())
     sgdm = finished.filter(~_IS_SGD).select(*BLOCK, "seed", *sides)

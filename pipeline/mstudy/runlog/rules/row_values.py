@@ -68,7 +68,7 @@ def _not_finite(log: Log) -> Iterator[Fault]:
 
 
 def _after_divergence(log: Log) -> NDArray[np.bool_]:
-    """Rows from the divergence on; where its step is not known, those after which no loss is finite any more."""
+    """Return rows from the divergence on; where its step is not known, those after which no loss is finite any more."""
     if not log.diverged:
         return np.zeros(log.n_rows, dtype=bool)
     if log.diverged_step is not None:

@@ -46,11 +46,11 @@ class Problem:
     row: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it as JSON can hold it."""
         return dict(vars(self))
 
     def as_text(self) -> str:
-        """One line: file, column, row, severity and rule, what was found, what to do."""
+        """Return one line: file, column, row, severity and rule, what was found, what to do."""
         place = f", column {self.column}" if self.column else ""
         place += f", row {self.row}" if self.row is not None else ""
         # A name or a value from a log may hold anything, a line break included.
@@ -58,7 +58,7 @@ class Problem:
 
 
 def printable(text: str) -> str:
-    """The text on one line: what cannot be printed is spelt."""
+    """Return the text on one line: what cannot be printed is spelt."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
@@ -80,16 +80,16 @@ class Stage(Generic[Subject]):
         return declare
 
     def problems(self, subject: Subject, path: str) -> list[Problem]:
-        """Every breach of every rule of the stage."""
+        """Return every breach of every rule of the stage."""
         return [problem_of(rule, fault, path) for rule in self.rules for fault in rule.check(subject)]
 
 
 def problem_of(rule: Rule[Any], fault: Fault, path: str) -> Problem:
-    """The fault as a problem of `path`, unless it names another file itself."""
+    """Return the fault as a problem of `path`, unless it names another file itself."""
     where = path if fault.path is None else fault.path
     return Problem(where, rule.id, rule.severity, fault.reason, rule.remedy, fault.column, fault.row)
 
 
 def has_error(problems: Iterable[Problem]) -> bool:
-    """Whether any problem is an error."""
+    """Return whether any problem is an error."""
     return any(problem.severity == ERROR for problem in problems)
