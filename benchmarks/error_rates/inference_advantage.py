@@ -27,7 +27,7 @@ from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.stability_law import measure_limits
-from mstudy.estimate.rates.stability_limits import find_limits, measured
+from mstudy.estimate.rates.stability_limits import find_limits, limit_rows
 from mstudy.estimate.rates.thresholds import estimate_thresholds, find_threshold
 from mstudy.estimate.rates.trends import THRESHOLD, measure_trends
 from mstudy.pairs.rate_lines import lines_of
@@ -88,7 +88,7 @@ def judge_c7(runs: pl.DataFrame) -> str:
 def trends_of(runs: pl.DataFrame) -> pl.DataFrame:
     """tables.TRENDS."""
     lines = lines_of(runs, MARGINS)
-    limits = STABILITY_LIMITS.frame(measured(find_limits(runs), ESTIMATE))
+    limits = STABILITY_LIMITS.frame(limit_rows(find_limits(runs), ESTIMATE))
     return measure_trends(lines, estimate_thresholds(lines, MARGINS, ESTIMATE), limits, ESTIMATE)
 
 

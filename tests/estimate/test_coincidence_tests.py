@@ -8,12 +8,11 @@ import pytest
 from mstudy.estimate.event_times.coincidence_tests import (
     Times,
     block_lags,
-    equivalence,
     lag_over_blocks,
-    partial_spearman,
     shared_part,
     within_blocks,
 )
+from mstudy.estimate.event_times.refused_tests import equivalence, partial_spearman
 from scipy import stats
 from statsmodels.regression.linear_model import WLS
 from statsmodels.stats.meta_analysis import combine_effects

@@ -9,7 +9,8 @@ from mstudy.estimate.claims.all_claims import measure_power
 from mstudy.estimate.claims.c4_same_moment import association_power, blocks_for_equivalence, coincidence_power
 from mstudy.estimate.claims.c5_deferred import deferral_power
 from mstudy.estimate.claims.power import power_equivalent, power_greater, smallest
-from mstudy.estimate.event_times.coincidence_tests import Lag, Times, equivalence, within_blocks
+from mstudy.estimate.event_times.coincidence_tests import Lag, Times, within_blocks
+from mstudy.estimate.event_times.refused_tests import equivalence
 from mstudy.tables.contracts import BEST, LAW, PLACEMENTS, TRENDS
 from statsmodels.stats.power import TTestPower
 

@@ -6,7 +6,7 @@ import pytest
 from mstudy.core.params import Estimate
 from mstudy.core.theory import batch_noise, deterministic_share
 from mstudy.estimate.rates.stability_law import measure_limits
-from mstudy.estimate.rates.stability_limits import find_limits, measured
+from mstudy.estimate.rates.stability_limits import find_limits, limit_rows
 from scipy import stats
 
 from tests.estimate.tables import runs_of
@@ -92,7 +92,7 @@ def test_seeds_in_two_brackets_against_scipy():
     limit = find_limits(runs)[0]
     assert len(set(limit.low.tolist())) > 1
 
-    row = measured([limit], Estimate())[0]
+    row = limit_rows([limit], Estimate())[0]
     censored = stats.CensoredData(interval=np.column_stack([limit.low, limit.high]))
     # A spread of nought fits as well where two brackets touch; scipy is held to one of those tried here.
     location = stats.norm.fit(censored, fscale=0.3)[0]

@@ -11,9 +11,7 @@ import polars as pl
 
 from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.tables.contracts import HORIZON_LOSSES
-from mstudy.tables.table import SETTING
-
-_GROUP = (*SETTING, "batch_size")
+from mstudy.tables.table import HORIZON_GROUP
 
 
 def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
@@ -49,8 +47,8 @@ def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame
 
     The step is that share of the longest completed run of the same setting and batch size.
     """
-    whole = pl.col("last_step").filter(pl.col("status") == COMPLETED).max().over(_GROUP)
-    planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(_GROUP)).alias("planned"))
+    whole = pl.col("last_step").filter(pl.col("status") == COMPLETED).max().over(HORIZON_GROUP)
+    planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(HORIZON_GROUP)).alias("planned"))
     shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})
     step = (pl.col("horizon") * pl.col("planned")).round().cast(pl.Int64)
     return planned.join(shares, how="cross").with_columns(step.alias("horizon_step"))

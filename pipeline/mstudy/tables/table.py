@@ -15,6 +15,10 @@ from mstudy.core.files import write_whole
 SETTING = ("study", "model", "dataset", "objective")
 
 
+# The runs whose horizons are shares of the same number of steps.
+HORIZON_GROUP = (*SETTING, "batch_size")
+
+
 # A block: SGD and every SGDM at one batch size and one effective learning rate.
 BLOCK = (*SETTING, "batch_size", "eta_ef")
 

@@ -8,7 +8,7 @@ import polars as pl
 from scipy import stats
 
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.claim import Answer, Claim, Power, named, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import root_of_power
 from mstudy.estimate.rates.trends import AT_SHARE
@@ -35,8 +35,8 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     falling = any(s < 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], holm(p_values), strict=True))
     least = _least_slope(slopes)
     reason = (
-        f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({named(least)}, matched eta_ef "
-        f"{least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence.trends, least)}."
+        f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({method_name(least)}, matched "
+        f"eta_ef {least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence.trends, least)}."
     )
     return Answer(
         verdict_of(growing, falling),
@@ -47,7 +47,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         ci=(least["ci_low"], least["ci_high"]),
         unit=_UNIT,
         p_value=float(max(p_values)),
-        rows=tuple(f"{named(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
+        rows=tuple(f"{method_name(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
     )
 
 

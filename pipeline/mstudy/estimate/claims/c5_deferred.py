@@ -12,7 +12,7 @@ from scipy import stats
 
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.claim import Answer, Claim, Power, named, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER, bisect_power, first_count
 from mstudy.estimate.event_times.deferral import ALL, paired_times, timed_pairs
@@ -53,16 +53,16 @@ def judge_deferred(evidence: Evidence, estimate: Estimate) -> Answer:
         n_unit="pairs per momentum",
         estimate=top["hazard_ratio"],
         ci=None if top["ci_low"] is None else (top["ci_low"], top["ci_high"]),
-        unit=f"hazard ratio SGDM / SGD of {named(top)}",
+        unit=f"hazard ratio SGDM / SGD of {method_name(top)}",
         p_value=max(adjusted),
-        rows=tuple(f"{ALL}, {named(row)}" for row, _ in tests),
+        rows=tuple(f"{ALL}, {method_name(row)}" for row, _ in tests),
     )
 
 
 def _counts(row: dict[str, Any], p_value: float) -> str:
     both = f", in {row['n_both']} both" if row["n_both"] else ""
     return (
-        f"{named(row)}: {row['events_sgd']} of {row['n_sgd']} SGD runs and {row['events_sgdm']} of "
+        f"{method_name(row)}: {row['events_sgd']} of {row['n_sgd']} SGD runs and {row['events_sgdm']} of "
         f"{row['n_sgdm']} SGDM runs sharpen abruptly (within the time that both were followed, in {row['only_sgd']} "
         f"pairs SGD alone, in {row['only_sgdm']} SGDM alone{both}; p = {p_value:.3g})"
     )

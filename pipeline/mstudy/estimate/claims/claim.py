@@ -79,6 +79,6 @@ def untestable(why: str, n: int, n_unit: str) -> Answer:
     return Answer(UNTESTABLE, f"Not testable here: {why}.", n, n_unit)
 
 
-def named(row: dict[str, Any]) -> str:
-    """Return the name of a row's optimizer, as reasons write it."""
+def method_name(row: dict[str, Any]) -> str:
+    """Return the optimizer and momentum of a row, as reasons write them."""
     return f"{row['optimizer']}, mu = {row['momentum']:g}"

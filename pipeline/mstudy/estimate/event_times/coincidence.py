@@ -1,8 +1,8 @@
 """Coincidence: do the parting of a pair and the abrupt sharpening of its SGD run happen at the same moment?
 
-Both times depend on the learning rate and on the phase of training, so they go together even when neither has to do
-with the other. Only two comparisons are free of that: seeds within a block (whose sharpening came late because its
-parting did?), and the size of the typical lag. Method: docs/methods.md; error rates, also of the refused tests:
+Both times depend on the learning rate and on the phase of training, so they go together even if neither event has to do
+with the other. Only two comparisons are free of that: the seeds within a block (does a late sharpening go with a late
+parting?), and the size of the typical lag. Method: docs/methods.md. Error rates, also of the refused tests:
 benchmarks/inference_events.md.
 """
 
@@ -16,7 +16,7 @@ import polars as pl
 from mstudy.compare.cell_parting import APART
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Estimate
-from mstudy.estimate.event_times import coincidence_tests as coincidence
+from mstudy.estimate.event_times import coincidence_tests, refused_tests
 from mstudy.estimate.event_times.coincidence_tests import Times
 from mstudy.tables.contracts import ALIGNMENT
 from mstudy.tables.table import BLOCK, CELL
@@ -40,10 +40,10 @@ _WHY_REFUSED = {
 
 
 def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """The pairs in which both events were seen: tables.PARTINGS with `sharpening_step` (low, high) and `log_lag`.
+    """Return the pairs in which both events were seen: tables.PARTINGS with `sharpening_step...` and `log_lag`.
 
     log_lag = log(parting / sharpening), both times at least one step. A pair parted by divergence has its parting
-    there; one that came together again, or in which both diverged, has none.
+    there. A pair that came together again, or in which both diverged, has none.
     """
     events = sharpenings.filter(pl.col("status") == "detected").select(
         pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP)
@@ -57,7 +57,7 @@ _STEP = ("step", "step_low", "step_high")
 
 
 def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
-    """One row a test (tables.ALIGNMENT). A p-value is null where the test cannot be made.
+    """Return one row a test (tables.ALIGNMENT). A p-value is null where the test cannot be made.
 
     A block (SGD and its SGDM runs at one batch size and eta_ef) is one unit: its pairs share SGD runs.
     """
@@ -70,9 +70,9 @@ def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimat
         {"statistic": SHARED, "decides": True, **_shared(times, estimate.alpha)},
         *_refused(times, estimate),
     ]
-    words = [(_NULLS[str(r["statistic"])], _WHY_REFUSED.get(str(r["statistic"]))) for r in rows]
+    texts = [(_NULLS[str(r["statistic"])], _WHY_REFUSED.get(str(r["statistic"]))) for r in rows]
     return ALIGNMENT.frame(
-        [shared | {"null": null, "why_refused": why} | row for row, (null, why) in zip(rows, words, strict=True)]
+        [shared | {"null": null, "why_refused": why} | row for row, (null, why) in zip(rows, texts, strict=True)]
     )
 
 
@@ -81,7 +81,7 @@ def _log(column: str) -> pl.Expr:
 
 
 def times_of(pairs: pl.DataFrame) -> Times:
-    """The arrays of `aligned_pairs`."""
+    """Return `aligned_pairs` as arrays."""
     keyed = pairs.select(
         _log("step").alias("parting"),
         _log("sharpening_step").alias("sharpening"),
@@ -97,7 +97,7 @@ def times_of(pairs: pl.DataFrame) -> Times:
 
 
 def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, object]:
-    """How many pairs part, how many of those have an SGD run that could have been seen to sharpen, how many did."""
+    """Count the pairs that part, and those of them whose SGD run could have been seen to sharpen."""
     parted = partings.filter(pl.col("status").is_in(APART)).join(
         sharpenings.select(pl.col("run_id").alias("sgd_run_id"), pl.col("status").alias("sharpening")), on="sgd_run_id"
     )
@@ -106,19 +106,20 @@ def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, obje
 
 
 def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, object]:
-    """Counts, reliability of both times, and the lag: median over pairs, mean over blocks with Student's interval.
+    """Return counts, the reliability of both times, and the lag: its median over pairs and its mean over blocks.
 
-    In steps: the same factor at the typical (geometric mean over blocks) step of sharpening.
+    The mean has Student's interval. The lag in steps is the same factor, at the typical step of sharpening (geometric
+    mean over blocks).
     """
-    found = coincidence.lag_over_blocks(times)
+    lag = coincidence_tests.lag_over_blocks(times)
     blocks = [times.sharpening[times.block == block].mean() for block in np.unique(times.block)]
     typical = float(np.exp(np.mean(blocks))) if blocks else float("nan")
 
     def in_steps(log_lag: float | None) -> float | None:
         return None if log_lag is None else typical * float(np.expm1(log_lag))
 
-    mean = found.mean if found else None
-    low, high = found.interval(alpha) if found else (None, None)
+    mean = lag.mean if lag else None
+    low, high = lag.interval(alpha) if lag else (None, None)
     return {
         "n_pairs": len(pairs),
         "n_cells": len(blocks),
@@ -130,19 +131,19 @@ def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, obje
         "lag_steps_mean": in_steps(mean),
         "lag_steps_low": in_steps(low),
         "lag_steps_high": in_steps(high),
-        "reliability_parting": coincidence.reliability(times.parting, times.parting_error, times),
-        "reliability_sharpening": coincidence.reliability(times.sharpening, times.sharpening_error, times),
+        "reliability_parting": coincidence_tests.reliability(times.parting, times.parting_error, times),
+        "reliability_sharpening": coincidence_tests.reliability(times.sharpening, times.sharpening_error, times),
     }
 
 
 def _error(prefix: str) -> pl.Expr:
-    """Standard error of a log step, from its 95 % interval."""
+    """Return the standard error of a log step, from its 95 % interval."""
     width = _log(f"{prefix}step_high") - _log(f"{prefix}step_low")
     return (width / (2 * 1.96)).fill_null(0.0)
 
 
-def _varied(times: Times) -> int:
-    """Blocks in which both times differ between seeds."""
+def _n_varied_blocks(times: Times) -> int:
+    """Count the blocks in which both times differ between seeds."""
     return sum(
         np.ptp(times.parting[times.block == block]) > 0 and np.ptp(times.sharpening[times.block == block]) > 0
         for block in np.unique(times.block)
@@ -150,38 +151,37 @@ def _varied(times: Times) -> int:
 
 
 def _permutation(times: Times, estimate: Estimate) -> dict[str, object]:
-    if _varied(times) < estimate.min_cells:
+    if _n_varied_blocks(times) < estimate.min_cells:
         return {"estimate": None, "p_value": None}
     rng = generator_for(PERMUTATION, estimate.seed)
-    observed, p_value = coincidence.within_blocks(times, estimate.resamples, rng)
+    observed, p_value = coincidence_tests.within_blocks(times, estimate.resamples, rng)
     return {"estimate": observed, "p_value": p_value}
 
 
 def _equivalence(times: Times, tolerance: float) -> dict[str, object]:
-    found = coincidence.lag_over_blocks(times)
-    if found is None:
+    lag = coincidence_tests.lag_over_blocks(times)
+    if lag is None:
         return {"estimate": float(times.lag.mean()) if len(times.lag) else None, "p_value": None}
-    return {"estimate": found.mean, "p_value": found.p_equivalent(tolerance)}
+    return {"estimate": lag.mean, "p_value": lag.p_equivalent(tolerance)}
 
 
 def _shared(times: Times, alpha: float) -> dict[str, object]:
-    found = coincidence.shared_part(times, alpha)
-    slope, low, high = found if found else (None, None, None)
+    slope, low, high = coincidence_tests.shared_part(times, alpha) or (None, None, None)
     return {"estimate": slope, "estimate_low": low, "estimate_high": high, "p_value": None}
 
 
 def _refused(times: Times, estimate: Estimate) -> list[dict[str, object]]:
-    """What a first analysis would try, each with the p-value that it would have reported."""
+    """Return the tests that a first analysis would try, each with the p-value that it would have reported."""
     rng = generator_for("pooled", estimate.seed)
     tests: dict[str, Callable[[], tuple[float, float] | None]] = {
-        "pooled_spearman": lambda: coincidence.pooled_spearman(times),
-        "pooled_permutation": lambda: coincidence.pooled_permutation(times, estimate.resamples, rng),
-        "partial_spearman": lambda: coincidence.partial_spearman(times),
+        "pooled_spearman": lambda: refused_tests.pooled_spearman(times),
+        "pooled_permutation": lambda: refused_tests.pooled_permutation(times, estimate.resamples, rng),
+        "partial_spearman": lambda: refused_tests.partial_spearman(times),
     }
     rows: list[dict[str, object]] = []
     for name, test in tests.items():
         value, p_value = test() or (None, None)
         rows.append({"statistic": name, "decides": False, "estimate": value, "p_value": p_value})
-    p_value = coincidence.equivalence(times.lag, estimate.lag_tolerance)
+    p_value = refused_tests.equivalence(times.lag, estimate.lag_tolerance)
     mean = float(times.lag.mean()) if len(times.lag) else None
     return [*rows, {"statistic": "run_level_equivalence", "decides": False, "estimate": mean, "p_value": p_value}]

@@ -1,4 +1,4 @@
-"""Tests of whether two event times of a pair belong together: those that decide, and those that must not.
+"""Tests of whether two event times of a pair belong together.
 
 `Times` holds, per block (one batch size and eta_ef), the log steps of both events. Both times depend on the
 learning rate and on the phase of training; a test that pools blocks finds that, whether or not one event has to do
@@ -15,8 +15,8 @@ from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 Vector = NDArray[np.float64]
-_NO_MATTER = 0.1  # errors of a log step below it make no difference
-_KNOWN = 0.05  # the same of a block's mean lag
+_STEP_ERROR_FLOOR = 0.1  # of a log step: smaller errors make no difference
+_BLOCK_ERROR_FLOOR = 0.05  # of a block's mean log lag: no block is known better
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,24 @@ class Times:
 
     @property
     def lag(self) -> Vector:
-        """log(parting / sharpening), (n_pairs,)."""
+        """The log lag, log(parting / sharpening), (n_pairs,)."""
         return self.parting - self.sharpening
 
     @property
     def weight(self) -> Vector:
-        """Of a pair, by how well its parting is dated, (n_pairs,); errors well below 10 % make no difference.
+        """The weight of each pair, by how well its parting is dated, (n_pairs,).
 
-        It stays with the parting when sharpenings are exchanged, so that exchanges remain alike under the null.
+        Errors well below 10 % make no difference. The weight stays with the parting when sharpenings are exchanged, so
+        that exchanges remain alike under the null.
         """
-        return 1 / (self.parting_error**2 + _NO_MATTER**2)
+        return 1 / (self.parting_error**2 + _STEP_ERROR_FLOOR**2)
 
 
 def within_blocks(times: Times, n_resamples: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Mean distance of the lag from its cell's mean, and p against exchanging sharpenings between a block's seeds.
+    """Return the mean distance of a lag from its cell's mean, and p against exchanging sharpenings between seeds.
 
-    One exchange for all momenta of a block, which share SGD runs. A lag that is the same in a whole cell cancels: how
-    large it is, is the other test's question.
+    Seeds are exchanged within a block, for all its momenta at once, since these share SGD runs. A lag that is the same
+    in a whole cell cancels: how large it is, is the other test's question.
     """
     observed = 0.0
     permuted = np.zeros(n_resamples)
@@ -75,7 +76,7 @@ def within_blocks(times: Times, n_resamples: int, rng: np.random.Generator) -> t
 
 
 def _distance(lags: Vector, weight: Vector) -> Vector:
-    """Weighted sum of distances from the weighted mean along the last axis."""
+    """Return the weighted sum of distances from the weighted mean along the last axis."""
     centre = (lags @ weight)[..., None] / weight.sum()
     return np.asarray(np.abs(lags - centre) @ weight)
 
@@ -89,41 +90,42 @@ class Lag:
     freedom: float
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """Student's interval."""
+        """Return Student's interval."""
         half = float(stats.t.ppf(1 - alpha / 2, self.freedom)) * self.error
         return self.mean - half, self.mean + half
 
     def p_equivalent(self, tolerance: float) -> float:
-        """Two one-sided tests (Schuirmann 1987) that it is between log(1 - tolerance) and log(1 + tolerance)."""
+        """Return p of two one-sided tests (Schuirmann 1987), null: outside log(1 - tolerance) to log(1 + tolerance)."""
         below = stats.t.sf((np.log1p(tolerance) - self.mean) / self.error, self.freedom)
         above = stats.t.sf((self.mean - np.log1p(-tolerance)) / self.error, self.freedom)
         return float(max(below, above))
 
 
 def lag_over_blocks(times: Times) -> Lag | None:
-    """Random effects over blocks (Paule & Mandel); None with fewer than two blocks.
+    """Estimate the mean lag with random effects over blocks (Paule & Mandel); None with fewer than two blocks.
 
-    The error is from each block's own distance from the mean (HC2: MacKinnon & White 1985), for the stated variances
-    are bounds: they weigh well, but a block that lies nearer than they say must not be taken for noise. With blocks
-    that are equally well dated it is the mean with Student's standard error. Where few blocks carry the mean,
-    n_blocks - 1 degrees of freedom are too many, and those of the weights (1 / sum of squares, less 1) too few, for
-    the weights are uncertain themselves: it has half of both.
+    The error comes from each block's own distance from the mean (HC2: MacKinnon & White 1985), because the stated
+    variances are bounds: they weigh well, but a block that lies nearer than they say must not be taken for noise. If
+    all blocks are equally well dated, the result is the mean with Student's standard error. If few blocks carry the
+    mean, n_blocks - 1 degrees of freedom are too many. Those of the weights (1 / sum of squares, less 1) are too few,
+    because the weights are uncertain themselves. The degrees of freedom are the mean of both.
     """
     means, variances = block_lags(times)
     if len(means) < 2 or means.std() == 0:
         return None
-    found = combine_effects(means, variances, method_re="iterated", use_t=True)
-    share, mean = found.weights_rel_re, float(found.mean_effect_re)
+    fit = combine_effects(means, variances, method_re="iterated", use_t=True)
+    share, mean = fit.weights_rel_re, float(fit.mean_effect_re)
     error = np.sqrt(np.sum((share * (means - mean)) ** 2 / (1 - share)))
-    carried = 1 / float((share**2).sum())
-    return Lag(mean, float(error), (len(means) + carried) / 2 - 1)
+    n_effective = 1 / float((share**2).sum())
+    return Lag(mean, float(error), (len(means) + n_effective) / 2 - 1)
 
 
 def block_lags(times: Times) -> tuple[Vector, Vector]:
-    """Weighted mean lag of each block and its variance, (n_blocks,) each: errors of the times, and that of few seeds.
+    """Return the weighted mean lag of each block and its variance, (n_blocks,) each.
 
-    The errors of a block are taken to be common to its pairs, as one is that mistakes the shape of its gaps: a gap that
-    opens slowly is dated early, or late, in all of them. Nothing is known better than to _KNOWN.
+    The variance holds the errors of the times and that of few seeds. The errors of the times are taken to be common to
+    the pairs of a block, because a mistaken shape of its gaps is: a gap that opens slowly is dated early, or late, in
+    all of them.
     """
     means, variances = [], []
     between = _variance_within(times.lag, times)
@@ -132,25 +134,15 @@ def block_lags(times: Times) -> tuple[Vector, Vector]:
         share = times.weight[inside] / times.weight[inside].sum()
         errors = np.hypot(times.parting_error[inside], times.sharpening_error[inside])
         means.append(float(share @ times.lag[inside]))
-        variances.append(float(share @ errors) ** 2 + between * float(share @ share) + _KNOWN**2)
+        variances.append(float(share @ errors) ** 2 + between * float(share @ share) + _BLOCK_ERROR_FLOOR**2)
     return np.array(means), np.array(variances)
 
 
-def equivalence(lags: Vector, tolerance: float) -> float | None:
-    """Two one-sided t tests (Schuirmann 1987): the mean lag is between log(1 - tolerance) and log(1 + tolerance)."""
-    if len(lags) < 2 or lags.std(ddof=1) == 0:
-        return None
-    error = lags.std(ddof=1) / len(lags) ** 0.5
-    below = stats.t.sf((np.log1p(tolerance) - lags.mean()) / error, len(lags) - 1)
-    above = stats.t.sf((lags.mean() - np.log1p(-tolerance)) / error, len(lags) - 1)
-    return float(max(below, above))
-
-
 def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None:
-    """Slope of parting on sharpening within cells, with its interval: the part of a seed's deviation that is shared.
+    """Return the slope of parting on sharpening within cells, with its interval: the shared part of a deviation.
 
-    Least squares on deviations from cell means; interval by the jackknife over blocks, t with K - 1. An error in the
-    sharpenings lowers it by their reliability. None with fewer than three blocks that vary.
+    The slope is fitted by least squares to deviations from cell means; its interval is the jackknife's over blocks, t
+    with K - 1. An error in the sharpenings lowers it by their reliability. None with fewer than three blocks that vary.
     """
     x, y = (centred(values, times.cell, times.weight) for values in (times.sharpening, times.parting))
     blocks = [times.block == block for block in np.unique(times.block)]
@@ -168,9 +160,10 @@ def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None
 
 
 def reliability(values: Vector, errors: Vector, times: Times) -> float | None:
-    """Share of the variance within cells that is not the events' own error of estimate; None without any variance.
+    """Return the share of the variance within cells that is not the events' own error of estimate.
 
-    Weighted as the test is: pairs whose parting is hardly dated are no reason to doubt the others.
+    None without any variance. The share is weighted as the test is: pairs whose parting is hardly dated are no reason
+    to doubt the others.
     """
     inside = _cell_sizes(times) > 1
     variance = _variance_within(values, times)
@@ -180,7 +173,7 @@ def reliability(values: Vector, errors: Vector, times: Times) -> float | None:
 
 
 def _variance_within(values: Vector, times: Times) -> float:
-    """Weighted mean over pairs of the variance within cells; 0 where each cell has one pair."""
+    """Return the weighted mean over pairs of the variance within cells; 0 where each cell has one pair."""
     size = _cell_sizes(times)
     inside = size > 1
     if not inside.any():
@@ -190,50 +183,15 @@ def _variance_within(values: Vector, times: Times) -> float:
 
 
 def _cell_sizes(times: Times) -> NDArray[np.int64]:
-    """Pairs in the cell of each pair, (n_pairs,)."""
+    """Count the pairs in the cell of each pair, (n_pairs,)."""
     cells, counts = np.unique(times.cell, return_counts=True)
     return counts[np.searchsorted(cells, times.cell)]
 
 
 def centred(values: Vector, cell: NDArray[np.int64], weight: Vector) -> Vector:
-    """Deviations from the weighted means of cells, (n_pairs,)."""
-    left = values.copy()
-    for each in np.unique(cell):
-        inside = cell == each
-        left[inside] -= np.average(values[inside], weights=weight[inside])
-    return left
-
-
-def pooled_spearman(times: Times) -> tuple[float, float] | None:
-    """Refused. Rank correlation over all pairs."""
-    if len(times.parting) < 3 or np.ptp(times.parting) == 0 or np.ptp(times.sharpening) == 0:
-        return None
-    found = stats.spearmanr(times.parting, times.sharpening)
-    return float(found.statistic), float(found.pvalue)
-
-
-def partial_spearman(times: Times) -> tuple[float, float] | None:
-    """Refused. Rank correlation over all pairs, ranks of eta_ef and of b regressed out; t with n - 2 - k."""
-    if len(times.parting) < 4:
-        return None
-    ranks = [stats.rankdata(v) for v in (times.parting, times.sharpening, times.log_eta, times.log_b)]
-    controls = np.column_stack([np.ones(len(ranks[0])), *(r for r in ranks[2:] if np.ptp(r) > 0)])
-    freedom = len(ranks[0]) - 1 - controls.shape[1]
-    if freedom < 1:
-        return None
-    left = [r - controls @ np.linalg.lstsq(controls, r, rcond=None)[0] for r in ranks[:2]]
-    norms = np.linalg.norm(left[0]) * np.linalg.norm(left[1])
-    if norms < 1e-9:
-        return None
-    r = float(np.clip(left[0] @ left[1] / norms, -1 + 1e-12, 1 - 1e-12))
-    return r, float(2 * stats.t.sf(abs(r) * np.sqrt(freedom / (1 - r**2)), freedom))
-
-
-def pooled_permutation(times: Times, n_resamples: int, rng: np.random.Generator) -> tuple[float, float] | None:
-    """Refused. Mean |log lag|, sharpenings exchanged between all pairs."""
-    if len(times.parting) < 3:
-        return None
-    observed = np.abs(times.lag).mean()
-    orders = np.argsort(rng.random((n_resamples, len(times.parting))), axis=1)
-    permuted = np.abs(times.parting - times.sharpening[orders]).mean(axis=1)
-    return float(observed), (1 + int((permuted <= observed + 1e-9).sum())) / (n_resamples + 1)
+    """Return the deviations from the weighted means of cells, (n_pairs,)."""
+    deviations = values.copy()
+    for name in np.unique(cell):
+        inside = cell == name
+        deviations[inside] -= np.average(values[inside], weights=weight[inside])
+    return deviations

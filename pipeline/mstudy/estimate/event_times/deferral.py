@@ -27,11 +27,11 @@ from mstudy.tables.table import BLOCK, SETTING
 
 ALL = "all"
 _METHOD = ("optimizer", "momentum")
-_SEPARATED = 15.0  # a log hazard ratio beyond is on its way to infinity
+_MAX_LOG_HAZARD_RATIO = 15.0  # an estimate beyond is on its way to infinity
 
 
 def measure_deferral(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
-    """One row per optimizer, momentum and stratum: all pairs, and each batch size (tables.DEFERRAL)."""
+    """Return one row per optimizer, momentum and stratum: all pairs, and each batch size (tables.DEFERRAL)."""
     pairs = timed_pairs(runs, sharpenings)
     rows = []
     for (optimizer, momentum), same in pairs.group_by(_METHOD, maintain_order=True):
@@ -42,7 +42,7 @@ def measure_deferral(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Es
 
 
 def measure_survival(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """Curves for each setting, stratum and method (tables.SURVIVAL): SGD once, each SGDM of its pairs."""
+    """Return curves for each setting, stratum and method (tables.SURVIVAL): SGD once, and each SGDM of its pairs."""
     pairs = timed_pairs(runs, sharpenings)
     frames = [SURVIVAL.frame([])]
     for setting, same in pairs.group_by(SETTING, maintain_order=True):
@@ -60,11 +60,11 @@ def measure_survival(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFr
 
 
 def timed_pairs(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """Pairs with `time_0`, `event_0`, `diverged_0`, `followup_0` of SGD and `..._1` of SGDM.
+    """Return the pairs with `time_0`, `event_0`, `diverged_0`, `followup_0` of SGD and `..._1` of SGDM.
 
-    Pairs without curvature are left out. The follow-up of a run ends at its divergence; that of a block where the
-    first of its runs without an event could no longer have shown one. An event beyond is not counted: a log that
-    grows denser at a jump shows later ones than a log without.
+    Pairs without curvature are left out. The follow-up of a run ends at its divergence. The follow-up of a block ends
+    where the first of its runs without an event could no longer have shown one. A later event is not counted: a log
+    that grows denser at a jump shows later events than a log that does not.
     """
     fates = runs.join(sharpenings, on="run_id", suffix="_sharpening").select(
         "run_id",
@@ -99,7 +99,7 @@ def _up_to_common_end(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def paired_times(pairs: pl.DataFrame) -> PairedTimes:
-    """The arrays of `timed_pairs`; a cell is a block, since momenta are looked at one by one."""
+    """Return `timed_pairs` as arrays; a cell is a block, because each momentum is looked at by itself."""
     return PairedTimes(
         pairs.select("time_0", "time_1").to_numpy(),
         pairs.select("event_0", "event_1").to_numpy(),
@@ -140,20 +140,20 @@ def _stratum(pairs: pl.DataFrame, estimate: Estimate) -> dict[str, object]:
         "horizon": horizon,
         **_ratios("restricted_ratio", restricted_log_ratios(times), estimate.alpha),
         **_prevention(pairs),
-        **_given_both(times, estimate.alpha),
+        **_delay_given_both_events(times, estimate.alpha),
     }
 
 
 def _ratios(name: str, logs: NDArray[np.float64], alpha: float) -> dict[str, Any]:
-    """A mean of log ratios over cells as a ratio with Student's interval."""
-    found = t_interval(logs, alpha)
+    """Return a mean of log ratios over cells as a ratio with Student's interval."""
+    interval = t_interval(logs, alpha)
     mean = float(np.exp(logs.mean())) if len(logs) else None
-    low, high = (float(np.exp(found[1])), float(np.exp(found[2]))) if found else (None, None)
+    low, high = (float(np.exp(interval[1])), float(np.exp(interval[2]))) if interval else (None, None)
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def restricted_log_ratios(times: PairedTimes) -> NDArray[np.float64]:
-    """log of SGDM's over SGD's restricted mean time, of each cell that has an event, (n_cells,).
+    """Return log of SGDM's over SGD's restricted mean time, of each cell that has an event, (n_cells,).
 
     Each cell has its own horizon, the last step at which a run of either side was still at risk.
     """
@@ -167,7 +167,7 @@ def restricted_log_ratios(times: PairedTimes) -> NDArray[np.float64]:
 
 
 def _prevention(pairs: pl.DataFrame) -> dict[str, Any]:
-    """Ever within the time that both runs of a pair were followed: McNemar's exact test of the pairs that differ."""
+    """Test whether runs ever sharpen while both of their pair were followed: McNemar's exact test."""
     common = pl.min_horizontal("followup_0", "followup_1")
     ever = pairs.select(*((pl.col(f"event_{k}") & (pl.col(f"time_{k}") <= common)).alias(f"ever_{k}") for k in (0, 1)))
     sgd, sgdm = ever["ever_0"].to_numpy(), ever["ever_1"].to_numpy()
@@ -177,8 +177,11 @@ def _prevention(pairs: pl.DataFrame) -> dict[str, Any]:
     return {"only_sgd": only_sgd, "only_sgdm": only_sgdm, "p_prevention": p_value}
 
 
-def _given_both(times: PairedTimes, alpha: float) -> dict[str, Any]:
-    """Of the pairs in which both sharpen: how many times later, mean over cells. Late ones are cut off by the end."""
+def _delay_given_both_events(times: PairedTimes, alpha: float) -> dict[str, Any]:
+    """Return how many times later SGDM sharpens, over the pairs in which both do.
+
+    Late events are cut off by the end of the runs, so the ratio is too near to 1.
+    """
     both = times.event.all(axis=1)
     logs = np.log(np.maximum(times.time[both], 1.0))
     lags, cells = logs[:, 1] - logs[:, 0], times.cell[both]
@@ -187,10 +190,10 @@ def _given_both(times: PairedTimes, alpha: float) -> dict[str, Any]:
 
 
 def hazard_ratio(times: PairedTimes, alpha: float = 0.05) -> tuple[float | None, float | None, float | None]:
-    """SGDM against SGD with interval: Cox, stratified by cell, variance clustered by pair (statsmodels).
+    """Return the hazard of SGDM against SGD with its interval: Cox, stratified by cell, clustered by pair.
 
-    Without an event on either side there is no finite estimate: the ratio is 0 (none under SGDM) or null, the
-    interval null; the swap test still decides.
+    Without an event on one side there is no finite estimate: the ratio is 0 (none under SGDM) or None, the interval
+    None. The swap test still decides.
     """
     events = times.event.sum(axis=0)
     if events[0] == 0 or events[1] == 0:
@@ -211,6 +214,6 @@ def hazard_ratio(times: PairedTimes, alpha: float = 0.05) -> tuple[float | None,
     inverse = float(fit.cov_params()[0, 0])
     error = inverse * np.sqrt((clustered**2).sum() * n / (n - 1)) if n > 1 else np.inf
     estimate, half = float(fit.params[0]), stats.norm.ppf(1 - alpha / 2) * error
-    if not np.isfinite(half) or half == 0 or abs(estimate) > _SEPARATED:
+    if not np.isfinite(half) or half == 0 or abs(estimate) > _MAX_LOG_HAZARD_RATIO:
         return None, None, None
     return float(np.exp(estimate)), float(np.exp(estimate - half)), float(np.exp(estimate + half))

@@ -1,8 +1,8 @@
 """Interventions: what becomes of the gap of a pair when its SGD run is kept from sharpening abruptly.
 
 A branch is an SGD run that leaves its parent at the step of an intervention (`branch_of`, `intervention` in its log:
-docs/log-format.md). It is compared with the SGDM run of the parent's pair, as the parent is; one that went on with
-momentum, with that of the same momentum alone.
+docs/log-format.md). It is compared with the SGDM run of the parent's pair, as the parent is. A branch that went on with
+momentum is compared only with the SGDM run of the same momentum.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mstudy.tables.contracts import INTERVENTIONS
 
 
 def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """One row a branch and SGDM run of its parent's pair (tables.INTERVENTIONS); none without branches.
+    """Return one row for each branch and SGDM run of its parent's pair (tables.INTERVENTIONS); none without branches.
 
     A gap is null where one of its two runs diverged: a branch that diverged was not kept from anything.
     """
@@ -43,8 +43,8 @@ def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.D
         )
         both = both.join(fate, on=run, how="left")
     # What happened before the branching happened to both, and no intervention can remove it.
-    later = [
+    later_events = [
         (pl.col(name) & (pl.col(f"{name}_at") >= pl.col("intervention_step"))).fill_null(False).alias(name)
         for name in ("sharpened_parent", "sharpened_branch")
     ]
-    return INTERVENTIONS.frame(both.with_columns(later).select(INTERVENTIONS.schema.names()).rows(named=True))
+    return INTERVENTIONS.frame(both.with_columns(later_events).select(INTERVENTIONS.schema.names()).rows(named=True))

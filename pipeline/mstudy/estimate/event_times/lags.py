@@ -1,4 +1,4 @@
-"""What coincidence is judged against, to look at: each pair's lag, and those of seeds that do not belong together."""
+"""The lag of each pair, and the lags of seeds that do not belong together: what coincidence is judged against."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ OWN, EXCHANGED = "own", "exchanged"
 
 
 def lags_with_null(pairs: pl.DataFrame) -> pl.DataFrame:
-    """`ratio` = parting / sharpening of every pair (`kind` own), and with the sharpening of another seed (exchanged).
+    """Return `ratio` = parting / sharpening of every pair (`kind` own) and with another seed's sharpening (exchanged).
 
-    pairs: of inference.alignment.aligned_pairs. Exchanged are all ordered pairs of seeds within a block: under the
-    null of the permutation test, that a seed's parting does not depend on its sharpening, both kinds are alike.
+    pairs: those of `coincidence.aligned_pairs`. All ordered pairs of seeds within a block are exchanged. Under the null
+    of the permutation test, that a seed's parting does not depend on its sharpening, both kinds are alike.
     """
     keys = [*BLOCK, "optimizer", "momentum", "seed"]
     own = pairs.select(*keys, "step", "sharpening_step")

@@ -30,11 +30,12 @@ class Curve:
 
 
 def survival_curve(time: Vector, event: NDArray[np.bool_], diverged: NDArray[np.bool_], z: float = 1.96) -> Curve:
-    """Kaplan-Meier with Greenwood's variance on the scale log(-log S), and Aalen-Johansen's incidences (statsmodels).
+    """Compute the Kaplan-Meier curve with its interval, and the incidences of Aalen and Johansen (statsmodels).
 
-    The Kaplan-Meier curve takes divergence for censoring: what would be if none diverged, on the assumption that
-    divergence says nothing of a run's sharpening. The incidences take it for what it is: a run that diverged will
-    never sharpen. time, event, diverged: (n_runs,); an event before the divergence counts as the event.
+    The interval uses Greenwood's variance on the scale log(-log S). The Kaplan-Meier curve takes divergence for
+    censoring: it says what would be if no run diverged, assuming that divergence says nothing of a run's sharpening.
+    For the incidences, a run that diverged never sharpens. time, event, diverged: (n_runs,); an event before the
+    divergence counts as the event.
     """
     cause = np.where(event, SHARPENED, np.where(diverged, DIVERGED_FIRST, CENSORED))
     steps = np.unique(time)
@@ -57,12 +58,12 @@ def survival_curve(time: Vector, event: NDArray[np.bool_], diverged: NDArray[np.
 
 
 def curve_frame(curve: Curve) -> pl.DataFrame:
-    """One row a step; columns as in tables.SURVIVAL."""
+    """Return one row a step; columns as in tables.SURVIVAL."""
     return pl.DataFrame(vars(curve))
 
 
 def restricted_mean(time: Vector, event: NDArray[np.bool_], horizon: float) -> float:
-    """Mean time without the event up to `horizon`: the area under the Kaplan-Meier curve."""
+    """Return the mean time without the event up to `horizon`: the area under the Kaplan-Meier curve."""
     if not event.any():
         return horizon
     curve = SurvfuncRight(time, event.astype(int))
@@ -70,9 +71,9 @@ def restricted_mean(time: Vector, event: NDArray[np.bool_], horizon: float) -> f
     return float((np.diff(edges) * np.concatenate([[1.0], curve.surv_prob])).sum())
 
 
-def _held(at: Vector, known: Vector, values: Vector, before: float) -> Vector:
-    """A step function's value at each of `at`."""
-    return np.concatenate([[before], values])[np.searchsorted(known, at, side="right")]
+def _step_function(at: Vector, steps: Vector, values: Vector, before: float) -> Vector:
+    """Return the value of a step function at each of `at`."""
+    return np.concatenate([[before], values])[np.searchsorted(steps, at, side="right")]
 
 
 def _kaplan_meier(time: Vector, event: NDArray[np.bool_], steps: Vector) -> tuple[Vector, Vector]:
@@ -81,11 +82,16 @@ def _kaplan_meier(time: Vector, event: NDArray[np.bool_], steps: Vector) -> tupl
     curve = SurvfuncRight(time, event.astype(int))
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.nan_to_num(np.asarray(curve.surv_prob_se))
-    return _held(steps, curve.surv_times, curve.surv_prob, 1.0), _held(steps, curve.surv_times, error, 0.0)
+    return _step_function(steps, curve.surv_times, curve.surv_prob, 1.0), _step_function(
+        steps, curve.surv_times, error, 0.0
+    )
 
 
 def _log_log(survival: Vector, error: Vector, z: float) -> tuple[Vector, Vector]:
-    """Interval on the scale log(-log S) (Kalbfleisch & Prentice 2002, 1.4), so within 0 and 1; S where it is 0 or 1."""
+    """Return the interval on the scale log(-log S), so within 0 and 1 (Kalbfleisch & Prentice 2002, 1.4).
+
+    Where S is 0 or 1, both ends are S.
+    """
     inside = (survival > 0) & (survival < 1)
     s = np.where(inside, survival, 0.5)
     reach = np.exp(z * error / (s * np.abs(np.log(s))))
@@ -96,7 +102,7 @@ def _incidences(time: Vector, cause: NDArray[np.int64], steps: Vector) -> tuple[
     if not (cause > 0).any():
         return np.zeros(len(steps)), np.zeros(len(steps))
     with np.errstate(invalid="ignore", divide="ignore"):  # in its variance, which is not used
-        found = CumIncidenceRight(time, cause)
-    curves = [*found.cinc, np.zeros(len(found.times))]  # no second cause: none happened
-    first, second = (_held(steps, np.asarray(found.times), np.asarray(c), 0.0) for c in curves[:2])
+        fit = CumIncidenceRight(time, cause)
+    curves = [*fit.cinc, np.zeros(len(fit.times))]  # no second cause: none happened
+    first, second = (_step_function(steps, np.asarray(fit.times), np.asarray(c), 0.0) for c in curves[:2])
     return first, second

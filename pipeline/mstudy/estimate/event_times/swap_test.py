@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-_EXACT = 14  # informative pairs up to which all swaps are enumerated
+_MAX_ENUMERATED_PAIRS = 14  # informative pairs up to which all swaps are tried
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PairedTimes:
     cell: NDArray[np.int64]
 
     def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> PairedTimes:
-        """The pairs of a stratum, or those that an index names."""
+        """Return the pairs that a mask or an index selects."""
         return PairedTimes(self.time[mask], self.event[mask], self.diverged[mask], self.cell[mask])
 
 
@@ -41,13 +41,13 @@ class Swap:
 
 
 def swap_test(times: PairedTimes, n_resamples: int, rng: np.random.Generator) -> Swap:
-    """All swaps where few pairs differ, else random ones."""
+    """Run the test: all swaps where few pairs differ, else random ones."""
     differences = score_differences(times)
     informative = differences[np.abs(differences) > 1e-12]
     n = len(informative)
     if n == 0:
         return Swap(None, 0.0, 0)
-    if n <= _EXACT:
+    if n <= _MAX_ENUMERATED_PAIRS:
         signs = np.array(list(product((1.0, -1.0), repeat=n)))
         extreme = float((np.abs(signs @ informative) >= abs(informative.sum()) - 1e-9).mean())
         return Swap(extreme, float(informative.sum()) / 2, n)
@@ -57,7 +57,7 @@ def swap_test(times: PairedTimes, n_resamples: int, rng: np.random.Generator) ->
 
 
 def score_differences(times: PairedTimes) -> NDArray[np.float64]:
-    """Term of SGD less term of SGDM in the log-rank score of their cell, (n_pairs,)."""
+    """Return the term of SGD less that of SGDM in the log-rank score of their cell, (n_pairs,)."""
     terms = _log_rank_terms(times.time.ravel(), times.event.ravel(), np.repeat(times.cell, 2)).reshape(-1, 2)
     differences: NDArray[np.float64] = terms[:, 0] - terms[:, 1]
     return differences
@@ -66,7 +66,7 @@ def score_differences(times: PairedTimes) -> NDArray[np.float64]:
 def _log_rank_terms(
     time: NDArray[np.float64], event: NDArray[np.bool_], cell: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """event - cumulative hazard of its cell up to the own time, (n_runs,); all cells in one sweep."""
+    """Return event - cumulative hazard of the cell up to the own time, (n_runs,); all cells in one sweep."""
     if len(time) == 0:
         return np.zeros(0)
     order = np.lexsort((time, cell))
@@ -85,5 +85,5 @@ def _log_rank_terms(
 
 
 def _changes(values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each value differs from the one before; the first does."""
+    """Return whether each value differs from the one before; the first does."""
     return np.append(True, values[1:] != values[:-1])

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
-# Between neighbouring cells, and beyond either end of the grid, in cells.
-_CANDIDATES_PER_CELL = 8
-_DISTANCES = np.geomspace(0.03, 3.0, 9)  # of the crossing from the knee, in log eta_ef
+_CROSSINGS_PER_CELL = 8  # candidates between neighbouring cells, and in one cell's width beyond either end of the grid
+_KNEE_DISTANCES = np.geomspace(0.03, 3.0, 9)  # of the crossing from the knee, in log eta_ef
 
 
 def _positive(t: Vector) -> Vector:
@@ -48,7 +47,7 @@ class Family:
 
 
 def family_of(x: Vector) -> Family:
-    """The family on cells at x = log eta_ef, (n_cells,), rising."""
+    """Return the family on cells at x = log eta_ef, (n_cells,), rising."""
     return _family(tuple(float(value) for value in x))
 
 
@@ -56,13 +55,13 @@ def family_of(x: Vector) -> Family:
 def _family(cells: tuple[float, ...]) -> Family:
     x = np.array(cells)
     step = (x[-1] - x[0]) / (len(x) - 1)
-    n = _CANDIDATES_PER_CELL * (len(x) + 1) + 1
+    n = _CROSSINGS_PER_CELL * (len(x) + 1) + 1
     crossings = np.linspace(x[0] - step, x[-1] + step, n)
     values, priors = [], []
     for kind, (rise, widths) in _KINDS.items():
         for width in widths:
             # A softened shape may cross before its knee.
-            distances = np.append(_DISTANCES, [-2 * width, -width, 0.0]) if kind == "softened" else _DISTANCES
+            distances = np.append(_KNEE_DISTANCES, [-2 * width, -width, 0.0]) if kind == "softened" else _KNEE_DISTANCES
             weight = -np.log(len(_KINDS) * len(widths) * len(distances))
             for distance in distances:
                 at_crossing = float(rise(np.array(distance), np.array(width)))

@@ -20,14 +20,14 @@ COMPARED, AT_EDGE, INSUFFICIENT = "compared", "at_edge", "insufficient"
 
 
 def compare_best(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
-    """One row a line (tables.BEST). A seed counts where none of its runs is missing or was interrupted."""
+    """Return one row a line (tables.BEST). A seed counts where none of its runs is missing or was interrupted."""
     return BEST.frame([_row(line, margins, estimate) for line in lines])
 
 
 def _row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
     sgd, sgdm = (
-        capped_losses(loss, gone, margins.diverged)
-        for loss, gone in ((line.sgd, line.sgd_diverged), (line.sgdm, line.sgdm_diverged))
+        capped_losses(loss, diverged, margins.diverged)
+        for loss, diverged in ((line.sgd, line.sgd_diverged), (line.sgdm, line.sgdm_diverged))
     )
     seeds = ~(np.isnan(sgd).any(axis=0) | np.isnan(sgdm).any(axis=0))
     sgd, sgdm = sgd[:, seeds], sgdm[:, seeds]
@@ -56,9 +56,9 @@ def _row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
 
 
 def capped_losses(loss: Matrix, diverged: Mask, cap: float) -> Matrix:
-    """Log losses, (n_rates, n_seeds), none worse than the best cell's mean by more than the cap; diverged: at it.
+    """Return log losses, (n_rates, n_seeds), at most the best cell's mean plus the cap; diverged runs are at that end.
 
-    NaN where a run is missing. A seed in which every run diverged is at the cap throughout.
+    NaN where a run is missing. A seed in which every run diverged is at that end throughout.
     """
     logs = np.log(np.where(loss > 0, loss, np.nan))
     whole = ~(np.isnan(logs) | diverged)
@@ -71,9 +71,9 @@ def capped_losses(loss: Matrix, diverged: Mask, cap: float) -> Matrix:
 
 
 def best_of_others(logs: Matrix) -> np.ndarray:
-    """For each seed, the index of the rate with the least mean log loss over the other seeds, (n_seeds,)."""
-    others = logs.sum(axis=1, keepdims=True) - logs
-    return np.asarray(others.argmin(axis=0))
+    """Return for each seed the index of the rate with the least mean log loss over the other seeds, (n_seeds,)."""
+    sum_of_others = logs.sum(axis=1, keepdims=True) - logs
+    return np.asarray(sum_of_others.argmin(axis=0))
 
 
 def _edge(best: list[int], n_rates: int) -> str | None:

@@ -1,23 +1,23 @@
-"""The threshold, had training stopped earlier."""
+"""The threshold that would have been found if training had stopped earlier."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from mstudy.compare.horizon_losses import _GROUP
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.thresholds import threshold_row
 from mstudy.pairs.rate_lines import lines_of
 from mstudy.tables.contracts import HORIZONS
+from mstudy.tables.table import HORIZON_GROUP
 
 
 def estimate_horizons(runs: pl.DataFrame, losses: pl.DataFrame, margins: Margins, estimate: Estimate) -> pl.DataFrame:
-    """One row per line and horizon (tables.HORIZONS): the thresholds of tables.HORIZON_LOSSES."""
+    """Return the thresholds of tables.HORIZON_LOSSES, one row per line and horizon (tables.HORIZONS)."""
     rows = []
     for (horizon,), part in losses.group_by("horizon", maintain_order=True):
-        then = runs.drop("final_loss", "diverged_step").join(part, on="run_id")
-        steps = {row[:-1]: row[-1] for row in then.select(*_GROUP, "horizon_step").unique().iter_rows()}
-        for line in lines_of(then, margins):
-            step = steps[tuple(line.keys[name] for name in _GROUP)]
+        stopped_runs = runs.drop("final_loss", "diverged_step").join(part, on="run_id")
+        steps = {row[:-1]: row[-1] for row in stopped_runs.select(*HORIZON_GROUP, "horizon_step").unique().iter_rows()}
+        for line in lines_of(stopped_runs, margins):
+            step = steps[tuple(line.keys[name] for name in HORIZON_GROUP)]
             rows.append(threshold_row(line, margins, estimate) | {"horizon": horizon, "horizon_step": step})
     return HORIZONS.frame(rows)

@@ -21,7 +21,7 @@ BELOW, ABOVE = "below", "above"
 
 
 def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
-    """One row per cell and side on which at least one of its seeds is placed (tables.PLACEMENTS)."""
+    """Return one row per cell and side on which at least one of its seeds is placed (tables.PLACEMENTS)."""
     rows = []
     for line in lines:
         for side, placed in _sides(line, margins, estimate).items():
@@ -30,7 +30,7 @@ def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> 
 
 
 def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
-    """For each side, which seed's value counts there, (n_rates, n_seeds)."""
+    """Return for each side which seed's value counts there, (n_rates, n_seeds)."""
     sides = {side: np.zeros(line.ratio.shape, dtype=bool) for side in (BELOW, ABOVE)}
     for k, others in line.without_each_seed():
         low, high = _span(find_threshold(others, margins, estimate, min_seeds=max(2, estimate.min_seeds - 1)))
@@ -41,18 +41,18 @@ def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
     return {side: placed & usable for side, placed in sides.items()}
 
 
-def _span(found: Crossing) -> tuple[float, float]:
-    """Below the first and above the second a cell is placed."""
-    if found.status == INSUFFICIENT:
+def _span(threshold: Crossing) -> tuple[float, float]:
+    """Return the two rates below and above which cells are placed."""
+    if threshold.status == INSUFFICIENT:
         return 0.0, np.inf
-    if found.status in (ABOVE_GRID, BELOW_GRID):
-        return (np.inf, np.inf) if found.status == ABOVE_GRID else (0.0, 0.0)
-    assert found.ci_low is not None and found.ci_high is not None  # of an estimated one
-    return found.ci_low, found.ci_high
+    if threshold.status in (ABOVE_GRID, BELOW_GRID):
+        return (np.inf, np.inf) if threshold.status == ABOVE_GRID else (0.0, 0.0)
+    assert threshold.ci_low is not None and threshold.ci_high is not None  # of an estimated threshold
+    return threshold.ci_low, threshold.ci_high
 
 
 def _rows(line: Line, side: str, placed: Mask, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
-    """The cells of one side, their tests on the values of the seeds placed there."""
+    """Return the cells of one side, tested on the values of the seeds placed there."""
     values = np.where(placed, line.ratio, np.nan)
     compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)
     margin = margins.advantage

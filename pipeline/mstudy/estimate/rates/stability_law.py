@@ -26,8 +26,8 @@ from mstudy.estimate.rates.stability_limits import (
     by_setting,
     find_limits,
     likelihood,
+    limit_rows,
     limits_grid,
-    measured,
 )
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
@@ -35,12 +35,12 @@ from mstudy.tables.table import SETTING
 FITTED, TOO_FEW = "fitted", "insufficient"
 _MIN_BATCH_SIZES, _MIN_MOMENTA = 3, 2
 # A quadratic's law is not exact for a network: each limit is granted this spread about it, in log eta_ef.
-_BETWEEN = 0.15
-_NOISE = np.geomspace(0.003, 30.0, 25)  # candidates of rho at the middle batch size
+_MODEL_SPREAD = 0.15
+_NOISES = np.geomspace(0.003, 30.0, 25)  # candidates of rho at the middle batch size
 _EXPONENTS = np.array([-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 0.625, 0.75, 0.875, 1.0, 1.125, 1.25, 1.5, 1.75, 2.0])
-_LAW = int(np.flatnonzero(_EXPONENTS == 1.0)[0])
-_NONE = int(np.flatnonzero(_EXPONENTS == 0.0)[0])
-_RISE = 4.0  # log: how far 2/a may lie above the grid of limits
+_EXPONENT_1 = int(np.flatnonzero(_EXPONENTS == 1.0)[0])
+_EXPONENT_0 = int(np.flatnonzero(_EXPONENTS == 0.0)[0])
+_MAX_LEVEL_RISE = 4.0  # log: how far 2/a may lie above the grid of limits
 Vector = NDArray[np.float64]
 
 
@@ -61,13 +61,13 @@ class _Fit:
 
 
 def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """tables.STABILITY_LIMITS and tables.LAW, from tables.RUNS."""
-    limit_rows: list[dict[str, object]] = []
-    law_rows: list[dict[str, object]] = []
+    """Return tables.STABILITY_LIMITS and tables.LAW, from tables.RUNS."""
+    all_limits: list[dict[str, object]] = []
+    laws: list[dict[str, object]] = []
     for setting, limits in by_setting(find_limits(runs)).items():
-        rows = measured(limits, estimate)
+        rows = limit_rows(limits, estimate)
         law = dict(zip(SETTING, setting, strict=True)) | {"n_limits": sum(r["status"] == ESTIMATED for r in rows)}
-        if _enough(rows, estimate):
+        if _can_be_fitted(rows, estimate):
             used = [k for k, row in enumerate(rows) if row["status"] != INSUFFICIENT]
             fit = _fit([limits[k] for k in used])
             law |= {"status": FITTED} | _law_row(fit, int(law["n_limits"]), estimate)
@@ -76,19 +76,20 @@ def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame
                 rows[k] = rows[k] | prediction
                 if isinstance(value, float):
                     rows[k]["misfit"] = float(np.log(value / prediction["predicted"]))
-        limit_rows += rows
-        law_rows.append({"status": TOO_FEW} | law)
-    return STABILITY_LIMITS.frame(limit_rows), LAW.frame(law_rows)
+        all_limits += rows
+        laws.append({"status": TOO_FEW} | law)
+    return STABILITY_LIMITS.frame(all_limits), LAW.frame(laws)
 
 
-def _enough(rows: Sequence[dict[str, object]], estimate: Estimate) -> bool:
-    known = [r for r in rows if r["status"] == ESTIMATED]
-    batch_sizes, momenta = ({r[name] for r in known} for name in ("batch_size", "momentum"))
-    return len(known) >= estimate.min_limits and len(batch_sizes) >= _MIN_BATCH_SIZES and len(momenta) >= _MIN_MOMENTA
+def _can_be_fitted(rows: Sequence[dict[str, object]], estimate: Estimate) -> bool:
+    estimated = [row for row in rows if row["status"] == ESTIMATED]
+    batch_sizes, momenta = ({row[name] for row in estimated} for name in ("batch_size", "momentum"))
+    enough = len(estimated) >= estimate.min_limits
+    return enough and len(batch_sizes) >= _MIN_BATCH_SIZES and len(momenta) >= _MIN_MOMENTA
 
 
 def _offsets(limits: Sequence[Limit]) -> NDArray[np.float64]:
-    """-log(m + rho), (n_exponents, n_noises, n_limits); rho = noise * (rho(b) / rho(middle b)) ^ exponent."""
+    """Return -log(m + rho), (n_exponents, n_noises, n_limits); rho = noise * (rho(b) / rho(middle b)) ^ exponent."""
     share = np.array([deterministic_share(limit.keys["optimizer"], limit.keys["momentum"]) for limit in limits])
     noise = np.array([batch_noise(limit.keys["batch_size"], limit.n_train) for limit in limits])
     noisy = noise > 0
@@ -97,14 +98,14 @@ def _offsets(limits: Sequence[Limit]) -> NDArray[np.float64]:
     power = relative[None, :] ** _EXPONENTS[:, None]
     # Full batch has no noise; only "no dependence on b" treats it like the others.
     power = np.where(noisy[None, :] | (_EXPONENTS == 0)[:, None], power, 0.0)
-    return np.asarray(-np.log(share + _NOISE[None, :, None] * power[:, None, :]))
+    return np.asarray(-np.log(share + _NOISES[None, :, None] * power[:, None, :]))
 
 
 def _fit(limits: Sequence[Limit]) -> _Fit:
     grid = limits_grid(limits)
     surfaces = np.stack([_blurred(likelihood(limit, grid)) for limit in limits])
     offsets = _offsets(limits)
-    levels = np.arange(grid[0], grid[-1] + _RISE, STEP)
+    levels = np.arange(grid[0], grid[-1] + _MAX_LEVEL_RISE, STEP)
     total = np.zeros((*offsets.shape[:2], len(levels), len(SPREADS)), dtype=np.float32)
     for k in range(len(limits)):
         total += _look_up(surfaces[k], grid, levels + offsets[..., k, None])
@@ -113,9 +114,9 @@ def _fit(limits: Sequence[Limit]) -> _Fit:
 
 
 def _blurred(surface: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The likelihood of a limit that lies about its prediction with the spread granted, (n_candidates, n_spreads)."""
-    reach = int(4 * _BETWEEN / STEP)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * STEP / _BETWEEN) ** 2)
+    """Return the likelihood of a limit about its prediction, with the spread granted, (n_candidates, n_spreads)."""
+    reach = int(4 * _MODEL_SPREAD / STEP)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * STEP / _MODEL_SPREAD) ** 2)
     padded = np.pad(surface, ((reach, reach), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
     top = windows.max(axis=-1)
@@ -123,14 +124,14 @@ def _blurred(surface: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _look_up(surface: NDArray[np.float64], grid: Vector, at: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Rows of the surface nearest to `at`, clipped at the ends of the grid, (*at.shape, n_spreads)."""
+    """Return the rows of the surface nearest to `at`, clipped at the ends of the grid, (*at.shape, n_spreads)."""
     rows = np.rint((at - grid[0]) / STEP).astype(np.int32)
     return np.asarray(np.take(surface.astype(np.float32), rows, axis=0, mode="clip"))
 
 
 def _law_row(fit: _Fit, n_limits: int, estimate: Estimate) -> dict[str, object]:
     by_exponent = fit.log_likelihood.max(axis=(1, 2))
-    law = fit.log_likelihood[_LAW]
+    law = fit.log_likelihood[_EXPONENT_1]
     noise, level = np.unravel_index(int(law.argmax()), law.shape)
     cut = law.max() - stats.chi2.ppf(1 - estimate.alpha, 1) / 2
     noises, levels = np.nonzero(law.max(axis=1) >= cut)[0], np.nonzero(law.max(axis=0) >= cut)[0]
@@ -140,21 +141,21 @@ def _law_row(fit: _Fit, n_limits: int, estimate: Estimate) -> dict[str, object]:
         "level": float(np.exp(fit.levels[level])),
         "level_low": float(np.exp(fit.levels[levels[0]])),
         "level_high": float(np.exp(fit.levels[levels[-1]])),
-        "noise": float(_NOISE[noise]),
-        "noise_low": float(_NOISE[noises[0]]),
-        "noise_high": float(_NOISE[noises[-1]]),
+        "noise": float(_NOISES[noise]),
+        "noise_low": float(_NOISES[noises[0]]),
+        "noise_high": float(_NOISES[noises[-1]]),
         "exponent": exponent[0],
         "exponent_low": exponent[1],
         "exponent_high": exponent[2],
         "exponent_equivalence_low": wider[1],
         "exponent_equivalence_high": wider[2],
-        "movement_p": float(stats.chi2.sf(max(2 * (by_exponent.max() - by_exponent[_NONE]), 0.0), 1)),
+        "movement_p": float(stats.chi2.sf(max(2 * (by_exponent.max() - by_exponent[_EXPONENT_0]), 0.0), 1)),
         "misfit_p": float(stats.chi2.sf(max(2 * (fit.free - law.max()), 0.0), n_limits - 2)),
     }
 
 
 def _exponent(profile: Vector, alpha: float) -> tuple[float, float, float]:
-    """Estimate and profile interval, linear between the exponents tried; the ends of those tried are its bounds."""
+    """Return the estimate and its profile interval, linear between the exponents tried and bounded by them."""
     fine = np.linspace(_EXPONENTS[0], _EXPONENTS[-1], 601)
     curve = np.interp(fine, _EXPONENTS, profile)
     inside = fine[curve >= curve.max() - stats.chi2.ppf(1 - alpha, 1) / 2]
@@ -162,13 +163,13 @@ def _exponent(profile: Vector, alpha: float) -> tuple[float, float, float]:
 
 
 def _predictions(fit: _Fit, estimate: Estimate) -> list[dict[str, float]]:
-    """What the law says of each limit: the value and its profile interval."""
-    law = fit.log_likelihood[_LAW]
+    """Return what the law says of each limit: the value and its profile interval."""
+    law = fit.log_likelihood[_EXPONENT_1]
     noise, level = np.unravel_index(int(law.argmax()), law.shape)
     near = law >= law.max() - stats.chi2.ppf(1 - estimate.alpha, 1) / 2
     rows: list[dict[str, float]] = []
     for k in range(fit.offsets.shape[-1]):
-        predicted = fit.levels[None, :] + fit.offsets[_LAW, :, k, None]
+        predicted = fit.levels[None, :] + fit.offsets[_EXPONENT_1, :, k, None]
         rows.append(
             {
                 "predicted": float(np.exp(predicted[noise, level])),

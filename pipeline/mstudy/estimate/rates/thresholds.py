@@ -24,9 +24,9 @@ from mstudy.tables.contracts import THRESHOLDS
 
 ESTIMATED, BELOW_GRID, ABOVE_GRID, INSUFFICIENT = "estimated", "below_grid", "above_grid", "insufficient"
 _MIN_CELLS = 4
-# The shapes are approximations, the worse the larger the ratio: each cell is granted this share of it as error.
-_SHAPE_ERROR = 0.1
-# Left of the knee SGDM trails a little, by its lag at the start: mean and spread of that level, in log loss.
+# The shapes are approximations, and worse where the ratio is larger: this share of the ratio is granted as error.
+_SHAPE_ERROR_SHARE = 0.1
+# Left of the knee SGDM trails a little, because of its lag at the start: mean and spread of that level, in log loss.
 _LEVEL, _LEVEL_SPREAD = -0.01, 0.03
 Vector = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class _Cells:
-    """What a line says of its crossing. mean, variance (of the mean): (n_cells,), infinite variance = says nothing.
+    """What a line says of its crossing. mean, variance (of the mean): (n_cells,); infinite variance: says nothing.
 
     cut: index of the first cell that SGD's divergences put beyond the margin, n_cells without one. superior: (n_cells,)
     of the cells before the cut.
@@ -58,27 +58,27 @@ class _Cells:
 
 
 def estimate_thresholds(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
-    """One row a line (tables.THRESHOLDS)."""
+    """Return one row a line (tables.THRESHOLDS)."""
     return THRESHOLDS.frame([threshold_row(line, margins, estimate) for line in lines])
 
 
 def threshold_row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
-    """The row of one line."""
-    found = find_threshold(line, margins, estimate)
+    """Return the row of one line."""
+    threshold = find_threshold(line, margins, estimate)
     cells = _informative_cells(line, margins, estimate)
     per_sample = {
         f"eta_ef_per_sample_{end}": None if value is None else value / line.keys["batch_size"]
-        for end, value in (("star", found.eta_ef_star), ("low", found.ci_low), ("high", found.ci_high))
+        for end, value in (("star", threshold.eta_ef_star), ("low", threshold.ci_low), ("high", threshold.ci_high))
     }
     counts = {"n_cells": cells.n_cells, "n_seeds": len(line.seeds), "margin": margins.advantage}
-    return line.keys | vars(found) | per_sample | counts
+    return line.keys | vars(threshold) | per_sample | counts
 
 
 def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: int | None = None) -> Crossing:
-    """The threshold of one line.
+    """Find the threshold of one line.
 
-    below_grid: the lowest cell is already superior. above_grid: no cell is. insufficient: fewer than four cells that
-    say something, or fewer seeds than `min_seeds` (by default that of the parameters).
+    below_grid: the lowest cell is already superior. above_grid: no cell is. insufficient: fewer than four informative
+    cells, or fewer seeds than `min_seeds` (by default that of the parameters).
     """
     cells = _informative_cells(line, margins, estimate)
     if cells.n_cells < _MIN_CELLS or cells.n_seeds < (estimate.min_seeds if min_seeds is None else min_seeds):
@@ -89,27 +89,29 @@ def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: 
         return Crossing(ABOVE_GRID)
     family = family_of(np.log(line.eta_ef))
     share = np.cumsum(_posterior(cells, family, np.log(line.eta_ef), margins.advantage))
-    wanted = (0.5, estimate.alpha / 2, 1 - estimate.alpha / 2)
-    return Crossing(ESTIMATED, *(math.exp(float(np.interp(w, share, family.crossings))) for w in wanted))
+    quantiles = (0.5, estimate.alpha / 2, 1 - estimate.alpha / 2)
+    return Crossing(ESTIMATED, *(math.exp(float(np.interp(q, share, family.crossings))) for q in quantiles))
 
 
 def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cells:
-    """The ratio of a cell in which runs diverged is a cap, not a measurement.
+    """Return the cells that say where the crossing is.
 
-    Where such a cell is beyond the margin, the crossing lies before it; nothing from there on shapes the curve.
+    The ratio of a cell in which runs diverged is a cap, not a measurement. If such a cell is beyond the margin, the
+    crossing lies before it, and no cell from there on shapes the curve.
     """
-    fallen = line.compared & ~line.whole
+    capped = line.compared & ~line.whole
     n, mean = line.n, line.mean
-    beaten = np.flatnonzero(fallen & (mean > margins.advantage))
-    cut = int(beaten[0]) if len(beaten) else len(mean)
+    capped_beyond = np.flatnonzero(capped & (mean > margins.advantage))
+    cut = int(capped_beyond[0]) if len(capped_beyond) else len(mean)
     whole = line.whole & (n >= 2) & (np.arange(len(mean)) < cut)
     squares = np.nansum((line.ratio - mean[:, None]) ** 2, axis=1) * whole
     freedom = np.where(whole, n - 1, 0)
     # A cell's spread is that of itself and its neighbours: five seeds may agree by luck.
-    about = np.maximum(_with_neighbours(freedom), 1)
-    # Estimated from few seeds, it is widened as Student's quantile widens the normal one.
-    spread = _with_neighbours(squares) / about * (special.stdtrit(about, 0.95) / special.ndtri(0.95)) ** 2
-    variance = np.where(whole, spread / np.maximum(n, 1) + (_SHAPE_ERROR * mean) ** 2 + 1e-8, np.inf)
+    local_freedom = np.maximum(_with_neighbours(freedom), 1)
+    # The spread is estimated from few seeds, so it is widened as Student's quantile widens the normal one.
+    widening = special.stdtrit(local_freedom, 0.95) / special.ndtri(0.95)
+    spread = _with_neighbours(squares) / local_freedom * widening**2
+    variance = np.where(whole, spread / np.maximum(n, 1) + (_SHAPE_ERROR_SHARE * mean) ** 2 + 1e-8, np.inf)
     return _Cells(
         mean=np.where(whole, mean, 0.0),
         variance=variance,
@@ -126,9 +128,9 @@ def _with_neighbours(values: Vector) -> Vector:
 
 
 def _posterior(cells: _Cells, family: Family, x: Vector, margin: float) -> Vector:
-    """Probability of each crossing of the family, (n_crossings,).
+    """Return the probability of each crossing of the family, (n_crossings,).
 
-    Uniform prior over crossings up to the cut; the level left of the knee is integrated out in closed form.
+    The prior is uniform over crossings up to the cut; the level left of the knee is integrated out in closed form.
     """
     weight = 1 / cells.variance
     above = cells.mean - margin

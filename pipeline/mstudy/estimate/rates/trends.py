@@ -29,28 +29,28 @@ _Measured = tuple[dict[int, float], str]
 def measure_trends(
     lines: Sequence[Line], thresholds: pl.DataFrame, limits: pl.DataFrame, estimate: Estimate
 ) -> pl.DataFrame:
-    """One row per setting, momentum and quantity (tables.TRENDS)."""
+    """Return one row per setting, momentum and quantity (tables.TRENDS)."""
     groups: dict[tuple[object, ...], list[Line]] = {}
     for line in lines:
         groups.setdefault(tuple(line.keys[k] for k in (*SETTING, "optimizer", "momentum")), []).append(line)
     rows = []
     for key, group in groups.items():
-        named = dict(zip((*SETTING, "optimizer", "momentum"), key, strict=True))
-        stars, edges = _stars(named, thresholds), _edges(named, limits)
-        for quantity, (values, matched) in _quantities(group, stars, edges).items():
-            about = named | {"quantity": quantity, "decides": quantity == AT_RATE}
-            rows.append(about | _slope(values, matched, estimate))
+        keys = dict(zip((*SETTING, "optimizer", "momentum"), key, strict=True))
+        stars, sgd_limits = _stars(keys, thresholds), _sgd_limits(keys, limits)
+        for quantity, (values, matched) in _quantities(group, stars, sgd_limits).items():
+            row = keys | {"quantity": quantity, "decides": quantity == AT_RATE}
+            rows.append(row | _slope(values, matched, estimate))
     return TRENDS.frame(rows)
 
 
-def _quantities(group: list[Line], stars: dict[int, float], edges: dict[int, float]) -> dict[str, _Measured]:
-    both = {b: star / edges[b] for b, star in stars.items() if b in edges}
+def _quantities(group: list[Line], stars: dict[int, float], sgd_limits: dict[int, float]) -> dict[str, _Measured]:
+    shares = {b: star / sgd_limits[b] for b, star in stars.items() if b in sgd_limits}
     return {
         AT_RATE: _at_rates(group, stars),
-        AT_SHARE: _at_shares(group, both, edges),
+        AT_SHARE: _at_shares(group, shares, sgd_limits),
         THRESHOLD: ({b: float(np.log(star)) for b, star in stars.items()}, ""),
         PER_SAMPLE: ({b: float(np.log(star / b)) for b, star in stars.items()}, ""),
-        OVER_LIMIT: ({b: float(np.log(share)) for b, share in both.items()}, ""),
+        OVER_LIMIT: ({b: float(np.log(share)) for b, share in shares.items()}, ""),
     }
 
 
@@ -61,12 +61,12 @@ def _slope(values: dict[int, float], matched: str, estimate: Estimate) -> dict[s
     x = np.log2(sorted(values))
     fit = stats.linregress(x, [values[b] for b in sorted(values)])
     half = stats.t.ppf(1 - estimate.alpha / 2, len(x) - 2) * fit.stderr
-    found = {"slope": fit.slope, "ci_low": fit.slope - half, "ci_high": fit.slope + half, "p_value": fit.pvalue}
-    return row | {name: float(value) for name, value in found.items()}
+    numbers = {"slope": fit.slope, "ci_low": fit.slope - half, "ci_high": fit.slope + half, "p_value": fit.pvalue}
+    return row | {name: float(value) for name, value in numbers.items()}
 
 
 def _at_rates(group: list[Line], stars: dict[int, float]) -> _Measured:
-    """Mean advantage over the eta_ef, from the lowest threshold up, that every batch size compares undiverged."""
+    """Return the mean advantage over the eta_ef that no batch size diverges at, from the lowest threshold up."""
     if not stars:
         return {}, ""
     rates = [set(line.eta_ef[line.whole].tolist()) for line in group]
@@ -77,40 +77,43 @@ def _at_rates(group: list[Line], stars: dict[int, float]) -> _Measured:
     return values, ", ".join(f"{rate:g}" for rate in shared)
 
 
-def _at_shares(group: list[Line], thresholds: dict[int, float], edges: dict[int, float]) -> _Measured:
-    """The same at shares of each batch size's own limit of SGD, interpolated between cells in log eta_ef."""
-    known = [line for line in group if line.keys["batch_size"] in edges]
-    if not thresholds or len(known) < len(group):
+def _at_shares(group: list[Line], stars: dict[int, float], sgd_limits: dict[int, float]) -> _Measured:
+    """Return the mean advantage at shares of each batch size's own limit of SGD, from the lowest threshold up.
+
+    It is interpolated between cells in log eta_ef. stars: thresholds as shares of that limit.
+    """
+    lines = {line.keys["batch_size"]: line for line in group}
+    if not stars or any(b not in sgd_limits for b in lines):
         return {}, ""
-    values: dict[int, list[float]] = {line.keys["batch_size"]: [] for line in known}
+    values: dict[int, list[float]] = {b: [] for b in lines}
     shares = []
     for share in _SHARES:
-        found = {line.keys["batch_size"]: _interpolated(line, share * edges[line.keys["batch_size"]]) for line in known}
-        if share >= min(thresholds.values()) and all(value is not None for value in found.values()):
+        advantages = {b: _interpolated(line, share * sgd_limits[b]) for b, line in lines.items()}
+        if share >= min(stars.values()) and all(advantage is not None for advantage in advantages.values()):
             shares.append(share)
-            for b, value in found.items():
-                values[b].append(float(value or 0.0))
+            for b, advantage in advantages.items():
+                values[b].append(float(advantage or 0.0))
     if not shares:
         return {}, ""
     return {b: float(np.mean(v)) for b, v in values.items()}, ", ".join(f"{share:g}" for share in shares)
 
 
 def _interpolated(line: Line, eta_ef: float) -> float | None:
-    """Advantage between the two cells about eta_ef; None where one of them is missing or diverged."""
+    """Return the advantage between the two cells about eta_ef; None if one of them is missing or has diverged runs."""
     right = int(np.searchsorted(line.eta_ef, eta_ef))
     if right in (0, len(line.eta_ef)) or not line.whole[right - 1 : right + 1].all():
         return None
     return float(np.interp(np.log(eta_ef), np.log(line.eta_ef), line.mean))
 
 
-def _stars(named: dict[str, object], thresholds: pl.DataFrame) -> dict[int, float]:
-    """Estimated thresholds by batch size."""
-    rows = thresholds.filter(*(pl.col(k) == v for k, v in named.items()), pl.col("status") == ESTIMATED)
+def _stars(keys: dict[str, object], thresholds: pl.DataFrame) -> dict[int, float]:
+    """Return the estimated thresholds by batch size."""
+    rows = thresholds.filter(*(pl.col(k) == v for k, v in keys.items()), pl.col("status") == ESTIMATED)
     return dict(rows.select("batch_size", "eta_ef_star").iter_rows())
 
 
-def _edges(named: dict[str, object], limits: pl.DataFrame) -> dict[int, float]:
-    """Plain SGD's stability limits by batch size."""
-    own = {k: v for k, v in named.items() if k in LINE and k not in ("optimizer", "momentum")}
+def _sgd_limits(keys: dict[str, object], limits: pl.DataFrame) -> dict[int, float]:
+    """Return plain SGD's stability limits by batch size."""
+    own = {k: v for k, v in keys.items() if k in LINE and k not in ("optimizer", "momentum")}
     rows = limits.filter(*(pl.col(k) == v for k, v in own.items()), pl.col("momentum") == 0)
     return dict(rows.filter(pl.col("eta_ef_max").is_not_null()).select("batch_size", "eta_ef_max").iter_rows())
