@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.theme import GREY, Palette, colour_scale, label, short
+from mstudy.report.charts.theme import GREY, Palette, colour_scale, label, log_x, short
 
 Domain = tuple[float, float]
 LABEL_ROOM = 2.2  # factor by which a log axis is widened for labels at the ends of lines
+RATE_TITLE = "effective learning rate η/(1−μ)"
 
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
@@ -92,3 +93,17 @@ def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parame
         .encode(x=x, opacity=shown)
     )
     return rule, parameter
+
+
+def batch_axis(frame: pl.DataFrame, column: str, domain: tuple[float, float]) -> alt.X:
+    """Ticks at the batch sizes there are."""
+    values = frame["batch_size"].unique().sort().to_list()
+    axis = alt.Axis(values=values, format=",", labelOverlap="greedy", labelSeparation=2, grid=False)
+    return log_x(column, "batch size b", domain, 1.9).axis(axis)
+
+
+def dodged(frame: pl.DataFrame, palette: Palette) -> pl.DataFrame:
+    """`at`: side by side, a hair apart in log b, so that intervals of several momenta do not cover one another."""
+    ranks = {name: i - (len(palette) - 1) / 2 for i, name in enumerate(palette)}
+    shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
+    return frame.with_columns((pl.col("batch_size") * (1.0 + 0.07 * shift)).alias("at"))

@@ -6,19 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.report.sections.reading_order import section_of
 from mstudy.report.words import count, interval, number, signs
 
 _SHAPES = {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
-_SECTION_OF = {
-    "C1": "when",
-    "C2": "when",
-    "C3": "when",
-    "C4": "alignment",
-    "C5": "deferral",
-    "C6": "best",
-    "C7": "law",
-    "C8": "interventions",
-}
 
 
 def shown_claims(claims: list[dict[str, Any]], power: pl.DataFrame | None, anchors: set[str]) -> list[dict[str, Any]]:
@@ -29,7 +20,7 @@ def shown_claims(claims: list[dict[str, Any]], power: pl.DataFrame | None, ancho
 
 def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]) -> dict[str, Any]:
     low, high = claim["ci"] or (None, None)
-    estimate, section = claim["estimate"], _SECTION_OF.get(claim["id"], "claims")
+    estimate, section = claim["estimate"], section_of(claim["id"])
     return claim | {
         "reason": signs(claim["reason"]),
         "unit": signs(claim["unit"]),

@@ -20,15 +20,15 @@ from markupsafe import Markup
 
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
-from mstudy.report.captions import study_sentence
 from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
 from mstudy.report.page import panels
 from mstudy.report.page.claim_list import shown_claims
 from mstudy.report.page.encode import as_json, spec_with_columns
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.runs_table import runs_table
+from mstudy.report.page.sentences import study_sentence
 from mstudy.report.results import Results
-from mstudy.report.sections.base import Study, make_study, setting_name
+from mstudy.report.sections.base import ReportData, make_report_data, setting_name
 from mstudy.report.sections.reading_order import build_sections
 from mstudy.report.words import number
 
@@ -74,7 +74,7 @@ def palette_of_runs(results: Results) -> Palette:
 def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
     """The page as text; the same results give the same text."""
     palette = palette_of_runs(results)
-    study = make_study(results, palette_of(results))
+    study = make_report_data(results, palette_of(results))
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
     with alt.data_transformers.disable_max_rows(), debug_mode(False):
         sections = build_sections(study, analysis)
@@ -125,7 +125,7 @@ def panel_specs(palette: Palette) -> list[tuple[str, str, Markup]]:
     return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in drawn]
 
 
-def _page_data(study: Study, palette: Palette) -> dict[str, Any]:
+def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
     names = [setting_name(study.settings, k) for k in range(len(study.settings))]
     keys = study.settings.rows()
     return {

@@ -88,3 +88,23 @@ def _happened(steps: pl.Series, n: int) -> str:
         return f"in none of {count(n, 'seed')}"
     moments = [float(round(step)) for step in steps]
     return f"in {len(steps)} of {count(n, 'seed')} (step {spanned(moments)})"
+
+
+def study_sentence(runs: pl.DataFrame) -> str:
+    """The whole study in one sentence."""
+    diverged, n_branches = int((runs["status"] == "diverged").sum()), runs["branch_of"].count()
+    branches = f"; {count(n_branches, 'branch')} among them" if n_branches else ""
+    batches = ", ".join(f"{b:,}" for b in runs["batch_size"].unique().sort())
+    rates = runs["eta_ef"].to_list()
+    momenta = ", ".join(f"{m:g}" for m in runs["momentum"].unique().sort())
+    models = listed(
+        [" on ".join(p for p in pair if p) for pair in runs.select("model", "dataset").unique().sort("model").rows()]
+    )
+    fate = (
+        "none diverged" if not diverged else f"{diverged} diverged and {'is' if diverged == 1 else 'are'} kept as data"
+    )
+    return (
+        f"{count(len(runs), 'run')}{f' of {models}' if models.strip() else ''}: batch sizes {batches}; effective "
+        f"learning rates {spanned(rates)}; momenta {momenta}; {count(runs['seed'].n_unique(), 'seed')}; {fate}"
+        f"{branches}."
+    )

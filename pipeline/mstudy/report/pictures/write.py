@@ -20,7 +20,7 @@ from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.render import palette_of, palette_of_runs
 from mstudy.report.pictures.block import Block, first_block, y_range, y_ticks
 from mstudy.report.results import Results
-from mstudy.report.sections.base import Plate, make_study
+from mstudy.report.sections.base import Plate, make_report_data
 from mstudy.report.sections.reading_order import build_sections
 
 Spec = dict[str, Any]
@@ -62,7 +62,7 @@ def write_pictures(
 def picture_specs(results: Results, points: pl.DataFrame, analysis: Analysis) -> dict[str, Spec]:
     """Name to specification, without configuration."""
     with alt.data_transformers.disable_max_rows():
-        sections = build_sections(make_study(results, palette_of(results)), analysis)
+        sections = build_sections(make_report_data(results, palette_of(results)), analysis)
         specs: dict[str, Spec] = {}
         for section in sections:
             if section.explorer:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from mstudy.core.params import Analysis
 from mstudy.report.charts.layered import Layered
 from mstudy.report.charts.theme import Palette
 from mstudy.report.results import Results
@@ -51,7 +52,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Study:
+class ReportData:
     """What every section is made from. settings: model, data set and objective of each, by index."""
 
     results: Results
@@ -76,9 +77,21 @@ class Study:
         return title if len(self.settings) < 2 else f"{setting_name(self.settings, index)}: {title}"
 
 
-def make_study(results: Results, palette: Palette) -> Study:
+@dataclass(frozen=True)
+class SectionSpec:
+    """One section of the page: where it lies, which claims it answers, how it is built.
+
+    build: returns None where the study has nothing that the section could show.
+    """
+
+    anchor: str
+    claims: tuple[str, ...]
+    build: Callable[[ReportData, Analysis], Section | None]
+
+
+def make_report_data(results: Results, palette: Palette) -> ReportData:
     """The settings in order of their names."""
-    return Study(results, palette, results.runs.select(SETTING).unique().sort(SETTING))
+    return ReportData(results, palette, results.runs.select(SETTING).unique().sort(SETTING))
 
 
 def setting_name(settings: pl.DataFrame, index: int) -> str:

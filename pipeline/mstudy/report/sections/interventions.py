@@ -1,23 +1,40 @@
-"""Branches of runs in which sharpening was intervened upon, where there are any (C8)."""
+"""Branches of runs in which sharpening was intervened upon, where there are any."""
 
 from __future__ import annotations
 
-from mstudy.report.captions_beyond import interventions_answer, interventions_caption
-from mstudy.report.charts.branches import gap_of_branches
-from mstudy.report.sections.base import Figure, Plate, Section, Study
+import altair as alt
+import polars as pl
+
+from mstudy.core.params import Analysis
+from mstudy.report.charts.kit import named, tips
+from mstudy.report.charts.layered import Layered, layered
+from mstudy.report.charts.theme import (
+    GREY,
+    HEIGHT,
+    Palette,
+    colour_scale,
+)
+from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.words import count, number
+
+_TALL = HEIGHT + 60  # pixels
 
 
-def interventions_section(study: Study, margin: float) -> Section | None:
+_PLAIN = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
+
+
+def build(data: ReportData, analysis: Analysis) -> Section | None:
     """One figure a kind of intervention and setting."""
-    branches = study.results.interventions
+    margin = analysis.margins.advantage
+    branches = data.results.interventions
     if branches.is_empty():
         return None
     figures = []
-    for index, rows in study.by_setting(branches):
+    for index, rows in data.by_setting(branches):
         for kind in rows.sort("intervention").partition_by("intervention", maintain_order=True):
             drawable = kind.drop_nulls(["gap_parent", "gap_branch"])
-            chart = gap_of_branches(drawable, margin, study.palette) if len(drawable) else None
-            title = study.title(index, str(kind["intervention"][0]))
+            chart = gap_of_branches(drawable, margin, data.palette) if len(drawable) else None
+            title = data.title(index, str(kind["intervention"][0]))
             figures.append(Figure(title, interventions_caption(kind), kind.drop("branch_run_id"), chart, index))
     note = (
         "Each point a branch and an SGDM run: its final gap against that of the run it leaves. On the dashed line the "
@@ -27,3 +44,68 @@ def interventions_section(study: Study, margin: float) -> Section | None:
     plate = Plate("interventions", "Gap with and without the sharpening", note, figures)
     answer = interventions_answer(branches, margin)
     return Section("interventions", "Does the parting go when the sharpening does?", answer, [plate])
+
+
+def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
+    """Of the branches that lost the sharpening of their parents, how many lost the gap."""
+    lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
+    gone = int((lost["gap_branch"].abs() <= margin).sum())
+    return (
+        f"Of {count(len(branches), 'branch')}, {len(lost)} lost the abrupt sharpening of the run they left; of these, "
+        f"{gone} end within {margin:g} in log loss of SGDM."
+    )
+
+
+def interventions_caption(branches: pl.DataFrame) -> str:
+    """One kind of intervention: mean gaps of those without sharpening, left alone and branched."""
+    lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
+    seeds = count(lost["seed"].n_unique(), "seed")
+    if lost.is_empty():
+        return f"{count(len(branches), 'branch')}, none of which lost the sharpening of the run it left."
+    return (
+        f"{len(lost)} of {count(len(branches), 'branch')} lost the sharpening ({seeds}): their mean gap is "
+        f"{number(float(lost['gap_branch'].to_numpy().mean()))}, left alone "
+        f"{number(float(lost['gap_parent'].to_numpy().mean()))}."
+    )
+
+
+def _lost_its_sharpening() -> pl.Expr:
+    """Of tables.INTERVENTIONS: the parent sharpened after the step of the intervention, the branch did not."""
+    return pl.col("sharpened_parent") & ~pl.col("sharpened_branch")
+
+
+def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> Layered:
+    """Final gap of each branch against that of the run it leaves; on the line nothing changed, in the band it is gone.
+
+    branches: rows of tables.INTERVENTIONS with both gaps.
+    """
+    lost = pl.col("sharpened_parent") & ~pl.col("sharpened_branch")
+    columns = ["optimiser", "batch_size", "eta_ef", "seed", "gap_parent", "gap_branch", "removed"]
+    frame = named(branches).with_columns(lost.alias("removed")).select(columns)
+    gaps = [*frame["gap_parent"], *frame["gap_branch"], 0.0, margin * 2]
+    ends = [min(gaps) - margin, max(gaps) + margin]
+    scale = alt.Scale(domain=ends, nice=False)
+    x = alt.X("gap_parent:Q", title="log L(SGD) / L(SGDM), left alone", scale=scale, axis=_PLAIN)
+    y_title = "the same of the branch"
+
+    def y(column: str) -> alt.Y:
+        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=_PLAIN)
+
+    zone = (
+        alt.Chart(pl.DataFrame({"gap_parent": [ends[0]], "to": [ends[1]], "low": [-margin], "high": [margin]}))
+        .mark_rect(opacity=0.16, color=GREY)
+        .encode(x=x, x2=alt.X2("to:Q"), y=y("low"), y2=alt.Y2("high:Q"))
+    )
+    same = alt.Chart(pl.DataFrame({"gap_parent": ends, "gap_branch": ends}))
+    line = same.mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y("gap_branch"))
+    seen = tips(
+        optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", gap_parent="alone", gap_branch="branch"
+    )
+    base = alt.Chart(frame).encode(x=x, y=y("gap_branch"), color=colour_scale(palette), tooltip=seen)
+    # Open: the branch sharpened all the same, so it says nothing of a run that did not.
+    removed = base.transform_filter("datum.removed").mark_point(size=60, filled=True, opacity=1)
+    others = base.transform_filter("!datum.removed").mark_point(size=60, strokeWidth=1.8, filled=False)
+    return layered(_TALL, zone, line, removed, others)
+
+
+SECTION = SectionSpec(anchor="interventions", claims=("C8",), build=build)

@@ -1,33 +1,38 @@
-"""The sections in reading order."""
+"""The sections of the page in reading order: a new section is one file and one line here."""
 
 from __future__ import annotations
 
 from mstudy.core.params import Analysis
-from mstudy.report import captions
-from mstudy.report.sections.base import Section, Study
-from mstudy.report.sections.beyond import best_section, law_section, power_section
-from mstudy.report.sections.interventions import interventions_section
-from mstudy.report.sections.moments import alignment_section, deferral_section, definitions_plate
-from mstudy.report.sections.when import when_section
+from mstudy.report.sections import (
+    best,
+    coincidence,
+    deferral,
+    definitions,
+    interventions,
+    power,
+    stability_law,
+    when,
+)
+from mstudy.report.sections.base import ReportData, Section, SectionSpec
+
+SECTIONS: tuple[SectionSpec, ...] = (
+    when.SECTION,
+    definitions.SECTION,
+    coincidence.SECTION,
+    deferral.SECTION,
+    interventions.SECTION,
+    best.SECTION,
+    stability_law.SECTION,
+    power.SECTION,
+)
 
 
-def build_sections(study: Study, analysis: Analysis) -> list[Section]:
-    """When, why, alignment, deferral, and what lies beyond the paper; absent where its table is."""
-    why = Section(
-        "why",
-        "Why: curvature and loss over time",
-        captions.why_answer(study.results),
-        [definitions_plate(study)],
-        explorer=True,
-    )
-    sections = [
-        when_section(study),
-        why,
-        alignment_section(study, analysis.estimate.lag_tolerance),
-        deferral_section(study),
-        interventions_section(study, analysis.margins.advantage),
-        best_section(study, analysis.margins.advantage),
-        law_section(study),
-        power_section(study),
-    ]
-    return [section for section in sections if section is not None]
+def build_sections(data: ReportData, analysis: Analysis) -> list[Section]:
+    """Build the sections that this study has something to show in."""
+    built = (spec.build(data, analysis) for spec in SECTIONS)
+    return [section for section in built if section is not None]
+
+
+def section_of(claim: str) -> str | None:
+    """Return the anchor of the section that answers a claim; None where no section does."""
+    return next((spec.anchor for spec in SECTIONS if claim in spec.claims), None)

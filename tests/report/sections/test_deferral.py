@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from mstudy.report.survival import drawn_curves, numbers_at_risk
+from mstudy.report.sections.deferral import drawn_curves, numbers_at_risk
 from mstudy.tables.contracts import SURVIVAL
 
 METHOD = {"stratum": "all", "optimizer": "sgd", "momentum": 0.0}

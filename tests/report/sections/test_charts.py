@@ -5,14 +5,17 @@ import pytest
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.estimate.event_times.coincidence import aligned_pairs
 from mstudy.estimate.event_times.lags import lags_with_null
-from mstudy.report.charts.batches import forest, limits_by_batch, thresholds_by_batch, thresholds_by_horizon
 from mstudy.report.charts.kit import end_labels, spread
-from mstudy.report.charts.pairs import lag_distribution, parting_against_sharpening
-from mstudy.report.charts.rates import advantage_by_rate, loss_by_rate
-from mstudy.report.charts.survival import survival_curves
 from mstudy.report.charts.theme import colours
 from mstudy.report.page import panels
-from mstudy.report.survival import drawn_curves, numbers_at_risk
+from mstudy.report.sections.advantage import advantage_by_rate
+from mstudy.report.sections.best import forest
+from mstudy.report.sections.coincidence import lag_distribution, parting_against_sharpening
+from mstudy.report.sections.deferral import drawn_curves, numbers_at_risk, survival_curves
+from mstudy.report.sections.final_loss import loss_by_rate
+from mstudy.report.sections.horizon import thresholds_by_horizon
+from mstudy.report.sections.stability_law import limits_by_batch
+from mstudy.report.sections.threshold import thresholds_by_batch
 
 PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
 RATES = (0.1, 0.4)

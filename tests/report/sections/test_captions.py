@@ -7,24 +7,34 @@ import pytest
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.estimate.event_times.coincidence import aligned_pairs
 from mstudy.estimate.event_times.lags import lags_with_null
-from mstudy.report import captions, captions_beyond
+from mstudy.report.page.sentences import study_sentence
+from mstudy.report.sections.best import best_answer, best_caption
+from mstudy.report.sections.coincidence import lag_caption, null_caption, points_caption
+from mstudy.report.sections.deferral import deferral_caption
+from mstudy.report.sections.definitions import definitions_caption, why_answer
+from mstudy.report.sections.final_loss import loss_caption
+from mstudy.report.sections.horizon import horizon_caption
+from mstudy.report.sections.power import power_caption
+from mstudy.report.sections.stability_law import limits_answer, limits_caption
+from mstudy.report.sections.threshold import threshold_caption, threshold_sentence
+from mstudy.report.sections.when import when_answer
 
 
 def test_the_study_is_counted(results):
     # 2 batch sizes x 3 rates x 3 momenta x 3 seeds
-    sentence = captions.study_sentence(results.runs)
+    sentence = study_sentence(results.runs)
 
     assert sentence.startswith("54 runs of mlp on dots: batch sizes 16, 64; effective learning rates 0.1 to 0.4;")
     assert sentence.endswith("momenta 0, 0.5, 0.9; 3 seeds; 1 diverged and is kept as data.")
     two = results.runs.with_columns(branch_of=pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("a")))
-    assert captions.study_sentence(two).endswith("kept as data; 2 branches among them.")
+    assert study_sentence(two).endswith("kept as data; 2 branches among them.")
 
 
 def test_the_lowest_loss_is_the_geometric_mean_over_seeds(results):
     losses = summarise_losses(results.runs).filter(batch_size=16)
 
     # 0.1 / 0.4 * (1 - 0.9 / 3), times (0.5 * 1 * 2) ** (1 / 3) = 1
-    assert captions.loss_caption(losses, 16) == (
+    assert loss_caption(losses, 16) == (
         "b = 16: the lowest loss, 0.175, is reached by SGDM μ = 0.9 at η_ef = 0.4 (3 seeds a point)."
     )
 
@@ -32,14 +42,14 @@ def test_the_lowest_loss_is_the_geometric_mean_over_seeds(results):
 def test_where_sgd_diverges_is_said_only_where_it_does(results):
     losses = summarise_losses(results.runs)
 
-    assert "SGD diverges from η_ef = 0.4." in captions.loss_caption(losses.filter(batch_size=64), 64)
-    assert "diverges" not in captions.loss_caption(losses.filter(batch_size=16), 16)
+    assert "SGD diverges from η_ef = 0.4." in loss_caption(losses.filter(batch_size=64), 64)
+    assert "diverges" not in loss_caption(losses.filter(batch_size=16), 16)
 
 
 def test_a_batch_size_without_a_finished_run_says_so(results):
     losses = summarise_losses(results.runs).with_columns(pl.lit(None, dtype=pl.Float64).alias("loss"))
 
-    assert captions.loss_caption(losses, 16) == "b = 16: no run finished."
+    assert loss_caption(losses, 16) == "b = 16: no run finished."
 
 
 @pytest.mark.parametrize(
@@ -60,19 +70,19 @@ def test_each_status_of_a_threshold_has_its_sentence(results, batch_size, moment
         by_predicate=(pl.col("batch_size") == batch_size) & (pl.col("momentum") == momentum), named=True
     )
 
-    assert captions.threshold_sentence(row) == sentence
+    assert threshold_sentence(row) == sentence
 
 
 def test_too_little_for_a_threshold_is_said(results):
     row = results.thresholds.row(0, named=True) | {"status": "insufficient"}
 
-    assert "too few seeds or learning rates" in captions.threshold_sentence(row)
+    assert "too few seeds or learning rates" in threshold_sentence(row)
 
 
 def test_thresholds_are_told_in_both_units(results, empty):
     limits = empty["stability_limits"]
-    plain = captions.threshold_caption(results.thresholds, limits, per_sample=False)
-    per_sample = captions.threshold_caption(results.thresholds, limits, per_sample=True)
+    plain = threshold_caption(results.thresholds, limits, per_sample=False)
+    per_sample = threshold_caption(results.thresholds, limits, per_sample=True)
 
     assert "SGDM μ = 0.9: 0.2 at b = 16, 0.1 at b = 64" in plain
     assert "SGDM μ = 0.9: 0.0125 at b = 16, 0.00156 at b = 64" in per_sample  # 0.2 / 16, 0.1 / 64
@@ -83,49 +93,49 @@ def test_thresholds_are_told_as_a_share_of_the_limit_that_the_law_predicts(resul
     # 0.2 at b = 16 and 0.1 at b = 64, where the law has SGD stable up to 0.4 and 1.
     limits = pl.DataFrame({"batch_size": [16, 64], "predicted": [0.4, 1.0]})
 
-    told = captions.threshold_caption(results.thresholds, limits, per_sample=False)
+    told = threshold_caption(results.thresholds, limits, per_sample=False)
 
     assert told.endswith(" It lies at 0.1 to 0.5 of the rate up to which the law of stability has SGD stable.")
-    assert "law" not in captions.threshold_caption(results.thresholds, empty["stability_limits"], per_sample=False)
+    assert "law" not in threshold_caption(results.thresholds, empty["stability_limits"], per_sample=False)
 
 
 def test_lags_and_deferral_carry_their_n(results, empty):
-    lag = captions.lag_caption(results.alignment)
+    lag = lag_caption(results.alignment)
 
     assert "6 pairs of 1 block of" in lag
     assert "At the median the parting comes 2 steps after the sharpening; interval over blocks [1.5, 2.5] steps" in lag
-    sooner = captions.lag_caption(results.alignment.with_columns(lag_steps_median=-7.4))
+    sooner = lag_caption(results.alignment.with_columns(lag_steps_median=-7.4))
     assert "comes 7.4 steps before the sharpening" in sooner
-    assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in captions.deferral_caption(results.deferral)
-    assert captions.lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
-    assert captions.deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."
+    assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in deferral_caption(results.deferral)
+    assert lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
+    assert deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."
 
 
 def test_thresholds_over_all_batch_sizes_in_a_sentence(results, empty):
     # mu = 0.9: 0.2 [0.1, 0.4] at b = 16 and 0.1 [0.05, 0.2] at b = 64; mu = 0.5: none estimated
-    assert captions.when_answer(results.thresholds) == (
+    assert when_answer(results.thresholds) == (
         "For SGDM μ = 0.5 no threshold can be estimated; SGDM μ = 0.9 helps from η_ef = 0.1 to 0.2 at every batch size "
         "(intervals [0.05, 0.4])."
     )
     one = results.thresholds.filter(~((pl.col("batch_size") == 64) & (pl.col("momentum") == 0.9)))
     one = pl.concat([one, results.thresholds.filter(batch_size=64, momentum=0.5).with_columns(momentum=pl.lit(0.9))])
-    assert "η_ef = 0.2 at 1 of 2 batch sizes" in captions.when_answer(one)
-    assert "no pair of SGD and SGDM" in captions.when_answer(empty["thresholds"])
+    assert "η_ef = 0.2 at 1 of 2 batch sizes" in when_answer(one)
+    assert "no pair of SGD and SGDM" in when_answer(empty["thresholds"])
 
 
 def test_both_definitions_are_counted(results):
     # Three SGD runs jump: seed 0 with its line, seed 1 apart from it, seed 2 without one. The others are seen, too.
-    assert captions.why_answer(results) == (
+    assert why_answer(results) == (
         "3 of 54 runs long enough to tell sharpen abruptly; 2 settle at their stability line; of the 2 that do both, 1 "
         "do so at the same moment."
     )
     # A run that was intervened upon says nothing of the others.
     branched = results.runs.with_columns(branch_of=pl.when(pl.col("seed") == 0).then(pl.lit("a")))
-    assert captions.why_answer(replace(results, runs=branched)).startswith("2 of 36 runs long enough to tell")
+    assert why_answer(replace(results, runs=branched)).startswith("2 of 36 runs long enough to tell")
     found = results.runs.join(results.sharpenings, on="run_id", suffix="_sharpening").with_columns(
         status=pl.col("status_sharpening")
     )
-    assert captions.definitions_caption(found) == (
+    assert definitions_caption(found) == (
         "Of 3 runs with a jump, 1 settle at their stability line at the same moment, 1 at another, and 1 never do."
     )
 
@@ -134,37 +144,36 @@ def test_pairs_are_counted_by_how_near_they_part(results):
     pairs = aligned_pairs(results.partings, results.sharpenings)
 
     # Six pairs part two steps after steps 100, 110 and 120.
-    assert captions.points_caption(pairs, (0.9, 1.1)) == (
+    assert points_caption(pairs, (0.9, 1.1)) == (
         "6 of 6 pairs part within 10% of the step at which SGD sharpens; 0 later, 0 sooner."
     )
     # Exchanged: 102/110, 112/100, 122/110, 112/120 lie within [0.9, 1.13]; 102/120 = 0.85 and 122/100 = 1.22 do not.
-    assert captions.null_caption(lags_with_null(pairs), (0.9, 1.13)) == (
+    assert null_caption(lags_with_null(pairs), (0.9, 1.13)) == (
         "6 of 6 pairs lie within the grey tolerance, and 8 of 12 with seeds exchanged."
     )
 
 
 def test_horizons_best_limits_and_power_are_told_with_interval_and_n(more):
-    assert captions_beyond.horizon_caption(more["horizons"].filter(batch_size=16)) == (
+    assert horizon_caption(more["horizons"].filter(batch_size=16)) == (
         "b = 16: SGDM μ = 0.9: 0.4 [0.2, 0.8] at 25% of training, 0.3 [0.15, 0.6] at 50% of training, 0.2 [0.1, 0.4] "
         "at 100% of training (3 seeds)."
     )
-    assert (
-        "b = 64, SGDM μ = 0.9: +0.2 [0.17, 0.23] (3 seeds, best at the end of the grid)"
-        in captions_beyond.best_caption(more["best"], 0.05)
+    assert "b = 64, SGDM μ = 0.9: +0.2 [0.17, 0.23] (3 seeds, best at the end of the grid)" in best_caption(
+        more["best"], 0.05
     )
-    assert captions_beyond.best_answer(more["best"], 0.05) == (
+    assert best_answer(more["best"], 0.05) == (
         "Of 2 comparisons of tuned SGDM with tuned SGD, 1 are equal within 0.05 in log loss, in 1 SGDM is better, in 0 "
         "worse; in 1 a best rate lies at the end of the grid."
     )
     # Predicted 0.3, 0.6, 0.9 and 1.2 against 0.3 measured; the interval [0.2, 0.4] holds the first alone.
-    assert captions_beyond.limits_answer(more["stability_limits"]) == (
+    assert limits_answer(more["stability_limits"]) == (
         "Measured and predicted limits differ by a factor 2.5 at the median and 4 at most; 1 of 4 predictions lie in "
         "the measured interval."
     )
-    assert captions_beyond.limits_caption(more["stability_limits"]).startswith(
+    assert limits_caption(more["stability_limits"]).startswith(
         "SGD: 0.3 [0.2, 0.4] at b = 16 (predicted 0.3, 3 seeds), 0.3 [0.2, 0.4] at b = 64 (predicted 0.6, 3 seeds); "
     )
-    assert captions_beyond.power_caption(more["power"]) == (
+    assert power_caption(more["power"]) == (
         "C3: an effect of 0.02 (per doubling of b) with 5 batch sizes of 3 seeds; the one observed needs 12 seeds; "
         "C4: not estimable; C5: an effect of 1.3 (times later) with 4 cells; the one observed needs 9 cells."
     )

@@ -7,14 +7,14 @@ import pytest
 from mstudy.core.params import Analysis
 from mstudy.report.charts.theme import colours
 from mstudy.report.page.runs_table import runs_table
-from mstudy.report.sections.base import make_study, setting_name
+from mstudy.report.sections.base import make_report_data, setting_name
 from mstudy.report.sections.reading_order import build_sections
 
 PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
 
 
 def _sections(results):
-    return {section.anchor: section for section in build_sections(make_study(results, PALETTE), Analysis())}
+    return {section.anchor: section for section in build_sections(make_report_data(results, PALETTE), Analysis())}
 
 
 def _plates(results):
@@ -101,7 +101,7 @@ def test_several_settings_are_named_and_kept_apart(results):
 
     assert [(f.setting, f.batch_size) for f in figures] == [(0, 16), (0, 64), (1, 16), (1, 64)]
     assert figures[0].title == "cnn, dots, squared_error: b = 16"
-    settings = make_study(results, PALETTE).settings
+    settings = make_report_data(results, PALETTE).settings
     assert setting_name(settings, 0) == "mlp, dots, squared_error"
     twice = pl.concat([settings, settings.with_columns(study=pl.lit("again"))])
     assert setting_name(twice, 1) == "again"

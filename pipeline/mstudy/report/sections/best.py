@@ -1,0 +1,97 @@
+"""Does the best SGDM beat the best SGD?"""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from mstudy.core.params import Analysis
+from mstudy.report.charts.kit import named, tips
+from mstudy.report.charts.layered import Layered, layered
+from mstudy.report.charts.theme import (
+    GREY,
+    Palette,
+    colour_scale,
+    label,
+)
+from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.words import count, interval
+
+
+def build(data: ReportData, analysis: Analysis) -> Section | None:
+    """The best tuned SGD against the best tuned SGDM (C6)."""
+    margin = analysis.margins.advantage
+    best = data.results.best
+    if best.is_empty():
+        return None
+    figures = []
+    for index, rows in data.by_setting(best):
+        known = rows.filter(pl.col("log_ratio").is_not_null())
+        chart = forest(known, margin, data.palette) if len(known) else None
+        title = data.title(index, "best against best")
+        figures.append(Figure(title, best_caption(rows, margin), rows, chart, index))
+    note = (
+        "Each optimiser at the learning rate that suits it best. Grey: within the margin the two count as equal. Bars "
+        "are 95 % intervals; an open point: the best rate lies at the end of the grid, a better one may lie beyond."
+    )
+    plate = Plate("best", "Log loss ratio at each one's best rate", note, figures, wide=True)
+    return Section("best", "Does the best SGDM beat the best SGD?", best_answer(best, margin), [plate])
+
+
+def best_answer(best: pl.DataFrame, margin: float) -> str:
+    """How many lines are equal, better or worse, by their intervals."""
+    known = best.filter(pl.col("ci_low").is_not_null())
+    equal = int(((known["ci_low"] >= -margin) & (known["ci_high"] <= margin)).sum())
+    ahead, behind = int((known["ci_low"] > margin).sum()), int((known["ci_high"] < -margin).sum())
+    edge = int(best["at_edge"].is_not_null().sum())
+    text = (
+        f"Of {count(len(best), 'comparison')} of tuned SGDM with tuned SGD, {equal} are equal within {margin:g} in log "
+        f"loss, in {ahead} SGDM is better, in {behind} worse"
+    )
+    return text + (f"; in {edge} a best rate lies at the end of the grid." if edge else ".")
+
+
+def best_caption(best: pl.DataFrame, margin: float) -> str:
+    """Each batch size and momentum: who is ahead when both are tuned."""
+    parts = []
+    for row in best.sort("batch_size", "momentum").iter_rows(named=True):
+        name = f"b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
+        if row["log_ratio"] is None:
+            parts.append(f"{name}: not estimable ({row['status']})")
+            continue
+        edge = ", best at the end of the grid" if row["at_edge"] else ""
+        span = interval(row["ci_low"], row["ci_high"])
+        parts.append(f"{name}: {row['log_ratio']:+.3g} {span} ({count(row['n_seeds'], 'seed')}{edge})")
+    return f"Log ratio, margin {margin:g}. {'; '.join(parts)}."
+
+
+def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
+    """Log loss ratio of the best SGD to the best SGDM: a row per batch size and momentum, with the margin.
+
+    rows: `log_ratio`, `ci_low`, `ci_high`, `batch_size`, `optimizer`, `momentum`, `n_seeds`, `at_edge`.
+    """
+    texts = [f"b = {b:,}" for b in rows["batch_size"]]
+    frame = named(rows).with_columns(pl.Series("row", texts, dtype=pl.String))
+    order = frame.sort("batch_size")["row"].unique(maintain_order=True).to_list()
+    title = "log L(best SGD) / L(best SGDM); above 0 SGDM is better"
+    scale = alt.Scale(nice=True)
+    y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
+    offset = alt.YOffset("optimiser:N", sort=list(palette))
+    x = alt.X("log_ratio:Q", title=title, scale=scale, axis=alt.Axis(grid=False, tickCount=6))
+    zone = (
+        alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))
+        .mark_rect(opacity=0.16, color=GREY)
+        .encode(x=alt.X("low:Q", title=title), x2=alt.X2("high:Q"))
+    )
+    columns = ["row", "optimiser", "batch_size", "log_ratio", "ci_low", "ci_high", "n_seeds", "at_edge"]
+    base = alt.Chart(frame.select(columns)).encode(y=y, yOffset=offset, color=colour_scale(palette))
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=title, scale=scale), x2=alt.X2("ci_high:Q"))
+    seen = tips(optimiser="optimiser", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
+    # Open: the best rate lies at the end of the grid, so a better one may lie beyond.
+    inside = base.transform_filter("!datum.at_edge").mark_point(size=60, filled=True, opacity=1)
+    at_edge = base.transform_filter("datum.at_edge").mark_point(size=60, strokeWidth=1.8, filled=False)
+    dots = [points.encode(x=x, tooltip=seen) for points in (inside, at_edge)]
+    return layered(34 * len(order) + 20, zone, bars, *dots)
+
+
+SECTION = SectionSpec(anchor="best", claims=("C6",), build=build)

@@ -1,0 +1,175 @@
+"""Do the two moments coincide: parting and abrupt sharpening?"""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from mstudy.core.params import Analysis
+from mstudy.estimate.event_times.coincidence import aligned_pairs
+from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.report.charts.kit import named, tips
+from mstudy.report.charts.layered import Layered, layered
+from mstudy.report.charts.theme import (
+    GREY,
+    HEIGHT,
+    PALE,
+    Palette,
+    colour_scale,
+    log_x,
+    log_y,
+)
+from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.words import count, interval
+
+_TALL = HEIGHT + 100  # pixels
+
+
+_TEST = ("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null", "why_refused")
+
+
+def build(data: ReportData, analysis: Analysis) -> Section:
+    """Parting against sharpening, and how far apart they are."""
+    lag_tolerance = analysis.estimate.lag_tolerance
+    results = data.results
+    pairs = aligned_pairs(results.partings, results.sharpenings)
+    answer = lag_caption(results.alignment)
+    tests = Figure(
+        "The tests",
+        "Both times follow the learning rate, so any two such times correlate over all pairs; the tests that do not "
+        "decide are shown so that this can be seen, each with the reason. A dash: not to be had from these data.",
+        results.alignment.select(_TEST),
+    )
+    figures = []
+    if len(pairs):
+        lags = lags_with_null(pairs)
+        within = 1 - lag_tolerance, 1 + lag_tolerance
+        figures = [
+            Figure(
+                "One point a pair",
+                points_caption(pairs, within),
+                pairs.select(
+                    "batch_size", "eta_ef", "momentum", "seed", "status", "sharpening_step", "step", "log_lag"
+                ),
+                parting_against_sharpening(pairs, data.palette),
+            ),
+            Figure(
+                "The lag, and its null",
+                null_caption(lags, within),
+                lags.select("kind", "batch_size", "eta_ef", "momentum", "seed", "ratio"),
+                lag_distribution(lags, within, data.palette),
+            ),
+        ]
+    note = (
+        "Parting of SGD and SGDM against abrupt sharpening of SGD, with the 95 % intervals of the parting. The null "
+        "pairs each parting with the sharpening of another seed at the same batch size and learning rate."
+    )
+    plates = [Plate("alignment", "Parting and sharpening", note, figures, wide=True)] if figures else []
+    plates.append(Plate("alignment-tests", "", "", [tests], wide=True))
+    return Section("alignment", "Do the two moments coincide?", answer, plates)
+
+
+def lag_caption(alignment: pl.DataFrame) -> str:
+    """How far apart the two moments are."""
+    if alignment.is_empty() or alignment["n_pairs"][0] == 0:
+        return "In no pair were both events seen, so there is no lag to show."
+    row = alignment.row(0, named=True)
+    steps = row["lag_steps_median"]
+    return (
+        f"Both events were seen in {count(row['n_pairs'], 'pair')} of {count(row['n_cells'], 'block')} of one batch "
+        f"size and learning rate. At the median the parting comes {abs(steps):.3g} steps "
+        f"{'before' if steps < 0 else 'after'} the sharpening; interval over blocks "
+        f"{interval(row['lag_steps_low'], row['lag_steps_high'])} steps."
+    )
+
+
+def points_caption(pairs: pl.DataFrame, within: tuple[float, float]) -> str:
+    """Of the scatter: how many pairs part at the step of sharpening, within: bounds of parting / sharpening."""
+    ratio = pairs["log_lag"].exp()
+    near, later = int(ratio.is_between(*within).sum()), int((ratio > within[1]).sum())
+    return (
+        f"{near} of {count(len(pairs), 'pair')} part within {within[1] - 1:.0%} of the step at which SGD sharpens; "
+        f"{later} later, {len(pairs) - near - later} sooner."
+    )
+
+
+def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
+    """Of the lags and their null: the share that counts as one moment, own and exchanged."""
+    shares = {}
+    for kind in ("own", "exchanged"):
+        ratio = lags.filter(pl.col("kind") == kind)["ratio"]
+        shares[kind] = (int(ratio.is_between(*within).sum()), len(ratio))
+    (own, n), (other, m) = shares["own"], shares["exchanged"]
+    if m == 0:
+        return f"{own} of {count(n, 'pair')} within the tolerance; no block has two seeds to exchange."
+    return f"{own} of {count(n, 'pair')} lie within the grey tolerance, and {other} of {m} with seeds exchanged."
+
+
+def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered:
+    """Step of parting against step of SGD's sharpening, one point a pair, and the line of coincidence.
+
+    pairs: of inference.alignment.aligned_pairs.
+    """
+    columns = ["optimiser", "batch_size", "eta_ef", "seed", "sharpening_step", "step", "step_low", "step_high"]
+    frame = named(pairs).select(columns)
+    ends = [max(float(x), 1.0) for x in (*frame["sharpening_step"], *frame["step"])]
+    square = min(ends) / 1.4, max(ends) * 1.4
+    x = log_x("sharpening_step", "step of SGD's abrupt sharpening", square)
+    y = log_y("step", "step of parting", square)
+    identity = (
+        alt.Chart(pl.DataFrame({"sharpening_step": list(square), "step": list(square)}))
+        .mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=1)
+        .encode(x=x, y=y)
+    )
+    word = (
+        alt.Chart(pl.DataFrame({"sharpening_step": [square[1]], "step": [square[1]], "note": ["the same moment"]}))
+        .mark_text(align="right", dx=-14, dy=12, color=GREY)
+        .encode(x=x, y=y, text=alt.Text("note:N"))
+    )
+    clipped = frame.with_columns(pl.col("step_low", "step_high").clip(*square))
+    bars = (
+        alt.Chart(clipped)
+        .mark_rule(opacity=0.55)
+        .encode(
+            x=x, y=log_y("step_low", "step of parting", square), y2=alt.Y2("step_high:Q"), color=colour_scale(palette)
+        )
+    )
+    seen = tips(
+        optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="parting"
+    )
+    dots = alt.Chart(frame).mark_point(size=60, filled=True, opacity=0.9)
+    return layered(_TALL, identity, word, bars, dots.encode(x=x, y=y, color=colour_scale(palette), tooltip=seen))
+
+
+def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> Layered:
+    """Each pair's parting / sharpening as a dot, above the same with sharpening times exchanged between seeds.
+
+    lags: of inference.lags.lags_with_null: `kind` ("own" or "exchanged"), `ratio`, and the pair's keys.
+    tolerance: ratios within which the two count as one moment.
+    """
+    rows = {"own": "each pair", "exchanged": "seeds exchanged"}
+    frame = named(lags).with_columns(pl.col("kind").replace_strict(rows).alias("row"))
+    x = log_x("ratio", "step of parting / step of sharpening")
+    y = alt.Y("row:N", sort=list(rows.values()), title=None, axis=alt.Axis(ticks=False, domain=False))
+    zone = (
+        alt.Chart(pl.DataFrame({"low": [tolerance[0]], "high": [tolerance[1]]}))
+        .mark_rect(opacity=0.18, color=GREY)
+        .encode(x=log_x("low", "step of parting / step of sharpening"), x2=alt.X2("high:Q"))
+    )
+    columns = ["row", "kind", "optimiser", "batch_size", "eta_ef", "seed", "ratio"]
+    base = alt.Chart(frame.select(columns)).encode(x=x, y=y)
+    null = (
+        base.transform_filter("datum.kind == 'exchanged'")
+        .mark_tick(color=PALE, thickness=1.5, size=50)
+        .encode(tooltip=tips(batch_size="b", eta_ef="η_ef", ratio="ratio"))
+    )
+    seen = tips(optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", ratio="ratio")
+    own = (
+        base.transform_filter("datum.kind == 'own'")
+        .mark_tick(thickness=2.5, size=50)
+        .encode(color=colour_scale(palette), tooltip=seen)
+    )
+    return layered(180, zone, null, own)
+
+
+SECTION = SectionSpec(anchor="alignment", claims=("C4",), build=build)

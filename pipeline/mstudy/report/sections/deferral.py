@@ -1,0 +1,215 @@
+"""Does momentum prevent or defer abrupt sharpening?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import altair as alt
+import polars as pl
+
+from mstudy.core.params import Analysis
+from mstudy.estimate.event_times.deferral import ALL
+from mstudy.report.charts.kit import named, tips
+from mstudy.report.charts.layered import Layered, layered
+from mstudy.report.charts.theme import (
+    GREY,
+    HEIGHT,
+    Palette,
+    colour_scale,
+    label,
+    log_x,
+    short,
+)
+from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.words import number, spanned
+from mstudy.tables.table import SETTING
+
+_COUNTED_STEPS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) for digit in (1, 3))
+
+
+def build(data: ReportData, analysis: Analysis) -> Section:
+    """Survival curves over all runs and per batch size with an event, and the tests."""
+    results = data.results
+    answer = deferral_caption(results.deferral)
+    columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "diverged_sgd", "diverged_sgdm"]
+    table = results.deferral.sort("momentum", pl.col("stratum").str.len_chars(), "stratum").select(
+        *columns, "hazard_ratio", "ci_low", "ci_high", "p_value"
+    )
+    tests = "Hazard ratios below one: later under momentum; a dash: not estimable. The p-value is of the paired test."
+    plates = [Plate("deferral-tests", "", "", [Figure("Events and tests", tests, table)], wide=True)]
+    if len(results.deferral):
+        figures = _survival(data)
+        note = (
+            "Share of runs that have not sharpened abruptly (Kaplan-Meier, pointwise 95 % intervals); runs that "
+            "diverged or ended are censored, and the numbers still at risk stand below. A curve ends where fewer than "
+            "a tenth, or than five, are left."
+        )
+        plates[:0] = [Plate("survival", "Time to abrupt sharpening", note, figures)] if figures else []
+    return Section("deferral", "Does momentum prevent or defer sharpening?", answer, plates)
+
+
+def _survival(data: ReportData) -> list[Figure]:
+    """Per setting: all runs, then each batch size at which a run sharpens; the others are named."""
+    figures = []
+    for index, rows in data.by_setting(data.results.survival):
+        strata = sorted(rows.partition_by("stratum"), key=lambda part: (part["stratum"][0] != ALL, _batch_size(part)))
+        if len(strata) == 2:  # of one batch size: it is all
+            strata = strata[:1]
+        eventful = [part for part in strata if part["stratum"][0] == ALL or part["n_events"].sum() > 0]
+        quiet = [part["stratum"][0] for part in strata if part["stratum"][0] != ALL and part["n_events"].sum() == 0]
+        drawn = [_stratum_figure(data, index, part) for part in eventful]
+        if quiet and drawn:
+            told = f"{drawn[0].caption} No run sharpens abruptly at {', '.join(quiet)}."
+            drawn[0] = replace(drawn[0], caption=told)
+        figures += drawn
+    return figures
+
+
+def _stratum_figure(data: ReportData, index: int, rows: pl.DataFrame) -> Figure:
+    last = float(data.results.runs["last_step"].max() or 1)  # type: ignore[arg-type]  # of a column of whole numbers
+    curves = drawn_curves(rows)
+    at_risk = numbers_at_risk(rows, [moment for moment in _COUNTED_STEPS if moment < last])
+    floor = max(0.0, min(0.9, round(min(curves["low"].to_list()) - 0.05, 1)))
+    chart = survival_curves(curves, at_risk, floor, last, data.palette)
+    stratum = rows["stratum"][0]
+    title = data.title(index, "all runs" if stratum == ALL else stratum)
+    return Figure(title, survival_caption(curves, at_risk), rows.drop("stratum", *SETTING), chart, index)
+
+
+def _batch_size(part: pl.DataFrame) -> int:
+    """Of a stratum's name, for its place; all of them come first anyway."""
+    digits = part["stratum"][0].removeprefix("b = ")
+    return int(digits) if digits.isdigit() else 0
+
+
+def deferral_caption(deferral: pl.DataFrame) -> str:
+    """How many runs sharpen abruptly, with and without momentum."""
+    rows = deferral.filter(pl.col("stratum") == "all").sort("momentum")
+    if rows.is_empty():
+        return "There is no pair whose curvature was logged."
+    parts = [
+        f"{label(r['momentum'])}: {r['events_sgdm']} of {r['n_sgdm']} runs sharpen abruptly, against "
+        f"{r['events_sgd']} of {r['n_sgd']} of SGD (paired swap test, p = {number(r['p_value'])})"
+        for r in rows.iter_rows(named=True)
+    ]
+    return "; ".join(parts) + "."
+
+
+def survival_caption(curves: pl.DataFrame, at_risk: pl.DataFrame) -> str:
+    """What is left without an event at the end, per optimiser."""
+    start = at_risk.sort("step").group_by("momentum", "optimizer", maintain_order=True).first()
+    last = curves.sort("step").group_by("momentum", "optimizer", maintain_order=True).last()
+    parts = [
+        f"{label(r['momentum'], r['optimizer'])} {r['share']:.0%} {_percent(r['low'], r['high'])}"
+        for r in last.sort("momentum", "optimizer").iter_rows(named=True)
+    ]
+    n = spanned([float(v) for v in start["n"]])
+    return f"Without sharpening at the end: {', '.join(parts)} ({n} runs each at risk at the first count)."
+
+
+def _percent(low: float, high: float) -> str:
+    return "[none happened]" if low == high == 1.0 else f"[{low:.0%}, {high:.0%}]"
+
+
+_METHOD = ("optimizer", "momentum")
+
+
+_MIN_RUNS, _MIN_SHARE = 5, 0.1  # runs at risk below which a curve says little
+
+
+def drawn_curves(survival: pl.DataFrame) -> pl.DataFrame:
+    """Per method `step`, `share` without the event, `low`, `high`.
+
+    survival: tables.SURVIVAL of one setting and stratum. A curve begins with all runs at step 0 and ends where fewer
+    than a tenth of its runs, or than five, are at risk.
+    """
+    curves = []
+    for part in survival.sort("step").partition_by(_METHOD, maintain_order=True):
+        n_runs = part["n_risk"][0]
+        enough = max(min(_MIN_RUNS, n_runs), int(_MIN_SHARE * n_runs))
+        kept = part.filter(pl.col("n_risk") >= enough).select(
+            *_METHOD,
+            "step",
+            pl.col("survival").alias("share"),
+            pl.col("ci_low").alias("low"),
+            pl.col("ci_high").alias("high"),
+        )
+        start = kept.head(1).with_columns(step=pl.lit(0.0), share=pl.lit(1.0), low=pl.lit(1.0), high=pl.lit(1.0))
+        curves += [start, kept]
+    return pl.concat(curves)
+
+
+def numbers_at_risk(survival: pl.DataFrame, moments: Sequence[float]) -> pl.DataFrame:
+    """Per method and moment (a step) `n`, the runs that are then still at risk. survival: as for drawn_curves."""
+    rows = []
+    for part in survival.sort("step").partition_by(_METHOD, maintain_order=True):
+        for moment in moments:
+            later = part.filter(pl.col("step") >= moment)
+            n = 0 if later.is_empty() else later["n_risk"][0]
+            rows.append({**part.select(_METHOD).row(0, named=True), "step": float(moment), "n": n})
+    schema = {"optimizer": pl.String(), "momentum": pl.Float64(), "step": pl.Float64(), "n": pl.Int64()}
+    return pl.DataFrame(rows, schema=schema)
+
+
+_ROW_PIXELS = 15  # pixels a row of numbers at risk takes
+
+
+def survival_curves(
+    curves: pl.DataFrame, at_risk: pl.DataFrame, floor: float, last_step: float, palette: Palette
+) -> Layered:
+    """Kaplan-Meier curves by optimiser, one stratum; the numbers still at risk stand below.
+
+    curves: `step`, `share`, `low`, `high`; at_risk: `step`, `n`; both name the optimiser. floor: lowest share drawn.
+    """
+    steps = (1.0, max(last_step, 10.0))
+    x = log_x("at", "step (updates made + 1)", steps)
+    rows = len(palette)
+    room = (1 - floor) * (_ROW_PIXELS * (rows + 1)) / (HEIGHT - _ROW_PIXELS * (rows + 1))
+    scale = alt.Scale(domain=[floor - room, 1], nice=False)
+    ticks = [v / 100 for v in range(0, 101, 5 if floor > 0.7 else 20) if v / 100 >= floor]
+    title = "share without sharpening"
+
+    def y(column: str) -> alt.Y:
+        return alt.Y(f"{column}:Q", title=title, scale=scale, axis=alt.Axis(format=".0%", values=ticks, grid=False))
+
+    drawn = named(curves).with_columns((pl.col("step") + 1).alias("at"))
+    clipped = drawn.with_columns(pl.col("low", "high", "share").clip(floor, 1.0))
+    base = alt.Chart(clipped.select("optimiser", "at", "step", "share", "low", "high"))
+    base = base.encode(x=x, color=colour_scale(palette))
+    band = base.mark_area(interpolate="step-after", opacity=0.13).encode(y=y("low"), y2=alt.Y2("high:Q"))
+    seen = tips(optimiser="optimiser", step="step", share="without sharpening", low="from", high="to")
+    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(y=y("share"), tooltip=seen)
+    per_pixel = (1 - floor + room) / HEIGHT
+    places = {name: floor - (k + 1.5) * _ROW_PIXELS * per_pixel for k, name in enumerate(palette)}
+    counts = named(at_risk).with_columns(
+        (pl.col("step") + 1).alias("at"),
+        pl.col("optimiser").replace_strict(places, default=floor, return_dtype=pl.Float64).alias("place"),
+        pl.col("n").cast(pl.String).alias("text"),
+    )
+    align = alt.Chart(counts.select("optimiser", "at", "place", "text")).mark_text(fontSize=10.5)
+    numbers = align.encode(x=x, y=y("place"), text=alt.Text("text:N"), color=colour_scale(palette))
+    heads = pl.DataFrame(
+        {
+            "optimiser": list(places),
+            "text": [short(name) for name in places],
+            "place": list(places.values()),
+            "at": [steps[0]] * rows,
+        }
+    )
+    names = (
+        alt.Chart(heads)
+        .mark_text(fontSize=10.5, align="left", fontWeight=600, dx=2)
+        .encode(x=x, y=y("place"), text=alt.Text("text:N"), color=colour_scale(palette))
+    )
+    head = (
+        alt.Chart(
+            pl.DataFrame({"at": [steps[0]], "place": [floor - 0.5 * _ROW_PIXELS * per_pixel], "note": ["at risk"]})
+        )
+        .mark_text(fontSize=10.5, align="left", dx=2, color=GREY)
+        .encode(x=x, y=y("place"), text=alt.Text("note:N"))
+    )
+    return layered(HEIGHT + 20, band, line, head, names, numbers)
+
+
+SECTION = SectionSpec(anchor="deferral", claims=("C5",), build=build)

@@ -1,0 +1,130 @@
+"""What each optimizer reaches: the final loss over the effective learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import polars as pl
+
+from mstudy.compare.final_losses import summarise_losses
+from mstudy.report.charts.kit import (
+    LABEL_ROOM,
+    RATE_TITLE,
+    Domain,
+    end_labels,
+    label_layer,
+    named,
+    note_layer,
+    picked_rate,
+    tips,
+)
+from mstudy.report.charts.layered import Layered, layered
+from mstudy.report.charts.theme import (
+    HEIGHT,
+    Palette,
+    colour_scale,
+    data_domain,
+    label,
+    log_scale,
+    log_x,
+    log_y,
+)
+from mstudy.report.sections.base import Figure, Plate, ReportData
+from mstudy.report.words import count, number
+
+_LOSS_TITLE = "final training loss"
+
+
+_STRIP_PIXELS = 14  # pixels a row of marks for diverged runs takes
+
+
+def loss_plate(data: ReportData) -> Plate:
+    losses = summarise_losses(data.results.runs)
+    rates = data_domain(losses["eta_ef"].to_list()) or (0.1, 1.0)
+    figures = []
+    for index, setting in data.by_setting(losses):
+        span = data_domain([*setting["loss_low"], *setting["loss_high"]])
+        for _, batch_size, part in data.batches(setting):
+            drawable = span is not None and len(part.filter(pl.col("loss").is_not_null()))
+            chart = loss_by_rate(part, rates, span, data.palette) if span and drawable else None
+            title = data.title(index, f"b = {batch_size:,}")
+            figures.append(Figure(title, loss_caption(part, batch_size), part, chart, index, batch_size))
+    note = (
+        "Final training loss: lines are geometric means over the seeds that finished, bands the seeds' whole range. "
+        "Crosses on top count the seeds that diverged."
+    )
+    return Plate("loss", "What each optimiser reaches", note, figures)
+
+
+def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
+    """Who reaches the lowest loss at this batch size, and where SGD stops finishing."""
+    finished = losses.filter(pl.col("loss").is_not_null())
+    if finished.is_empty():
+        return f"b = {batch_size:,}: no run finished."
+    best = finished.sort("loss").row(0, named=True)
+    n = max((losses["n_finished"] + losses["n_diverged"]).to_list())
+    winner = label(best["momentum"], best["optimizer"])
+    text = (
+        f"b = {batch_size:,}: the lowest loss, {number(best['loss'])}, is reached by {winner} at "
+        f"η_ef = {number(best['eta_ef'])} ({count(n, 'seed')} a point)."
+    )
+    fallen = losses.filter((pl.col("momentum") == 0) & (pl.col("n_diverged") > 0))
+    if not fallen.is_empty():
+        text += f" SGD diverges from η_ef = {number(min(fallen['eta_ef'].to_list()))}."
+    return text
+
+
+def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Palette) -> Layered:
+    """Final loss against eta_ef at one batch size: mean line, band of the seeds' range, diverged seeds in rows on top.
+
+    losses: of inference.losses.summarise_losses. rates, span: the axes' domains, shared by all panels.
+    """
+    columns = ["optimiser", "batch_size", "eta_ef", "loss", "loss_low", "loss_high", "n_finished", "n_diverged"]
+    frame = named(losses).select(columns)
+    domain, rows = _with_strip(span, palette)
+    x = log_x("eta_ef", RATE_TITLE, rates, LABEL_ROOM)
+    colour = colour_scale(palette)
+    drawn = frame.filter(pl.col("loss").is_not_null())
+    base = alt.Chart(drawn).encode(x=x, color=colour)
+    band = base.mark_area(opacity=0.16).encode(y=log_y("loss_low", _LOSS_TITLE, domain), y2=alt.Y2("loss_high:Q"))
+    seen = tips(
+        optimiser="optimiser",
+        eta_ef="η_ef",
+        loss="loss, geometric mean",
+        loss_low="lowest seed",
+        loss_high="highest seed",
+        n_finished="seeds finished",
+        n_diverged="seeds diverged",
+    )
+    line = base.mark_line(point=alt.OverlayMarkDef(size=30, filled=True), strokeWidth=1.8).encode(
+        y=log_y("loss", _LOSS_TITLE, domain), tooltip=seen
+    )
+    fallen = frame.filter(pl.col("n_diverged") > 0).with_columns(
+        pl.col("optimiser").replace_strict(rows, default=domain[1], return_dtype=pl.Float64).alias("ceiling"),
+        (pl.col("n_finished") + pl.col("n_diverged")).alias("n"),
+    )
+    y = alt.Y("ceiling:Q", title=_LOSS_TITLE, scale=log_scale(domain))
+    crosses = (
+        alt.Chart(fallen.select("optimiser", "batch_size", "eta_ef", "ceiling", "n_diverged", "n"))
+        .mark_point(shape="cross", angle=45, size=55, filled=True, opacity=0.95)
+        .encode(x=x, y=y, color=colour, tooltip=tips(optimiser="optimiser", eta_ef="η_ef", n_diverged="seeds diverged"))
+    )
+    share = crosses.transform_calculate(share="datum.n_diverged + '/' + datum.n")
+    counts = share.mark_text(dx=7, align="left", fontSize=10).encode(text=alt.Text("share:N"))
+    ends = label_layer(
+        end_labels(drawn, "eta_ef", "loss", domain, HEIGHT), x, log_y("label_y", _LOSS_TITLE, domain), palette
+    )
+    rule, picked = picked_rate(losses["eta_ef"].unique().to_list(), x)
+    remark = [note_layer("diverged", _STRIP_PIXELS / 2)] if len(fallen) else []
+    return layered(HEIGHT, rule, band, line, crosses, counts, ends, *remark, parameters=[picked])
+
+
+def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float]]:
+    """The domain with room on top for a row an optimiser, so that SGD's crosses hide no other's; the rows' places."""
+    low, high = math.log(span[0]), math.log(span[1])
+    taken = _STRIP_PIXELS * len(palette)
+    per_pixel = (high - low) / (HEIGHT - taken)
+    top = high + taken * per_pixel
+    rows = {name: math.exp(top - (k + 0.5) * _STRIP_PIXELS * per_pixel) for k, name in enumerate(palette)}
+    return (span[0], math.exp(top)), rows

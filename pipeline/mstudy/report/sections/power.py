@@ -1,0 +1,54 @@
+"""What could this study have seen?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from mstudy.core.params import Analysis
+from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.words import count, number
+
+
+def build(data: ReportData, analysis: Analysis) -> Section | None:
+    """What this study could have seen, claim by claim."""
+    power = data.results.power
+    if power.is_empty():
+        return None
+    told = power_caption(power)
+    figure = Figure("Power", told, power)
+    note = (
+        "A verdict of inconclusive or untestable is a statement about the study: this is how large it would have to be."
+    )
+    plate = Plate("power", "Effects that would be seen with 80 % power", note, [figure], wide=True)
+    return Section("power", "What could this data have seen?", "", [plate])
+
+
+def power_caption(power: pl.DataFrame) -> str:
+    """What each claim would need."""
+    parts = []
+    for row in power.sort("claim").iter_rows(named=True):
+        if row["effect_80"] is None:
+            parts.append(f"{row['claim']}: not estimable")
+            continue
+        effect = f"{number(row['effect_80'])} ({row['unit']})" if row["unit"] else number(row["effect_80"])
+        parts.append(f"{row['claim']}: an effect of {effect} with {_design(row)}{_would_do(row)}")
+    return f"{'; '.join(parts)}." if parts else "No power could be computed."
+
+
+def _design(row: dict[str, Any]) -> str:
+    """What there is: units, seeds, or both."""
+    seeds = "" if row["n_seeds"] is None else count(row["n_seeds"], "seed")
+    units = "" if row["n_units"] is None else f"{row['n_units']} {row['replicate']}"
+    return " of ".join(part for part in (units, seeds) if part) or "what there is"
+
+
+def _would_do(row: dict[str, Any]) -> str:
+    """What the observed effect would need."""
+    needs = [] if row["seeds_needed"] is None else [count(row["seeds_needed"], "seed")]
+    needs += [] if row["units_needed"] is None else [f"{row['units_needed']} {row['replicate']}"]
+    return f"; the one observed needs {' or '.join(needs)}" if needs else ""
+
+
+SECTION = SectionSpec(anchor="power", claims=(), build=build)
