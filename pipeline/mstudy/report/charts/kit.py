@@ -16,13 +16,13 @@ RATE_TITLE = "effective learning rate η/(1−μ)"
 
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with `optimiser`, the label of its optimizer and momentum."""
+    """Return the frame with `optimiser`, the label of its optimizer and momentum."""
     names = [label(mu, optimizer) for mu, optimizer in frame.select("momentum", "optimizer").iter_rows()]
     return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:
-    """Tooltips: column=title; numbers with four digits."""
+    """Make tooltips: column=title; numbers with four digits."""
     text = ("optimiser", "status", "name", "event", "stratum", "note", "number")
     return [
         alt.Tooltip(f"{c}:N", title=t) if c in text else alt.Tooltip(f"{c}:Q", title=t, format=",.4~g")
@@ -31,7 +31,7 @@ def tips(**titles: str) -> list[alt.Tooltip]:
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places moved as little as need be, in order, until neighbours are `gap` apart, within low and high."""
+    """Return places moved as little as need be, in order, until neighbours are `gap` apart, within low and high."""
     order = sorted(range(len(places)), key=lambda k: places[k])
     moved = [places[k] for k in order]
     for _ in range(50):
@@ -48,7 +48,7 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int, log: bool = True) -> pl.DataFrame:
-    """The last point of each optimiser with `text` and a `label_y` at which no two labels collide.
+    """Return the last point of each optimiser with `text` and a `label_y` at which no two labels collide.
 
     frame: `optimiser`, x, y; domain: of y; height: of the panel, in pixels.
     """
@@ -65,7 +65,7 @@ def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int,
 
 
 def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
-    """Direct labels at the ends of lines; ends: of end_labels."""
+    """Label the ends of lines directly; ends: of end_labels."""
     # Colour goes by the label, which is why `optimiser` stays.
     words = alt.Chart(ends.select("optimiser", "text", "label_y", x.shorthand.split(":")[0]))
     chart: alt.Chart = words.mark_text(align="left", dx=8, fontSize=11, fontWeight=600).encode(
@@ -75,7 +75,7 @@ def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt
 
 
 def note_layer(text: str, y: float) -> alt.Chart:
-    """A grey remark at the left of a panel, y in pixels."""
+    """Draw a grey remark at the left of a panel, y in pixels."""
     words = alt.Chart(pl.DataFrame({"note": [text]}))
     chart: alt.Chart = words.mark_text(align="left", baseline="middle", fontSize=10.5, color=GREY).encode(
         x=alt.XValue(4), y=alt.YValue(y), text=alt.Text("note:N")
@@ -84,7 +84,7 @@ def note_layer(text: str, y: float) -> alt.Chart:
 
 
 def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parameter]:
-    """A hairline at the learning rate that the page's control has picked; none until it has."""
+    """Return a hairline at the learning rate that the page's control has picked; none until it has."""
     parameter = alt.param(name="picked_rate", value=0)
     shown = alt.OpacityValue(condition={"test": "datum.eta_ef == picked_rate", "value": 0.9}, value=0.0)
     rule = (
@@ -96,14 +96,16 @@ def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parame
 
 
 def batch_axis(frame: pl.DataFrame, column: str, domain: tuple[float, float]) -> alt.X:
-    """Ticks at the batch sizes there are."""
+    """Return ticks at the batch sizes there are."""
     values = frame["batch_size"].unique().sort().to_list()
     axis = alt.Axis(values=values, format=",", labelOverlap="greedy", labelSeparation=2, grid=False)
     return log_x(column, "batch size b", domain, 1.9).axis(axis)
 
 
 def dodged(frame: pl.DataFrame, palette: Palette) -> pl.DataFrame:
-    """`at`: side by side, a hair apart in log b, so that intervals of several momenta do not cover one another."""
+    """Add `at`: side by side, a hair apart in log b, so that intervals of several momenta do not hide one another.
+    another.
+    """
     ranks = {name: i - (len(palette) - 1) / 2 for i, name in enumerate(palette)}
     shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     return frame.with_columns((pl.col("batch_size") * (1.0 + 0.07 * shift)).alias("at"))

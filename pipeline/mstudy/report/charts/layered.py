@@ -19,7 +19,10 @@ class Layered:
     parameters: tuple[alt.Parameter, ...]
 
     def to_dict(self, validate: bool = True) -> dict[str, Any]:
-        """The Vega-Lite specification, its data under `datasets`. validate: hold every part against the schema."""
+        """Return the Vega-Lite specification, its data under `datasets`.
+
+        validate: hold every part against the schema.
+        """
         context: dict[str, Any] = {"datasets": {}, "top_level": False}
         layers = [layer.to_dict(validate=validate, context=context) for layer in self.layers]
         spec = {"$schema": SCHEMA_URL, "width": "container", "height": self.height, "layer": layers}
@@ -31,5 +34,5 @@ class Layered:
 
 
 def layered(height: int, *layers: alt.Chart, parameters: Sequence[alt.Parameter] = ()) -> Layered:
-    """Layers in one frame that takes the width of its container."""
+    """Draw layers in one frame that takes the width of its container."""
     return Layered(height, layers, tuple(parameters))

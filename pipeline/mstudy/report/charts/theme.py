@@ -28,25 +28,25 @@ Palette = dict[str, str]
 
 
 def label(momentum: float, optimizer: str = HEAVY_BALL) -> str:
-    """The name of an optimiser in charts and tables."""
+    """Return the name of an optimiser in charts and tables."""
     if momentum == 0:
         return "SGD"
     return f"{'Nesterov' if optimizer == NESTEROV else 'SGDM'} μ = {momentum:g}"
 
 
 def run_label(run: Mapping[str, Any]) -> str:
-    """The same of a run, a row of tables.RUNS: a branch says what it went on with."""
+    """Return the name of a run, a row of tables.RUNS, in charts: a branch says what it went on with."""
     name = label(run["momentum"], run["optimizer"])
     return name if run["intervention"] is None else f"{name} then {run['intervention']}"
 
 
 def short(name: str) -> str:
-    """A label where room is scarce: the momentum alone."""
+    """Return a label where room is scarce: the momentum alone."""
     return name.removeprefix("SGDM ")
 
 
 def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
-    """Colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum).
+    """Return colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum).
 
     The largest momentum has the strongest contrast to SGD.
     """
@@ -56,36 +56,38 @@ def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
 
 
 def with_branches(palette: Palette, names: Iterable[str]) -> Palette:
-    """And those of branches, by their labels: the next hues."""
+    """Add the colours of branches, by their labels: the next hues."""
     further = enumerate(sorted(set(names)), start=len(palette) - 1)
     return palette | {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in further}
 
 
 def colour_scale(palette: Palette) -> alt.Color:
-    """Colour of the column `optimiser`; the page shows one legend for all charts."""
+    """Return colour of the column `optimiser`; the page shows one legend for all charts."""
     scale = alt.Scale(domain=list(palette), range=list(palette.values()))
     return alt.Color("optimiser:N", scale=scale, legend=None)
 
 
 def log_x(column: str, title: str, domain: tuple[float, float] | None = None, room: float = 1.0) -> alt.X:
-    """The horizontal channel on a log scale that hugs its domain; `room` widens it to the right, for direct labels."""
+    """Return the horizontal channel on a log scale that hugs its domain; `room` widens it to the right, for direct
+    labels.
+    """
     return alt.X(f"{column}:Q", title=title, scale=log_scale(domain, room), axis=log_axis(domain))
 
 
 def log_y(column: str, title: str, domain: tuple[float, float] | None = None) -> alt.Y:
-    """The vertical channel, likewise."""
+    """Return the vertical channel, likewise."""
     return alt.Y(f"{column}:Q", title=title, scale=log_scale(domain), axis=log_axis(domain))
 
 
 def log_scale(domain: tuple[float, float] | None = None, room: float = 1.0) -> alt.Scale:
-    """A log scale of a fixed domain, or of that of its data."""
+    """Return a log scale of a fixed domain, or of that of its data."""
     if domain is None:
         return alt.Scale(type="log", nice=False, padding=8)
     return alt.Scale(type="log", nice=False, domain=[domain[0], domain[1] * room])
 
 
 def log_axis(domain: tuple[float, float] | None = None) -> alt.Axis:
-    """Ticks at 1, 2 and 5 of each decade, more or fewer where the domain is short or long; labels that fit."""
+    """Return ticks at 1, 2 and 5 of each decade, more or fewer where the domain is short or long; labels that fit."""
     low, high = domain or (1e-9, 1e9)
     digits = (1, 2, 5) if domain is None else _digits(high / low)
     values = [float(f"{digit}e{power}") for power in range(-12, 13) for digit in digits]
@@ -109,13 +111,13 @@ _TICK_TEXT = (
 
 
 def data_domain(values: Iterable[float | None], widen: float = 1.15) -> tuple[float, float] | None:
-    """The range of the positive finite values, widened by a factor either side; None without one."""
+    """Return the range of the positive finite values, widened by a factor either side; None without one."""
     usable = [v for v in values if v is not None and math.isfinite(v) and v > 0]
     return (min(usable) / widen, max(usable) * widen) if usable else None
 
 
 def config(dark: bool) -> dict[str, Any]:
-    """The configuration of Vega-Lite that fits a light or a dark page."""
+    """Return the configuration of Vega-Lite that fits a light or a dark page."""
     ink, rule = ("#e6e7e9", "#565c64") if dark else ("#1d1f22", "#b9bec5")
     return {
         "background": "transparent",
@@ -137,7 +139,7 @@ def config(dark: bool) -> dict[str, Any]:
 
 
 def recolour(text: str) -> str:
-    """A specification (JSON text) with its light colours replaced by the dark ones."""
+    """Return a specification (JSON text) with its light colours replaced by the dark ones."""
     for light, dark in DARK_COLOURS.items():
         text = text.replace(light, dark)
     return text

@@ -13,7 +13,7 @@ _SHAPES = {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "un
 
 
 def shown_claims(claims: list[dict[str, Any]], power: pl.DataFrame | None, anchors: set[str]) -> list[dict[str, Any]]:
-    """Claims with the words that the page adds; a link where its section is there."""
+    """Return claims with the words that the page adds; a link where its section is there."""
     needs = {} if power is None else {row["claim"]: row for row in power.iter_rows(named=True)}
     return [_shown(claim, needs.get(claim["id"]), anchors) for claim in claims]
 
@@ -32,7 +32,7 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
 
 
 def _needed(verdict: str, need: dict[str, Any] | None) -> str:
-    """What would make an undecided claim decidable."""
+    """Return what would make an undecided claim decidable."""
     if verdict not in ("inconclusive", "untestable") or need is None:
         return ""
     if need["seeds_needed"] is None and need["units_needed"] is not None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def spike_rows(values: NDArray[np.float64], n_points: int) -> NDArray[np.int64]:
-    """Indices, in order, of at most `n_points` values: first, smallest, largest and last of each bucket.
+    """Return indices, in order, of at most `n_points` values: first, smallest, largest and last of each bucket.
 
     values: (n,), finite. Buckets hold equal numbers of values; a series short enough is kept whole.
     """

@@ -16,7 +16,7 @@ _LEVELS = 65535
 
 
 def as_json(value: Any) -> Markup:
-    """JSON for a <script> element: no NaN, nothing that ends the element or a line of script."""
+    """Return JSON for a <script> element: no NaN, nothing that ends the element or a line of script."""
     text = json.dumps(_without_nan(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -32,7 +32,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
-    """A frame as columns; floats with six digits."""
+    """Return a frame as columns; floats with six digits."""
     return {
         name: [_short(v) for v in series.to_list()] if series.dtype.is_float() else series.to_list()
         for name, series in frame.to_dict().items()
@@ -40,7 +40,7 @@ def columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
 
 
 def spec_with_columns(spec: dict[str, Any]) -> dict[str, Any]:
-    """A specification whose data sets are columns: {name: {column: values}}; the page rebuilds the rows."""
+    """Return a specification whose data sets are columns: {name: {column: values}}; the page rebuilds the rows."""
     datasets = {name: _columns_of(rows) for name, rows in spec.get("datasets", {}).items()}
     return spec | {"datasets": datasets}
 
@@ -55,7 +55,7 @@ def _short(value: Any) -> Any:
 
 
 def pack(values: NDArray[np.float64], log: bool) -> list[Any]:
-    """[lowest, highest, base64 of 16-bit places between them], in log where asked.
+    """Return [lowest, highest, base64 of 16-bit places between them], in log where asked.
 
     The error is at most 1/131,070 of the range (of its log): too small to see. values: (n,), finite.
     """
@@ -68,7 +68,7 @@ def pack(values: NDArray[np.float64], log: bool) -> list[Any]:
 
 
 def unpack(packed: list[Any], log: bool) -> NDArray[np.float64]:
-    """What pack holds, (n,); the page has its own."""
+    """Return what pack holds, (n,); the page has its own."""
     low, high, text = packed
     places = np.frombuffer(base64.b64decode(text), dtype="<u2").astype(np.float64)
     warped: NDArray[np.float64] = low + places / _LEVELS * (high - low)
@@ -76,7 +76,7 @@ def unpack(packed: list[Any], log: bool) -> NDArray[np.float64]:
 
 
 def pack_steps(steps: NDArray[np.int64]) -> list[Any]:
-    """[first step, base64 of 16-bit differences], or the plain list where there is none or one does not fit."""
+    """Return [first step, base64 of 16-bit differences], or the plain list where there is none or one does not fit."""
     differences = np.diff(steps)
     if not len(differences) or differences.max() > _LEVELS:
         return [int(step) for step in steps]
@@ -84,7 +84,7 @@ def pack_steps(steps: NDArray[np.int64]) -> list[Any]:
 
 
 def unpack_steps(packed: list[Any]) -> NDArray[np.int64]:
-    """What pack_steps holds."""
+    """Return what pack_steps holds."""
     if len(packed) == 2 and isinstance(packed[1], str):
         differences = np.frombuffer(base64.b64decode(packed[1]), dtype="<u2").astype(np.int64)
         return np.concatenate([[packed[0]], packed[0] + differences.cumsum()])

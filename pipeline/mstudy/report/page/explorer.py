@@ -34,7 +34,7 @@ class Explorer:
 
 
 def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Explorer:
-    """All that the page needs to draw any block; curves of at most `report.max_runs` runs."""
+    """Return all that the page needs to draw any block; curves of at most `report.max_runs` runs."""
     runs = _ranked_runs(results)
     blocks = runs.select(BLOCK).unique(maintain_order=True)
     kept = _blocks_within(runs, report.max_runs)
@@ -73,7 +73,7 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
 
 
 def drawn_runs(results: Results, report: Report) -> list[str]:
-    """The run_ids whose curves the page holds: `build_explorer` needs the points of no other."""
+    """Return the run_ids whose curves the page holds: `build_explorer` needs the points of no other."""
     runs = _ranked_runs(results)
     return runs.join(_blocks_within(runs, report.max_runs), on=BLOCK, how="semi")["run_id"].to_list()
 
@@ -94,7 +94,8 @@ class _StepGrids:
 
 
 def _ranked_runs(results: Results) -> pl.DataFrame:
-    """Runs but twins block by block: settings of more batch sizes first; in each, those in which SGD sharpens most.
+    """Return runs but twins block by block: settings of more batch sizes first; in each, those in which SGD sharpens
+    most.
 
     Then larger batches and lower rates before others; branches last. The first block is what the page starts with.
     """
@@ -123,13 +124,13 @@ def _ranked_runs(results: Results) -> pl.DataFrame:
 
 
 def _blocks_within(runs: pl.DataFrame, max_runs: int) -> pl.DataFrame:
-    """The first blocks that together hold at most `max_runs` runs, and one in any case."""
+    """Return the first blocks that together hold at most `max_runs` runs, and one in any case."""
     sizes = runs.group_by(BLOCK, maintain_order=True).len()
     return sizes.filter((pl.col("len").cum_sum() <= max_runs) | (pl.int_range(pl.len()) == 0)).select(BLOCK)
 
 
 def _logs(points: pl.DataFrame) -> dict[str, Log]:
-    """The curves of each run as far as a logarithmic axis can show them; a run's rows stand together."""
+    """Return the curves of each run as far as a logarithmic axis can show them; a run's rows stand together."""
     steps = points["step"].to_numpy()
     values = {name: points[column].fill_null(float("nan")).to_numpy() for name, column in _QUANTITIES.items()}
     with np.errstate(invalid="ignore"):
@@ -144,7 +145,7 @@ def _logs(points: pl.DataFrame) -> dict[str, Log]:
 
 
 def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
-    """One row a run: keys, its line, and what is known of it in words."""
+    """Return one row a run: keys, its line, and what is known of it in words."""
     found = {row["run_id"]: row for row in results.sharpenings.iter_rows(named=True)}
     rows = list(shown.iter_rows(named=True))
     blocks = shown.select(pl.struct(BLOCK).rank("dense")).to_series()
@@ -163,7 +164,7 @@ def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
 
 
 def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
-    """A sentence a block, in their order."""
+    """Return a sentence a block, in their order."""
     labels = [run_label(row) for row in shown.iter_rows(named=True)]
     named = shown.with_columns(pl.Series("label", labels, dtype=pl.String))
     pairs = {key: rows for key, rows in results.partings.partition_by(BLOCK, as_dict=True).items()}
@@ -176,7 +177,7 @@ def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
 
 
 def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
-    """Jumps (every one of a run) and the steps from which runs stay at their stability line."""
+    """Return jumps (every one of a run) and the steps from which runs stay at their stability line."""
     ends = ("step", "step_low", "step_high")
     jumps = results.sharpening_events.select("run_id", pl.lit("sharpens").alias("kind"), *ends)
     reached = results.sharpenings.filter(pl.col("stability_step").is_not_null()).select(
@@ -190,7 +191,7 @@ def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
 def _pairs(
     results: Results, logs: dict[str, Log], place: dict[str, int], report: Report, steps: _StepGrids
 ) -> dict[str, list[Any]]:
-    """One row a pair: its two runs, its parting, and the gap of its losses over the steps."""
+    """Return one row a pair: its two runs, its parting, and the gap of its losses over the steps."""
     shown = results.partings.filter(pl.col("sgdm_run_id").is_in(list(place)))
     rows = list(shown.iter_rows(named=True))
     gaps = []
@@ -208,7 +209,9 @@ def _pairs(
 
 
 def _gap(sgd: Log, sgdm: Log, momentum: float, optimizer: str) -> Curve:
-    """Steps and log L_SGD(t) - log L_SGDM(at the step as far along), as far as both losses are positive and finite."""
+    """Return steps and log L_SGD(t) - log L_SGDM(at the step as far along), as far as both losses are positive and
+    finite.
+    """
     sides = [LossCurve(*log["loss"], None) for log in (sgd, sgdm)]
     if min(len(side.steps) for side in sides) == 0:
         return np.array([], dtype=np.int64), np.array([])
@@ -217,7 +220,7 @@ def _gap(sgd: Log, sgdm: Log, momentum: float, optimizer: str) -> Curve:
 
 
 def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids) -> dict[str, list[Any]]:
-    """The median over seeds of loss and κ, block by block and optimiser by optimiser, from all logged points.
+    """Return the median over seeds of loss and κ, block by block and optimiser by optimiser, from all logged points.
 
     Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
     """

@@ -10,7 +10,7 @@ _GRID = 120  # points at most
 
 
 def median_curve(curves: list[Curve]) -> Curve:
-    """Median of curves that are logged at different steps, in log, at most 120 points."""
+    """Return median of curves that are logged at different steps, in log, at most 120 points."""
     curves = [curve for curve in curves if len(curve[0]) > 1]
     if len(curves) < 3:
         return np.array([], dtype=np.int64), np.array([])

@@ -21,7 +21,7 @@ ROW = 17  # pixels a row of events takes
 
 
 def curvature_panel(palette: Palette) -> Layered:
-    """κ as lines, λ_max as open points, stability lines dashed and named.
+    """Draw κ as lines, λ_max as open points, stability lines dashed and named.
 
     curves: `x`, `y`, `optimiser`, `run`, `kind` (kappa, lambda_max or median). levels: `level`, `name`, `optimiser`.
     spans: `x`, `low`, `high`, `optimiser`, the intervals of events.
@@ -45,7 +45,10 @@ def curvature_panel(palette: Palette) -> Layered:
 
 
 def loss_panel(palette: Palette) -> Layered:
-    """Training loss; diverged runs end in a cross. curves and spans: as in curvature_panel; ends: `x`, `y`, `run`."""
+    """Draw training loss; diverged runs end in a cross.
+
+    curves and spans: as in curvature_panel; ends: `x`, `y`, `run`.
+    """
     y = alt.Y("y:Q", title="training loss", scale=_y_scale(), axis=_y_axis())
     ends = alt.Chart(alt.NamedData("ends")).mark_point(shape="cross", angle=45, size=50, filled=True)
     crosses = ends.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=tips(optimiser="diverged", seed="seed"))
@@ -60,7 +63,7 @@ def gap_panel(palette: Palette) -> Layered:
 
 
 def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
-    """Every event with its interval, a row for each kind and optimiser, a bar for each seed.
+    """Draw every event with its interval, a row for each kind and optimiser, a bar for each seed.
 
     events: `row` (from 0, on top), `at`, `low`, `high`, `kind`, `optimiser`, `seed`. rows: `row`, `name`, `optimiser`.
     """
@@ -98,7 +101,7 @@ def _event_tips() -> list[alt.Tooltip]:
 
 
 def _x(column: str = "x", title: str = "") -> alt.X:
-    """The time axis that the panels share; the page sets `last_step`."""
+    """Return the time axis that the panels share; the page sets `last_step`."""
     scale = alt.Scale(type="log", domain=[1, {"expr": "last_step"}], nice=False)
     values = [float(f"{digit}e{power}") for power in range(8) for digit in (1, 2, 5)]
     axis = alt.Axis(values=values, format="~s", labelOverlap="greedy", labelSeparation=8, grid=False)
@@ -106,7 +109,7 @@ def _x(column: str = "x", title: str = "") -> alt.X:
 
 
 def _y_scale(log: bool = True) -> alt.Scale:
-    """The page sets `y_low` and `y_high` from all that it draws in the panel."""
+    """Make the vertical scale; the page sets `y_low` and `y_high` from all that it draws in the panel."""
     return alt.Scale(type="log" if log else "linear", domain=[{"expr": "y_low"}, {"expr": "y_high"}], nice=False)
 
 
@@ -119,13 +122,16 @@ def _y_axis(log: bool = True) -> alt.Axis:
 
 
 def _panel(height: int, *layers: alt.Chart, also: Sequence[alt.Parameter] = ()) -> Layered:
-    """Layers with what the page sets: the end of the time axis, and the range of the vertical one."""
+    """Layer a panel with what the page sets: the end of the time axis and the range of the vertical one."""
     shared = [alt.param(name=name, value=value) for name, value in _PARAMETERS.items()]
     return layered(height, *layers, parameters=[*shared, *also])
 
 
 def _curves(y: alt.Y, kind: str, palette: Palette) -> list[alt.Chart]:
-    """Each run's curve, thin and pale where a median stands over them. Never dashed: a jump would fall into a gap."""
+    """Return each run's curve, thin and pale where a median stands over them.
+
+    Never dashed: a jump would fall into a gap.
+    """
     drawn = alt.Chart(alt.NamedData("gaps" if kind == "gap" else "curves")).encode(
         x=_x(), y=y, color=colour_scale(palette), detail=alt.Detail("run:N")
     )
@@ -145,7 +151,7 @@ def _seen(name: str) -> list[alt.Tooltip]:
 
 
 def _spans(palette: Palette) -> list[alt.Chart]:
-    """The intervals of the events of a single seed, with a rule at the event."""
+    """Return the intervals of the events of a single seed, with a rule at the event."""
     spans = alt.Chart(alt.NamedData("spans"))
     colour = colour_scale(palette)
     return [

@@ -60,19 +60,19 @@ def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: An
 
 
 def palette_of(results: Results) -> Palette:
-    """The colours of a study's optimisers."""
+    """Return the colours of a study's optimisers."""
     return colours(results.runs.select("optimizer", "momentum").unique().rows())
 
 
 def palette_of_runs(results: Results) -> Palette:
-    """And those of its branches, which only the curves of single runs show."""
+    """Return the colours of methods and of branches; only the curves of single runs show branches."""
     branches = results.runs.filter(pl.col("intervention").is_not_null())
     rules = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
     return with_branches(palette_of(results), [run_label(rule) for rule in rules])
 
 
 def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
-    """The page as text; the same results give the same text."""
+    """Return the page as text; the same results give the same text."""
     palette = palette_of_runs(results)
     study = make_report_data(results, palette_of(results))
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
@@ -115,7 +115,7 @@ def template(name: str, package: str = _HERE) -> jinja2.Template:
 
 
 def panel_specs(palette: Palette) -> list[tuple[str, str, Markup]]:
-    """(name, title, specification) of the charts on one time axis."""
+    """Return (name, title, specification) of the charts on one time axis."""
     drawn = (
         ("curvature", "Curvature", panels.curvature_panel(palette)),
         ("loss", "Training loss", panels.loss_panel(palette)),
@@ -141,21 +141,21 @@ def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
 
 
 def _parameters(analysis: Analysis) -> list[tuple[str, str, str]]:
-    """(part, key, value) of every parameter that made a number of this page."""
+    """Return (part, key, value) of every parameter that made a number of this page."""
     return [
         (part, key, str(value)) for part, values in asdict(analysis).items() for key, value in sorted(values.items())
     ]
 
 
 def signs_html(text: str) -> Markup:
-    """Escaped text with η_ef and λ_max set properly, and no line broken around an equals sign."""
+    """Return escaped text with η_ef and λ_max set properly, and no line broken around an equals sign."""
     safe = str(Markup.escape(text))
     safe = re.sub(r"([ηλκLμb])_(ef|max|SGDM|SGD)\b", r"\1<sub>\2</sub>", safe)
     return Markup(re.sub(r" (=|≥) ", "\u00a0\\1\u00a0", safe))
 
 
 def table_html(frame: pl.DataFrame) -> Markup:
-    """A table of a frame, every cell escaped."""
+    """Write a frame as a table, every cell escaped."""
     names = [name for name in frame.columns if name not in _HIDDEN_COLUMNS]
     head = Markup("").join(_head(name) for name in names)
     columns = [[f"<td>{_cell(value)}</td>" for value in frame[name].to_list()] for name in names]
@@ -177,7 +177,7 @@ def _cell(value: object) -> str:
 
 @lru_cache(maxsize=1)
 def bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, from vl-convert: no download."""
+    """Return Vega, Vega-Lite and Vega-Embed in one script, from vl-convert: no download."""
     return vl_convert.javascript_bundle(vl_version="6.4")  # type: ignore[call-arg]  # its stub lacks the default
 
 

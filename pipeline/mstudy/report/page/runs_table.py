@@ -35,7 +35,7 @@ _SEVERAL_ONLY = ("model", "dataset")
 
 
 def runs_table(results: Results) -> dict[str, Any]:
-    """{headings: [[name, heading, is number]], rows: columns}; model and data set only where there are several."""
+    """Return {headings: [[name, heading, is number]], rows: columns}; model and data set where there are several."""
     found = results.sharpenings.select(
         "run_id",
         pl.col("status").alias("sharpening"),
@@ -51,7 +51,7 @@ def runs_table(results: Results) -> dict[str, Any]:
 
 
 def _definitions() -> pl.Expr:
-    """Whether jump and stability line agree; empty where there is no jump to speak of."""
+    """Return whether jump and stability line agree; empty where there is no jump to speak of."""
     jumped = pl.col("status") == "detected"
     return (
         pl.when(jumped & pl.col("stability_agrees"))

@@ -35,7 +35,7 @@ def _jump(found: dict[str, Any]) -> str:
 
 
 def _stability(found: dict[str, Any]) -> list[str]:
-    """The second definition, and whether the two agree."""
+    """Return the second definition, and whether the two agree."""
     jumped = found["status"] == "detected"
     if found["stability_status"] == "reached":
         verdict = {True: ": the two agree", False: ": the two disagree", None: ""}[found["stability_agrees"]]
@@ -46,7 +46,7 @@ def _stability(found: dict[str, Any]) -> list[str]:
 
 
 def pair_sentence(pair: dict[str, Any]) -> str:
-    """pair: a row of tables.PARTINGS."""
+    """Say what became of a pair: a row of tables.PARTINGS."""
     name = f"{label(pair['momentum'], pair['optimizer'])}, seed {pair['seed']}"
     step = f"step {number(pair['step'])} {interval(pair['step_low'], pair['step_high'])}"
     match pair["status"]:
@@ -61,7 +61,7 @@ def pair_sentence(pair: dict[str, Any]) -> str:
 
 
 def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame) -> str:
-    """All seeds of one block: how many sharpen, and part, and when.
+    """Say of all seeds of one block how many sharpen and part, and when.
 
     runs: rows of tables.RUNS with their `label`; found, pairs: the rows of SHARPENINGS and PARTINGS of these runs.
     """
@@ -91,7 +91,7 @@ def _happened(steps: pl.Series, n: int) -> str:
 
 
 def study_sentence(runs: pl.DataFrame) -> str:
-    """The whole study in one sentence."""
+    """Say what the whole study is, in one sentence."""
     diverged, n_branches = int((runs["status"] == "diverged").sum()), runs["branch_of"].count()
     branches = f"; {count(n_branches, 'branch')} among them" if n_branches else ""
     batches = ", ".join(f"{b:,}" for b in runs["batch_size"].unique().sort())

@@ -26,7 +26,7 @@ class Block:
 
 
 def first_block(data: dict[str, Any]) -> Block:
-    """Of the explorer's data: the block that the page starts with, all seeds."""
+    """Return, of the explorer's data, the block that the page starts with, all seeds."""
     runs, mine = data["runs"], [k for k, block in enumerate(data["runs"]["block"]) if block == 0]
     keys = {k: {"run": k, "optimiser": runs["optimiser"][k], "seed": runs["seed"][k], "single": False} for k in mine}
     curves = [
@@ -78,7 +78,7 @@ def _level_name(optimiser: str) -> str:
 
 
 def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], list[Row]]:
-    """Events with their place, and the rows that they stand in: one for each optimiser and kind that occurs."""
+    """Place the events in rows, one for each optimiser and kind that occurs, and name the rows."""
     runs, events, pairs = data["runs"], data["events"], data["pairs"]
     ends = ("step", "step_low", "step_high")
     found = [(events["run"][k], events["kind"][k], *[events[e][k] for e in ends]) for k in range(len(events["run"]))]
@@ -115,7 +115,7 @@ def _rank(data: dict[str, Any], optimiser: str) -> int:
 
 
 def y_range(values: list[float], log: bool) -> tuple[float, float]:
-    """The range of a panel, a little widened."""
+    """Return the range of a panel, a little widened."""
     usable = [v for v in values if math.isfinite(v)]
     if not usable:
         return (0.1, 1.0)
@@ -125,7 +125,7 @@ def y_range(values: list[float], log: bool) -> tuple[float, float]:
 
 
 def y_ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: 1, 2 and 5 of each decade, over many decades fewer."""
+    """Return ticks of a logarithmic axis: 1, 2 and 5 of each decade, over many decades fewer."""
     decades = np.log10(high / low)
     digits = [1, 2, 5] if decades < 2.5 else [1]
     every = max(1, math.ceil(decades / 8))

@@ -85,7 +85,7 @@ def save_picture(spec: Spec, path: Path, theme: str) -> None:
 
 
 def _plate_spec(plate: Plate) -> Spec | None:
-    """The figures of a plate side by side, each with its title; None without a chart."""
+    """Return the figures of a plate side by side, each with its title; None without a chart."""
     charts = [
         _fixed(figure.chart.to_dict(), figure.title, _WIDE if plate.wide else _WIDTH)
         for figure in plate.figures
@@ -95,12 +95,12 @@ def _plate_spec(plate: Plate) -> Spec | None:
 
 
 def side_by_side(charts: list[Spec], columns: int) -> Spec:
-    """One specification of several; their data by value, so that no two names meet."""
+    """Return one specification of several; their data by value, so that no two names meet."""
     return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "concat": charts, "columns": columns}
 
 
 def _fixed(spec: Spec, title: str, width: int) -> Spec:
-    """Without what only a page can answer: the width of a container, and the rate that is picked."""
+    """Remove what only a page can answer: the width of a container, and the rate that is picked."""
     layers = [layer for layer in spec["layer"] if "picked_rate" not in json.dumps(layer.get("encoding", {}))]
     kept = {key: spec[key] for key in ("height",)} | {"width": width, "layer": layers, "title": title}
     fixed: Spec = with_values(kept, spec.get("datasets", {}))
@@ -108,7 +108,7 @@ def _fixed(spec: Spec, title: str, width: int) -> Spec:
 
 
 def with_values(spec: Any, datasets: dict[str, list[dict[str, Any]]]) -> Any:
-    """A specification in which each named data set stands by value."""
+    """Return a specification in which each named data set stands by value."""
     if isinstance(spec, list):
         return [with_values(item, datasets) for item in spec]
     if not isinstance(spec, dict):
@@ -119,7 +119,7 @@ def with_values(spec: Any, datasets: dict[str, list[dict[str, Any]]]) -> Any:
 
 
 def _block_spec(block: Block, palette: Palette) -> Spec:
-    """The four panels of the page below each other."""
+    """Put the four panels of the page below each other."""
     rows = block.rows
     y_of = {
         "curvature": [r["y"] for r in rows["curves"] if "loss" not in r["kind"]] + [r["level"] for r in rows["levels"]],
@@ -151,7 +151,9 @@ def _block_spec(block: Block, palette: Palette) -> Spec:
 
 
 def _substitute(spec: Any, values: dict[str, Any]) -> Any:
-    """Parameters by their values: {"expr": "y_low"} to a number; parameters of one name meet in a concatenation."""
+    """Replace parameters, {"expr": "y_low"}, by numbers; in a concatenation parameters of one name would meet.
+    concatenation.
+    """
     if isinstance(spec, list):
         return [_substitute(item, values) for item in spec]
     if not isinstance(spec, dict):

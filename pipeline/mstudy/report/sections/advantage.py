@@ -57,7 +57,7 @@ def advantage_plate(data: ReportData) -> Plate:
 
 
 def _ratio_span(cells: pl.DataFrame, margin: float) -> tuple[float, float]:
-    """Of all panels, from the cells in which nothing diverged; wild intervals are cut at the edge."""
+    """Return the span of all panels, from the cells in which nothing diverged; wild intervals are cut there."""
     whole = cells.filter(pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") == 0)
     means = [v for v in whole["log_ratio"] if v is not None]
     highs = [v for v in whole["ci_high"] if v is not None]
@@ -68,7 +68,7 @@ def _ratio_span(cells: pl.DataFrame, margin: float) -> tuple[float, float]:
 
 
 def advantage_caption(advantage: pl.DataFrame, thresholds: pl.DataFrame, batch_size: int) -> str:
-    """The thresholds of one batch size, in words."""
+    """Say where the thresholds of one batch size lie."""
     rows = thresholds.filter(pl.col("batch_size") == batch_size).sort("momentum")
     if rows.is_empty():
         return f"b = {batch_size:,}: no pair of SGD and SGDM to compare ({len(advantage)} cells)."

@@ -60,20 +60,20 @@ class ReportData:
     settings: pl.DataFrame
 
     def batches(self, frame: pl.DataFrame) -> Iterator[tuple[int, int, pl.DataFrame]]:
-        """(index of the setting, batch size, rows) in order."""
+        """Yield (index of the setting, batch size, rows) in order."""
         for index, rows in self.by_setting(frame):
             for part in rows.sort("batch_size").partition_by("batch_size", maintain_order=True):
                 yield index, part["batch_size"][0], part
 
     def by_setting(self, frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-        """(index, rows) of each setting that has rows."""
+        """Yield (index, rows) of each setting that has rows."""
         for index in range(len(self.settings)):
             rows = frame.join(self.settings[index], on=SETTING)
             if len(rows):
                 yield index, rows
 
     def title(self, index: int, title: str) -> str:
-        """The title with its setting before it, where there are several."""
+        """Return the title with its setting before it, where there are several."""
         return title if len(self.settings) < 2 else f"{setting_name(self.settings, index)}: {title}"
 
 
@@ -90,12 +90,13 @@ class SectionSpec:
 
 
 def make_report_data(results: Results, palette: Palette) -> ReportData:
-    """The settings in order of their names."""
+    """Return the settings in order of their names."""
     return ReportData(results, palette, results.runs.select(SETTING).unique().sort(SETTING))
 
 
 def setting_name(settings: pl.DataFrame, index: int) -> str:
-    """What tells settings apart: model, data set and objective, or the study's name where these are the same for all.
+    """Say what tells settings apart: model, data set and objective, or the study's name where these are the same
+    for all.
 
     All of it where some settings share them and others do not.
     """

@@ -19,7 +19,7 @@ from mstudy.report.words import count, interval
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
-    """The best tuned SGD against the best tuned SGDM (C6)."""
+    """Build the section: the best tuned SGD against the best tuned SGDM."""
     margin = analysis.margins.advantage
     best = data.results.best
     if best.is_empty():
@@ -39,7 +39,7 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
 
 
 def best_answer(best: pl.DataFrame, margin: float) -> str:
-    """How many lines are equal, better or worse, by their intervals."""
+    """Say how many lines are equal, better or worse, by their intervals."""
     known = best.filter(pl.col("ci_low").is_not_null())
     equal = int(((known["ci_low"] >= -margin) & (known["ci_high"] <= margin)).sum())
     ahead, behind = int((known["ci_low"] > margin).sum()), int((known["ci_high"] < -margin).sum())
@@ -52,7 +52,7 @@ def best_answer(best: pl.DataFrame, margin: float) -> str:
 
 
 def best_caption(best: pl.DataFrame, margin: float) -> str:
-    """Each batch size and momentum: who is ahead when both are tuned."""
+    """Say, for each batch size and momentum, who is ahead when both are tuned."""
     parts = []
     for row in best.sort("batch_size", "momentum").iter_rows(named=True):
         name = f"b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"

@@ -29,7 +29,7 @@ _TEST = ("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "n
 
 
 def build(data: ReportData, analysis: Analysis) -> Section:
-    """Parting against sharpening, and how far apart they are."""
+    """Build the section: parting against sharpening, and how far apart they are."""
     lag_tolerance = analysis.estimate.lag_tolerance
     results = data.results
     pairs = aligned_pairs(results.partings, results.sharpenings)
@@ -70,7 +70,7 @@ def build(data: ReportData, analysis: Analysis) -> Section:
 
 
 def lag_caption(alignment: pl.DataFrame) -> str:
-    """How far apart the two moments are."""
+    """Say how far apart the two moments are."""
     if alignment.is_empty() or alignment["n_pairs"][0] == 0:
         return "In no pair were both events seen, so there is no lag to show."
     row = alignment.row(0, named=True)
@@ -84,7 +84,7 @@ def lag_caption(alignment: pl.DataFrame) -> str:
 
 
 def points_caption(pairs: pl.DataFrame, within: tuple[float, float]) -> str:
-    """Of the scatter: how many pairs part at the step of sharpening, within: bounds of parting / sharpening."""
+    """Say how many pairs part at the step of sharpening; within: bounds of parting / sharpening."""
     ratio = pairs["log_lag"].exp()
     near, later = int(ratio.is_between(*within).sum()), int((ratio > within[1]).sum())
     return (
@@ -94,7 +94,7 @@ def points_caption(pairs: pl.DataFrame, within: tuple[float, float]) -> str:
 
 
 def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
-    """Of the lags and their null: the share that counts as one moment, own and exchanged."""
+    """Say which share of lags counts as one moment, own and exchanged."""
     shares = {}
     for kind in ("own", "exchanged"):
         ratio = lags.filter(pl.col("kind") == kind)["ratio"]
@@ -106,7 +106,7 @@ def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
 
 
 def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered:
-    """Step of parting against step of SGD's sharpening, one point a pair, and the line of coincidence.
+    """Draw the step of parting against SGD's sharpening, one point a pair, and the line of coincidence.
 
     pairs: of inference.alignment.aligned_pairs.
     """
@@ -142,7 +142,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered
 
 
 def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> Layered:
-    """Each pair's parting / sharpening as a dot, above the same with sharpening times exchanged between seeds.
+    """Draw each pair's parting / sharpening as a dot, above the same with sharpening times exchanged between seeds.
 
     lags: of inference.lags.lags_with_null: `kind` ("own" or "exchanged"), `ratio`, and the pair's keys.
     tolerance: ratios within which the two count as one moment.

@@ -29,7 +29,7 @@ _COUNTED_STEPS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) fo
 
 
 def build(data: ReportData, analysis: Analysis) -> Section:
-    """Survival curves over all runs and per batch size with an event, and the tests."""
+    """Build the section: survival curves over all runs and per batch size with an event, and the tests."""
     results = data.results
     answer = deferral_caption(results.deferral)
     columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "diverged_sgd", "diverged_sgdm"]
@@ -50,7 +50,7 @@ def build(data: ReportData, analysis: Analysis) -> Section:
 
 
 def _survival(data: ReportData) -> list[Figure]:
-    """Per setting: all runs, then each batch size at which a run sharpens; the others are named."""
+    """Draw, per setting, all runs, then each batch size at which a run sharpens; the others are named."""
     figures = []
     for index, rows in data.by_setting(data.results.survival):
         strata = sorted(rows.partition_by("stratum"), key=lambda part: (part["stratum"][0] != ALL, _batch_size(part)))
@@ -78,13 +78,13 @@ def _stratum_figure(data: ReportData, index: int, rows: pl.DataFrame) -> Figure:
 
 
 def _batch_size(part: pl.DataFrame) -> int:
-    """Of a stratum's name, for its place; all of them come first anyway."""
+    """Return the batch size in a stratum's name, to sort by; the stratum of all comes first anyway."""
     digits = part["stratum"][0].removeprefix("b = ")
     return int(digits) if digits.isdigit() else 0
 
 
 def deferral_caption(deferral: pl.DataFrame) -> str:
-    """How many runs sharpen abruptly, with and without momentum."""
+    """Say how many runs sharpen abruptly, with and without momentum."""
     rows = deferral.filter(pl.col("stratum") == "all").sort("momentum")
     if rows.is_empty():
         return "There is no pair whose curvature was logged."
@@ -97,7 +97,7 @@ def deferral_caption(deferral: pl.DataFrame) -> str:
 
 
 def survival_caption(curves: pl.DataFrame, at_risk: pl.DataFrame) -> str:
-    """What is left without an event at the end, per optimiser."""
+    """Say what is left without an event at the end, per optimiser."""
     start = at_risk.sort("step").group_by("momentum", "optimizer", maintain_order=True).first()
     last = curves.sort("step").group_by("momentum", "optimizer", maintain_order=True).last()
     parts = [
@@ -119,7 +119,7 @@ _MIN_RUNS, _MIN_SHARE = 5, 0.1  # runs at risk below which a curve says little
 
 
 def drawn_curves(survival: pl.DataFrame) -> pl.DataFrame:
-    """Per method `step`, `share` without the event, `low`, `high`.
+    """Return, per method, `step`, `share` without the event, `low`, `high`.
 
     survival: tables.SURVIVAL of one setting and stratum. A curve begins with all runs at step 0 and ends where fewer
     than a tenth of its runs, or than five, are at risk.
@@ -141,7 +141,7 @@ def drawn_curves(survival: pl.DataFrame) -> pl.DataFrame:
 
 
 def numbers_at_risk(survival: pl.DataFrame, moments: Sequence[float]) -> pl.DataFrame:
-    """Per method and moment (a step) `n`, the runs that are then still at risk. survival: as for drawn_curves."""
+    """Return, per method and moment (a step), `n`: the runs then still at risk. survival: as for drawn_curves."""
     rows = []
     for part in survival.sort("step").partition_by(_METHOD, maintain_order=True):
         for moment in moments:
@@ -158,7 +158,7 @@ _ROW_PIXELS = 15  # pixels a row of numbers at risk takes
 def survival_curves(
     curves: pl.DataFrame, at_risk: pl.DataFrame, floor: float, last_step: float, palette: Palette
 ) -> Layered:
-    """Kaplan-Meier curves by optimiser, one stratum; the numbers still at risk stand below.
+    """Draw Kaplan-Meier curves by optimiser, one stratum; the numbers still at risk stand below.
 
     curves: `step`, `share`, `low`, `high`; at_risk: `step`, `n`; both name the optimiser. floor: lowest share drawn.
     """

@@ -18,7 +18,7 @@ def build(data: ReportData, analysis: Analysis) -> Section:
 
 
 def definitions_plate(data: ReportData) -> Plate:
-    """Jump and stability line, beside each other: where both speak, and where they disagree."""
+    """Compare jump and stability line: where both are met, and where they disagree."""
     results = data.results
     keys = ["batch_size", "optimizer", "momentum"]
     found = (
@@ -69,7 +69,7 @@ def definitions_plate(data: ReportData) -> Plate:
 
 
 def why_answer(results: Results) -> str:
-    """How many runs sharpen abruptly, by the jump and by the stability line."""
+    """Say how many runs sharpen abruptly, by the jump and by the stability line."""
     found = results.sharpenings.join(main_runs(results.runs).select("run_id"), on="run_id")
     seen = found.filter(pl.col("status").is_in(["detected", "none"]))
     if seen.is_empty():
@@ -86,7 +86,7 @@ def why_answer(results: Results) -> str:
 
 
 def definitions_caption(found: pl.DataFrame) -> str:
-    """found: a row a run with both statuses and `stability_agrees`."""
+    """Say how often the two agree. found: a row a run with both statuses and `stability_agrees`."""
     jumped = found.filter(pl.col("status") == "detected")
     if jumped.is_empty():
         return "No run has a jump, so there is nothing on which the two definitions could disagree."

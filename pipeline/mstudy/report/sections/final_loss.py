@@ -58,7 +58,7 @@ def loss_plate(data: ReportData) -> Plate:
 
 
 def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
-    """Who reaches the lowest loss at this batch size, and where SGD stops finishing."""
+    """Say who reaches the lowest loss at this batch size, and where SGD stops finishing."""
     finished = losses.filter(pl.col("loss").is_not_null())
     if finished.is_empty():
         return f"b = {batch_size:,}: no run finished."
@@ -76,7 +76,8 @@ def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
 
 
 def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Palette) -> Layered:
-    """Final loss against eta_ef at one batch size: mean line, band of the seeds' range, diverged seeds in rows on top.
+    """Draw final loss against eta_ef at one batch size: mean line, band of the seeds' range, diverged seeds in rows
+    on top.
 
     losses: of inference.losses.summarise_losses. rates, span: the axes' domains, shared by all panels.
     """
@@ -121,7 +122,9 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
 
 
 def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float]]:
-    """The domain with room on top for a row an optimiser, so that SGD's crosses hide no other's; the rows' places."""
+    """Return the domain with room on top for a row an optimiser, so that SGD's crosses hide no other's; the rows'
+    places.
+    """
     low, high = math.log(span[0]), math.log(span[1])
     taken = _STRIP_PIXELS * len(palette)
     per_pixel = (high - low) / (HEIGHT - taken)

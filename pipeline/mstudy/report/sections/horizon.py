@@ -36,7 +36,7 @@ def horizon_plate(data: ReportData) -> Plate:
 
 
 def horizon_caption(horizons: pl.DataFrame) -> str:
-    """How the threshold of one batch size moves with the length of training."""
+    """Say how the threshold of one batch size moves with the length of training."""
     parts = []
     for rows in horizons.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
@@ -51,7 +51,7 @@ def horizon_caption(horizons: pl.DataFrame) -> str:
 
 
 def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], palette: Palette) -> Layered:
-    """Threshold against the step at which training is cut, at one batch size, with intervals.
+    """Draw threshold against the step at which training is cut, at one batch size, with intervals.
 
     horizons: tables.THRESHOLDS' columns with `horizon` (share of training) and `horizon_step`.
     """

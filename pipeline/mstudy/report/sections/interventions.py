@@ -24,7 +24,7 @@ _PLAIN = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first labe
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
-    """One figure a kind of intervention and setting."""
+    """Build the section: one figure for each kind of intervention and setting."""
     margin = analysis.margins.advantage
     branches = data.results.interventions
     if branches.is_empty():
@@ -47,7 +47,7 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
 
 
 def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
-    """Of the branches that lost the sharpening of their parents, how many lost the gap."""
+    """Say, of the branches that lost the sharpening of their parents, how many lost the gap."""
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
     gone = int((lost["gap_branch"].abs() <= margin).sum())
     return (
@@ -57,7 +57,7 @@ def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
 
 
 def interventions_caption(branches: pl.DataFrame) -> str:
-    """One kind of intervention: mean gaps of those without sharpening, left alone and branched."""
+    """Say, of one kind of intervention, what the mean gaps are, left alone and branched."""
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
     seeds = count(lost["seed"].n_unique(), "seed")
     if lost.is_empty():
@@ -70,12 +70,13 @@ def interventions_caption(branches: pl.DataFrame) -> str:
 
 
 def _lost_its_sharpening() -> pl.Expr:
-    """Of tables.INTERVENTIONS: the parent sharpened after the step of the intervention, the branch did not."""
+    """Select branches whose parent sharpened after the intervention, and which did not themselves."""
     return pl.col("sharpened_parent") & ~pl.col("sharpened_branch")
 
 
 def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> Layered:
-    """Final gap of each branch against that of the run it leaves; on the line nothing changed, in the band it is gone.
+    """Draw final gap of each branch against that of the run it leaves; on the line nothing changed, in the band it
+    is gone.
 
     branches: rows of tables.INTERVENTIONS with both gaps.
     """

@@ -12,7 +12,7 @@ from mstudy.report.words import count, number
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
-    """What this study could have seen, claim by claim."""
+    """Build the section: what this study could have seen, claim by claim."""
     power = data.results.power
     if power.is_empty():
         return None
@@ -22,11 +22,11 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
         "A verdict of inconclusive or untestable is a statement about the study: this is how large it would have to be."
     )
     plate = Plate("power", "Effects that would be seen with 80 % power", note, [figure], wide=True)
-    return Section("power", "What could this data have seen?", "", [plate])
+    return Section("power", "What could this study have seen?", "", [plate])
 
 
 def power_caption(power: pl.DataFrame) -> str:
-    """What each claim would need."""
+    """Say what each claim would need."""
     parts = []
     for row in power.sort("claim").iter_rows(named=True):
         if row["effect_80"] is None:
@@ -38,14 +38,14 @@ def power_caption(power: pl.DataFrame) -> str:
 
 
 def _design(row: dict[str, Any]) -> str:
-    """What there is: units, seeds, or both."""
+    """Say what there is: units, seeds, or both."""
     seeds = "" if row["n_seeds"] is None else count(row["n_seeds"], "seed")
     units = "" if row["n_units"] is None else f"{row['n_units']} {row['replicate']}"
     return " of ".join(part for part in (units, seeds) if part) or "what there is"
 
 
 def _would_do(row: dict[str, Any]) -> str:
-    """What the observed effect would need."""
+    """Say what the observed effect would need."""
     needs = [] if row["seeds_needed"] is None else [count(row["seeds_needed"], "seed")]
     needs += [] if row["units_needed"] is None else [f"{row['units_needed']} {row['replicate']}"]
     return f"; the one observed needs {' or '.join(needs)}" if needs else ""

@@ -30,7 +30,7 @@ _TALL = HEIGHT + 30  # pixels
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
-    """The largest stable learning rate against batch size, measured and predicted (C7)."""
+    """Build the section: the largest stable learning rate against batch size, measured and predicted."""
     limits, law = data.results.stability_limits, data.results.law
     figures = []
     for index, rows in data.by_setting(limits):
@@ -55,7 +55,7 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
 
 
 def limits_answer(limits: pl.DataFrame) -> str:
-    """How far measured and predicted limits are apart."""
+    """Say how far measured and predicted limits are apart."""
     known = limits.filter(pl.col("misfit").is_not_null())
     if known.is_empty():
         return "No limit of stability could be both measured and predicted."
@@ -68,7 +68,7 @@ def limits_answer(limits: pl.DataFrame) -> str:
 
 
 def limits_caption(limits: pl.DataFrame) -> str:
-    """Measured against predicted, at the smallest and the largest batch size of each optimiser."""
+    """Compare measured and predicted limits at the smallest and the largest batch size of each optimiser."""
     parts = []
     for rows in limits.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
@@ -84,7 +84,7 @@ def limits_caption(limits: pl.DataFrame) -> str:
 
 
 def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:
-    """Largest stable eta_ef against batch size: measured with interval, predicted as a line with its band.
+    """Draw the largest stable eta_ef against batch size: measured with interval, predicted as a line with its band.
 
     limits: `eta_ef_max`, `ci_low`, `ci_high`, `predicted`, `predicted_low`, `predicted_high`, a row per batch size and
     optimiser.

@@ -67,7 +67,7 @@ def threshold_plate(data: ReportData) -> Plate:
 
 
 def threshold_sentence(row: dict[str, Any]) -> str:
-    """When momentum begins to help at one batch size and momentum (a row of tables.THRESHOLDS)."""
+    """Say when momentum begins to help at one batch size and momentum (a row of tables.THRESHOLDS)."""
     where = f"At b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
     n = f"{count(row['n_seeds'], 'seed')}, {count(row['n_cells'], 'learning rate')}"
     match row["status"]:
@@ -82,7 +82,9 @@ def threshold_sentence(row: dict[str, Any]) -> str:
 
 
 def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool) -> str:
-    """How the threshold moves over the batch sizes, per momentum, and how far below the law's limit of SGD it lies."""
+    """Say how the threshold moves over the batch sizes, per momentum, and how far below the law's limit of SGD it
+    lies.
+    """
     column, unit = ("eta_ef_per_sample_star", "η_ef / b") if per_sample else ("eta_ef_star", "η_ef")
     parts = []
     for rows in thresholds.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
@@ -101,7 +103,7 @@ def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample
 
 
 def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
-    """The range, over batch sizes and momenta, of the threshold as a share of SGD's predicted limit."""
+    """Say at which share of SGD's predicted limit the threshold lies, over batch sizes and momenta."""
     known = thresholds.filter(pl.col("status") == "estimated").join(
         limits.filter(pl.col("predicted").is_not_null()).select("batch_size", "predicted"), on="batch_size"
     )
@@ -114,7 +116,7 @@ def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
 
 
 def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool, palette: Palette) -> Layered:
-    """Threshold against batch size with its interval, in eta_ef or in eta_ef / b (tables.THRESHOLDS).
+    """Draw threshold against batch size with its interval, in eta_ef or in eta_ef / b (tables.THRESHOLDS).
 
     limits: tables.STABILITY_LIMITS of plain SGD; what the law predicts of them stands dashed above, with its band.
     """
@@ -137,7 +139,7 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
 
 
 def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
-    """`batch_size`, `at`, `optimiser` and the law's prediction of SGD's limit, in the unit of the chart."""
+    """Return `batch_size`, `at`, `optimiser` and the law's prediction of SGD's limit, in the unit of the chart."""
     rows = named(limits.filter(pl.col("predicted").is_not_null())).sort("batch_size")
     unit = pl.col("batch_size") if per_sample else pl.lit(1)
     at = pl.col("batch_size").cast(pl.Float64).alias("at")
@@ -147,7 +149,7 @@ def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
 def _law_layers(
     law: pl.DataFrame, x: alt.X, title: str, span: tuple[float, float], palette: Palette
 ) -> list[alt.Chart]:
-    """Line, band and name of a predicted limit; nothing where there is none."""
+    """Draw line, band and name of a predicted limit; nothing where there is none."""
     if law.is_empty():
         return []
     base = alt.Chart(law).encode(x=x, color=colour_scale(palette))

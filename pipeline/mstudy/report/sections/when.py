@@ -17,14 +17,14 @@ from mstudy.report.words import interval, spanned
 
 
 def build(data: ReportData, analysis: Analysis) -> Section:
-    """The section; its plates are empty where no pair was found."""
+    """Build the section; its plates are empty where no pair was found."""
     plates = [advantage_plate(data), threshold_plate(data), horizon_plate(data), loss_plate(data)]
     answer = when_answer(data.results.thresholds)
     return Section("when", "When does momentum help?", answer, [plate for plate in plates if plate.figures])
 
 
 def when_answer(thresholds: pl.DataFrame) -> str:
-    """The thresholds of each momentum over all batch sizes, in a sentence."""
+    """Say where the thresholds of each momentum lie, over all batch sizes."""
     if thresholds.is_empty():
         return "There is nothing to compare: no pair of SGD and SGDM at equal effective learning rate was found."
     parts = []
