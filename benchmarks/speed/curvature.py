@@ -44,7 +44,7 @@ DEFAULT = float(inspect.signature(top_eigenpair).parameters["relative_residual"]
 SHARES = sorted({0.05, 0.02, DEFAULT}, reverse=True)
 TURNS = 5
 LOGGED_WIDTH = 4  # logging costs a member the same in any width
-NEVER = Cadence(dense_steps=0, growth=1.0, curvature_every=0, sharpness_every=0)
+NEVER = Cadence(dense_steps=0, growth=1.0, every={"directional_curvature": 0, "sharpness": 0})
 
 
 def section() -> str:
@@ -252,8 +252,8 @@ def _share(estimate: Estimate) -> list[str]:
         _seconds_a_run(few, cadence)
         for cadence in (
             NEVER,
-            replace(default, curvature_every=0, sharpness_every=0),
-            replace(default, sharpness_every=0, adaptive_factor=None),
+            default.measuring(directional_curvature=0, sharpness=0),
+            replace(default, adaptive_factor=None).measuring(sharpness=0),
             replace(default, adaptive_factor=None),
         )
     )

@@ -158,7 +158,7 @@ def sweep() -> str:
     rows = []
     for b in BATCH_SIZES:
         runs, data = digits_runs(b), dataset("digits")
-        never = Cadence(dense_steps=0, growth=1.0, curvature_every=0, sharpness_every=0)
+        never = Cadence(dense_steps=0, growth=1.0, every={"directional_curvature": 0, "sharpness": 0})
         cells = []
         for cadence in (never, replace(runs[0].cadence, adaptive_factor=None)):
             logged = [replace(run, cadence=cadence) for run in runs]

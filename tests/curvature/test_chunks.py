@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mstudy.curvature.chunks import evaluate, in_groups
-from mstudy.curvature.measure import Probe, batch_sharpness
+from mstudy.curvature.measure import Probe, sharpness_of_batches
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.curvature.network import CURVATURE, GRADIENT, LOSS, Batch
@@ -11,6 +11,8 @@ from mstudy.curvature.objectives import OBJECTIVES
 from mstudy.models.build import build
 from mstudy.models.normalisation import convolution
 from torch import nn
+
+from tests.curvature.measuring import measured
 
 N_MEMBERS, N_SAMPLES, N_OUTPUTS = 3, 7, 3
 CROSS_ENTROPY = OBJECTIVES["cross_entropy"]
@@ -140,11 +142,11 @@ def test_a_probe_holds_no_more_than_its_chunk_whatever_it_measures(chunk):
     network = Watched(network_of("mlp-tanh-4"))
     w, batch = weights(network), random_batch((2, 3), True)
     v = random_directions(network, w)
-    whole = Probe(network, batch, 1000).measure(w, v, v.clone(), v, None)
+    whole = measured(Probe(network, batch, 1000), w, v, v.clone(), v, None)
     network.asked.clear()
     probe = Probe(network, batch, chunk)
 
-    losses, found = probe.loss(w), probe.measure(w, v, v.clone(), v, None)
+    losses, found = measured(probe, w, None, None, v).loss, measured(probe, w, v, v.clone(), v)
 
     assert max(members * samples for members, samples in network.asked) <= chunk
     torch.testing.assert_close(losses, whole.loss)
@@ -156,10 +158,10 @@ def test_drawn_batches_are_cut_into_chunks_too():
     torch.manual_seed(3)
     network = Watched(network_of("cnn-tanh-2"))
     w, batches = weights(network), [random_batch((1, 4, 4), False) for _ in range(3)]
-    expected = batch_sharpness(network, w, batches, 100)
+    expected = sharpness_of_batches(evaluate(network, w, batch, CURVATURE, 100) for batch in batches)
     network.asked.clear()
 
-    found = batch_sharpness(network, w, batches, 3)
+    found = sharpness_of_batches(evaluate(network, w, batch, CURVATURE, 3) for batch in batches)
 
     assert max(samples for _, samples in network.asked) == 3
     torch.testing.assert_close(found, expected)
@@ -177,6 +179,6 @@ def test_a_probe_measures_as_many_members_at_once_as_it_may(members, groups):
     network = Watched(network_of("mlp-tanh-4"))
     w, batch = weights(network), random_batch((2, 3), True)
 
-    Probe(network, batch, 2 * batch.n_samples, members).loss(w)
+    measured(Probe(network, batch, 2 * batch.n_samples, members), w, None, None, w)
 
     assert [n for n, _ in network.asked] == groups

@@ -358,7 +358,7 @@ def test_it_finds_what_the_trainer_finds():
         learning_rate=0.05,
         momentum=0.9,
         seed=3,
-        cadence=Cadence(dense_steps=12, sharpness_every=1),
+        cadence=Cadence(dense_steps=12, every={"sharpness": 1}),
     )
     log = train_ensemble([run], data)[0].columns
     module = _with_weights_of(run, data)

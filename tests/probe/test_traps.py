@@ -28,7 +28,7 @@ RUN = replace(
     probe_samples=512,
     model="linear",
     steps=400,
-    cadence=Cadence(sharpness_every=0),
+    cadence=Cadence(every={"sharpness": 0}),
 )
 
 NOTHING = torch.zeros(1, 1, dtype=torch.float64)
@@ -41,7 +41,7 @@ def quadratic():
 
 def test_an_update_that_float32_swallows_has_no_curvature_but_a_row(quadratic, tmp_path):
     # Weights of 0.01 to 0.25 have half a last digit of 4e-10 to 7e-9; gradients are of order 1.
-    cadence = Cadence(dense_steps=3, sharpness_every=1, edge_ratio=True)
+    cadence = Cadence(dense_steps=3, every={"sharpness": 1, "edge_ratio": 1})
     runs = [replace(RUN, learning_rate=rate, steps=3, cadence=cadence) for rate in (1e-13, 1e-3)]
 
     swallowed, normal = train_ensemble(runs, quadratic)
@@ -66,7 +66,7 @@ def test_a_swallowed_update_has_no_edge_ratio_even_where_its_slope_is_large():
     start = Mlp((1, 1), "tanh", OBJECTIVES["squared_error"]).initial_weights(2)[1].item()
     data = Dataset("one", np.array([[0.0]]), np.array([[start - 1e-4]]), 1)
     run = replace(RUN, seed=2, n_train=1, batch_size=1, probe_samples=1, learning_rate=1e-4, steps=1)
-    run = replace(run, cadence=Cadence(dense_steps=1, sharpness_every=0, edge_ratio=True))
+    run = replace(run, cadence=Cadence(dense_steps=1, every={"sharpness": 0, "edge_ratio": 1}))
 
     columns = train_ensemble([run], data)[0].columns
 
@@ -80,7 +80,7 @@ def test_a_stride_of_two_sees_one_phase_of_an_oscillation_and_the_default_cadenc
     # eta (l + c) = 2 it jumps from side to side of that point for ever, once nearer to w* and once farther.
     c = 0.5
     run = replace(RUN, weight_decay=c, learning_rate=2 / (TOP + c))
-    every = replace(run, cadence=Cadence(dense_steps=400, sharpness_every=0))
+    every = replace(run, cadence=Cadence(dense_steps=400, every={"sharpness": 0}))
 
     sparse, dense = (train_ensemble([r], quadratic)[0].columns for r in (run, every))
 

@@ -20,5 +20,5 @@ RUN = RunConfig(
     divergence_factor=1000.0,
     probe_samples=40,
     chunk=4096,
-    cadence=Cadence(dense_steps=12, growth=0.05, sharpness_every=3),
+    cadence=Cadence(dense_steps=12, growth=0.05, every={"sharpness": 3}),
 )

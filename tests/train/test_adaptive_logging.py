@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mstudy.core.params import Cadence
-from mstudy.core.quantities import COLUMNS
+from mstudy.core.quantities import MEASURED_COLUMNS
 from mstudy.data.dataset import Dataset
 from mstudy.train.ensemble.adaptive_logging import changed_fast
 from mstudy.train.ensemble.logged_rows import Rows
@@ -14,7 +14,7 @@ from torch import device, equal
 
 from tests.train.configs import RUN as SMALL
 
-SPARSE = Cadence(dense_steps=0, growth=0.3, sharpness_every=0, adaptive_factor=None)
+SPARSE = Cadence(dense_steps=0, growth=0.3, adaptive_factor=None, every={"sharpness": 0})
 JUMPING = replace(
     SMALL,
     model="mlp-tanh-8",
@@ -38,9 +38,9 @@ def columns_of(run, data):
 def rows_of(curvatures):
     rows = Rows.empty(1)
     for step, value in enumerate(curvatures):
-        table = np.full((1, len(COLUMNS)), np.nan)
-        table[0, COLUMNS.index("loss")] = 1.0
-        table[0, COLUMNS.index("directional_curvature")] = value
+        table = np.full((1, len(MEASURED_COLUMNS)), np.nan)
+        table[0, MEASURED_COLUMNS.index("loss")] = 1.0
+        table[0, MEASURED_COLUMNS.index("directional_curvature")] = value
         rows.add(step, [0], table)
     return rows
 
@@ -52,7 +52,7 @@ def test_a_jump_between_two_rows_is_logged_step_by_step(data):
     jumped, calm = (log.columns for log in train_ensemble([JUMPING, steady], data))
 
     every = columns_of(
-        replace(JUMPING, cadence=Cadence(dense_steps=120, sharpness_every=0, adaptive_factor=None)), data
+        replace(JUMPING, cadence=Cadence(dense_steps=120, adaptive_factor=None, every={"sharpness": 0})), data
     )
     sparse = columns_of(replace(JUMPING, cadence=SPARSE), data)["step"].tolist()
     assert {63, 82} < set(sparse)
@@ -75,7 +75,7 @@ def test_a_jump_between_two_rows_is_logged_step_by_step(data):
 )
 def test_a_replay_repeats_the_run_to_the_bit(data, changes):
     run = replace(JUMPING, **changes)
-    cadence = replace(run.cadence, adaptive_factor=2.0, edge_ratio=True)
+    cadence = replace(run.cadence, adaptive_factor=2.0).measuring(edge_ratio=1)
     every = columns_of(replace(run, cadence=replace(cadence, dense_steps=120, adaptive_factor=None)), data)
     sparse = columns_of(replace(run, cadence=replace(cadence, adaptive_factor=None)), data)
 
@@ -88,7 +88,7 @@ def test_a_replay_repeats_the_run_to_the_bit(data, changes):
 
 
 def test_rows_and_weights_are_those_of_a_run_without_adaptive_logging(data):
-    cadence = replace(JUMPING.cadence, sharpness_every=3, batch_sharpness_every=5)
+    cadence = JUMPING.cadence.measuring(sharpness=3, batch_sharpness=5)
     run = replace(JUMPING, cadence=cadence)
     trainings = [
         Training([r], data, device("cpu")) for r in (run, replace(run, cadence=replace(cadence, adaptive_factor=None)))

@@ -16,7 +16,7 @@ from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.store import Store
 
 CPU = torch.device("cpu")
-QUANTITIES = Cadence(dense_steps=2, growth=0.3, sharpness_every=3, batch_sharpness_every=3, adaptive_factor=1.01)
+QUANTITIES = Cadence(dense_steps=2, growth=0.3, adaptive_factor=1.01, every={"sharpness": 3, "batch_sharpness": 3})
 STUDY = Study(
     model="mlp-tanh-5", batch_sizes=(8, "full"), eta_ef=Grid(0.1, 300.0, 3), momenta=(0.0, 0.5), seeds=2, steps=20
 )

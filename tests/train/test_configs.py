@@ -86,7 +86,7 @@ def test_gaps_after_the_dense_part_are_odd():
 
 
 def test_sharpness_is_measured_at_the_ends_too():
-    cadence = Cadence(dense_steps=10, growth=0.1, sharpness_every=3, batch_sharpness_every=0)
+    cadence = Cadence(dense_steps=10, growth=0.1, every={"sharpness": 3, "batch_sharpness": 0})
     logged = logged_steps(cadence, 50)
     schedule = Schedule(cadence, logged)
 

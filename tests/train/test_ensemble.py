@@ -136,7 +136,7 @@ def test_a_member_is_the_same_to_the_bit_in_any_company(data, monkeypatch, libra
         monkeypatch.setattr(
             np, "matmul", lambda a, b, out: torch.bmm(*map(torch.from_numpy, (a, b)), out=torch.from_numpy(out))
         )
-    quantities = Cadence(dense_steps=12, sharpness_every=3, batch_sharpness_every=5, edge_ratio=True)
+    quantities = Cadence(dense_steps=12, every={"sharpness": 3, "batch_sharpness": 5, "edge_ratio": 1})
     for batch_size in (8, 9, 40):
         base = replace(BASE, batch_size=batch_size, cadence=quantities)
         others = [replace(base, seed=s, learning_rate=r) for s in (0, 1, 2) for r in (0.01, 0.1, 50.0)]
@@ -159,7 +159,7 @@ def test_a_member_by_autograd_depends_on_its_company_in_rounding_alone(model, sh
     generator = np.random.default_rng(5)
     pictures = Dataset("toy", generator.normal(size=(24, *shape)), generator.integers(0, 3, size=24), 3)
     base = replace(BASE, model=model, objective="cross_entropy", n_train=24, probe_samples=24, learning_rate=0.01)
-    base = replace(base, steps=5, cadence=Cadence(dense_steps=5, sharpness_every=0))
+    base = replace(base, steps=5, cadence=Cadence(dense_steps=5, every={"sharpness": 0}))
     others = [replace(base, seed=s, momentum=m) for s in (0, 1) for m in (0.0, 0.9)]
 
     together = train_ensemble(others, pictures)
@@ -261,7 +261,7 @@ def test_an_ensemble_may_diverge_whole(data):
 
 def test_directional_curvature_and_sharpness_of_a_linear_network(data):
     # Closed form: H = A / n for each class, A = [x 1]^T [x 1]; kappa = sum_c u_c^T A u_c / n / ||u||^2.
-    config = replace(BASE, model="linear", batch_size=40, steps=3, cadence=Cadence(3, sharpness_every=1))
+    config = replace(BASE, model="linear", batch_size=40, steps=3, cadence=Cadence(3, every={"sharpness": 1}))
     x = np.hstack([data.inputs, np.ones((40, 1))])
     hessian = x.T @ x / 40
 

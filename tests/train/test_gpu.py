@@ -41,7 +41,7 @@ def samples(model, n=40):
 
 
 def some_runs(model, batch_size, **changes):
-    cadence = Cadence(dense_steps=3, growth=0.3, sharpness_every=1, batch_sharpness_every=3, edge_ratio=True)
+    cadence = Cadence(dense_steps=3, growth=0.3, every={"sharpness": 1, "batch_sharpness": 3, "edge_ratio": 1})
     base = replace(BASE, model=model, objective="cross_entropy", batch_size=batch_size, cadence=cadence, **changes)
     sgdm = {"momentum": 0.9, "optimizer": "heavy_ball", "learning_rate": 0.005}
     branch = {"learning_rate": 0.05, "branching": Branching(7, Rule("heavy_ball", 0.005, 0.9))}

@@ -24,7 +24,7 @@ STUDY = Study(
     seeds=2,
     steps=500,
     width=4,
-    log=Cadence(dense_steps=60, growth=0.02, sharpness_every=3),
+    log=Cadence(dense_steps=60, growth=0.02, every={"sharpness": 3}),
 )
 PARAMS = """
 studies:

@@ -106,7 +106,7 @@ def test_a_trial_sees_one_chunk_and_says_how_many_there_are(data):
 
 def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     # A bare step of two members takes 2 s, a row with the curvature 6 s more, the sharpness 20 s more than a bare row.
-    cadence = Cadence(dense_steps=10, growth=0.5, sharpness_every=3)
+    cadence = Cadence(dense_steps=10, growth=0.5, every={"sharpness": 3})
     study = replace(STUDY, log=cadence, width=2, steps=30)
     runs = plan_runs("s", study, data)
 

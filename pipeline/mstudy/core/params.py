@@ -6,9 +6,11 @@ folder what `dvc repro` gives. Only `load` reads YAML; no function takes the who
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from mstudy.core.errors import ConfigError, shown
+from mstudy.core.quantities import CHOSEN, DETECTABLE, Quantity
 from mstudy.models import families as names
 
 FULL = "full"  # a batch size: the whole training set
@@ -18,7 +20,6 @@ _NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the 
 
 
 _BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
-_QUANTITIES = ("directional_curvature", "sharpness", "batch_sharpness")
 
 
 def _require(holds: bool, key: str, value: object, rule: str) -> None:
@@ -48,27 +49,38 @@ class Grid:
         return [float(f"{self.low * ratio**k:.12g}") for k in range(self.points)]
 
 
+def _default_intervals() -> dict[str, int]:
+    return {quantity.name: quantity.every or 0 for quantity in CHOSEN}
+
+
 @dataclass(frozen=True)
 class Cadence:
-    """At which steps a run is logged."""
+    """At which steps a run is logged, and each quantity measured.
+
+    every: name of a quantity -> n, measured in every n-th logged row and in the last one, 0 for never. One that is
+    left out has its default.
+    """
 
     dense_steps: int = 60
     growth: float = 0.04
-    curvature_every: int = 1
-    sharpness_every: int = 17
-    batch_sharpness_every: int = 0
+    every: dict[str, int] = field(default_factory=_default_intervals, hash=False)
     batch_sharpness_batches: int = 16
-    edge_ratio: bool = False
     adaptive_factor: float | None = 3.0
+
+    # Keys of before; params_file refuses them and names the new ones.
+    RENAMED: ClassVar[dict[str, str]] = {
+        "curvature_every": "every.directional_curvature",
+        "sharpness_every": "every.sharpness",
+        "batch_sharpness_every": "every.batch_sharpness",
+        "edge_ratio": "every.edge_ratio",
+    }
 
     def __post_init__(self) -> None:
         _require(self.dense_steps >= 0, "dense_steps", self.dense_steps, "at least 0")
         _require(0 < self.growth <= 1, "growth", self.growth, "above 0 and at most 1")
-        for key in ("curvature_every", "sharpness_every", "batch_sharpness_every"):
-            value = getattr(self, key)
-            _require(
-                value == 0 or (value > 0 and value % 2 == 1), key, value, "odd, or 0 for never (else period 2 hides)"
-            )
+        for name, value in self.every.items():
+            _require_interval(name, value)
+        object.__setattr__(self, "every", _default_intervals() | self.every)
         _require(
             self.batch_sharpness_batches >= 2,
             "batch_sharpness_batches",
@@ -81,6 +93,23 @@ class Cadence:
             self.adaptive_factor,
             "above 1, or null for never",
         )
+
+    def interval(self, quantity: Quantity) -> int:
+        """Return n: the quantity is measured in every n-th logged row and in the last one, and never if that is 0."""
+        return self.every[quantity.name] if quantity.is_chosen else int(quantity.is_measured)
+
+    def measuring(self, **every: int) -> Cadence:
+        """Return this cadence with these intervals in place of its own."""
+        return replace(self, every=self.every | every)
+
+
+def _require_interval(name: str, value: int) -> None:
+    known = [quantity.name for quantity in CHOSEN]
+    if name not in known:
+        what = "is not a quantity that training measures where it is asked to"
+        raise ConfigError(f"every.{name[:80]} {what} (value {shown(value)}); known here: {', '.join(known)}.")
+    odd = value == 0 or (value > 0 and value % 2 == 1)
+    _require(odd, f"every.{name}", value, "odd, or 0 for never (else period 2 hides)")
 
 
 @dataclass(frozen=True)
@@ -154,7 +183,7 @@ class Detect:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.quantity in _QUANTITIES, "quantity", self.quantity, " or ".join(_QUANTITIES))
+        _require(self.quantity in DETECTABLE, "quantity", self.quantity, " or ".join(DETECTABLE))
         _require(self.jump_factor > 1, "jump_factor", self.jump_factor, "above 1")
         _require(0 < self.lasting_share <= 1, "lasting_share", self.lasting_share, "above 0 and at most 1")
         _require(self.min_points >= 16, "min_points", self.min_points, "at least 16")

@@ -45,6 +45,7 @@ def _build(cls: Any, raw: object, where: str) -> Any:
     unknown = [key for key in raw if key not in known]
     if unknown:
         key = f"{where}.{shown(unknown[0]) if not isinstance(unknown[0], str) else unknown[0][:80]}".lstrip(".")
+        _refuse_old_name(cls, raw, unknown[0], where)
         raise ConfigError(f"{key} is not a parameter (value {shown(raw[unknown[0]])}); known here: {', '.join(known)}.")
     hints = typing.get_type_hints(cls)
     values = {key: _convert(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in raw.items()}
@@ -55,6 +56,13 @@ def _build(cls: Any, raw: object, where: str) -> Any:
         return cls(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}.{error}".lstrip(".")) from None
+
+
+def _refuse_old_name(cls: Any, raw: dict[Any, Any], key: Any, where: str) -> None:
+    new = getattr(cls, "RENAMED", {}).get(key)
+    if new is not None:
+        found = f"found its old name with the value {shown(raw[key])}"
+        raise ConfigError(f"{where}.{key} must be written as {where}.{new} (every so many logged rows), {found}.")
 
 
 def _convert(kind: Any, value: object, key: str) -> Any:
@@ -69,7 +77,7 @@ def _convert(kind: Any, value: object, key: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{key} must be a mapping of names to values, found {shown(value)}.")
-        return {str(name): _build(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+        return {str(name): _convert(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
     if hasattr(kind, "__dataclass_fields__"):
         return _build(kind, value, key)
     return _convert_scalar(kind, value, key)

@@ -1,31 +1,147 @@
-"""Measures the training loss and its curvature at the weights of an ensemble."""
+"""How each quantity is computed at the weights of an ensemble."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from mstudy.core.quantities import (
+    BATCH_SHARPNESS,
+    DIRECTIONAL_CURVATURE,
+    EDGE_RATIO,
+    OWN_BATCH,
+    SHARPNESS,
+    Quantity,
+)
+from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.curvature.chunks import evaluate, in_groups
-from mstudy.curvature.flat_rows import norms
+from mstudy.curvature.flat_rows import inner, norms
 from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.network import CURVATURE, LOSS, Batch, Evaluation, Network
 
+Columns = tuple[Tensor, ...]  # the columns of a quantity, (n_members,) float64 each; NaN: it has no value there
+_EPS = torch.finfo(torch.float32).eps
+
 
 @dataclass(frozen=True)
-class Measurement:
-    """Per member, (n_members,) float64; NaN where not measured.
+class Moment:
+    """The members at a step, before its update: rows (n_members, row_length).
 
-    loss: mean loss of the probe's samples. directional_curvature: u^T H u / ||u||^2 along the update u, H the Hessian
-    of that loss. sharpness: largest eigenvalue of H; sharpness_residual: ||H v - sharpness v||.
+    gradient, update: of the step. moves: (n_members,), whether the update survives its addition to the weights.
+    eigenvectors: where the search for the sharpness starts, zeros at first; it overwrites them by what it finds.
+    """
+
+    w: Tensor
+    gradient: Tensor
+    update: Tensor
+    moves: Tensor
+    eigenvectors: Tensor
+
+    def of(self, group: slice) -> Moment:
+        """Return some of the members; their rows are views."""
+        return Moment(*(rows[group] for rows in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class StepBatches:
+    """The step's own mini-batch, and others.
+
+    loss: of its own, (n_members,). loss_at: w -> the loss of its own at other weights, (n_members,). drawn: evaluations
+    of others, drawn as training draws them; each is used up before the next is asked for.
     """
 
     loss: Tensor
-    directional_curvature: Tensor
-    sharpness: Tensor
-    sharpness_residual: Tensor
+    loss_at: Callable[[Tensor], Tensor]
+    drawn: Callable[[], Iterable[Evaluation]]
+
+
+@dataclass(frozen=True)
+class OfTrainingSet:
+    """A quantity of the training loss. order: the highest derivative of that loss that it needs."""
+
+    order: int
+    compute: Callable[[Moment, Evaluation], Columns]
+
+
+@dataclass(frozen=True)
+class OfMiniBatches:
+    """A quantity of mini-batches."""
+
+    compute: Callable[[Moment, StepBatches], Columns]
+
+
+def _training_loss(here: Moment, at: Evaluation) -> Columns:
+    return (at.loss.double(),)
+
+
+def _sharpness(here: Moment, at: Evaluation) -> Columns:
+    """Compute the largest eigenvalue of H, and ||H v - sharpness v||."""
+    top = top_eigenpair(at.hessian_operator(), here.eigenvectors, here.gradient)
+    here.eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, here.eigenvectors))
+    return top.value, top.residual
+
+
+def _directional_curvature(here: Moment, at: Evaluation) -> Columns:
+    """Compute u^T H u / ||u||^2 along the update u, H the Hessian of the training loss."""
+    return (torch.where(here.moves, at.curvature_along(unit(here.update)), torch.nan),)
+
+
+def _own_batch(here: Moment, batches: StepBatches) -> Columns:
+    return batches.loss.double(), norms(here.gradient), norms(here.update)
+
+
+def _batch_sharpness(here: Moment, batches: StepBatches) -> Columns:
+    return sharpness_of_batches(batches.drawn())
+
+
+def _edge_ratio(here: Moment, batches: StepBatches) -> Columns:
+    slope = inner(here.gradient, here.update)
+    after = batches.loss_at(here.w + here.update).double()
+    return (torch.where(here.moves, edge_ratio(batches.loss.double(), after, slope), torch.nan),)
+
+
+# In the order of their computation. The sharpness comes before the curvature along the update, which may use up what
+# an evaluation has recorded: it would then be recorded anew.
+MEASURES: dict[Quantity, OfTrainingSet | OfMiniBatches] = {
+    TRAINING_LOSS: OfTrainingSet(LOSS, _training_loss),
+    SHARPNESS: OfTrainingSet(CURVATURE, _sharpness),
+    DIRECTIONAL_CURVATURE: OfTrainingSet(CURVATURE, _directional_curvature),
+    OWN_BATCH: OfMiniBatches(_own_batch),
+    BATCH_SHARPNESS: OfMiniBatches(_batch_sharpness),
+    EDGE_RATIO: OfMiniBatches(_edge_ratio),
+}
+
+
+def order_of(asked: Iterable[Quantity]) -> int:
+    """Return the highest derivative of the training loss that these quantities need."""
+    measures = (MEASURES[quantity] for quantity in asked)
+    return max((measure.order for measure in measures if isinstance(measure, OfTrainingSet)), default=LOSS)
+
+
+def measure_at(here: Moment, at: Evaluation, asked: Iterable[Quantity]) -> dict[str, Tensor]:
+    """Compute those of the quantities asked for that are of the training loss: column -> (n_members,) float64.
+
+    at: the training loss at the weights, ready for the derivatives that the quantities need.
+    """
+    asked = set(asked)
+    values: dict[str, Tensor] = {}
+    for quantity, measure in MEASURES.items():
+        if quantity in asked and isinstance(measure, OfTrainingSet):
+            values |= zip(quantity.columns, measure.compute(here, at), strict=True)
+    return values
+
+
+def measure_batches(here: Moment, batches: StepBatches, asked: Iterable[Quantity]) -> dict[str, Tensor]:
+    """Compute those of the quantities asked for that are of mini-batches: column -> (n_members,) float64."""
+    asked = set(asked)
+    values: dict[str, Tensor] = {}
+    for quantity, measure in MEASURES.items():
+        if quantity in asked and isinstance(measure, OfMiniBatches):
+            values |= zip(quantity.columns, measure.compute(here, batches), strict=True)
+    return values
 
 
 class Probe:
@@ -38,43 +154,31 @@ class Probe:
         self._network, self.batch, self._chunk = network, batch, chunk
         self._members = members or max(1, chunk // min(batch.n_samples, chunk))
 
-    def loss(self, w: Tensor) -> Tensor:
-        """Mean loss of the samples, (n_members,) float64."""
-        groups = in_groups(w, self._members)
-        return torch.cat([evaluate(self._network, w[g], self.batch, LOSS, self._chunk).loss.double() for g in groups])
+    def measure(self, here: Moment, asked: Iterable[Quantity], at: Evaluation | None = None) -> dict[str, Tensor]:
+        """Compute what `measure_at` does, of the mean loss of the samples.
 
-    def measure(
-        self, w: Tensor, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor, at: Evaluation | None
-    ) -> Measurement:
-        """Loss and curvature at `w` (n_members, row_length).
-
-        update: the direction of the directional curvature, shaped as `w`; None leaves it out. eigenvectors: start of
-        the search for the sharpness, overwritten by what it finds; None leaves it out. gradient: of the step, shaped
-        as `w`; the search may turn to where it points. at: an evaluation of these samples at `w`, where the caller
-        has one already, of order CURVATURE if any of that is asked for.
+        at: an evaluation of these samples at `here.w` that the caller has already, of a high enough order.
         """
+        asked = list(asked)
+        if not asked:
+            return {}
         if at is not None:
-            return measure_at(at, update, eigenvectors, gradient)
-        order = LOSS if update is None and eigenvectors is None else CURVATURE
-        parts = []
-        for group in in_groups(w, self._members):
-            at = evaluate(self._network, w[group], self.batch, order, self._chunk)
-            parts.append(measure_at(at, _part(update, group), _part(eigenvectors, group), gradient[group]))
-        return Measurement(*(torch.cat(column) for column in zip(*(vars(p).values() for p in parts), strict=True)))
+            return measure_at(here, at, asked)
+        parts = [self._measure_group(here.of(group), asked) for group in in_groups(here.w, self._members)]
+        return {column: torch.cat([part[column] for part in parts]) for column in parts[0]}
 
-
-def batch_sharpness(network: Network, w: Tensor, batches: Iterable[Batch], chunk: int) -> tuple[Tensor, Tensor]:
-    """E_B[g_B^T H_B g_B / ||g_B||^2] over the batches drawn, and its standard error; (n_members,) float64 each.
-
-    Ratio first, then mean: Andreyev & Beneventano 2024 (arXiv 2412.20553). A single batch, which only the full batch
-    may be, has no sampling error: 0.
-    """
-    return sharpness_of_batches(evaluate(network, w, batch, CURVATURE, chunk) for batch in batches)
+    def _measure_group(self, here: Moment, asked: list[Quantity]) -> dict[str, Tensor]:
+        at = evaluate(self._network, here.w, self.batch, order_of(asked), self._chunk)
+        return measure_at(here, at, asked)
 
 
 def sharpness_of_batches(evaluations: Iterable[Evaluation]) -> tuple[Tensor, Tensor]:
-    """The same of one evaluation a batch, each used up before the next is asked for."""
-    ratios = [at.curvature_along(_unit(at.gradient())) for at in evaluations]
+    """Compute E_B[g_B^T H_B g_B / ||g_B||^2] and its standard error, of one evaluation a mini-batch B.
+
+    Ratio first, then mean: Andreyev & Beneventano 2024 (arXiv 2412.20553). A single batch, which only the full batch
+    may be, has no sampling error: 0. Each evaluation is used up before the next is asked for.
+    """
+    ratios = [at.curvature_along(unit(at.gradient())) for at in evaluations]
     # Sums in order, element by element: a reduction's rounding may depend on how many members lie beside each other.
     n, zero = len(ratios), torch.zeros_like(ratios[0])
     mean = sum(ratios, zero) / n
@@ -82,23 +186,16 @@ def sharpness_of_batches(evaluations: Iterable[Evaluation]) -> tuple[Tensor, Ten
     return mean, torch.sqrt(squares / (n * max(n - 1, 1)))
 
 
-def measure_at(at: Evaluation, update: Tensor | None, eigenvectors: Tensor | None, gradient: Tensor) -> Measurement:
-    """What `Probe.measure` says, of one evaluation."""
-    loss = at.loss.double()
-    curvature = value = residual = torch.full_like(loss, torch.nan)
-    if eigenvectors is not None:  # first: the curvature along the update may use up what the evaluation recorded
-        top = top_eigenpair(at.hessian_operator(), eigenvectors, gradient)
-        value, residual = top.value, top.residual
-        eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, eigenvectors))
-    if update is not None:
-        curvature = at.curvature_along(_unit(update))
-    return Measurement(loss, curvature, value, residual)
+def edge_ratio(loss: Tensor, after: Tensor, slope: Tensor) -> Tensor:
+    """Compute zeta = 1 + (L(w + u) - L(w)) / (-g^T u), from two losses on one batch; (n_members,).
+
+    The realised edge of stability of Lee & Lee 2026 ("The Road Taken"): on a quadratic, -u^T H u / (2 g^T u), which
+    for gradient descent is eta/2 times the directional curvature. NaN where the losses' rounding would drown it.
+    """
+    drowned = slope.abs() < 200 * _EPS * loss
+    return torch.where(drowned, torch.nan, 1 + (after - loss) / -slope)
 
 
-def _unit(direction: Tensor) -> Tensor:
-    """Of length 1: the square of a small update would leave the range of float32."""
+def unit(direction: Tensor) -> Tensor:
+    """Return rows of length 1 along `direction`: the square of a small update would leave the range of float32."""
     return direction / norms(direction)[:, None].to(direction.dtype)
-
-
-def _part(rows: Tensor | None, group: slice) -> Tensor | None:
-    return None if rows is None else rows[group]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -133,6 +134,8 @@ class ModuleEvaluation:
 
     def __init__(self, network: Differentiable[BatchT], w: Tensor, batch: BatchT, order: int) -> None:
         self._network, self._n_members = network, len(w)
+        self._anew = partial(ModuleEvaluation, network, w, batch, order)
+        self._used_up = False
         self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
         # Of stacked members the operations are vmap's, not ours to see.
         tape = Tape() if order == CURVATURE and len(w) == 1 else None
@@ -156,7 +159,10 @@ class ModuleEvaluation:
 
     def curvature_along(self, direction: Tensor) -> Tensor:
         """By a pass of tangents, about one gradient more; else by double backward, some two to three."""
+        if self._used_up:
+            return self._anew().curvature_along(direction)
         if self._tape is None:
+            self._used_up = True  # what the second backward pass frees would else be held until the next evaluation
             return inner(self._product(direction, keep=False), direction)
         cotangents = self._first_derivatives(differentiable=False)[len(self._leaves) :]
         along = self._network.parameters(direction)
@@ -164,7 +170,8 @@ class ModuleEvaluation:
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
         """v -> H v by double backward of the recorded gradient."""
-        return lambda v: self._product(v, keep=True)
+        at = self._anew() if self._used_up else self
+        return lambda v: at._product(v, keep=True)
 
     def _first_derivatives(self, differentiable: bool) -> list[Tensor]:
         """By the leaves, then by what the tape asks for; those that can be differentiated again serve for both."""

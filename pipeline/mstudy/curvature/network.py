@@ -45,7 +45,10 @@ class Batch:
 
 
 class Evaluation(Protocol):
-    """The network at one point. Tensors that it returns hold until the network's next evaluation."""
+    """The network at one point, asked for anything as often as need be.
+
+    Tensors that it returns hold until the network's next evaluation.
+    """
 
     @property
     def loss(self) -> Tensor:

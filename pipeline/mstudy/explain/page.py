@@ -12,6 +12,7 @@ from markupsafe import Markup
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Detect
+from mstudy.core.quantities import quantity_named
 from mstudy.core.theory import line_of
 from mstudy.explain.chart import judged_run
 from mstudy.explain.explanation import Explanation, explain_sharpening
@@ -31,11 +32,6 @@ _REASONS = {
     "like_noise": "refused: this run's own noise rises as much",
     "rebound": "refused: it only takes back a fall",
     "slow": "refused: too slow, or without a place that can be told",
-}
-_TITLES = {
-    "directional_curvature": "curvature along the update, κ",
-    "sharpness": "largest eigenvalue, λ_max",
-    "batch_sharpness": "batch sharpness",
 }
 _POINTS, _WIDTH = 2000, 860
 
@@ -126,7 +122,9 @@ def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, det
         orient="row",
     )
     candidates = explanation.candidates.with_columns(_judged(explanation.candidates).alias("text"))
-    return judged_run(points, explanation.blocks, candidates, events, line_of(run), _TITLES[detect.quantity])
+    return judged_run(
+        points, explanation.blocks, candidates, events, line_of(run), quantity_named(detect.quantity).title
+    )
 
 
 def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], detect: Detect) -> str:

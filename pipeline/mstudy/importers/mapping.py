@@ -22,26 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from mstudy.core.errors import ConfigError
+from mstudy.core.quantities import QUANTITIES
 from mstudy.importers.source_run import Setting
 from mstudy.runlog.schema import COLUMNS
 
 # Names as people write them, best first; compared without case, and with "-", " ", "/" and "." as "_".
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
-    "loss": (
-        *("train_loss", "training_loss", "loss_train", "loss", "train_loss_epoch", "loss_epoch", "epoch_loss"),
-        *("train_train_loss", "losses_train", "train_loss_step", "loss_step", "batch_loss", "objective"),
-    ),
-    "directional_curvature": ("directional_curvature", "kappa", "directional_sharpness", "train_directional_curvature"),
-    "sharpness": ("sharpness", "lambda_max", "top_eigenvalue", "hessian_max_eigenvalue", "max_eigenvalue"),
-    "sharpness_residual": ("sharpness_residual",),
-    "batch_sharpness": ("batch_sharpness",),
-    "batch_sharpness_se": ("batch_sharpness_se",),
-    "batch_loss": ("batch_loss", "train_loss_step", "loss_step"),
-    "grad_norm": ("grad_norm", "gradient_norm", "train_grad_norm"),
-    "update_norm": ("update_norm",),
-    "edge_ratio": ("edge_ratio",),
-    "accuracy": ("accuracy", "train_accuracy", "train_acc", "acc", "accuracy_train", "acc_train"),
-    "epoch": ("epoch", "train_epoch"),
+    column: names for quantity in QUANTITIES for column, names in quantity.other_names.items()
 }
 CONFIG_NAMES: dict[str, tuple[str, ...]] = {
     "learning_rate": ("learning_rate", "lr", "learningrate", "base_lr", "initial_lr", "eta"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
 from mstudy.core.params import Study
+from mstudy.core.quantities import CHOSEN, Quantity, Samples
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.determinism import repeatable
@@ -101,27 +102,20 @@ def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, devic
 
 
 def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device, width: int) -> float:
-    """Seconds that one run of this kind spends on its log: rows, and the dear quantities at their own cadence."""
-    cadence, small = run.cadence, shrunk(run)[0]
-    scale = run.probe_samples / small.probe_samples
+    """Seconds that one run of this kind spends on its log: bare rows, and each quantity at its own cadence."""
+    cadence, (small, batch_scale) = run.cadence, shrunk(run)
+    scales = {Samples.TRAINING_SET: run.probe_samples / small.probe_samples, Samples.MINI_BATCH: batch_scale}
     trial = Ensemble([small] * width, data, device)
-    bare = step_seconds(trial, NOTHING)
+    bare_step = step_seconds(trial, NOTHING)
+    never = cadence.measuring(**{quantity.name: 0 for quantity in CHOSEN})
 
-    def extra(curvature: int = 0, sharpness: int = 0, batch_sharpness: int = 0) -> float:
-        every = replace(
-            cadence,
-            curvature_every=curvature,
-            sharpness_every=sharpness,
-            batch_sharpness_every=batch_sharpness,
-            adaptive_factor=None,
-        )
-        return max(step_seconds(trial, Schedule(every, _STEPS)) - bare, 0.0) / width
+    def row(*measured: Quantity) -> float:
+        every = never.measuring(**{quantity.name: 1 for quantity in measured})
+        return max(step_seconds(trial, Schedule(every, _STEPS)) - bare_step, 0.0) / width
 
-    row = extra(curvature=1) if cadence.curvature_every else extra()
-    n_rows = len(logged_steps(cadence, run.steps))
-    total = n_rows * row * scale
-    if cadence.sharpness_every:
-        total += n_rows / cadence.sharpness_every * max(extra(sharpness=1) - extra(), 0.0) * scale
-    if cadence.batch_sharpness_every:
-        total += n_rows / cadence.batch_sharpness_every * max(extra(batch_sharpness=1) - extra(), 0.0)
+    n_rows, bare_row = len(logged_steps(cadence, run.steps)), row()
+    total = n_rows * bare_row * scales[Samples.TRAINING_SET]
+    for quantity in CHOSEN:
+        if every := cadence.interval(quantity):
+            total += n_rows / every * max(row(quantity) - bare_row, 0.0) * scales[quantity.samples]
     return total

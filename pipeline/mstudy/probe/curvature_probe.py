@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mstudy.core.errors import TrainingError
+from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, LOSS, SHARPNESS
 from mstudy.curvature.flat_rows import norms
-from mstudy.curvature.measure import Measurement, measure_at, sharpness_of_batches
-from mstudy.curvature.network import CURVATURE
+from mstudy.curvature.measure import Moment, measure_at, sharpness_of_batches
+from mstudy.curvature.network import CURVATURE, Evaluation
 from mstudy.probe.measuring_mode import borrowed, reseed
 from mstudy.probe.rounding import survives
 from mstudy.probe.user_data import OwnData
@@ -130,24 +132,29 @@ class CurvatureProbe:
         w = network.rows(before)
         update = network.rows([new.to(w.dtype) - old.to(w.dtype) for old, new in zip(before, after, strict=True)])
         moves = survives(before, after, [p.grad for p in network.trainable])
+        asked = [LOSS, DIRECTIONAL_CURVATURE] if moves else [LOSS]
         with borrowed(self._module, network.dtype, network.device):
             at = network.evaluate(w, self._data, CURVATURE, self._chunk)
-            start = gradient = None
+            here = Moment(w, w, update, torch.tensor([moves], device=w.device), torch.zeros_like(w))
             if self._due(self._sharpness_every):
-                start = torch.zeros_like(w) if self._eigenvector is None else self._eigenvector
-                gradient, self._eigenvector = at.gradient(), start
-            found = measure_at(at, update if moves else None, start, w if gradient is None else gradient)
-            row = _row(found, sharpness=start is not None)
+                here, asked = self._with_gradient(here, at), [*asked, SHARPNESS]
+            row: dict[str, float | None] = {name: float(value) for name, value in measure_at(here, at, asked).items()}
             if self._mini_batches is not None and self._due(self._batch_sharpness_every):
                 row |= self._batch_sharpness(w, self._mini_batches)
-        return {**row, "update_norm": float(norms(update))}
+        return {**_null_curvature(row), "update_norm": float(norms(update))}
+
+    def _with_gradient(self, here: Moment, at: Evaluation) -> Moment:
+        """What the search for the sharpness begins from: the eigenvector of the last one, and the gradient."""
+        if self._eigenvector is None:
+            self._eigenvector = torch.zeros_like(here.w)
+        return replace(here, gradient=at.gradient(), eigenvectors=self._eigenvector)
 
     def _batch_sharpness(self, w: Tensor, mini_batches: OwnData) -> dict[str, float]:
         reseed(self._network.device, self.steps_done)  # a loader that shuffles draws other batches at each step
         drawn = mini_batches.drawn(self._n_batches, self.steps_done)
         evaluations = (self._network.evaluate_batch(w, batch, CURVATURE, self._chunk) for batch in drawn)
         mean, error = sharpness_of_batches(evaluations)
-        return {"batch_sharpness": float(mean), "batch_sharpness_se": float(error)}
+        return dict(zip(BATCH_SHARPNESS.columns, (float(mean), float(error)), strict=True))
 
     def _due(self, every: int) -> bool:
         return every > 0 and self.steps_done % every == 0
@@ -172,9 +179,8 @@ class CurvatureProbe:
             raise TrainingError(f"batch_sharpness_batches must be at least 1, found {self._n_batches}.")
 
 
-def _row(found: Measurement, sharpness: bool) -> dict[str, float | None]:
-    curvature = float(found.directional_curvature)
-    row = {"loss": float(found.loss), "directional_curvature": curvature if math.isfinite(curvature) else None}
-    if sharpness:
-        row |= {"sharpness": float(found.sharpness), "sharpness_residual": float(found.sharpness_residual)}
-    return row
+def _null_curvature(row: dict[str, float | None]) -> dict[str, float | None]:
+    """Return the row with None for a curvature along the update that was not measured or is not finite."""
+    curvature = row.get(DIRECTIONAL_CURVATURE.name)
+    known = curvature if curvature is not None and math.isfinite(curvature) else None
+    return row | {DIRECTIONAL_CURVATURE.name: known}

@@ -6,24 +6,14 @@ measured. The Parquet key-value entry `mstudy` holds one JSON object. See docs/l
 
 from __future__ import annotations
 
+from mstudy.core.quantities import LOSS, QUANTITIES
+
 SCHEMA_VERSION = 1
 METADATA_KEY = "mstudy"
 
-REQUIRED_COLUMNS = ("step", "loss")
-OPTIONAL_COLUMNS = (
-    "directional_curvature",
-    "sharpness",
-    "sharpness_residual",
-    "batch_sharpness",
-    "batch_sharpness_se",
-    "batch_loss",
-    "grad_norm",
-    "update_norm",
-    "edge_ratio",
-    "accuracy",
-    "epoch",
-)
-COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+REQUIRED_COLUMNS = ("step", *LOSS.columns)
+COLUMNS = ("step", *(column for quantity in QUANTITIES for column in quantity.columns))
+OPTIONAL_COLUMNS = tuple(column for column in COLUMNS if column not in REQUIRED_COLUMNS)
 
 COMPLETED, DIVERGED, INTERRUPTED = "completed", "diverged", "interrupted"
 STATUSES = (COMPLETED, DIVERGED, INTERRUPTED)

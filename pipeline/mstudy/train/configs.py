@@ -11,6 +11,7 @@ from typing import Any
 from mstudy.core.errors import ConfigError
 from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
 from mstudy.core.params import FULL, Cadence, Study
+from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
 from mstudy.core.theory import _learning_rate
 from mstudy.data.dataset import Dataset
 from mstudy.models import families as names
@@ -88,8 +89,25 @@ class RunConfig:
         return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
 
     def _content(self) -> dict[str, Any]:
-        """As JSON can hold it; a run that is no branch says nothing of branching."""
-        return {key: value for key, value in asdict(self).items() if (key, value) != ("branching", None)}
+        """Return it as JSON can hold it; a run that is no branch says nothing of branching."""
+        about = asdict(self) | {"cadence": _cadence_content(self.cadence)}
+        return {key: value for key, value in about.items() if (key, value) != ("branching", None)}
+
+
+def _cadence_content(cadence: Cadence) -> dict[str, Any]:
+    """Return the cadence as the run ids of all earlier studies have it, so that these keep their runs.
+
+    Four quantities had keys of their own, and the edge ratio was true or false. A quantity that came later says
+    something only where it is asked for: adding one to the list changes no run id.
+    """
+    every = dict(cadence.every)
+    about = {key: value for key, value in asdict(cadence).items() if key != "every"}
+    about["curvature_every"] = every.pop(DIRECTIONAL_CURVATURE.name)
+    about["sharpness_every"] = every.pop(SHARPNESS.name)
+    about["batch_sharpness_every"] = every.pop(BATCH_SHARPNESS.name)
+    edge_ratio = every.pop(EDGE_RATIO.name)
+    about["edge_ratio"] = {0: False, 1: True}.get(edge_ratio, edge_ratio)
+    return about | {f"{name}_every": n for name, n in every.items() if n}
 
 
 def digest(content: object) -> str:

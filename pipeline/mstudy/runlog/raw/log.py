@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mstudy.core.quantities import DIRECTIONAL_CURVATURE
 from mstudy.runlog.schema import METADATA_KEY
 
 Series = NDArray[np.float64]
@@ -114,7 +115,7 @@ def divergence_of(log: Log) -> int | None:
 
 def curvature_state(log: Log) -> str:
     """Return whether directional_curvature varies, is constant (over three values at least) or is missing."""
-    values = log.values.get("directional_curvature", np.empty(0))
+    values = log.values.get(DIRECTIONAL_CURVATURE.name, np.empty(0))
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return MISSING

@@ -8,16 +8,15 @@ one gap.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import islice, pairwise
 
-from mstudy.core.quantities import COLUMNS
+from mstudy.core.quantities import DIRECTIONAL_CURVATURE, MEASURED_COLUMNS
 from mstudy.train.ensemble.logged_rows import Rows
-from mstudy.train.ensemble.schedule import Schedule
+from mstudy.train.ensemble.schedule import Schedule, replayed
 from mstudy.train.ensemble.state import State
 from mstudy.train.ensemble.step import Ensemble
 
-_CURVATURE = COLUMNS.index("directional_curvature")
+_CURVATURE = MEASURED_COLUMNS.index(DIRECTIONAL_CURVATURE.name)
 _REMEMBERED = 8  # changes that tell a member's ordinary noise
 _OUT_OF_THE_ORDINARY = 3.0  # times the median of those
 _FLOOR = 0.01  # of the largest curvature remembered: the logarithm of anything smaller is noise
@@ -47,8 +46,7 @@ def replay(ensemble: Ensemble, before: State, rows: Rows, members: list[int], un
     """Log every step of these members between the row at `before.step` and the one at `until`."""
     state = before.copy()
     state.keep([place for place, member in enumerate(state.members) if member in members])
-    every_step = replace(ensemble.runs[0].cadence, curvature_every=1, sharpness_every=0, batch_sharpness_every=0)
-    every = Schedule(every_step, list(range(before.step + 1, until)))
+    every = Schedule(replayed(ensemble.runs[0].cadence), list(range(before.step + 1, until)))
     again = Rows.empty(len(rows.by_run))
     while state.step < until and state.members:
         ensemble.advance(state, again, every)

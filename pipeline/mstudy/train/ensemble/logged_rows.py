@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mstudy.core.quantities import LOSS, MEASURED_COLUMNS
+
+_LOSS = MEASURED_COLUMNS.index(LOSS.name)
 _ROWS = ("w", "velocity", "eigenvectors", "loss_limit", "diverged_at")
 
 
@@ -25,9 +28,9 @@ class Rows:
         return cls([{} for _ in range(n_runs)], [None] * n_runs)
 
     def add(self, step: int, members: list[int], table: NDArray[np.float64]) -> None:
-        """Rows of one step, (n_members, n_quantities), the loss first; one without a finite loss is left out."""
+        """Rows of one step, (n_members, n_columns) as in MEASURED_COLUMNS; one without a finite loss is left out."""
         for member, row in zip(members, table, strict=True):
-            if np.isfinite(row[0]):  # the full loss may overflow a few steps before the batch loss does
+            if np.isfinite(row[_LOSS]):  # the full loss may overflow a few steps before the batch loss does
                 self.by_run[member][step] = row
 
     def fill(self, run: int, found: dict[int, NDArray[np.float64]]) -> None:
@@ -38,13 +41,14 @@ class Rows:
         self.by_run[run] = dict(sorted(here.items()))
 
     def table(self, run: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Steps (n_rows,) in order and the values there (n_rows, n_quantities)."""
+        """Steps (n_rows,) in order and the values there (n_rows, n_columns)."""
         rows = self.by_run[run]
         return np.array(list(rows), dtype=np.int64), np.stack(list(rows.values()))
 
     def saved(self) -> dict[str, Any]:
         """As plain values and tensors, two a run: thousands of small ones would take seconds to write."""
         return {
+            "columns": list(MEASURED_COLUMNS),
             "steps": [list(rows) for rows in self.by_run],
             "tables": [torch.from_numpy(np.array(list(rows.values()))) for rows in self.by_run],
             "diverged_step": self.diverged_step,
@@ -52,6 +56,16 @@ class Rows:
 
     @classmethod
     def restored(cls, saved: dict[str, Any]) -> Rows:
-        """The inverse of `saved`."""
+        """The inverse of `saved`; what was saved before a quantity was added to the list lacks its columns."""
+        columns = saved.get("columns", MEASURED_COLUMNS)
         tables = zip(saved["steps"], saved["tables"], strict=True)
-        return cls([dict(zip(steps, table.numpy(), strict=True)) for steps, table in tables], saved["diverged_step"])
+        by_run = [dict(zip(steps, _in_place(table.numpy(), columns), strict=True)) for steps, table in tables]
+        return cls(by_run, saved["diverged_step"])
+
+
+def _in_place(table: NDArray[np.float64], columns: list[str]) -> NDArray[np.float64]:
+    """Return rows (n_rows, n_columns) of these columns as rows of MEASURED_COLUMNS, NaN where one is missing."""
+    placed = np.full((len(table), len(MEASURED_COLUMNS)), np.nan)
+    if len(table):
+        placed[:, [MEASURED_COLUMNS.index(name) for name in columns]] = table
+    return placed

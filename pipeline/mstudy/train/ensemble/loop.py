@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from mstudy.core.quantities import COLUMNS, DIRECTIONAL_CURVATURE, columns_of
+from mstudy.core.quantities import DIRECTIONAL_CURVATURE, MEASURED_COLUMNS
 from mstudy.data.dataset import Dataset
 from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.adaptive_logging import changed_fast, replay
 from mstudy.train.ensemble.logged_rows import Rows
-from mstudy.train.ensemble.schedule import Schedule, logged_steps
+from mstudy.train.ensemble.schedule import Schedule, logged_columns, logged_steps
 from mstudy.train.ensemble.state import State
 from mstudy.train.ensemble.step import Ensemble
 
@@ -103,8 +103,8 @@ class Training:
     def _log(self, place: int) -> RunLog:
         run, diverged = self._runs[place], self._rows.diverged_step[place]
         steps, table = self._rows.table(place)
-        wanted = columns_of(run.cadence)
-        columns = {"step": steps} | {n: v for n, v in zip(COLUMNS, table.T, strict=True) if n in wanted}
+        wanted = logged_columns(run.cadence)
+        columns = {"step": steps} | {n: v for n, v in zip(MEASURED_COLUMNS, table.T, strict=True) if n in wanted}
         metadata = {
             **run.metadata(),
             "status": COMPLETED if diverged is None else DIVERGED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mstudy.core.params import Cadence
-from mstudy.core.quantities import QUANTITIES, Quantity
+from mstudy.core.quantities import CHOSEN, MEASURED, Quantity
 
 
 def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
@@ -19,17 +19,32 @@ def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
     return steps
 
 
+def logged_columns(cadence: Cadence) -> list[str]:
+    """Return the columns that the cadence asks for: one that is never measured is left out, not filled with nulls."""
+    return [column for quantity in MEASURED if cadence.interval(quantity) for column in quantity.columns]
+
+
+def replayed(cadence: Cadence) -> Cadence:
+    """Return the cadence of the rows that adaptive logging adds: in each of them, all that is cheap."""
+    added = {quantity.name: int(quantity.in_replays and cadence.interval(quantity) > 0) for quantity in CHOSEN}
+    return cadence.measuring(**added)
+
+
 class Schedule:
     """What to measure when: each quantity at every so many-th logged step and at the last one; never if that is 0."""
 
     def __init__(self, cadence: Cadence, steps: list[int]) -> None:
         self.steps = steps
         self._logged = set(steps)
-        self._asked = {quantity: _every(steps, quantity.every(cadence)) for quantity in QUANTITIES}
+        self._asked = {quantity: _every(steps, cadence.interval(quantity)) for quantity in MEASURED}
 
     def logs(self, step: int) -> bool:
         """Whether the step has a row."""
         return step in self._logged
+
+    def asked(self, step: int) -> list[Quantity]:
+        """Return the quantities that the row of the step has."""
+        return [quantity for quantity in MEASURED if self.asks(quantity, step)]
 
     def asks(self, quantity: Quantity, step: int) -> bool:
         """Whether the row of the step has the quantity."""

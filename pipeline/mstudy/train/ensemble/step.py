@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mstudy.core.errors import TrainingError
-from mstudy.core.quantities import BATCH_SHARPNESS, COLUMNS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
+from mstudy.core.quantities import MEASURED_COLUMNS, Quantity
 from mstudy.curvature.chunks import evaluate
-from mstudy.curvature.flat_rows import inner, norms
-from mstudy.curvature.measure import Probe, batch_sharpness
+from mstudy.curvature.flat_rows import norms
+from mstudy.curvature.measure import Moment, Probe, StepBatches, measure_batches, order_of
 from mstudy.curvature.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig
@@ -33,7 +33,6 @@ from mstudy.train.ensemble.state import State
 _STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
 _RECORDS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
 _ROWS_HELD = 44  # weights, velocity, update and gradient, and the Krylov space of the search for the sharpness
-_EPS = torch.finfo(torch.float32).eps
 
 
 class Ensemble:
@@ -104,8 +103,7 @@ class Ensemble:
             if state.step % self._check_every > 0 or self._retire(state, rows):
                 self._replay(state)
             return
-        measures_here = schedule.asks(DIRECTIONAL_CURVATURE, state.step) or schedule.asks(SHARPNESS, state.step)
-        order = CURVATURE if self._shared.full_batch and measures_here else GRADIENT
+        order = max(GRADIENT, order_of(schedule.asked(state.step))) if self._shared.full_batch else GRADIENT
         batch = self._batch(state)
         at = self._evaluate(state, batch, order)
         if state.step == 0:
@@ -193,31 +191,33 @@ class Ensemble:
         gradient: Tensor,
         update: Tensor,
     ) -> NDArray[np.float64]:
-        """One row a member, in the order of COLUMNS. shared: the step's evaluation, where it saw all samples."""
-        step, w = state.step, state.w
-        nothing = torch.full((len(w),), torch.nan, dtype=torch.float64, device=self._device)
-        values = dict.fromkeys(COLUMNS, nothing)
-        values |= {"batch_loss": at.loss.double(), "grad_norm": norms(gradient), "update_norm": norms(update)}
-        slope = inner(gradient, update)
-        found = self._probe.measure(
-            w,
-            update if schedule.asks(DIRECTIONAL_CURVATURE, step) else None,
-            state.eigenvectors if schedule.asks(SHARPNESS, step) else None,
-            gradient,
-            shared if self._probe.batch.n_samples == batch.n_samples else None,
-        )
-        values |= vars(found)
-        moves = _moves(w, update)
-        values["directional_curvature"] = torch.where(moves, found.directional_curvature, nothing)
-        if self._probe.batch.n_samples < self._shared.n_train:
-            values["loss"] = self._loss_probe.loss(w)
-        if schedule.asks(BATCH_SHARPNESS, step):
-            mean, error = batch_sharpness(self._probing, w, self._drawn(state), self._shared.chunk)
-            values |= {"batch_sharpness": mean, "batch_sharpness_se": error}
-        if schedule.asks(EDGE_RATIO, step):
-            after = evaluate(self._network, w + update, batch, LOSS, self._shared.chunk).loss.double()
-            values["edge_ratio"] = torch.where(moves, edge_ratio(values["batch_loss"], after, slope), nothing)
-        return torch.stack([values[name] for name in COLUMNS], dim=1).cpu().numpy()
+        """One row a member, of MEASURED_COLUMNS. shared: the step's own evaluation, where it saw all samples."""
+        here = Moment(state.w, gradient, update, _moves(state.w, update), state.eigenvectors)
+        asked = schedule.asked(state.step)
+        nothing = torch.full((len(state.w),), torch.nan, dtype=torch.float64, device=self._device)
+        values = dict.fromkeys(MEASURED_COLUMNS, nothing)
+        values |= self._of_training_set(here, asked, shared)
+        values |= measure_batches(here, self._batches(state, batch, at), asked)
+        return torch.stack([values[name] for name in MEASURED_COLUMNS], dim=1).cpu().numpy()
+
+    def _of_training_set(self, here: Moment, asked: list[Quantity], shared: Evaluation | None) -> dict[str, Tensor]:
+        """The loss is that of all samples, also where the derivatives are those of some."""
+        if self._probe.batch.n_samples == self._shared.n_train:
+            return self._probe.measure(here, asked, shared)
+        losses = [quantity for quantity in asked if order_of([quantity]) == LOSS]
+        derivatives = [quantity for quantity in asked if quantity not in losses]
+        return self._loss_probe.measure(here, losses) | self._probe.measure(here, derivatives)
+
+    def _batches(self, state: State, batch: Batch, at: Evaluation) -> StepBatches:
+        w, chunk = state.w, self._shared.chunk
+
+        def loss_at(w: Tensor) -> Tensor:
+            return evaluate(self._network, w, batch, LOSS, chunk).loss
+
+        def drawn() -> Iterator[Evaluation]:
+            return (evaluate(self._probing, w, drawn, CURVATURE, chunk) for drawn in self._drawn(state))
+
+        return StepBatches(at.loss, loss_at, drawn)
 
     def _drawn(self, state: State) -> list[Batch]:
         if self._shared.full_batch:
@@ -232,16 +232,6 @@ def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
     """In place, and without a question to the device."""
     fine = torch.isfinite(loss) & (loss <= state.loss_limit)
     state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
-
-
-def edge_ratio(loss: Tensor, after: Tensor, slope: Tensor) -> Tensor:
-    """zeta = 1 + (L(w + u) - L(w)) / (-g^T u), from two losses on one batch; (n_members,).
-
-    The realised edge of stability of Lee & Lee 2026 ("The Road Taken"): on a quadratic, -u^T H u / (2 g^T u), which
-    for gradient descent is eta/2 times the directional curvature. NaN where the losses' rounding would drown it.
-    """
-    drowned = slope.abs() < 200 * _EPS * loss
-    return torch.where(drowned, torch.nan, 1 + (after - loss) / -slope)
 
 
 def _moves(w: Tensor, update: Tensor) -> Tensor:

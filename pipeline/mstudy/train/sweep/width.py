@@ -28,7 +28,7 @@ _SHARE_OF_MEMORY = 0.5
 _SECONDS_A_TRIAL = 0.15
 _FAR = 10**9  # a step that no trial reaches
 
-NOTHING = Schedule(Cadence(sharpness_every=0, curvature_every=0), [_FAR])
+NOTHING = Schedule(Cadence(), [_FAR])
 
 
 @dataclass(frozen=True)
