@@ -21,6 +21,7 @@ def test_shipped_file_is_the_default_key_by_key():
     assert set(raw["studies"]["digits"]) == set(asdict(Study()))
     assert set(raw["studies"]["digits"]["eta_ef"]) == set(asdict(Grid()))
     assert set(raw["studies"]["digits"]["log"]) == set(asdict(Cadence()))
+    assert raw["studies"]["digits"]["log"]["every"] == Cadence().every
     sections = {"detect": Detect, "margins": Margins, "compare": Compare, "estimate": Estimate, "report": Report}
     for key, kind in sections.items():
         assert set(raw[key]) == set(asdict(kind()))
@@ -38,6 +39,18 @@ def test_the_reference_study_can_be_trained_again():
 def test_default_grid():
     assert Grid().values() == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56]
     assert Grid(0.3, 0.3, 1).values() == [0.3]
+
+
+def test_an_interval_that_is_left_out_has_its_default(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("studies: {s: {log: {every: {batch_sharpness: 5}}}}")
+
+    cadence = load(path).study("s").log
+
+    assert cadence.every == {"directional_curvature": 1, "sharpness": 17, "batch_sharpness": 5, "edge_ratio": 0}
+    assert cadence.measuring(sharpness=0).every == cadence.every | {"sharpness": 0}
+    assert hash(cadence) == hash(cadence.measuring(sharpness=0))  # the mapping counts for equality alone
+    assert cadence != cadence.measuring(sharpness=0)
 
 
 def test_the_analysis_part_is_the_same_object():
@@ -85,9 +98,25 @@ def test_the_analysis_part_is_the_same_object():
         ("studies: {digits: {width: 0}}", r"width must be at least 1, or null to measure, found 0"),
         ("studies: {digits: {chunk: 0}}", r"chunk must be at least 1, or null for the model's own, found 0"),
         (
-            "studies: {digits: {log: {curvature_every: -1}}}",
-            r"curvature_every must be odd, or 0 for never .*, found -1",
+            "studies: {digits: {log: {every: {directional_curvature: -1}}}}",
+            r"log\.every\.directional_curvature must be odd, or 0 for never .*, found -1",
         ),
+        (
+            "studies: {digits: {log: {every: {loss: 3}}}}",
+            r"log\.every\.loss is not a quantity that training measures .* \(value 3\); known here: directional_curva",
+        ),
+        (
+            "studies: {digits: {log: {every: {edge_ratio: true}}}}",
+            r"every\.edge_ratio must be a whole number, found True",
+        ),
+        ("studies: {digits: {log: {every: 3}}}", r"log\.every must be a mapping of names to values, found 3"),
+        (
+            "studies: {digits: {log: {curvature_every: 3}}}",
+            r"log\.curvature_every must be written as studies\.digits\.log\.every\.directional_curvature .*value 3",
+        ),
+        ("studies: {digits: {log: {sharpness_every: 3}}}", r"written as studies\.digits\.log\.every\.sharpness \("),
+        ("studies: {digits: {log: {batch_sharpness_every: 3}}}", r"as studies\.digits\.log\.every\.batch_sharpness \("),
+        ("studies: {digits: {log: {edge_ratio: true}}}", r"log\.every\.edge_ratio \(every so many .*the value True"),
         ("studies: {digits: {log: {batch_sharpness_batches: 1}}}", r"batch_sharpness_batches must be at least 2 .*1"),
         (
             "studies: {digits: {log: {adaptive_factor: 1.0}}}",
@@ -98,7 +127,7 @@ def test_the_analysis_part_is_the_same_object():
         ("studies: {digits: {divergence_factor: 1}}", r"divergence_factor must be above 1, found 1.0"),
         ("studies: {digits: {log: {growth: 0}}}", r"log\.growth must be above 0 and at most 1"),
         ("studies: {digits: {log: {dense_steps: -1}}}", r"log\.dense_steps must be at least 0"),
-        ("studies: {digits: {log: {sharpness_every: 16}}}", r"log\.sharpness_every must be odd, or 0 for never"),
+        ("studies: {digits: {log: {every: {sharpness: 16}}}}", r"log\.every\.sharpness must be odd, or 0 for never"),
         ("studies: {digits: {step: 3}}", r"studies\.digits\.step is not a parameter \(value 3\); known here: .*steps"),
         ("studies: {}", r"studies must be a mapping with at least one study"),
         ("studies: {../x: {}}", r"studies must be named in letters, .*found '../x'"),

@@ -188,15 +188,20 @@ def test_curvature_of_a_subset_beside_the_loss_of_all(toy, batch_size):
         assert columns["sharpness"][step] == pytest.approx(np.linalg.eigvalsh(factor)[-1], rel=1e-2)
 
 
-@pytest.mark.parametrize("model", ["mlp-tanh-5", "cnn-tanh-2"])
-def test_the_steps_own_evaluation_serves_as_well_as_a_fresh_one(model):
+def small_network(model):
+    """A network of three classes, and ten samples."""
     torch.manual_seed(0)
     if model.startswith("mlp"):
         network, x = Mlp((6, 5, 3), "tanh", OBJECTIVES["cross_entropy"]), torch.randn(10, 6)
     else:
         network = ModuleNetwork(lambda: build(model, (1, 4, 4), 3), OBJECTIVES["cross_entropy"])
         x = torch.randn(10, 1, 4, 4)
-    batch = Batch(x, torch.eye(3)[torch.randint(3, (10,))], shared=True)
+    return network, Batch(x, torch.eye(3)[torch.randint(3, (10,))], shared=True)
+
+
+@pytest.mark.parametrize("model", ["mlp-tanh-5", "cnn-tanh-2"])
+def test_the_steps_own_evaluation_serves_as_well_as_a_fresh_one(model):
+    network, batch = small_network(model)
     w = torch.stack([network.initial_weights(seed) for seed in range(3)])
     starts = [torch.ones_like(w) for _ in range(2)]
     probe, at = Probe(network, batch, 4096), network.evaluate(w, batch, CURVATURE)
@@ -209,6 +214,28 @@ def test_the_steps_own_evaluation_serves_as_well_as_a_fresh_one(model):
         assert torch.isfinite(values).all()
         assert torch.equal(getattr(shared, name), values), name
     assert torch.equal(*starts)
+
+
+@pytest.mark.parametrize(("model", "members"), [("mlp-tanh-5", 3), ("cnn-tanh-2", 1), ("cnn-tanh-2", 3)])
+def test_an_evaluation_may_be_asked_for_anything_again(model, members, rng):
+    # A quantity must not have to know which others are asked for in the same row.
+    network, batch = small_network(model)
+    w = torch.stack([network.initial_weights(seed) for seed in range(members)])
+    d, other = torch.zeros(2, *w.shape)
+    for rows in (d, other):
+        rows[:, : network.n_parameters] = torch.tensor(rng.normal(size=(members, network.n_parameters)))
+    asked = {
+        "along d": lambda at: at.curvature_along(d),
+        "along another": lambda at: at.curvature_along(other),
+        "product": lambda at: at.hessian_operator()(d),
+        "gradient": lambda at: at.gradient(),
+    }
+    fresh = {name: ask(network.evaluate(w, batch, CURVATURE)).clone() for name, ask in asked.items()}
+
+    at = network.evaluate(w, batch, CURVATURE)
+
+    for name in [*asked, *reversed(asked)]:
+        torch.testing.assert_close(asked[name](at), fresh[name], rtol=1e-5, atol=1e-6, msg=name)
 
 
 def test_a_full_batch_run_logs_the_same_when_it_measures_by_itself(toy):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mstudy.core.errors import LogError, TrainingError
 from mstudy.core.params import Cadence, Grid, Study
+from mstudy.core.quantities import MEASURED_COLUMNS
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import plan_runs
 from mstudy.train.ensemble.loop import Training
@@ -57,6 +58,25 @@ def test_a_training_goes_on_from_any_step_as_if_never_stopped(data, tmp_path, ba
             assert log.metadata == expected.metadata
             for name, values in expected.columns.items():
                 np.testing.assert_array_equal(log.columns[name], values, err_msg=name)
+
+
+def test_a_checkpoint_from_before_a_quantity_was_listed_goes_on_without_it(data):
+    run = plan_runs("s", STUDY, data)[0]
+    whole, first, second = (Training([run], data, CPU) for _ in range(3))
+    while first.steps_done < 9:
+        first.step()
+    saved = first.saved()
+    held = [k for k, name in enumerate(MEASURED_COLUMNS) if name != "grad_norm"]
+    saved["rows"]["columns"] = [MEASURED_COLUMNS[k] for k in held]
+    saved["rows"]["tables"] = [table[:, held] for table in saved["rows"]["tables"]]
+
+    second.restore(saved)
+
+    found, expected = (trained(training)[0].columns for training in (second, whole))
+    assert np.isnan(found["grad_norm"][found["step"] < 9]).all()
+    expected["grad_norm"][expected["step"] < 9] = np.nan
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
 def test_no_checkpoint_is_none(tmp_path):

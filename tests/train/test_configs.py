@@ -1,16 +1,18 @@
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Cadence, Grid, Study
+from mstudy.core.params_file import load
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, SHARPNESS
 from mstudy.data.dataset import Dataset
-from mstudy.train.configs import plan_runs
+from mstudy.train.configs import digest, plan_runs
 from mstudy.train.ensemble.minibatches import MiniBatches
 from mstudy.train.ensemble.schedule import Schedule, logged_steps
-from mstudy.train.stage import ensembles
+from mstudy.train.stage import ensembles, study_runs
 
 STUDY = Study(batch_sizes=(8, "full"), eta_ef=Grid(0.1, 0.4, 3), momenta=(0.0, 0.9), seeds=2)
 
@@ -50,6 +52,30 @@ def test_run_id_follows_the_configuration_alone():
     more_seeds = {r.run_id for r in plan(replace(STUDY, seeds=3))}
     assert {r.run_id for r in plan()} < more_seeds
     assert not {r.run_id for r in plan()} & {r.run_id for r in plan(replace(STUDY, steps=7))}
+
+
+def test_the_studies_of_earlier_versions_keep_their_runs():
+    # Taken when the edge ratio was true or false, and three quantities had keys of their own beside it.
+    params = load(Path(__file__).parents[2] / "params.yaml")
+    default = [run.run_id for name, study in params.studies.items() for run in study_runs(name, study)]
+    others = {"directional_curvature": 3, "sharpness": 5, "batch_sharpness": 7, "edge_ratio": 1}
+
+    assert (len(default), default[0]) == (825, "3e2f2593c2aa06a9")
+    assert digest(sorted(default)) == "ef7c66d29d22f552"
+    assert plan(replace(STUDY, log=Cadence(every=others)))[0].run_id == "6ec533b93730ee99"
+
+
+def test_a_later_quantity_is_in_the_run_id_only_where_it_is_asked_for():
+    before = plan()[0]
+
+    def asking(n):
+        cadence = replace(before.cadence)
+        object.__setattr__(cadence, "every", before.cadence.every | {"weight_norm": n})  # no quantity of today's list
+        return replace(before, cadence=cadence)
+
+    assert asking(0).run_id == before.run_id
+    assert len({before.run_id, asking(1).run_id, asking(3).run_id}) == 3
+    assert asking(3).metadata()["cadence"]["weight_norm_every"] == 3
 
 
 @pytest.mark.parametrize(
