@@ -40,4 +40,4 @@ _MARGINS = Margins()
 def evidence_of(margin: float = _MARGINS.advantage, **frames: pl.DataFrame) -> Evidence:
     """Return the evidence that holds these frames, each given by the name of its table."""
     empty = {table.name: table.frame([]) for table in _TABLES}
-    return Evidence(margin=margin, **(empty | frames))
+    return Evidence(margin, empty | frames)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from mstudy.compare.cell_parting import PARTED, SGD_DIVERGED
 from mstudy.core.optimizers import HEAVY_BALL, SGD
+from mstudy.core.statuses import PARTED, SGD_DIVERGED
 from mstudy.core.theory import sgd_clock
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.runlog.reading.reader import POINTS_SCHEMA

@@ -67,7 +67,7 @@ def row(name: str, results: Results, points: pl.DataFrame) -> str:
     first, every, n_charts = (min(times) for times in zip(*drawn, strict=True))
     told = f"{first:.2f} s | {every:.1f} s ({n_charts:.0f})" if n_charts else "no Chromium | –"
     size = len(html.encode()) / 1e6
-    return f"| {name} | {len(results.runs):,} | {len(points):,} | {size:.2f} MB | {min(seconds):.1f} s | {told} |"
+    return f"| {name} | {len(results['runs']):,} | {len(points):,} | {size:.2f} MB | {min(seconds):.1f} s | {told} |"
 
 
 def draw(page: Path) -> tuple[float, float, float]:

@@ -12,7 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from mstudy.compare.final_losses import summarise_losses
 from mstudy.estimate.event_times.deferral import measure_survival
+from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.results import Results
 from mstudy.tables.contracts import (
     ADVANTAGE,
@@ -199,19 +202,22 @@ def results() -> Results:
     verdicts = ("supported", "contradicted", "inconclusive", "untestable", "supported")
     runs = RUNS.frame([_run(*key) for key in GRID])
     sharpenings = SHARPENINGS.frame([_sharpening(*key) for key in GRID])
+    partings = PARTINGS.frame([_parting(*key) for key in pairs])
     tables = {table.name: table.frame([]) for table in TABLES} | dict(
         sharpening_events=SHARPENING_EVENTS.frame([_event(key) for key in GRID if sharpens(*key[:3])]),
         runs=runs,
         sharpenings=sharpenings,
         survival=measure_survival(runs, sharpenings),
-        partings=PARTINGS.frame([_parting(*key) for key in pairs]),
+        final_losses=summarise_losses(runs),
+        lags=lags_with_null(aligned_pairs(partings, sharpenings)),
+        partings=partings,
         advantage=ADVANTAGE.frame([_advantage(*key) for key in CELLS]),
         thresholds=THRESHOLDS.frame([_threshold(b, mu) for b in BATCH_SIZES for mu in MOMENTA if mu > 0]),
         alignment=ALIGNMENT.frame([_alignment("within_block_permutation", True), _alignment("pooled_spearman", False)]),
         deferral=DEFERRAL.frame([_deferral(mu) for mu in MOMENTA if mu > 0]),
     )
     return Results(
-        **tables,
+        tables,
         claims=[_claim(f"C{k}", verdict) for k, verdict in enumerate(verdicts, start=1)],
         problems=[{"path": "broken.parquet", "reason": "not a whole Parquet file"}],
     )

@@ -80,7 +80,7 @@ def browser():
 @pytest.fixture(scope="module")
 def path(results, more, points, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(render_report(replace(results, **more), points, Analysis()), encoding="utf-8")
+    path.write_text(render_report(results.having(**more), points, Analysis()), encoding="utf-8")
     return path
 
 
@@ -140,10 +140,10 @@ def test_a_figure_of_another_study_alone_is_pointed_to(browser, results, points,
     again = {
         name: pl.concat([frame, twin(frame)])
         for name in ("runs", "sharpenings", "partings", "advantage")
-        if len(frame := getattr(results, name))
+        if len(frame := results[name])
     }
     path = tmp_path / "index.html"
-    path.write_text(render_report(replace(results, **again), pl.concat([points, twin(points)]), Analysis()), "utf-8")
+    path.write_text(render_report(results.having(**again), pl.concat([points, twin(points)]), Analysis()), "utf-8")
     tab = Page(browser, path).tab
     plate = tab.locator(".plate", has=tab.locator("h3", has_text="Threshold against batch size"))
 
@@ -249,7 +249,7 @@ def test_paper_is_light_and_has_every_chart(browser, path):
 
 
 def test_an_attack_in_every_text_stays_text(browser, results, more, points, tmp_path):
-    evil, logs = attacked(replace(results, **more), points)
+    evil, logs = attacked(results.having(**more), points)
     path = tmp_path / "evil.html"
     path.write_text(render_report(evil, logs, Analysis(report=Report(title=ATTACK))), encoding="utf-8")
 

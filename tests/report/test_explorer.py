@@ -1,7 +1,5 @@
 """What the linked charts are fed: every run's curves, the block to start with, medians, events."""
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -28,7 +26,7 @@ def _index(data, run_id):
 def test_every_run_is_there_with_its_curves(results, points, explorer):
     data = explorer.data
 
-    assert sorted(data["runs"]["id"]) == sorted(results.runs["run_id"])
+    assert sorted(data["runs"]["id"]) == sorted(results["runs"]["run_id"])
     k = _index(data, "b64-r0.2-m0.0-s1")
     loss, kappa = (_curve(data, data["curves"][k][name]) for name in ("loss", "kappa"))
     assert loss[99] == pytest.approx(1 / 100, rel=1e-3)
@@ -54,8 +52,8 @@ def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, exp
     # 2 / eta with eta = 0.2; 2 (1 + mu) / eta with eta = 0.2 (1 - mu)
     assert lines == {"SGD": 10.0, "SGDM μ = 0.5": pytest.approx(30.0), "SGDM μ = 0.9": pytest.approx(190.0)}
     nesterov = pl.when(pl.col("momentum") > 0).then(pl.lit("nesterov")).otherwise("optimizer").alias("optimizer")
-    changed = replace(
-        results, runs=results.runs.with_columns(nesterov), partings=results.partings.with_columns(nesterov)
+    changed = results.having(
+        runs=results["runs"].with_columns(nesterov), partings=results["partings"].with_columns(nesterov)
     )
     runs = build_explorer(changed, points, Report()).data["runs"]
     found = {
@@ -67,7 +65,7 @@ def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, exp
 @pytest.fixture(scope="module")
 def with_branches(results, points):
     """SGD at b = 64, eta_ef = 0.2 again: as twins and, with a tenth of the loss, as branches."""
-    parents = results.runs.filter(batch_size=64, eta_ef=0.2, momentum=0.0)
+    parents = results["runs"].filter(batch_size=64, eta_ef=0.2, momentum=0.0)
     about = {
         "twin": {"twin_of": pl.col("run_id")},
         "branch": {
@@ -76,14 +74,14 @@ def with_branches(results, points):
             "intervention_step": pl.lit(50, dtype=pl.Int64),
         },
     }
-    runs, rows, found = [results.runs], [points], [results.sharpenings]
+    runs, rows, found = [results["runs"]], [points], [results["sharpenings"]]
     for name, columns in about.items():
         renamed = pl.col("run_id") + f"-{name}"
         of_parents = pl.col("run_id").is_in(parents["run_id"].to_list())
         runs.append(parents.with_columns(**columns).with_columns(run_id=renamed))
         rows.append(points.filter(of_parents).with_columns(run_id=renamed, loss=pl.col("loss") / 10))
-        found.append(results.sharpenings.filter(of_parents).with_columns(run_id=renamed))
-    return replace(results, runs=pl.concat(runs), sharpenings=pl.concat(found)), pl.concat(rows)
+        found.append(results["sharpenings"].filter(of_parents).with_columns(run_id=renamed))
+    return results.having(runs=pl.concat(runs), sharpenings=pl.concat(found)), pl.concat(rows)
 
 
 def test_a_branch_is_a_line_of_its_own_and_a_twin_is_none(explorer, with_branches):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import fields, replace
 from html.parser import HTMLParser
 
 import polars as pl
@@ -51,7 +50,7 @@ def words(html):
 
 @pytest.fixture(scope="module")
 def whole(results, more):
-    return replace(results, **more)
+    return results.having(**more)
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +70,11 @@ def poison(frame):
 
 def attacked(results, points):
     """Results and points in which every text of a user is an attack."""
-    tables = {f.name: getattr(results, f.name) for f in fields(results)}
+    tables = results.frames
     frames = {k: poison(v) for k, v in tables.items() if isinstance(v, pl.DataFrame)}
     told = dict.fromkeys(("statement", "reason", "unit", "n_unit"), ATTACK)
     claims = [claim | told for claim in results.claims]
-    evil = replace(
-        results,
+    evil = results.having(
         **frames,
         claims=claims,
         problems=[{"path": ATTACK, "reason": ATTACK}],
@@ -157,7 +155,7 @@ def test_every_chart_has_words_and_numbers_beside_it(html):
 def test_every_run_and_every_file_left_out_is_listed(results, html):
     listed = Elements(html).json()["runs-data"]["rows"]["run_id"]
 
-    assert sorted(listed) == sorted(results.runs["run_id"])
+    assert sorted(listed) == sorted(results["runs"]["run_id"])
     assert "broken.parquet" in html and "not a whole Parquet file" in html
 
 
@@ -201,17 +199,17 @@ def test_a_failed_write_keeps_the_old_page(results, points, tmp_path, monkeypatc
 def test_a_page_is_made_without_any_one_table(results, points, empty, table):
     if table == "sharpenings":  # a row a run is its contract; without events it has rows that say so
         changed = {
-            table: results.sharpenings.with_columns(status=pl.lit("none"), stability_agrees=pl.lit(None, pl.Boolean))
+            table: results["sharpenings"].with_columns(status=pl.lit("none"), stability_agrees=pl.lit(None, pl.Boolean))
         }
     else:
         changed = {table: empty[table]}
 
-    assert "</html>" in render_report(replace(results, **changed), points, Analysis())
+    assert "</html>" in render_report(results.having(**changed), points, Analysis())
 
 
 def test_a_study_of_sgd_alone_says_that_there_is_no_pair(results, points, empty):
-    sgd = results.runs.filter(optimizer="sgd")
-    alone = Results(**empty | {"runs": sgd, "sharpenings": results.sharpenings.join(sgd, on="run_id", how="semi")})
+    sgd = results["runs"].filter(optimizer="sgd")
+    alone = Results(empty | {"runs": sgd, "sharpenings": results["sharpenings"].join(sgd, on="run_id", how="semi")})
 
     html = render_report(alone, points.join(sgd, on="run_id", how="semi"), Analysis())
 
@@ -220,11 +218,11 @@ def test_a_study_of_sgd_alone_says_that_there_is_no_pair(results, points, empty)
 
 def test_logs_without_curvature_still_show_their_loss(results, points):
     blind = points.with_columns(pl.lit(None, dtype=pl.Float64).alias("directional_curvature"))
-    unseen = results.sharpenings.with_columns(
+    unseen = results["sharpenings"].with_columns(
         status=pl.lit("no_curvature"), stability_status=pl.lit("no_curvature"), stability_step=pl.lit(None, pl.Float64)
     )
 
-    html = render_report(replace(results, sharpenings=unseen), blind, Analysis())
+    html = render_report(results.having(sharpenings=unseen), blind, Analysis())
 
     assert "no curvature in its log" in html
     assert "No run has a log of curvature that is long enough" in html

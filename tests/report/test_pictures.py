@@ -1,7 +1,6 @@
 """The figures as files."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from mstudy.core.errors import ConfigError, LogError
@@ -13,7 +12,7 @@ TEXTS = ("SGD: 2/η", "step (updates made + 1)", "SGD sharpens", "b = 64, η_ef 
 
 @pytest.fixture(scope="module")
 def specs(results, more, points):
-    return picture_specs(replace(results, **more), points, Analysis())
+    return picture_specs(results.having(**more), points, Analysis())
 
 
 def test_each_plate_with_a_chart_is_a_picture(specs):

@@ -7,8 +7,8 @@ from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sent
 
 
 def _run(results, **where):
-    (run,) = results.runs.filter(**where).rows(named=True)
-    return run, results.sharpenings.row(by_predicate=pl.col("run_id") == run["run_id"], named=True)
+    (run,) = results["runs"].filter(**where).rows(named=True)
+    return run, results["sharpenings"].row(by_predicate=pl.col("run_id") == run["run_id"], named=True)
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_the_first_of_several_events_is_said_to_be_that(results):
     ],
 )
 def test_each_fate_of_a_pair_has_its_sentence(results, change, told):
-    (pair,) = results.partings.filter(status="parted", seed=1, momentum=0.9).rows(named=True)
+    (pair,) = results["partings"].filter(status="parted", seed=1, momentum=0.9).rows(named=True)
 
     assert pair_sentence(pair | change) == told
 
 
 def test_a_block_counts_its_seeds(results):
     def told(rate):
-        runs = results.runs.filter(batch_size=64, eta_ef=rate).sort("momentum", "seed")
+        runs = results["runs"].filter(batch_size=64, eta_ef=rate).sort("momentum", "seed")
         runs = runs.with_columns(label=pl.Series([label(mu) for mu in runs["momentum"]]))
-        return block_sentence(runs, results.sharpenings, results.partings.filter(batch_size=64, eta_ef=rate))
+        return block_sentence(runs, results["sharpenings"], results["partings"].filter(batch_size=64, eta_ef=rate))
 
     assert told(0.2) == (
         "Sharpens abruptly: SGD in 3 of 3 seeds (step 100 to 120), SGDM μ = 0.5 in none of 3 seeds, SGDM μ = 0.9 in "

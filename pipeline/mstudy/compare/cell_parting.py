@@ -17,12 +17,9 @@ from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typi
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.params import Compare
 from mstudy.core.series import Series
+from mstudy.core.statuses import BOTH_DIVERGED, INSUFFICIENT, NONE, PARTED, SGD_DIVERGED, SGDM_DIVERGED, TRANSIENT
 from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_between, gap_curve
 
-PARTED, NONE, TRANSIENT, INSUFFICIENT = "parted", "none", "transient", "insufficient"
-SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED = "sgd_diverged", "sgdm_diverged", "both_diverged"
-# Statuses with a step from which the two stay apart.
-APART = (PARTED, SGD_DIVERGED, SGDM_DIVERGED)
 SGDM_AHEAD, SGD_AHEAD = "sgdm", "sgd"
 _MIN_POINTS = 20
 _LATE_SHARE = 0.2  # of the steps: where the gate looks

@@ -11,10 +11,11 @@ import polars as pl
 from mstudy.cache import KEY, Cache, Frames, group_keys, key_of, reuse
 from mstudy.compare.advantage import measure_advantage
 from mstudy.compare.all_pairs import find_all_partings
+from mstudy.compare.final_losses import summarise_losses
 from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
 from mstudy.core.params import Compare, Margins
 from mstudy.runlog.reading.reader import RunFolder
-from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, HORIZON_LOSSES, PARTINGS
+from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, PARTINGS
 from mstudy.tables.table import BLOCK, LINE, RESULTS
 from mstudy.workers import Workers
 
@@ -43,11 +44,12 @@ def compare(
     workers: Workers | None = None,
     cache: Cache | None = None,
 ) -> None:
-    """Write the advantage of each cell, the parting of each pair and cell, and the losses at earlier horizons.
+    """Write the advantage of each cell, the parting of each pair and cell, the final and the earlier losses.
 
     Blocks that the cache has are not searched again.
     """
     ADVANTAGE.write(measure_advantage(folder.runs, margins, params), out / RESULTS)
+    FINAL_LOSSES.write(summarise_losses(folder.runs), out / RESULTS)
     found = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
         table.write(found[table.name], out / RESULTS)

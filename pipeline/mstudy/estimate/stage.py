@@ -14,12 +14,14 @@ from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
 from mstudy.estimate.event_times.interventions import measure_interventions
+from mstudy.estimate.event_times.lags import lags_with_null
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.horizons import estimate_horizons
 from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
+from mstudy.pairs.pairing import aligned_pairs
 from mstudy.pairs.rate_lines import lines_of
 from mstudy.tables.contracts import (
     ALIGNMENT,
@@ -28,6 +30,7 @@ from mstudy.tables.contracts import (
     HORIZON_LOSSES,
     HORIZONS,
     INTERVENTIONS,
+    LAGS,
     LAW,
     PARTINGS,
     PLACEMENTS,
@@ -51,25 +54,24 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     lines = lines_of(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
     limits, law = measure_limits(runs, params)
-    evidence = Evidence(
-        margin=margins.advantage,
-        runs=runs,
-        sharpenings=sharpenings,
-        partings=partings,
-        thresholds=thresholds,
-        placements=place_cells(lines, margins, params),
-        trends=measure_trends(lines, thresholds, limits, params),
-        best=compare_best(lines, margins, params),
-        stability_limits=limits,
-        law=law,
-        alignment=measure_alignment(partings, sharpenings, params),
-        deferral=measure_deferral(runs, sharpenings, params),
-        interventions=measure_interventions(runs, sharpenings),
-    )
-    SURVIVAL.write(measure_survival(runs, sharpenings), results)
-    HORIZONS.write(estimate_horizons(runs, horizon_losses, margins, params), results)
-    for table in (THRESHOLDS, PLACEMENTS, TRENDS, BEST, STABILITY_LIMITS, LAW, ALIGNMENT, DEFERRAL, INTERVENTIONS):
-        table.write(getattr(evidence, table.name), results)
+    estimates = {
+        THRESHOLDS: thresholds,
+        PLACEMENTS: place_cells(lines, margins, params),
+        HORIZONS: estimate_horizons(runs, horizon_losses, margins, params),
+        TRENDS: measure_trends(lines, thresholds, limits, params),
+        BEST: compare_best(lines, margins, params),
+        STABILITY_LIMITS: limits,
+        LAW: law,
+        ALIGNMENT: measure_alignment(partings, sharpenings, params),
+        LAGS: lags_with_null(aligned_pairs(partings, sharpenings)),
+        DEFERRAL: measure_deferral(runs, sharpenings, params),
+        SURVIVAL: measure_survival(runs, sharpenings),
+        INTERVENTIONS: measure_interventions(runs, sharpenings),
+    }
+    for table, frame in estimates.items():
+        table.write(frame, results)
+    known = {RUNS: runs, SHARPENINGS: sharpenings, PARTINGS: partings} | estimates
+    evidence = Evidence(margins.advantage, {table.name: frame for table, frame in known.items()})
     claims = judge_claims(evidence, params)
     POWER.write(measure_power(evidence, claims, params), results)
     write_json(claims, out / CLAIMS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +12,41 @@ import polars as pl
 from mstudy.core.files import read_json
 from mstudy.runlog.rules.rule import ERROR, WARNING
 from mstudy.tables.contracts import TABLES
-from mstudy.tables.table import CLAIMS, PROBLEMS, RESULTS
+from mstudy.tables.table import CLAIMS, PROBLEMS, RESULTS, Table
 
 
 @dataclass(frozen=True)
 class Results:
-    """Frames follow mstudy.tables.contracts; `claims` are the entries of claims.json.
+    """All that an analysis found: `results[THRESHOLDS]` or `results["thresholds"]` is the frame of a table.
 
-    problems and warnings: those of problems.json, by severity; the problems name the files left out.
+    frames: by the names of the tables, tables/contracts.py. claims: the entries of claims.json. problems, warnings:
+    those of problems.json by severity; the problems name the files that were left out.
     """
 
-    runs: pl.DataFrame
-    sharpenings: pl.DataFrame
-    sharpening_events: pl.DataFrame
-    partings: pl.DataFrame
-    advantage: pl.DataFrame
-    thresholds: pl.DataFrame
-    placements: pl.DataFrame
-    horizons: pl.DataFrame
-    trends: pl.DataFrame
-    best: pl.DataFrame
-    stability_limits: pl.DataFrame
-    law: pl.DataFrame
-    alignment: pl.DataFrame
-    deferral: pl.DataFrame
-    cell_partings: pl.DataFrame
-    survival: pl.DataFrame
-    interventions: pl.DataFrame
-    power: pl.DataFrame
+    frames: Mapping[str, pl.DataFrame]
     claims: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
+    def __getitem__(self, table: Table | str) -> pl.DataFrame:
+        """Return the frame of a table."""
+        return self.frames[table if isinstance(table, str) else table.name]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables."""
+        return tuple(self.frames)
+
+    def having(self, **frames: pl.DataFrame) -> Results:
+        """Return the same results with other frames, by the names of their tables."""
+        return replace(self, frames={**self.frames, **frames})
+
 
 def read_results(out: Path) -> Results:
-    """Read a finished analysis. Raises LogError where a step has not run."""
-    tables = {table.name: table.read(out / RESULTS) for table in TABLES}
+    """Read a finished analysis. Raises LogError where a stage has not run."""
     problems = read_json(out / PROBLEMS)
     return Results(
-        **tables,
+        {table.name: table.read(out / RESULTS) for table in TABLES},
         claims=read_json(out / CLAIMS),
         problems=[problem for problem in problems if problem["severity"] == ERROR],
         warnings=[problem for problem in problems if problem["severity"] == WARNING],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -27,36 +28,69 @@ BLOCK = (*SETTING, "batch_size", "eta_ef")
 CELL = (*BLOCK, "optimizer", "momentum")
 
 
+ALL = "all"  # the stratum of all runs, in tables of strata
+
 # A line: the cells that differ in eta_ef alone.
 LINE = (*SETTING, "batch_size", "optimizer", "momentum")
 
 
-_KEY_TYPES: dict[str, pl.DataType] = {
-    "study": pl.String(),
-    "model": pl.String(),
-    "dataset": pl.String(),
-    "objective": pl.String(),
-    "batch_size": pl.Int64(),
-    "eta_ef": pl.Float64(),
-    "optimizer": pl.String(),
-    "momentum": pl.Float64(),
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its type, and what it means in plain words. A number's unit is part of its meaning."""
+
+    type: pl.DataType
+    meaning: str
+
+
+def text(meaning: str) -> Column:
+    """Make a column of text."""
+    return Column(pl.String(), meaning)
+
+
+def whole(meaning: str) -> Column:
+    """Make a column of whole numbers."""
+    return Column(pl.Int64(), meaning)
+
+
+def real(meaning: str) -> Column:
+    """Make a column of real numbers."""
+    return Column(pl.Float64(), meaning)
+
+
+def flag(meaning: str) -> Column:
+    """Make a column of truth values."""
+    return Column(pl.Boolean(), meaning)
+
+
+KEY_COLUMNS = {
+    "study": text("name of the sweep that the run belongs to; empty: not stated"),
+    "model": text("architecture; empty: not stated"),
+    "dataset": text("data set; empty: not stated"),
+    "objective": text("loss that is minimised; empty: not stated"),
+    "batch_size": whole("samples in a mini-batch, b"),
+    "eta_ef": real("effective learning rate η_ef = η / (1 − μ)"),
+    "optimizer": text("sgd, heavy_ball or nesterov; of a cell or line, that of SGDM"),
+    "momentum": real("momentum μ; 0 is plain SGD"),
 }
 
 
-_TEXT, _INT, _REAL = pl.String(), pl.Int64(), pl.Float64()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
-    """The contract of one table."""
+    """The contract of one table: which stage writes it, what a row is, its key, its columns in order."""
 
     name: str
+    stage: str
     row: str
     key: tuple[str, ...]
-    schema: pl.Schema
+    columns: dict[str, Column]
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """The columns' types."""
+        return pl.Schema({name: column.type for name, column in self.columns.items()})
 
     def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
-        """Rows as a frame of this schema, sorted by the key; absent values are null."""
+        """Return rows as a frame of this schema, sorted by the key; absent values are null."""
         return pl.DataFrame(rows, schema=self.schema, orient="row").sort(self.key)
 
     def write(self, frame: pl.DataFrame, folder: Path) -> None:
@@ -76,13 +110,14 @@ class Table:
         return pl.read_parquet(path).match_to_schema(self.schema)
 
     def path(self, folder: Path) -> Path:
-        """Where the table lies in a folder of results."""
+        """Return where the table lies in a folder of results."""
         return folder / f"{self.name}.parquet"
 
 
-def _table(name: str, row: str, key: tuple[str, ...], own: dict[str, pl.DataType]) -> Table:
-    keys = {column: _KEY_TYPES[column] for column in key if column in _KEY_TYPES}
-    return Table(name, row, key, pl.Schema(keys | own))
+def table(name: str, stage: str, row: str, key: tuple[str, ...], own: dict[str, Column]) -> Table:
+    """Make a contract. Columns of the key that all tables share come first; `own` gives the others."""
+    keys = {column: KEY_COLUMNS[column] for column in key if column in KEY_COLUMNS}
+    return Table(name, stage, row, key, keys | own)
 
 
 RESULTS, CLAIMS, PROBLEMS, METRICS, PAGE = "results", "claims.json", "problems.json", "metrics.json", "index.html"

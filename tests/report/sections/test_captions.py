@@ -1,12 +1,10 @@
 """Sentences against numbers worked out by hand from the made-up study of conftest.py."""
 
-from dataclasses import replace
-
 import polars as pl
 import pytest
 from mstudy.compare.final_losses import summarise_losses
-from mstudy.estimate.event_times.coincidence import aligned_pairs
 from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.page.sentences import study_sentence
 from mstudy.report.sections.best import best_answer, best_caption
 from mstudy.report.sections.coincidence import lag_caption, null_caption, points_caption
@@ -22,16 +20,16 @@ from mstudy.report.sections.when import when_answer
 
 def test_the_study_is_counted(results):
     # 2 batch sizes x 3 rates x 3 momenta x 3 seeds
-    sentence = study_sentence(results.runs)
+    sentence = study_sentence(results["runs"])
 
     assert sentence.startswith("54 runs of mlp on dots: batch sizes 16, 64; effective learning rates 0.1 to 0.4;")
     assert sentence.endswith("momenta 0, 0.5, 0.9; 3 seeds; 1 diverged and is kept as data.")
-    two = results.runs.with_columns(branch_of=pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("a")))
+    two = results["runs"].with_columns(branch_of=pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("a")))
     assert study_sentence(two).endswith("kept as data; 2 branches among them.")
 
 
 def test_the_lowest_loss_is_the_geometric_mean_over_seeds(results):
-    losses = summarise_losses(results.runs).filter(batch_size=16)
+    losses = summarise_losses(results["runs"]).filter(batch_size=16)
 
     # 0.1 / 0.4 * (1 - 0.9 / 3), times (0.5 * 1 * 2) ** (1 / 3) = 1
     assert loss_caption(losses, 16) == (
@@ -40,14 +38,14 @@ def test_the_lowest_loss_is_the_geometric_mean_over_seeds(results):
 
 
 def test_where_sgd_diverges_is_said_only_where_it_does(results):
-    losses = summarise_losses(results.runs)
+    losses = summarise_losses(results["runs"])
 
     assert "SGD diverges from η_ef = 0.4." in loss_caption(losses.filter(batch_size=64), 64)
     assert "diverges" not in loss_caption(losses.filter(batch_size=16), 16)
 
 
 def test_a_batch_size_without_a_finished_run_says_so(results):
-    losses = summarise_losses(results.runs).with_columns(pl.lit(None, dtype=pl.Float64).alias("loss"))
+    losses = summarise_losses(results["runs"]).with_columns(pl.lit(None, dtype=pl.Float64).alias("loss"))
 
     assert loss_caption(losses, 16) == "b = 16: no run finished."
 
@@ -66,7 +64,7 @@ def test_a_batch_size_without_a_finished_run_says_so(results):
     ids=["estimated", "below_grid", "above_grid"],
 )
 def test_each_status_of_a_threshold_has_its_sentence(results, batch_size, momentum, sentence):
-    row = results.thresholds.row(
+    row = results["thresholds"].row(
         by_predicate=(pl.col("batch_size") == batch_size) & (pl.col("momentum") == momentum), named=True
     )
 
@@ -74,15 +72,15 @@ def test_each_status_of_a_threshold_has_its_sentence(results, batch_size, moment
 
 
 def test_too_little_for_a_threshold_is_said(results):
-    row = results.thresholds.row(0, named=True) | {"status": "insufficient"}
+    row = results["thresholds"].row(0, named=True) | {"status": "insufficient"}
 
     assert "too few seeds or learning rates" in threshold_sentence(row)
 
 
 def test_thresholds_are_told_in_both_units(results, empty):
     limits = empty["stability_limits"]
-    plain = threshold_caption(results.thresholds, limits, per_sample=False)
-    per_sample = threshold_caption(results.thresholds, limits, per_sample=True)
+    plain = threshold_caption(results["thresholds"], limits, per_sample=False)
+    per_sample = threshold_caption(results["thresholds"], limits, per_sample=True)
 
     assert "SGDM μ = 0.9: 0.2 at b = 16, 0.1 at b = 64" in plain
     assert "SGDM μ = 0.9: 0.0125 at b = 16, 0.00156 at b = 64" in per_sample  # 0.2 / 16, 0.1 / 64
@@ -93,32 +91,32 @@ def test_thresholds_are_told_as_a_share_of_the_limit_that_the_law_predicts(resul
     # 0.2 at b = 16 and 0.1 at b = 64, where the law has SGD stable up to 0.4 and 1.
     limits = pl.DataFrame({"batch_size": [16, 64], "predicted": [0.4, 1.0]})
 
-    told = threshold_caption(results.thresholds, limits, per_sample=False)
+    told = threshold_caption(results["thresholds"], limits, per_sample=False)
 
     assert told.endswith(" It lies at 0.1 to 0.5 of the rate up to which the law of stability has SGD stable.")
-    assert "law" not in threshold_caption(results.thresholds, empty["stability_limits"], per_sample=False)
+    assert "law" not in threshold_caption(results["thresholds"], empty["stability_limits"], per_sample=False)
 
 
 def test_lags_and_deferral_carry_their_n(results, empty):
-    lag = lag_caption(results.alignment)
+    lag = lag_caption(results["alignment"])
 
     assert "6 pairs of 1 block of" in lag
     assert "At the median the parting comes 2 steps after the sharpening; interval over blocks [1.5, 2.5] steps" in lag
-    sooner = lag_caption(results.alignment.with_columns(lag_steps_median=-7.4))
+    sooner = lag_caption(results["alignment"].with_columns(lag_steps_median=-7.4))
     assert "comes 7.4 steps before the sharpening" in sooner
-    assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in deferral_caption(results.deferral)
+    assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in deferral_caption(results["deferral"])
     assert lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
     assert deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."
 
 
 def test_thresholds_over_all_batch_sizes_in_a_sentence(results, empty):
     # mu = 0.9: 0.2 [0.1, 0.4] at b = 16 and 0.1 [0.05, 0.2] at b = 64; mu = 0.5: none estimated
-    assert when_answer(results.thresholds) == (
+    assert when_answer(results["thresholds"]) == (
         "For SGDM μ = 0.5 no threshold can be estimated; SGDM μ = 0.9 helps from η_ef = 0.1 to 0.2 at every batch size "
         "(intervals [0.05, 0.4])."
     )
-    one = results.thresholds.filter(~((pl.col("batch_size") == 64) & (pl.col("momentum") == 0.9)))
-    one = pl.concat([one, results.thresholds.filter(batch_size=64, momentum=0.5).with_columns(momentum=pl.lit(0.9))])
+    one = results["thresholds"].filter(~((pl.col("batch_size") == 64) & (pl.col("momentum") == 0.9)))
+    one = pl.concat([one, results["thresholds"].filter(batch_size=64, momentum=0.5).with_columns(momentum=pl.lit(0.9))])
     assert "η_ef = 0.2 at 1 of 2 batch sizes" in when_answer(one)
     assert "no pair of SGD and SGDM" in when_answer(empty["thresholds"])
 
@@ -130,10 +128,12 @@ def test_both_definitions_are_counted(results):
         "do so at the same moment."
     )
     # A run that was intervened upon says nothing of the others.
-    branched = results.runs.with_columns(branch_of=pl.when(pl.col("seed") == 0).then(pl.lit("a")))
-    assert why_answer(replace(results, runs=branched)).startswith("2 of 36 runs long enough to tell")
-    found = results.runs.join(results.sharpenings, on="run_id", suffix="_sharpening").with_columns(
-        status=pl.col("status_sharpening")
+    branched = results["runs"].with_columns(branch_of=pl.when(pl.col("seed") == 0).then(pl.lit("a")))
+    assert why_answer(results.having(runs=branched)).startswith("2 of 36 runs long enough to tell")
+    found = (
+        results["runs"]
+        .join(results["sharpenings"], on="run_id", suffix="_sharpening")
+        .with_columns(status=pl.col("status_sharpening"))
     )
     assert definitions_caption(found) == (
         "Of 3 runs with a jump, 1 settle at their stability line at the same moment, 1 at another, and 1 never do."
@@ -141,7 +141,7 @@ def test_both_definitions_are_counted(results):
 
 
 def test_pairs_are_counted_by_how_near_they_part(results):
-    pairs = aligned_pairs(results.partings, results.sharpenings)
+    pairs = aligned_pairs(results["partings"], results["sharpenings"])
 
     # Six pairs part two steps after steps 100, 110 and 120.
     assert points_caption(pairs, (0.9, 1.1)) == (

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 from mstudy.compare.final_losses import summarise_losses
-from mstudy.estimate.event_times.coincidence import aligned_pairs
 from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.charts.kit import end_labels, spread
 from mstudy.report.charts.theme import colours
 from mstudy.report.page import panels
@@ -22,7 +22,7 @@ RATES = (0.1, 0.4)
 
 
 def _survival(results):
-    rows = results.survival.filter(pl.col("stratum") == "b = 64")
+    rows = results["survival"].filter(pl.col("stratum") == "b = 64")
     return survival_curves(drawn_curves(rows), numbers_at_risk(rows, [9.0, 99.0]), 0.0, 199.0, PALETTE)
 
 
@@ -31,20 +31,22 @@ def _of_sgd(more):
 
 
 MAKE = {
-    "loss": lambda r, m: loss_by_rate(summarise_losses(r.runs).filter(batch_size=64), RATES, (0.05, 2.0), PALETTE),
-    "advantage": lambda r, m: advantage_by_rate(r.advantage.filter(batch_size=64), 0.05, RATES, (-0.2, 1.0), PALETTE),
+    "loss": lambda r, m: loss_by_rate(summarise_losses(r["runs"]).filter(batch_size=64), RATES, (0.05, 2.0), PALETTE),
+    "advantage": lambda r, m: advantage_by_rate(
+        r["advantage"].filter(batch_size=64), 0.05, RATES, (-0.2, 1.0), PALETTE
+    ),
     "threshold": lambda r, m: thresholds_by_batch(
-        r.thresholds, m["stability_limits"].filter(momentum=0), False, PALETTE
+        r["thresholds"], m["stability_limits"].filter(momentum=0), False, PALETTE
     ),
     "per_sample": lambda r, m: thresholds_by_batch(
-        r.thresholds, m["stability_limits"].filter(momentum=0), True, PALETTE
+        r["thresholds"], m["stability_limits"].filter(momentum=0), True, PALETTE
     ),
     "horizon": lambda r, m: thresholds_by_horizon(m["horizons"].filter(batch_size=16), (0.1, 1.0), PALETTE),
     "limits": lambda r, m: limits_by_batch(m["stability_limits"], PALETTE),
     "best": lambda r, m: forest(m["best"], 0.05, PALETTE),
-    "pairs": lambda r, m: parting_against_sharpening(aligned_pairs(r.partings, r.sharpenings), PALETTE),
+    "pairs": lambda r, m: parting_against_sharpening(aligned_pairs(r["partings"], r["sharpenings"]), PALETTE),
     "lags": lambda r, m: lag_distribution(
-        lags_with_null(aligned_pairs(r.partings, r.sharpenings)), (0.9, 1.1), PALETTE
+        lags_with_null(aligned_pairs(r["partings"], r["sharpenings"])), (0.9, 1.1), PALETTE
     ),
     "survival": lambda r, m: _survival(r),
     "curvature": lambda r, m: panels.curvature_panel(PALETTE),
@@ -194,10 +196,10 @@ def test_a_label_stands_at_the_last_point_of_its_line():
 
 def test_the_law_s_limit_stands_beside_the_threshold_in_the_unit_of_the_chart(results, more):
     limits = more["stability_limits"].filter(momentum=0)
-    plain, per_sample = (thresholds_by_batch(results.thresholds, limits, unit, PALETTE) for unit in (False, True))
+    plain, per_sample = (thresholds_by_batch(results["thresholds"], limits, unit, PALETTE) for unit in (False, True))
 
     expected = dict(limits.select("batch_size", "predicted").iter_rows())
     assert {row["batch_size"]: row["predicted"] for row in _rows(plain, "predicted")} == expected
     drawn = {row["batch_size"]: row["predicted"] for row in _rows(per_sample, "predicted")}
     assert drawn == pytest.approx({b: value / b for b, value in expected.items()})
-    assert not _rows(thresholds_by_batch(results.thresholds, limits.clear(), False, PALETTE), "predicted")
+    assert not _rows(thresholds_by_batch(results["thresholds"], limits.clear(), False, PALETTE), "predicted")

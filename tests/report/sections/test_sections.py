@@ -1,7 +1,5 @@
 """Which sections there are, and what stands in them."""
 
-from dataclasses import replace
-
 import polars as pl
 import pytest
 from mstudy.core.params import Analysis
@@ -26,7 +24,7 @@ def test_the_questions_come_in_order(results):
 
 
 def test_what_lies_beyond_the_paper_appears_with_its_table(results, more):
-    assert list(_sections(replace(results, **more))) == [
+    assert list(_sections(results.having(**more))) == [
         "when",
         "why",
         "alignment",
@@ -36,7 +34,7 @@ def test_what_lies_beyond_the_paper_appears_with_its_table(results, more):
         "law",
         "power",
     ]
-    assert "horizon" in _plates(replace(results, **more))
+    assert "horizon" in _plates(results.having(**more))
 
 
 @pytest.mark.parametrize(
@@ -44,13 +42,13 @@ def test_what_lies_beyond_the_paper_appears_with_its_table(results, more):
     [("horizons", "horizon"), ("best", "best"), ("stability_limits", "limits"), ("law", "law"), ("power", "power")],
 )
 def test_an_empty_table_has_no_section(results, more, table, plate):
-    assert plate in _plates(replace(results, **more))
-    assert plate not in _plates(replace(results, **more | {table: more[table].clear()}))
+    assert plate in _plates(results.having(**more))
+    assert plate not in _plates(results.having(**more | {table: more[table].clear()}))
 
 
 def test_the_law_s_line_is_spoken_of_only_where_it_is_drawn(results, more):
     def note(limits):
-        return _plates(replace(results, **more | {"stability_limits": limits}))["threshold"].note
+        return _plates(results.having(**more | {"stability_limits": limits}))["threshold"].note
 
     assert "Dashed" in note(more["stability_limits"])
     assert "Dashed" not in note(more["stability_limits"].clear())
@@ -58,17 +56,17 @@ def test_the_law_s_line_is_spoken_of_only_where_it_is_drawn(results, more):
 
 
 def test_branches_are_shown_where_there_are_any(results, branches):
-    (figure,) = _plates(replace(results, interventions=branches))["interventions"].figures
+    (figure,) = _plates(results.having(interventions=branches))["interventions"].figures
 
     # By hand: of three branches one sharpened all the same; the others end at 0.02 and 0.04, their parents at 0.3, 0.5.
     assert figure.title == "lower rate"
     assert figure.caption == ("2 of 3 branches lost the sharpening (2 seeds): their mean gap is 0.03, left alone 0.4.")
-    section = _sections(replace(results, interventions=branches))["interventions"]
+    section = _sections(results.having(interventions=branches))["interventions"]
     assert section.answer == (
         "Of 3 branches, 2 lost the abrupt sharpening of the run they left; of these, 2 end within 0.05 in log loss of "
         "SGDM."
     )
-    stubborn = replace(results, interventions=branches.tail(1))
+    stubborn = results.having(interventions=branches.tail(1))
     assert _plates(stubborn)["interventions"].figures[0].caption.startswith("1 branch, none of which lost")
 
 
@@ -86,15 +84,14 @@ def test_panels_of_a_plate_share_their_axes(results, name):
 
 
 def test_several_settings_are_named_and_kept_apart(results):
-    other = results.runs.with_columns(model=pl.lit("cnn"), run_id=pl.lit("x") + pl.col("run_id"))
-    advantage = results.advantage.with_columns(model=pl.lit("cnn"))
-    both = replace(
-        results,
-        runs=pl.concat([results.runs, other]),
+    other = results["runs"].with_columns(model=pl.lit("cnn"), run_id=pl.lit("x") + pl.col("run_id"))
+    advantage = results["advantage"].with_columns(model=pl.lit("cnn"))
+    both = results.having(
+        runs=pl.concat([results["runs"], other]),
         sharpenings=pl.concat(
-            [results.sharpenings, results.sharpenings.with_columns(run_id=pl.lit("x") + pl.col("run_id"))]
+            [results["sharpenings"], results["sharpenings"].with_columns(run_id=pl.lit("x") + pl.col("run_id"))]
         ),
-        advantage=pl.concat([results.advantage, advantage]),
+        advantage=pl.concat([results["advantage"], advantage]),
     )
 
     figures = _plates(both)["advantage"].figures

@@ -15,7 +15,7 @@ from mstudy.estimate.claims.power import equivalence_power, power_greater, root_
 from mstudy.estimate.rates.placements import ABOVE, BELOW
 from mstudy.estimate.rates.thresholds import ABOVE_GRID, BELOW_GRID, ESTIMATED
 from mstudy.pairs.seed_tests import holm
-from mstudy.tables.contracts import PLACEMENTS
+from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import LINE
 
 _PLACING_SHARE = 0.4  # of alpha: a cell that is not equivalent may by its noise be placed nowhere
@@ -71,7 +71,7 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def below_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C1 from the spread of its least sure cell."""
-    cells = rows_with_spread(evidence.placements.filter(side=BELOW), estimate)
+    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=BELOW), estimate)
     if cells.is_empty():
         return Power("not estimable: no cell lies below a threshold with enough seeds")
     level = equivalence_level(estimate.alpha)
@@ -80,7 +80,7 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
 
 def above_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C2 from the spread of its least sure cell."""
-    cells = rows_with_spread(evidence.placements.filter(side=ABOVE), estimate)
+    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=ABOVE), estimate)
     if cells.is_empty():
         return Power("not estimable: no cell in which runs differ lies above a threshold with enough seeds")
     worst = cells.sort("superiority_p", descending=True).row(0, named=True)
@@ -102,7 +102,7 @@ def above_power(evidence: Evidence, estimate: Estimate) -> Power:
 
 def _placed_cells(evidence: Evidence, side: str, estimate: Estimate) -> pl.DataFrame:
     """Return the cells placed on that side by the other seeds' threshold, for enough of their seeds."""
-    return evidence.placements.filter((pl.col("side") == side) & (pl.col("n_seeds") >= estimate.min_seeds))
+    return evidence[PLACEMENTS].filter((pl.col("side") == side) & (pl.col("n_seeds") >= estimate.min_seeds))
 
 
 def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: str) -> pl.DataFrame:
@@ -110,7 +110,7 @@ def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: s
 
     While there are any, the claim cannot be supported.
     """
-    lines = evidence.thresholds.filter(pl.col("status").is_in([ESTIMATED, beyond_grid]))
+    lines = evidence[THRESHOLDS].filter(pl.col("status").is_in([ESTIMATED, beyond_grid]))
     return lines.join(cells, on=LINE, how="anti")
 
 

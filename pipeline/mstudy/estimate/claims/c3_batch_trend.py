@@ -36,7 +36,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     least = _least_slope(slopes)
     reason = (
         f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({method_name(least)}, matched "
-        f"eta_ef {least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence.trends, least)}."
+        f"eta_ef {least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence[TRENDS], least)}."
     )
     return Answer(
         verdict_of(growing, falling),
@@ -77,7 +77,7 @@ def trend_power(evidence: Evidence, estimate: Estimate) -> Power:
 
 
 def _deciding_slopes(evidence: Evidence) -> pl.DataFrame:
-    return evidence.trends.filter(pl.col("decides") & pl.col("slope").is_not_null())
+    return evidence[TRENDS].filter(pl.col("decides") & pl.col("slope").is_not_null())
 
 
 def _least_slope(slopes: pl.DataFrame) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from mstudy.estimate.claims.claim import (
 )
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import COUNTS, TARGET_POWER, bisect_power, first_count
-from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, aligned_pairs, times_of
+from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, times_of
 from mstudy.estimate.event_times.coincidence_tests import Lag, Times, centred, lag_over_blocks
-from mstudy.tables.contracts import ALIGNMENT
+from mstudy.pairs.pairing import aligned_pairs
+from mstudy.tables.contracts import ALIGNMENT, PARTINGS, SHARPENINGS
 
 _EXPERIMENTS = 1000  # fewer where each has many blocks
 _MIN_EXPERIMENTS = 100
@@ -39,7 +40,7 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
     Contradicted where the lag's interval lies beyond the tolerance, or where seeds whose times can be told apart surely
     share less than `min_shared` of their deviations.
     """
-    rows = {row["statistic"]: row for row in evidence.alignment.iter_rows(named=True)}
+    rows = {row["statistic"]: row for row in evidence[ALIGNMENT].iter_rows(named=True)}
     permutation, equivalence, shared = rows[PERMUTATION], rows[EQUIVALENCE], rows[SHARED]
     n, n_pairs = int(permutation["n_cells"]), int(permutation["n_pairs"])
     if permutation["p_value"] is None or equivalence["p_value"] is None or n < estimate.min_cells:
@@ -70,7 +71,7 @@ def coincidence_power(evidence: Evidence, estimate: Estimate) -> Power:
 
     The effect is the correlation, over the seeds of a cell, of the two log times.
     """
-    times = times_of(aligned_pairs(evidence.partings, evidence.sharpenings))
+    times = times_of(aligned_pairs(evidence[PARTINGS], evidence[SHARPENINGS]))
     n_blocks, n_seeds = len(np.unique(times.block)), _seeds_per_cell(times)
     if n_blocks < 2 or n_seeds < 2:
         note = "not estimable: both events were seen in fewer than two blocks with two seeds"

@@ -15,10 +15,11 @@ from mstudy.core.params import Estimate
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER, bisect_power, first_count
-from mstudy.estimate.event_times.deferral import ALL, paired_times, timed_pairs
+from mstudy.estimate.event_times.deferral import paired_times, timed_pairs
 from mstudy.estimate.event_times.swap_test import PairedTimes, score_differences, swap_test
 from mstudy.pairs.seed_tests import holm
-from mstudy.tables.contracts import DEFERRAL
+from mstudy.tables.contracts import DEFERRAL, RUNS, SHARPENINGS
+from mstudy.tables.table import ALL
 
 _EXPERIMENTS = 150
 _PERMUTATIONS = 199
@@ -31,7 +32,7 @@ def judge_deferred(evidence: Evidence, estimate: Estimate) -> Answer:
 
     Testable: so many pairs differ that the smallest possible p-value, 2^(1 - n), is at most alpha.
     """
-    rows = evidence.deferral.filter(pl.col("stratum") == ALL).sort("optimizer", "momentum")
+    rows = evidence[DEFERRAL].filter(pl.col("stratum") == ALL).sort("optimizer", "momentum")
     testable = rows.filter(2.0 ** (1 - pl.col("n_informative")) <= estimate.alpha)
     if testable.is_empty():
         most = max(rows["n_informative"].to_list(), default=0)
@@ -75,7 +76,7 @@ def deferral_power(evidence: Evidence, estimate: Estimate) -> Power:
     within cells, with members swapped at random; then SGDM's events are delayed by the factor, and lost where that
     passes the end of its follow-up. For the seeds needed, the observed pairs are resampled as they are.
     """
-    pairs = timed_pairs(evidence.runs, evidence.sharpenings)
+    pairs = timed_pairs(evidence[RUNS], evidence[SHARPENINGS])
     rng = generator_for("power", estimate.seed)
     parts = [part for _, part in pairs.group_by("optimizer", "momentum", maintain_order=True) if _has_events(part)]
     if not parts:

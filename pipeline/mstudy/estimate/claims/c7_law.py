@@ -11,7 +11,7 @@ from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER
 from mstudy.estimate.rates.stability_law import FITTED
 from mstudy.pairs.seed_tests import holm
-from mstudy.tables.contracts import LAW
+from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
 
 
@@ -20,9 +20,9 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
 
     One misfit (Holm) or one exponent surely elsewhere contradicts.
     """
-    laws = evidence.law.filter(pl.col("status") == FITTED)
+    laws = evidence[LAW].filter(pl.col("status") == FITTED)
     if laws.is_empty():
-        n = sum(evidence.law["n_limits"].to_list())
+        n = sum(evidence[LAW]["n_limits"].to_list())
         needed = f"{n} stability limits lie inside the grid, at least {estimate.min_limits} are needed, of three batch "
         return untestable(needed + "sizes and two momenta or more", n, "stability limits")
     low, high = 1 - estimate.law_tolerance, 1 + estimate.law_tolerance
@@ -32,7 +32,7 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
     elsewhere = (laws["exponent_high"] < low) | (laws["exponent_low"] > high)
     supported = bool(near_one.all()) and bool(moved.all()) and min(misfit) > estimate.alpha
     law = laws.row(int(laws["misfit_p"].to_numpy().argmin()), named=True)
-    limits = evidence.stability_limits.filter(pl.col("misfit").is_not_null())
+    limits = evidence[STABILITY_LIMITS].filter(pl.col("misfit").is_not_null())
     own_limits = limits.filter(*(pl.col(key) == law[key] for key in SETTING))
     worst = own_limits.row(int(own_limits["misfit"].abs().to_numpy().argmax()), named=True)
     reason = (
@@ -57,7 +57,7 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def law_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C7 from the interval of the exponent of b, taken as normal, in the least sure setting."""
-    laws = evidence.law.filter(status=FITTED)
+    laws = evidence[LAW].filter(status=FITTED)
     if laws.is_empty():
         return Power("not estimable: the law was fitted in no setting")
     width = pl.col("exponent_high") - pl.col("exponent_low")

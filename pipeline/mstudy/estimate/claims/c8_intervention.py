@@ -26,7 +26,7 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
     Supported: the parents' gap lies above the margin and the branches' gap is equivalent within it, for every kind.
     Contradicted: the branches' gap of one kind still lies above the margin (Holm).
     """
-    branches = evidence.interventions
+    branches = evidence[INTERVENTIONS]
     if branches.is_empty():
         return untestable(_NO_BRANCHES.format(estimate.min_seeds), 0, "branches")
     removed = branches.filter(pl.col("sharpened_parent") & ~pl.col("sharpened_branch"))
@@ -56,7 +56,7 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def intervention_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Say why no power can be given."""
-    if evidence.interventions.is_empty():
+    if evidence[INTERVENTIONS].is_empty():
         return Power("not estimable without branches: train some first (`branch_steps`), three seeds at least")
     return Power("not estimable: how many branches lose the sharpening is not known beforehand")
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from mstudy.tables.table import Table
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """One table each, as in tables/contracts.py. margin: of equivalence, in log loss (params: margins.advantage).
+    """`evidence[DEFERRAL]` is the frame of a table. margin: of equivalence, in log loss (params: margins.advantage).
 
-    runs, sharpenings and partings come from earlier stages; the power of C4 and C5 is simulated from them.
+    frames: by the names of the tables. RUNS, SHARPENINGS and PARTINGS come from earlier stages; the power of C4 and C5
+    is simulated from them.
     """
 
     margin: float
-    runs: pl.DataFrame
-    sharpenings: pl.DataFrame
-    partings: pl.DataFrame
-    thresholds: pl.DataFrame
-    placements: pl.DataFrame
-    trends: pl.DataFrame
-    best: pl.DataFrame
-    stability_limits: pl.DataFrame
-    law: pl.DataFrame
-    alignment: pl.DataFrame
-    deferral: pl.DataFrame
-    interventions: pl.DataFrame
+    frames: Mapping[str, pl.DataFrame]
+
+    def __getitem__(self, table: Table) -> pl.DataFrame:
+        """Return the frame of a table."""
+        return self.frames[table.name]

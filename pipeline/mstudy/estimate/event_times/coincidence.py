@@ -13,11 +13,12 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from mstudy.compare.cell_parting import APART
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import APART
 from mstudy.estimate.event_times import coincidence_tests, refused_tests
 from mstudy.estimate.event_times.coincidence_tests import Times
+from mstudy.pairs.pairing import aligned_pairs, log_step
 from mstudy.tables.contracts import ALIGNMENT
 from mstudy.tables.table import BLOCK, CELL
 
@@ -37,23 +38,6 @@ _WHY_REFUSED = {
     "run_level_equivalence": "pairs of one block are no independent cases, and equal typical times need no link",
     "partial_spearman": "learning rate and batch size act on the times in no straight line of ranks",
 }
-
-
-def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs in which both events were seen: tables.PARTINGS with `sharpening_step...` and `log_lag`.
-
-    log_lag = log(parting / sharpening), both times at least one step. A pair parted by divergence has its parting
-    there. A pair that came together again, or in which both diverged, has none.
-    """
-    events = sharpenings.filter(pl.col("status") == "detected").select(
-        pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP)
-    )
-    both = partings.filter(pl.col("status").is_in(APART)).join(events, on="sgd_run_id")
-    lag = _log("step") - _log("sharpening_step")
-    return both.with_columns(lag.alias("log_lag")).sort(*BLOCK, "momentum", "seed")
-
-
-_STEP = ("step", "step_low", "step_high")
 
 
 def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
@@ -76,15 +60,11 @@ def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimat
     )
 
 
-def _log(column: str) -> pl.Expr:
-    return pl.max_horizontal(column, 1.0).log()
-
-
 def times_of(pairs: pl.DataFrame) -> Times:
     """Return `aligned_pairs` as arrays."""
     keyed = pairs.select(
-        _log("step").alias("parting"),
-        _log("sharpening_step").alias("sharpening"),
+        log_step("step").alias("parting"),
+        log_step("sharpening_step").alias("sharpening"),
         _error("").alias("parting_error"),
         _error("sharpening_").alias("sharpening_error"),
         pl.struct(BLOCK).rank("dense").cast(pl.Int64).alias("block"),
@@ -138,7 +118,7 @@ def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, obje
 
 def _error(prefix: str) -> pl.Expr:
     """Return the standard error of a log step, from its 95 % interval."""
-    width = _log(f"{prefix}step_high") - _log(f"{prefix}step_low")
+    width = log_step(f"{prefix}step_high") - log_step(f"{prefix}step_low")
     return (width / (2 * 1.96)).fill_null(0.0)
 
 

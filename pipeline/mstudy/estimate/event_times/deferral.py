@@ -23,9 +23,8 @@ from mstudy.estimate.event_times.swap_test import PairedTimes, swap_test
 from mstudy.pairs.pairing import pair_runs
 from mstudy.pairs.seed_tests import t_interval
 from mstudy.tables.contracts import DEFERRAL, SURVIVAL
-from mstudy.tables.table import BLOCK, SETTING
+from mstudy.tables.table import ALL, BLOCK, SETTING
 
-ALL = "all"
 _METHOD = ("optimizer", "momentum")
 _MAX_LOG_HAZARD_RATIO = 15.0  # an estimate beyond is on its way to infinity
 

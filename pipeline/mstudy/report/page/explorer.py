@@ -18,6 +18,7 @@ from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.median import Curve, median_curve
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
 from mstudy.report.results import Results
+from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.table import BLOCK, SETTING
 
 Log = dict[str, Curve]  # by the keys of _QUANTITIES
@@ -99,9 +100,9 @@ def _ranked_runs(results: Results) -> pl.DataFrame:
 
     Then larger batches and lower rates before others; branches last. The first block is what the page starts with.
     """
-    happened = results.sharpenings.select("run_id", (pl.col("status") == "detected").alias("sharpens"))
-    runs = results.runs.filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
-    parted = results.partings.group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
+    happened = results[SHARPENINGS].select("run_id", (pl.col("status") == "detected").alias("sharpens"))
+    runs = results[RUNS].filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
+    parted = results[PARTINGS].group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
     left_alone = (pl.col("momentum") == 0) & pl.col("branch_of").is_null()
     ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
         pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
@@ -146,7 +147,7 @@ def _logs(points: pl.DataFrame) -> dict[str, Log]:
 
 def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
     """Return one row a run: keys, its line, and what is known of it in words."""
-    found = {row["run_id"]: row for row in results.sharpenings.iter_rows(named=True)}
+    found = {row["run_id"]: row for row in results[SHARPENINGS].iter_rows(named=True)}
     rows = list(shown.iter_rows(named=True))
     blocks = shown.select(pl.struct(BLOCK).rank("dense")).to_series()
     order = {rank: k for k, rank in enumerate(blocks.unique(maintain_order=True))}
@@ -167,9 +168,9 @@ def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
     """Return a sentence a block, in their order."""
     labels = [run_label(row) for row in shown.iter_rows(named=True)]
     named = shown.with_columns(pl.Series("label", labels, dtype=pl.String))
-    pairs = {key: rows for key, rows in results.partings.partition_by(BLOCK, as_dict=True).items()}
-    none = results.partings.clear()
-    found = results.sharpenings.join(shown.select("run_id"), on="run_id")
+    pairs = {key: rows for key, rows in results[PARTINGS].partition_by(BLOCK, as_dict=True).items()}
+    none = results[PARTINGS].clear()
+    found = results[SHARPENINGS].join(shown.select("run_id"), on="run_id")
     return [
         block_sentence(rows, found, pairs.get(rows.select(BLOCK).row(0), none))
         for rows in named.partition_by(BLOCK, maintain_order=True)
@@ -179,9 +180,13 @@ def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
 def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
     """Return jumps (every one of a run) and the steps from which runs stay at their stability line."""
     ends = ("step", "step_low", "step_high")
-    jumps = results.sharpening_events.select("run_id", pl.lit("sharpens").alias("kind"), *ends)
-    reached = results.sharpenings.filter(pl.col("stability_step").is_not_null()).select(
-        "run_id", pl.lit("reaches its line").alias("kind"), *[pl.col("stability_step").alias(end) for end in ends]
+    jumps = results[SHARPENING_EVENTS].select("run_id", pl.lit("sharpens").alias("kind"), *ends)
+    reached = (
+        results[SHARPENINGS]
+        .filter(pl.col("stability_step").is_not_null())
+        .select(
+            "run_id", pl.lit("reaches its line").alias("kind"), *[pl.col("stability_step").alias(end) for end in ends]
+        )
     )
     rows = pl.concat([jumps, reached]).filter(pl.col("run_id").is_in(list(place)))
     run = pl.Series("run", [place[run_id] for run_id in rows["run_id"]], dtype=pl.Int64)
@@ -192,7 +197,7 @@ def _pairs(
     results: Results, logs: dict[str, Log], place: dict[str, int], report: Report, steps: _StepGrids
 ) -> dict[str, list[Any]]:
     """Return one row a pair: its two runs, its parting, and the gap of its losses over the steps."""
-    shown = results.partings.filter(pl.col("sgdm_run_id").is_in(list(place)))
+    shown = results[PARTINGS].filter(pl.col("sgdm_run_id").is_in(list(place)))
     rows = list(shown.iter_rows(named=True))
     gaps = []
     for row in rows:

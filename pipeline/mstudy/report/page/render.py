@@ -31,6 +31,7 @@ from mstudy.report.results import Results
 from mstudy.report.sections.base import ReportData, make_report_data, setting_name
 from mstudy.report.sections.reading_order import build_sections
 from mstudy.report.words import number
+from mstudy.tables.contracts import POWER, RUNS
 
 _HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id"}
 _HEADINGS = {
@@ -61,12 +62,12 @@ def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: An
 
 def palette_of(results: Results) -> Palette:
     """Return the colours of a study's optimisers."""
-    return colours(results.runs.select("optimizer", "momentum").unique().rows())
+    return colours(results[RUNS].select("optimizer", "momentum").unique().rows())
 
 
 def palette_of_runs(results: Results) -> Palette:
     """Return the colours of methods and of branches; only the curves of single runs show branches."""
-    branches = results.runs.filter(pl.col("intervention").is_not_null())
+    branches = results[RUNS].filter(pl.col("intervention").is_not_null())
     rules = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
     return with_branches(palette_of(results), [run_label(rule) for rule in rules])
 
@@ -90,8 +91,8 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     anchors = {section.anchor for section in sections}
     return template("page.html").render(
         title=analysis.report.title,
-        study=study_sentence(results.runs),
-        claims=shown_claims(results.claims, results.power, anchors),
+        study=study_sentence(results[RUNS]),
+        claims=shown_claims(results.claims, results[POWER], anchors),
         sections=sections,
         specs=specs,
         explorer=explorer,

@@ -9,6 +9,7 @@ import polars as pl
 from mstudy.report.charts.theme import run_label
 from mstudy.report.page.encode import columns
 from mstudy.report.results import Results
+from mstudy.tables.contracts import RUNS, SHARPENINGS
 
 # Name in the data, heading, and whether it is a number.
 HEADINGS = (
@@ -36,13 +37,13 @@ _SEVERAL_ONLY = ("model", "dataset")
 
 def runs_table(results: Results) -> dict[str, Any]:
     """Return {headings: [[name, heading, is number]], rows: columns}; model and data set where there are several."""
-    found = results.sharpenings.select(
+    found = results[SHARPENINGS].select(
         "run_id",
         pl.col("status").alias("sharpening"),
         *["step", "step_low", "step_high", "jump", "p_value", "stability_step"],
         _definitions().alias("definitions"),
     )
-    runs = results.runs.join(found, on="run_id", how="left")
+    runs = results[RUNS].join(found, on="run_id", how="left")
     runs = runs.sort("model", "dataset", "batch_size", "eta_ef", "momentum", "seed", "run_id")
     names = [run_label(row) for row in runs.select("momentum", "optimizer", "intervention").iter_rows(named=True)]
     runs = runs.with_columns(pl.Series("optimiser", names, dtype=pl.String))

@@ -27,6 +27,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.sections.threshold import threshold_sentence
+from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS
 
 _RATIO_TITLE = "log L(SGD) / L(SGDM)"
 
@@ -35,14 +36,14 @@ _MIN_PANEL_RATIO = -0.6  # log ratio: what a single cell below does not stretch 
 
 
 def advantage_plate(data: ReportData) -> Plate:
-    cells = data.results.advantage
+    cells = data.results[ADVANTAGE]
     rates = data_domain(cells["eta_ef"].to_list()) or (0.1, 1.0)
     figures = []
     for index, setting in data.by_setting(cells):
-        margin = max(data.results.thresholds["margin"].to_list(), default=0.0)
+        margin = max(data.results[THRESHOLDS]["margin"].to_list(), default=0.0)
         span = _ratio_span(setting, margin)
         for _, batch_size, part in data.batches(setting):
-            lines = data.results.thresholds.join(data.settings[index], on=[*data.settings.columns])
+            lines = data.results[THRESHOLDS].join(data.settings[index], on=[*data.settings.columns])
             usable = part.filter(pl.col("log_ratio").is_not_null())
             chart = advantage_by_rate(part, margin, rates, span, data.palette) if len(usable) else None
             caption = advantage_caption(part, lines, batch_size)

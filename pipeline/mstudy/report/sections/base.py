@@ -11,6 +11,7 @@ from mstudy.core.params import Analysis
 from mstudy.report.charts.layered import Layered
 from mstudy.report.charts.theme import Palette
 from mstudy.report.results import Results
+from mstudy.tables.contracts import RUNS
 from mstudy.tables.table import SETTING
 
 
@@ -91,7 +92,7 @@ class SectionSpec:
 
 def make_report_data(results: Results, palette: Palette) -> ReportData:
     """Return the settings in order of their names."""
-    return ReportData(results, palette, results.runs.select(SETTING).unique().sort(SETTING))
+    return ReportData(results, palette, results[RUNS].select(SETTING).unique().sort(SETTING))
 
 
 def setting_name(settings: pl.DataFrame, index: int) -> str:

@@ -16,12 +16,13 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count, interval
+from mstudy.tables.contracts import BEST
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
     """Build the section: the best tuned SGD against the best tuned SGDM."""
     margin = analysis.margins.advantage
-    best = data.results.best
+    best = data.results[BEST]
     if best.is_empty():
         return None
     figures = []

@@ -6,8 +6,7 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.params import Analysis
-from mstudy.estimate.event_times.coincidence import aligned_pairs
-from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -21,6 +20,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count, interval
+from mstudy.tables.contracts import ALIGNMENT, LAGS, PARTINGS, SHARPENINGS
 
 _TALL = HEIGHT + 100  # pixels
 
@@ -32,17 +32,17 @@ def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section: parting against sharpening, and how far apart they are."""
     lag_tolerance = analysis.estimate.lag_tolerance
     results = data.results
-    pairs = aligned_pairs(results.partings, results.sharpenings)
-    answer = lag_caption(results.alignment)
+    pairs = aligned_pairs(results[PARTINGS], results[SHARPENINGS])
+    answer = lag_caption(results[ALIGNMENT])
     tests = Figure(
         "The tests",
         "Both times follow the learning rate, so any two such times correlate over all pairs; the tests that do not "
         "decide are shown so that this can be seen, each with the reason. A dash: not to be had from these data.",
-        results.alignment.select(_TEST),
+        results[ALIGNMENT].select(_TEST),
     )
     figures = []
     if len(pairs):
-        lags = lags_with_null(pairs)
+        lags = results[LAGS].sort("kind", descending=True, maintain_order=True)  # own before exchanged
         within = 1 - lag_tolerance, 1 + lag_tolerance
         figures = [
             Figure(

@@ -9,7 +9,6 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.params import Analysis
-from mstudy.estimate.event_times.deferral import ALL
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -23,7 +22,8 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import number, spanned
-from mstudy.tables.table import SETTING
+from mstudy.tables.contracts import DEFERRAL, RUNS, SURVIVAL
+from mstudy.tables.table import ALL, SETTING
 
 _COUNTED_STEPS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) for digit in (1, 3))
 
@@ -31,14 +31,16 @@ _COUNTED_STEPS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) fo
 def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section: survival curves over all runs and per batch size with an event, and the tests."""
     results = data.results
-    answer = deferral_caption(results.deferral)
+    answer = deferral_caption(results[DEFERRAL])
     columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "diverged_sgd", "diverged_sgdm"]
-    table = results.deferral.sort("momentum", pl.col("stratum").str.len_chars(), "stratum").select(
-        *columns, "hazard_ratio", "ci_low", "ci_high", "p_value"
+    table = (
+        results[DEFERRAL]
+        .sort("momentum", pl.col("stratum").str.len_chars(), "stratum")
+        .select(*columns, "hazard_ratio", "ci_low", "ci_high", "p_value")
     )
     tests = "Hazard ratios below one: later under momentum; a dash: not estimable. The p-value is of the paired test."
     plates = [Plate("deferral-tests", "", "", [Figure("Events and tests", tests, table)], wide=True)]
-    if len(results.deferral):
+    if len(results[DEFERRAL]):
         figures = _survival(data)
         note = (
             "Share of runs that have not sharpened abruptly (Kaplan-Meier, pointwise 95 % intervals); runs that "
@@ -52,7 +54,7 @@ def build(data: ReportData, analysis: Analysis) -> Section:
 def _survival(data: ReportData) -> list[Figure]:
     """Draw, per setting, all runs, then each batch size at which a run sharpens; the others are named."""
     figures = []
-    for index, rows in data.by_setting(data.results.survival):
+    for index, rows in data.by_setting(data.results[SURVIVAL]):
         strata = sorted(rows.partition_by("stratum"), key=lambda part: (part["stratum"][0] != ALL, _batch_size(part)))
         if len(strata) == 2:  # of one batch size: it is all
             strata = strata[:1]
@@ -67,7 +69,7 @@ def _survival(data: ReportData) -> list[Figure]:
 
 
 def _stratum_figure(data: ReportData, index: int, rows: pl.DataFrame) -> Figure:
-    last = float(data.results.runs["last_step"].max() or 1)  # type: ignore[arg-type]  # of a column of whole numbers
+    last = float(data.results[RUNS]["last_step"].max() or 1)  # type: ignore[arg-type]  # of a column of whole numbers
     curves = drawn_curves(rows)
     at_risk = numbers_at_risk(rows, [moment for moment in _COUNTED_STEPS if moment < last])
     floor = max(0.0, min(0.9, round(min(curves["low"].to_list()) - 0.05, 1)))

@@ -9,6 +9,7 @@ from mstudy.pairs.pairing import main_runs
 from mstudy.report.results import Results
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count
+from mstudy.tables.contracts import RUNS, SHARPENINGS
 
 
 def build(data: ReportData, analysis: Analysis) -> Section:
@@ -22,10 +23,10 @@ def definitions_plate(data: ReportData) -> Plate:
     results = data.results
     keys = ["batch_size", "optimizer", "momentum"]
     found = (
-        main_runs(results.runs)
+        main_runs(results[RUNS])
         .select("run_id", *keys, "eta_ef", "seed")
         .join(
-            results.sharpenings.select(
+            results[SHARPENINGS].select(
                 "run_id",
                 "status",
                 "step",
@@ -70,7 +71,7 @@ def definitions_plate(data: ReportData) -> Plate:
 
 def why_answer(results: Results) -> str:
     """Say how many runs sharpen abruptly, by the jump and by the stability line."""
-    found = results.sharpenings.join(main_runs(results.runs).select("run_id"), on="run_id")
+    found = results[SHARPENINGS].join(main_runs(results[RUNS]).select("run_id"), on="run_id")
     seen = found.filter(pl.col("status").is_in(["detected", "none"]))
     if seen.is_empty():
         return "No run has a log of curvature that is long enough to tell of sharpening."

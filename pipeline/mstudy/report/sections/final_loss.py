@@ -7,7 +7,6 @@ import math
 import altair as alt
 import polars as pl
 
-from mstudy.compare.final_losses import summarise_losses
 from mstudy.report.charts.kit import (
     LABEL_ROOM,
     RATE_TITLE,
@@ -32,6 +31,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.words import count, number
+from mstudy.tables.contracts import FINAL_LOSSES
 
 _LOSS_TITLE = "final training loss"
 
@@ -40,7 +40,7 @@ _STRIP_PIXELS = 14  # pixels a row of marks for diverged runs takes
 
 
 def loss_plate(data: ReportData) -> Plate:
-    losses = summarise_losses(data.results.runs)
+    losses = data.results[FINAL_LOSSES]
     rates = data_domain(losses["eta_ef"].to_list()) or (0.1, 1.0)
     figures = []
     for index, setting in data.by_setting(losses):

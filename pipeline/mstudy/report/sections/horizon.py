@@ -18,11 +18,12 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.words import count, interval, number
+from mstudy.tables.contracts import HORIZONS
 
 
 def horizon_plate(data: ReportData) -> Plate:
     figures = []
-    horizons = data.results.horizons
+    horizons = data.results[HORIZONS]
     if horizons is not None:
         known = horizons.filter(pl.col("status") == "estimated")
         span = data_domain([v for name in ("ci_low", "ci_high", "eta_ef_star") for v in known[name]])

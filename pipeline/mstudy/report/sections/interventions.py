@@ -16,6 +16,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count, number
+from mstudy.tables.contracts import INTERVENTIONS
 
 _TALL = HEIGHT + 60  # pixels
 
@@ -26,7 +27,7 @@ _PLAIN = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first labe
 def build(data: ReportData, analysis: Analysis) -> Section | None:
     """Build the section: one figure for each kind of intervention and setting."""
     margin = analysis.margins.advantage
-    branches = data.results.interventions
+    branches = data.results[INTERVENTIONS]
     if branches.is_empty():
         return None
     figures = []

@@ -9,11 +9,12 @@ import polars as pl
 from mstudy.core.params import Analysis
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count, number
+from mstudy.tables.contracts import POWER
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
     """Build the section: what this study could have seen, claim by claim."""
-    power = data.results.power
+    power = data.results[POWER]
     if power.is_empty():
         return None
     told = power_caption(power)

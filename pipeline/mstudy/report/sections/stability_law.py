@@ -25,13 +25,14 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count, interval, number
+from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 
 _TALL = HEIGHT + 30  # pixels
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
     """Build the section: the largest stable learning rate against batch size, measured and predicted."""
-    limits, law = data.results.stability_limits, data.results.law
+    limits, law = data.results[STABILITY_LIMITS], data.results[LAW]
     figures = []
     for index, rows in data.by_setting(limits):
         drawable = rows.filter(pl.any_horizontal(pl.col("eta_ef_max", "predicted").is_not_null()))

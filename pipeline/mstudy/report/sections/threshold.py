@@ -26,6 +26,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.words import count, interval, number
+from mstudy.tables.contracts import STABILITY_LIMITS, THRESHOLDS
 
 _TALL = HEIGHT + 30  # pixels
 
@@ -46,9 +47,9 @@ _LAW = ("predicted", "predicted_low", "predicted_high")
 
 def threshold_plate(data: ReportData) -> Plate:
     figures = []
-    for index, lines in data.by_setting(data.results.thresholds):
+    for index, lines in data.by_setting(data.results[THRESHOLDS]):
         known = lines.filter(pl.col("status") == "estimated")
-        limits = data.results.stability_limits.join(data.settings[index], on=data.settings.columns)
+        limits = data.results[STABILITY_LIMITS].join(data.settings[index], on=data.settings.columns)
         limits = limits.filter(pl.col("momentum") == 0)
         for per_sample in (False, True):
             chart = thresholds_by_batch(lines, limits, per_sample, data.palette) if len(known) else None
@@ -58,7 +59,7 @@ def threshold_plate(data: ReportData) -> Plate:
         "The smallest effective learning rate from which SGDM beats SGD by more than the margin, with 95 % intervals, "
         "in both units: the choice of unit decides whether it falls with the batch size."
     )
-    if data.results.stability_limits.filter(momentum=0)["predicted"].count():
+    if data.results[STABILITY_LIMITS].filter(momentum=0)["predicted"].count():
         note += (
             " Dashed: the largest rate at which plain SGD is stable, as the mean-square stability law predicts it from "
             "the runs that diverge."

@@ -14,12 +14,13 @@ from mstudy.report.sections.final_loss import loss_plate
 from mstudy.report.sections.horizon import horizon_plate
 from mstudy.report.sections.threshold import threshold_plate
 from mstudy.report.words import interval, spanned
+from mstudy.tables.contracts import THRESHOLDS
 
 
 def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section; its plates are empty where no pair was found."""
     plates = [advantage_plate(data), threshold_plate(data), horizon_plate(data), loss_plate(data)]
-    answer = when_answer(data.results.thresholds)
+    answer = when_answer(data.results[THRESHOLDS])
     return Section("when", "When does momentum help?", answer, [plate for plate in plates if plate.figures])
 
 

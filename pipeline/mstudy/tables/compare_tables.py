@@ -1,0 +1,101 @@
+"""The tables that the stage `compare` writes."""
+
+from __future__ import annotations
+
+from mstudy.tables.table import CELL, LINE, real, table, text, whole
+
+ADVANTAGE = table(
+    "advantage",
+    stage="compare",
+    row="one cell",
+    key=CELL,
+    own={
+        "eta_ef_per_sample": real("η_ef / b"),
+        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
+        "ci_low": real("lower end of the 95 % bootstrap interval over seeds"),
+        "ci_high": real("upper end of the 95 % bootstrap interval over seeds"),
+        "log_ratio_sd": real("standard deviation over seeds"),
+        "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
+        "superiority_p": real("null hypothesis: the mean is at most the margin"),
+        "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
+        "n_seeds": whole("seeds that the row rests on"),
+        "n_diverged_sgd": whole("pairs in which SGD diverged"),
+        "n_diverged_sgdm": whole("pairs in which SGDM diverged"),
+        "n_diverged_both": whole("pairs in which both diverged"),
+    },
+)
+
+
+FINAL_LOSSES = table(
+    "final_losses",
+    stage="compare",
+    row="one optimizer at one batch size and learning rate, over its seeds",
+    key=(*LINE, "eta_ef"),
+    own={
+        "loss": real("geometric mean of the final loss over the seeds that finished; null: all diverged"),
+        "loss_low": real("the smallest of them"),
+        "loss_high": real("the largest of them"),
+        "n_finished": whole("seeds that finished"),
+        "n_diverged": whole("seeds that diverged"),
+    },
+)
+
+
+PARTINGS = table(
+    "partings",
+    stage="compare",
+    row="one pair of runs",
+    key=(*CELL, "seed"),
+    own={
+        "seed": whole("seed of initial weights and mini-batches"),
+        "sgd_run_id": text("run_id of the SGD run"),
+        "sgdm_run_id": text("run_id of the SGDM run"),
+        "status": text("parted, none, transient, sgd_diverged, sgdm_diverged, both_diverged or insufficient"),
+        "ahead": text("who has the lower loss afterwards: sgdm or sgd; null without a parting"),
+        "step": real("step of the parting; null: none"),
+        "step_low": real("lower end of its 95 % interval"),
+        "step_high": real("upper end of its 95 % interval"),
+        "gap": real("final log L_SGD / L_SGDM, capped where one diverged; null where both did"),
+        "cell_p_value": real("that the cell's late gap is within the margin"),
+    },
+)
+
+
+CELL_PARTINGS = table(
+    "cell_partings",
+    stage="compare",
+    row="one cell: its typical pair",
+    key=CELL,
+    own={
+        "status": text("as of a pair; where runs diverged, that"),
+        "ahead": text("sgdm or sgd; null where the pairs differ"),
+        "step": real("of the typical pair: the median over seeds"),
+        "step_low": real("lower end of its 95 % interval over seeds; null with one seed"),
+        "step_high": real("upper end of its 95 % interval over seeds; null with one seed"),
+        "late_gap": real("mean over seeds of log L_SGD / L_SGDM, last fifth of the steps, lag of momentum removed"),
+        "p_value": real("that the late gap is within the margin"),
+        "transient_p_value": real("that the gap is within the margin all along"),
+        "margin": real("the margin in log loss: that of the parameters, or the gap between twins where that is larger"),
+        "n_pairs": whole("pairs in the cell"),
+        "n_parted": whole("pairs that part"),
+        "n_diverged_sgd": whole("pairs in which SGD diverged"),
+        "n_diverged_sgdm": whole("pairs in which SGDM diverged"),
+        "n_twins": whole("pairs of runs that differ only by rounding; 0: none were trained"),
+        "twin_gap": real("root mean square late gap between twins; null without any"),
+    },
+)
+
+
+HORIZON_LOSSES = table(
+    "horizon_losses",
+    stage="compare",
+    row="one run, had training stopped at a share of its steps",
+    key=("run_id", "horizon"),
+    own={
+        "run_id": text("the run's identifier"),
+        "horizon": real("share of the steps at which training is taken to end"),
+        "horizon_step": whole("that share, as a step"),
+        "diverged_step": whole("step of divergence; null where it diverged later, or not"),
+        "final_loss": real("geometric mean of the loss over the last tenth of the steps up to there"),
+    },
+)

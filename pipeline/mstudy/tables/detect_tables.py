@@ -1,0 +1,75 @@
+"""The tables that the stage `detect` writes."""
+
+from __future__ import annotations
+
+from mstudy.tables.table import KEY_COLUMNS, flag, real, table, text, whole
+
+RUNS = table(
+    "runs",
+    stage="detect",
+    row="one run",
+    key=("run_id",),
+    own={
+        "run_id": text("the run's identifier"),
+        "path": text("the log's file, relative to the runs folder"),
+        **KEY_COLUMNS,
+        "n_train": whole("samples in the training set; null: not stated"),
+        "learning_rate": real("η of v ← μv + g, w ← w − ηv"),
+        "seed": whole("seed of initial weights and mini-batches"),
+        "eta_ef_per_sample": real("η_ef / b"),
+        "n_points": whole("logged rows"),
+        "last_step": whole("step of the last row"),
+        "status": text("completed, diverged or interrupted"),
+        "diverged_step": whole("step of divergence; null: it did not diverge"),
+        "final_loss": real("geometric mean of the loss over the last tenth of the steps; null where it diverged"),
+        "twin_of": text("run_id of the run that this one repeats but for rounding; null: no twin"),
+        "branch_of": text("run_id of the run that this one leaves at the intervention; null: no branch"),
+        "intervention": text("what was done to a branch; null: no branch"),
+        "intervention_step": whole("step from which it was done"),
+        "intervention_momentum": real("the momentum that the branch goes on with; null: something else was done"),
+    },
+)
+
+
+SHARPENINGS = table(
+    "sharpenings",
+    stage="detect",
+    row="one run",
+    key=("run_id",),
+    own={
+        "run_id": text("the run's identifier"),
+        "status": text("detected, none, too_short or no_curvature"),
+        "step": real("step of the first event: the middle of its rise; null: no event"),
+        "step_low": real("lower end of the 95 % interval of `step`"),
+        "step_high": real("upper end of the 95 % interval of `step`"),
+        "onset": real("step at which the rise begins"),
+        "end": real("step at which the rise has ended"),
+        "jump": real("curvature after / before the rise"),
+        "p_value": real("of the first event, else of the largest rise; null: too short, or no rise reaches the factor"),
+        "n_events": whole("events in this run"),
+        "followup_step": real("the last step at which an event could have been seen"),
+        "n_points": whole("logged points with a usable curvature"),
+        "stability_status": text("reached, none, too_short, no_curvature or no_line"),
+        "stability_step": real("first step from which the curvature stays near its stability line; null: never"),
+        "stability_agrees": flag("whether the first event is the same moment; null where either is missing"),
+    },
+)
+
+
+SHARPENING_EVENTS = table(
+    "sharpening_events",
+    stage="detect",
+    row="one abrupt sharpening of a run",
+    key=("run_id", "index"),
+    own={
+        "run_id": text("the run's identifier"),
+        "index": whole("place of the event in its run; 0 is the first"),
+        "step": real("the middle of the rise"),
+        "step_low": real("lower end of the 95 % interval of `step`"),
+        "step_high": real("upper end of the 95 % interval of `step`"),
+        "onset": real("step at which the rise begins"),
+        "end": real("step at which the rise has ended"),
+        "jump": real("curvature after / before the rise"),
+        "p_value": real("that the run's own trend and noise produce such a rise"),
+    },
+)

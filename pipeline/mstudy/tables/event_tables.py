@@ -1,0 +1,153 @@
+"""The tables of the stage `estimate` on moments, interventions and power."""
+
+from __future__ import annotations
+
+from mstudy.tables.table import CELL, SETTING, flag, real, table, text, whole
+
+ALIGNMENT = table(
+    "alignment",
+    stage="estimate",
+    row="one test",
+    key=("scope", "statistic"),
+    own={
+        "scope": text("which pairs the test is about"),
+        "statistic": text("which test"),
+        "decides": flag("whether C4 rests on it; false: a naive test, shown so that a reader sees why it is not used"),
+        "estimate": real("the test's statistic"),
+        "estimate_low": real("lower end of its interval"),
+        "estimate_high": real("upper end of its interval"),
+        "p_value": real("of the test; null: not to be had from these data"),
+        "n_pairs": whole("pairs with both events"),
+        "n_cells": whole("blocks: one batch size and η_ef"),
+        "n_parted": whole("pairs that part, whether or not SGD sharpens"),
+        "n_parted_seen": whole("of them, those whose SGD run was long enough to be seen sharpening"),
+        "lag_median": real("log(parting / sharpening), median over pairs"),
+        "lag_mean": real("log(parting / sharpening), mean over blocks"),
+        "lag_low": real("lower end of its interval"),
+        "lag_high": real("upper end of its interval"),
+        "lag_steps_median": real("parting − sharpening in steps, median over pairs"),
+        "lag_steps_mean": real("the mean log lag at the typical step of sharpening, in steps"),
+        "lag_steps_low": real("lower end of its interval"),
+        "lag_steps_high": real("upper end of its interval"),
+        "reliability_parting": real("share of the seeds' variance of the parting that is not error of estimate"),
+        "reliability_sharpening": real("likewise of the sharpening"),
+        "null": text("the null hypothesis in words"),
+        "why_refused": text("why the test does not decide; null for one that decides"),
+    },
+)
+
+
+LAGS = table(
+    "lags",
+    stage="estimate",
+    row="one pair with its own sharpening, or with that of another seed of its block",
+    key=(*CELL, "seed", "kind", "sharpening_seed"),
+    own={
+        "seed": whole("seed of the pair"),
+        "kind": text("own, or exchanged: the sharpening is another seed's"),
+        "sharpening_seed": whole("seed whose sharpening it is"),
+        "step": real("step of the pair's parting"),
+        "sharpening_step": real("step of the sharpening"),
+        "ratio": real("parting / sharpening"),
+    },
+)
+
+
+DEFERRAL = table(
+    "deferral",
+    stage="estimate",
+    row="one stratum, and all together",
+    key=("stratum", "optimizer", "momentum"),
+    own={
+        "stratum": text("all, or one batch size"),
+        "n_sgd": whole("SGD runs"),
+        "n_sgdm": whole("SGDM runs"),
+        "events_sgd": whole("SGD runs that sharpen abruptly"),
+        "events_sgdm": whole("SGDM runs that sharpen abruptly"),
+        "diverged_sgd": whole("SGD runs that diverged before any event"),
+        "diverged_sgdm": whole("SGDM runs that diverged before any event"),
+        "hazard_ratio": real(
+            "SGDM against SGD (Cox, stratified by block); below 1: later under momentum; null: not estimable"
+        ),
+        "ci_low": real("lower end of its 95 % interval"),
+        "ci_high": real("upper end of its 95 % interval"),
+        "p_value": real("of the paired swap test"),
+        "score": real("log-rank score; positive: SGD has more events than if the two were alike"),
+        "n_informative": whole("pairs whose swap changes the score"),
+        "restricted_mean_sgd": real("mean number of steps without an event up to `horizon`, SGD"),
+        "restricted_mean_sgdm": real("mean number of steps without an event up to `horizon`, SGDM"),
+        "horizon": real("the step up to which the means are taken"),
+        "restricted_ratio": real("SGDM's / SGD's restricted mean, geometric mean over cells with an event"),
+        "restricted_ratio_low": real("lower end of its interval"),
+        "restricted_ratio_high": real("upper end of its interval"),
+        "only_sgd": whole("pairs in which only SGD sharpens within the time that both were followed"),
+        "only_sgdm": whole("pairs in which only SGDM sharpens within that time"),
+        "p_prevention": real("McNemar's exact test of these two"),
+        "n_both": whole("pairs in which both sharpen"),
+        "time_ratio": real("of those: SGDM's / SGD's step, geometric mean over cells"),
+        "time_ratio_low": real("lower end of its interval"),
+        "time_ratio_high": real("upper end of its interval"),
+    },
+)
+
+
+SURVIVAL = table(
+    "survival",
+    stage="estimate",
+    row="one step at which a run sharpens, diverges or leaves, of one setting, stratum and method",
+    key=(*SETTING, "stratum", "optimizer", "momentum", "step"),
+    own={
+        "stratum": text("all, or one batch size"),
+        "step": real("step at which something happens"),
+        "n_risk": whole("runs that have not yet sharpened, diverged or ended, just before the step"),
+        "n_events": whole("runs that sharpen at the step"),
+        "n_diverged": whole("runs that diverge at the step"),
+        "n_censored": whole("runs that end at the step without having diverged"),
+        "survival": real("share without an event (Kaplan–Meier), divergence counted as censoring"),
+        "ci_low": real("lower end of its pointwise 95 % interval"),
+        "ci_high": real("upper end of its pointwise 95 % interval"),
+        "incidence_sharpening": real("share that has sharpened (Aalen–Johansen), divergence a competing risk"),
+        "incidence_divergence": real("share that has diverged before sharpening (Aalen–Johansen)"),
+    },
+)
+
+
+INTERVENTIONS = table(
+    "interventions",
+    stage="estimate",
+    row="one branch of an SGD run, beside one SGDM run of its parent's pair",
+    key=(*CELL, "seed", "branch_run_id"),
+    own={
+        "seed": whole("seed of initial weights and mini-batches"),
+        "branch_run_id": text("run_id of the branch"),
+        "sgd_run_id": text("run_id of the parent"),
+        "sgdm_run_id": text("run_id of the SGDM run"),
+        "intervention": text("what was done"),
+        "intervention_step": whole("step from which it was done"),
+        "gap_parent": real("final log L_SGD / L_SGDM of the run left alone"),
+        "gap_branch": real("final log L_branch / L_SGDM"),
+        "sharpened_parent": flag("whether the parent sharpens abruptly from the intervention on"),
+        "sharpened_branch": flag("whether the branch does"),
+    },
+)
+
+
+POWER = table(
+    "power",
+    stage="estimate",
+    row="one claim",
+    key=("claim",),
+    own={
+        "claim": text("identifier of the claim, C1 to C8"),
+        "verdict": text("supported, contradicted, inconclusive or untestable"),
+        "n_seeds": whole("seeds of each unit"),
+        "n_units": whole("units that the claim was judged on"),
+        "replicate": text("what n_units counts: cells, blocks, batch sizes"),
+        "effect_80": real("the effect that this design finds four times in five; null: none, or not estimable"),
+        "unit": text("unit of effect_80 and observed"),
+        "observed": real("the effect that was seen"),
+        "seeds_needed": whole("for 80 % at the observed effect with as many units; null: not estimable, or over 50"),
+        "units_needed": whole("likewise with as many seeds"),
+        "note": text("what else has to be known"),
+    },
+)

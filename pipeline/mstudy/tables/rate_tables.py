@@ -1,0 +1,142 @@
+"""The tables of the stage `estimate` on learning rates: thresholds, trends, best rates, limits."""
+
+from __future__ import annotations
+
+from mstudy.tables.table import CELL, LINE, SETTING, flag, real, table, text, whole
+
+THRESHOLDS = table(
+    "thresholds",
+    stage="estimate",
+    row="one line of cells: one batch size and momentum",
+    key=LINE,
+    own={
+        "status": text("estimated, below_grid, above_grid or insufficient"),
+        "eta_ef_star": real(
+            "the effective learning rate at which the advantage crosses the margin; null unless estimated"
+        ),
+        "ci_low": real("lower end of its 95 % interval"),
+        "ci_high": real("upper end of its 95 % interval"),
+        "eta_ef_per_sample_star": real("eta_ef_star / b"),
+        "eta_ef_per_sample_low": real("lower end of its 95 % interval"),
+        "eta_ef_per_sample_high": real("upper end of its 95 % interval"),
+        "n_cells": whole("cells of the line that were used"),
+        "n_seeds": whole("seeds that the row rests on"),
+        "margin": real("log loss within which SGD and SGDM count as equal"),
+    },
+)
+
+
+PLACEMENTS = table(
+    "placements",
+    stage="estimate",
+    row="one cell on one side of its line's threshold, each seed placed by the threshold of the others",
+    key=(*CELL, "side"),
+    own={
+        "side": text("below or above the threshold"),
+        "n_seeds": whole("seeds for which the cell lies on this side; the rest of the row is about them"),
+        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
+        "ci_low": real("lower end of Student's 95 % interval over seeds"),
+        "ci_high": real("upper end of Student's 95 % interval over seeds"),
+        "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
+        "superiority_p": real("null hypothesis: the mean is at most the margin"),
+        "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
+    },
+)
+
+
+HORIZONS = table(
+    "horizons",
+    stage="estimate",
+    row="one line of cells at one horizon",
+    key=(*LINE, "horizon"),
+    own={
+        "horizon": real("share of the steps at which training is taken to end"),
+        "horizon_step": whole("that share, as a step"),
+        **{name: column for name, column in THRESHOLDS.columns.items() if name not in LINE},
+    },
+)
+
+
+TRENDS = table(
+    "trends",
+    stage="estimate",
+    row="one quantity against log2 b, for one setting and momentum",
+    key=(*SETTING, "optimizer", "momentum", "quantity"),
+    own={
+        "quantity": text("what is held against log2 b"),
+        "decides": flag("whether C3 rests on it"),
+        "matched": text("at which η_ef, or shares of SGD's stability limit, cells are compared"),
+        "slope": real("change per doubling of b; null with too few batch sizes"),
+        "ci_low": real("lower end of its 95 % interval"),
+        "ci_high": real("upper end of its 95 % interval"),
+        "p_value": real("two-sided t, n_batch_sizes − 2 degrees of freedom; null hypothesis: slope 0"),
+        "n_batch_sizes": whole("batch sizes used"),
+    },
+)
+
+
+BEST = table(
+    "best",
+    stage="estimate",
+    row="one line of cells: the best SGD against the best SGDM",
+    key=LINE,
+    own={
+        "status": text("compared, at_edge or insufficient"),
+        "sgd_eta_ef": real("SGD's best η_ef: the choice most often made"),
+        "sgdm_eta_ef": real("SGDM's best η_ef: the choice most often made"),
+        "log_ratio": real("mean over left-out seeds of log L_SGD / L_SGDM, each at the best rate of the other seeds"),
+        "ci_low": real("lower end of its 95 % interval"),
+        "ci_high": real("upper end of its 95 % interval"),
+        "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
+        "superiority_p": real("null hypothesis: the mean is at most the margin"),
+        "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
+        "n_seeds": whole("seeds that the row rests on"),
+        "at_edge": text("whose best rate is the first or last of the grid: sgd, sgdm or both; null: neither"),
+    },
+)
+
+
+STABILITY_LIMITS = table(
+    "stability_limits",
+    stage="estimate",
+    row="one batch size and optimiser, plain SGD included",
+    key=LINE,
+    own={
+        "status": text("estimated, above_grid, below_grid or insufficient"),
+        "eta_ef_stable": real("largest η_ef up to which every seed trains"),
+        "eta_ef_unstable": real("smallest η_ef from which every seed has diverged"),
+        "eta_ef_max": real("the limit: largest η_ef that trains"),
+        "ci_low": real("lower end of its 95 % interval"),
+        "ci_high": real("upper end of its 95 % interval"),
+        "predicted": real("by the mean-square stability law fitted to the setting"),
+        "predicted_low": real("lower end of its 95 % interval"),
+        "predicted_high": real("upper end of its 95 % interval"),
+        "misfit": real("log(eta_ef_max / predicted)"),
+        "n_seeds": whole("seeds that the row rests on"),
+    },
+)
+
+
+LAW = table(
+    "law",
+    stage="estimate",
+    row="the mean-square stability law fitted to one setting",
+    key=SETTING,
+    own={
+        "status": text("fitted or insufficient"),
+        "n_limits": whole("stability limits inside the grid"),
+        "level": real("2/a: SGD's limit without noise"),
+        "level_low": real("lower end of its 95 % interval"),
+        "level_high": real("upper end of its 95 % interval"),
+        "noise": real("ρ at the geometric mean of the batch sizes"),
+        "noise_low": real("lower end of its 95 % interval"),
+        "noise_high": real("upper end of its 95 % interval"),
+        "exponent": real("γ of ρ ~ b^−γ, fitted beside the law, which says 1"),
+        "exponent_low": real("lower end of its 95 % interval"),
+        "exponent_high": real("upper end of its 95 % interval"),
+        "exponent_equivalence_low": real("lower end at level 1 − 2α, for equivalence"),
+        "exponent_equivalence_high": real("upper end at level 1 − 2α, for equivalence"),
+        "movement_p": real("null hypothesis: no dependence on b"),
+        "misfit_p": real("null hypothesis: the law holds; against free limits"),
+    },
+)

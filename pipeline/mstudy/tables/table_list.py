@@ -1,0 +1,46 @@
+"""Prints docs/tables.md, and the list of tables in the README: `python -m mstudy.tables.table_list [--readme]`."""
+
+from __future__ import annotations
+
+import sys
+
+import polars as pl
+
+from mstudy.tables.contracts import TABLES
+from mstudy.tables.table import Table
+
+_TYPES = {pl.String(): "text", pl.Int64(): "whole", pl.Float64(): "real", pl.Boolean(): "yes or no"}
+_HEAD = """# Tables
+
+`mstudy analyze` and `dvc repro` write these tables to `results/`, as Parquet files of the tables' names.
+A value that does not exist or cannot be estimated is null.
+A p-value is not corrected for multiplicity unless it says so.
+This page is printed from the contracts by `python -m mstudy.tables.table_list`.
+"""
+
+
+def as_document() -> str:
+    """Return docs/tables.md: every table with what a row is, its key and its columns."""
+    return _HEAD + "".join(_described(table) for table in TABLES)
+
+
+def as_list() -> str:
+    """Return the README's list: every table and what a row is."""
+    rows = "".join(f"| `{table.name}` | {table.row} |\n" for table in TABLES)
+    return f"| table | one row per |\n|---|---|\n{rows.replace('| one ', '| ')}"
+
+
+def _described(table: Table) -> str:
+    columns = "".join(
+        f"| `{name}` | {_TYPES[column.type]} | {column.meaning.replace('|', chr(92) + '|')} |\n"
+        for name, column in table.columns.items()
+    )
+    key = ", ".join(f"`{name}`" for name in table.key)
+    return (
+        f"\n## `{table.name}`\n\nOne row is {table.row}. Written by the stage `{table.stage}`. Key: {key}.\n\n"
+        f"| column | type | meaning |\n|---|---|---|\n{columns}"
+    )
+
+
+if __name__ == "__main__":
+    print(as_list() if "--readme" in sys.argv[1:] else as_document(), end="")
