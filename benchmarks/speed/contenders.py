@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from mstudy.core.params import Study
 from mstudy.data.dataset import Dataset
-from mstudy.models import build as registry
+from mstudy.models.build import build
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.step import Ensemble
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def plain_step(run: RunConfig, data: Dataset, device: torch.device = CPU) -> Callable[[], object]:
     """torch.nn, autograd and torch.optim.SGD, one network."""
     torch.manual_seed(run.seed)
-    network = registry.build(run.model, data.input_shape, data.n_outputs, data.is_text).to(device)
+    network = build(run.model, data.input_shape, data.n_outputs, data.is_text).to(device)
     optimizer = torch.optim.SGD(network.parameters(), run.learning_rate, run.momentum)
     x, y = torch.as_tensor(data.inputs), torch.as_tensor(data.targets)
     x = x if data.is_text else x.float()

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from mstudy.cli import app as cli
+from mstudy.curvature import activation_derivatives
 from mstudy.data.catalogue import ENTRIES
+from mstudy.models import activations
+from mstudy.models.families import ACTIVATIONS, FAMILIES
 from mstudy.tables.contracts import TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +87,17 @@ def test_readme_describes_every_data_set():
     for entry in ENTRIES.values():
         shape = " × ".join(map(str, entry.shape))
         assert f"| `{entry.name}` | {entry.samples:,} | {shape} | {entry.licence} |" in readme
+
+
+def test_readme_describes_every_family_of_models():
+    section = (ROOT / "README.md").read_text().partition("## Models")[2].partition("\n## ")[0]
+    described = re.findall(r"^\| `(.*)` \|", section, re.MULTILINE)
+
+    assert described == [family.form for family in FAMILIES]
+
+
+def test_one_list_of_activations():
+    assert tuple(activations.ACTIVATIONS) == tuple(activation_derivatives.ACTIVATIONS) == ACTIVATIONS
 
 
 def test_every_table_names_its_key_and_row():

@@ -92,7 +92,6 @@ def test_the_analysis_part_is_the_same_object():
         ("studies: {digits: {seeds: 0}}", r"seeds must be at least 1, found 0"),
         ("studies: {digits: {steps: 0}}", r"steps must be at least 1, found 0"),
         ("studies: {digits: {n_train: 0}}", r"n_train must be at least 1, or null for all, found 0"),
-        ("studies: {digits: {model: mlp-tanh-0}}", r"studies\.digits\.model must be linear, .*, found 'mlp-tanh-0'"),
         ("studies: {digits: {weight_decay: -1.0}}", r"weight_decay must be at least 0, found -1\.0"),
         ("studies: {digits: {warmup_steps: -1}}", r"warmup_steps must be at least 0, found -1"),
         ("studies: {digits: {width: 0}}", r"width must be at least 1, or null to measure, found 0"),
@@ -174,6 +173,12 @@ def test_a_mistake_is_one_sentence_with_key_and_value(tmp_path, text, message):
         load(path)
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_is_not_checked_before_its_study_is_trained(tmp_path):
+    (tmp_path / "params.yaml").write_text("studies: {digits: {model: mlp-tanh-0}}")
+
+    assert load(tmp_path / "params.yaml").study("digits").model == "mlp-tanh-0"
 
 
 def test_a_missing_file_and_a_missing_study(tmp_path):

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 from mstudy.core.errors import ConfigError
-from mstudy.models.build import check
 from mstudy.models.families import ACTIVATIONS, NORMS, ModelName, parse
 
 
@@ -54,7 +53,7 @@ def test_every_activation_and_norm():
 )
 def test_any_other_text_is_refused_with_the_forms(model):
     with pytest.raises(ConfigError) as error:
-        check(model)
+        parse(model)
 
     assert str(error.value) == (
         "model must be linear, mlp-ACT-W-W-..., cnn-ACT-C-C-..., resnet18-NORM[-WIDTH], vgg11-NORM[-WIDTH] or "
@@ -67,15 +66,15 @@ def test_heads_share_the_width_evenly():
     with pytest.raises(
         ConfigError, match=r"^model must have a WIDTH divisible by HEADS = 3, found 'transformer-1-8-3'\.$"
     ):
-        check("transformer-1-8-3")
+        parse("transformer-1-8-3")
 
 
 def test_a_name_is_checked_without_torch():
     code = (
         "import sys\n"
-        "from mstudy.models.build import check\n"
-        "import mstudy.models.families\n"
-        "check('vgg11-group')\n"
+        "import mstudy.models.build\n"
+        "from mstudy.models.families import parse\n"
+        "parse('vgg11-group')\n"
         "print('torch' in sys.modules)"
     )
 

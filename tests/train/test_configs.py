@@ -85,6 +85,7 @@ def test_a_later_quantity_is_in_the_run_id_only_where_it_is_asked_for():
         ({"n_train": 300}, 100, r"studies\.s\.n_train must be at most the 100 samples of digits, found 300"),
         ({"probe_samples": 101}, 100, r"studies\.s\.probe_samples must be at most n_train = 100, found 101"),
         ({"batch_sizes": (100, "full")}, 100, r"studies\.s\.batch_sizes must differ, found 100 twice"),
+        ({"model": "mlp-tanh-0"}, 100, r"^studies\.s\.model must be linear, .*, found 'mlp-tanh-0'\.$"),
     ],
 )
 def test_impossible_plans_name_key_and_value(changes, n, message):
@@ -134,6 +135,15 @@ def test_an_epoch_visits_every_sample_once():
     assert all((again.at(step)[0] == batch).all() for step, batch in enumerate(first_epoch))
     assert any((other.at(step)[0] != batch).any() for step, batch in enumerate(first_epoch))
     assert any((batches.at(step + 3)[0] != batch).any() for step, batch in enumerate(first_epoch))
+
+
+@pytest.mark.parametrize(
+    ("model", "chunk"),
+    [("linear", 4096), ("mlp-tanh-4", 4096), ("cnn-tanh-4", 1024), ("resnet18-none-4", 128), ("transformer-1-4-1", 64)],
+)
+def test_a_model_is_evaluated_in_the_chunks_of_its_family_unless_the_study_says(model, chunk):
+    assert {run.chunk for run in plan(replace(STUDY, model=model))} == {chunk}
+    assert {run.chunk for run in plan(replace(STUDY, model=model, chunk=7))} == {7}
 
 
 def test_cross_entropy_needs_labels():

@@ -1,6 +1,7 @@
 """Truth: the store's bytes before and after."""
 
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,6 +51,16 @@ def test_a_sweep_cut_short_ends_in_the_same_bytes(store, tmp_path):
 
     assert sweep.train_study("s", study, store, tmp_path / "runs", workers=1) == len(lost) == 4
     assert contents(store.root) == before
+
+
+def test_a_misspelled_model_is_found_before_the_data_are_read_or_anything_is_trained(store, tmp_path):
+    study = replace(STUDY, model="mlp-tanh-0", dataset=str(tmp_path / "nowhere.npz"))
+
+    with pytest.raises(ConfigError, match=r"^studies\.s\.model must be linear, .*, found 'mlp-tanh-0'\.$"):
+        sweep.train_study("s", study, store, tmp_path / "runs", workers=1)
+
+    assert not (tmp_path / "runs").exists()
+    assert not store.root.exists()
 
 
 def test_of_an_ensemble_only_what_is_missing_is_trained(store, tmp_path):

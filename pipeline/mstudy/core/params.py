@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from mstudy.core.errors import ConfigError, shown
 from mstudy.core.quantities import CHOSEN, DETECTABLE, Quantity
-from mstudy.models import families as names
 
 FULL = "full"  # a batch size: the whole training set
 
@@ -142,7 +141,6 @@ class Study:
             self.objective,
             "squared_error or cross_entropy",
         )
-        names.parse(self.model)
         _require(len(self.batch_sizes) > 0, "batch_sizes", [], "a list of at least one batch size")
         for b in self.batch_sizes:
             _require(b == FULL or (isinstance(b, int) and b >= 1), "batch_sizes", b, f"at least 1, or {FULL!r}")

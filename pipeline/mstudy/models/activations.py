@@ -1,11 +1,14 @@
-"""The activations that a model's name may ask for. All are smooth but relu, whose second derivative is 0 almost
-everywhere: the Hessian of a relu network is that of the piece the weights are on."""
+"""The activations that a model's name may ask for.
+
+All are smooth except relu. The second derivative of relu is 0 almost everywhere, so the Hessian of a relu network is
+that of the linear piece on which the weights lie.
+"""
 
 from __future__ import annotations
 
 from torch import nn
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
     "gelu": nn.GELU,
@@ -16,5 +19,5 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def activation(name: str) -> nn.Module:
-    """A layer that applies the activation elementwise."""
-    return _ACTIVATIONS[name]()
+    """Return a layer that applies the activation elementwise."""
+    return ACTIVATIONS[name]()

@@ -14,8 +14,7 @@ from mstudy.core.params import FULL, Cadence, Study
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
 from mstudy.core.theory import _learning_rate
 from mstudy.data.dataset import Dataset
-from mstudy.models import families as names
-from mstudy.models.families import _CHUNK_OF_PERCEPTRONS, _CHUNKS
+from mstudy.models.families import FAMILY, Family, parse
 from mstudy.runlog.schema import SCHEMA_VERSION
 
 # Raise this when the numbers that training writes change: every run is then trained anew.
@@ -115,12 +114,21 @@ def digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def family_of(name: str, study: Study) -> Family:
+    """Return the family of the study's model. Raises ConfigError where the model is not known."""
+    try:
+        return FAMILY[parse(study.model).family]
+    except ConfigError as error:
+        raise ConfigError(f"studies.{name}.{error}") from None
+
+
 def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
     """Every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
 
-    At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the data set is
-    smaller than the study asks for, or not of the kind that its objective needs.
+    At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the model is not
+    known, or the data set is smaller than the study asks for, or not of the kind that its objective needs.
     """
+    family = family_of(name, study)
     if study.objective == "cross_entropy" and not data.classification:
         raise ConfigError(
             f"studies.{name}.objective must be squared_error for the real targets of {data.name}, "
@@ -145,7 +153,7 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
             steps=study.steps,
             divergence_factor=study.divergence_factor,
             probe_samples=probe_samples,
-            chunk=study.chunk or _CHUNKS.get(names.parse(study.model).family, _CHUNK_OF_PERCEPTRONS),
+            chunk=study.chunk or family.chunk,
             cadence=study.log,
         )
         for b in _batch_sizes(name, study, n_train)

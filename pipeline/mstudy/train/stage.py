@@ -13,7 +13,7 @@ import torch
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Study
-from mstudy.train.configs import RunConfig, digest, plan_runs
+from mstudy.train.configs import RunConfig, digest, family_of, plan_runs
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.sweep.checkpoint import checkpoint_path
@@ -39,7 +39,8 @@ def train_study(name: str, study: Study, store: Store, runs: Path, workers: int,
 
 
 def study_runs(name: str, study: Study) -> list[RunConfig]:
-    """The study's runs, on the data set that it names."""
+    """Return the study's runs, on the data set that it names."""
+    family_of(name, study)  # a misspelled model is found before the data set is loaded
     return plan_runs(name, study, dataset(study.dataset))
 
 

@@ -11,23 +11,20 @@ from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.curvature.network import Network
 from mstudy.curvature.objectives import OBJECTIVES
 from mstudy.data.dataset import Dataset
-from mstudy.models import build as registry
-from mstudy.models import families as names
-from mstudy.models.families import check_data
+from mstudy.models.build import build
+from mstudy.models.families import LINEAR, MLP, check_data, parse
 
 
 def build_network(model: str, objective: str, data: Dataset, device: torch.device) -> Network:
-    """The network for these data: perceptrons with derivatives written out, all else by autograd.
+    """Return the network for these data: perceptrons with derivatives written out, all others by autograd.
 
     Raises ConfigError when the model cannot take the data.
     """
-    name = names.parse(model)
-    if name.family in (names.LINEAR, names.MLP):
+    name = parse(model)
+    if name.family in (LINEAR, MLP):
         check_data(name, data.input_shape, data.is_text)
         widths = (math.prod(data.input_shape), *name.sizes, data.n_outputs)
         return Mlp(widths, name.activation or "tanh", OBJECTIVES[objective])
     return ModuleNetwork(
-        lambda: registry.build(model, data.input_shape, data.n_outputs, data.is_text),
-        OBJECTIVES[objective],
-        device=device,
+        lambda: build(model, data.input_shape, data.n_outputs, data.is_text), OBJECTIVES[objective], device=device
     )
