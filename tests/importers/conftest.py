@@ -1,6 +1,7 @@
 """Sources as the tools write them."""
 
 import pytest
+from mstudy.importers.kinds import KINDS
 from mstudy.importers.mapping import Mapping
 from mstudy.importers.run_import import plan_import
 
@@ -12,7 +13,8 @@ def imported():
     """Plan an import, its facts given: imported(kind, source, **sections of the map) -> Plan."""
 
     def plan(kind, source, values=None, **sections):
-        return plan_import(kind, source, Mapping(values=FACTS if values is None else values, **sections))
+        (wanted,) = [each for each in KINDS if each.name == kind]
+        return plan_import(wanted, source, Mapping(values=FACTS if values is None else values, **sections))
 
     return plan
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mstudy.importers.kinds import KINDS, Kind
+
 import_app = typer.Typer(no_args_is_help=True, help="Make logs of what other tools logged; nothing in it is trusted.")
 
 _Source = Annotated[Path, typer.Argument(help="File or folder, searched at any depth.", metavar="SRC")]
@@ -21,22 +23,7 @@ _Replace = Annotated[bool, typer.Option("--replace", help="Overwrite logs of an 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
-_COMMANDS = {
-    "tensorboard": ("TensorBoard event files; a run is a folder.", "mstudy import tensorboard logs/ --out runs/"),
-    "wandb": (
-        "histories exported from Weights & Biases, as Parquet, CSV or JSON lines.",
-        "mstudy import wandb exports/ --out runs/",
-    ),
-    "mlflow": ("MLflow's mlflow.db or mlruns/.", "mstudy import mlflow mlflow.db --out runs/"),
-    "csv": ("CSV, TSV or JSON lines, wide or long.", "mstudy import csv results.csv --out runs/ --map map.toml"),
-    "journal": (
-        "the journals that killed runs of a RunLogger left.",
-        "mstudy import journal runs/ --out recovered/",
-    ),
-}
-
-
-def _add_command(kind: str, what: str, example: str) -> None:
+def _add_command(kind: Kind) -> None:
     def command(
         source: _Source,
         out: _Out,
@@ -60,9 +47,9 @@ def _add_command(kind: str, what: str, example: str) -> None:
         if plan.problems:
             raise typer.Exit(3 if skip_bad else 1)
 
-    command.__doc__ = f"Import {what}\n\nExample: {example}"
-    import_app.command(kind)(command)
+    command.__doc__ = f"Import {kind.help}\n\nExample: {kind.example}"
+    import_app.command(kind.name)(command)
 
 
-for _kind, (_what, _example) in _COMMANDS.items():
-    _add_command(_kind, _what, _example)
+for _kind in KINDS:
+    _add_command(_kind)

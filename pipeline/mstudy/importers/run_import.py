@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mstudy.core.errors import LogError
 from mstudy.importers.assemble import Assembled, assemble
+from mstudy.importers.kinds import Kind
 from mstudy.importers.mapping import Mapping
-from mstudy.importers.source_run import Found
 from mstudy.runlog.writer import write_run
 
-TENSORBOARD, WANDB, MLFLOW, CSV, JOURNAL = KINDS = ("tensorboard", "wandb", "mlflow", "csv", "journal")
 _NO_CURVATURE = (
     "no directional_curvature: what rests on losses is analysed; abrupt sharpening, and the claims C4 and C5, are not"
 )
@@ -23,7 +21,9 @@ _SHOWN = ("optimizer", "learning_rate", "momentum", "batch_size", "seed", "statu
 
 @dataclass(frozen=True)
 class Plan:
-    """runs: by name in the source. problems: name and reason of what cannot be imported."""
+    """What an import of one kind would write.
+
+    runs: by name in the source. problems: name and reason of what cannot be imported."""
 
     kind: str
     runs: dict[str, Assembled]
@@ -61,16 +61,16 @@ class Plan:
         return {"kind": self.kind, "runs": runs, "problems": self.problems}
 
 
-def plan_import(kind: str, source: Path, mapping: Mapping) -> Plan:
+def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
     """Read and check all runs of the source. Raises LogError where it holds none that can be imported."""
     runs: dict[str, Assembled] = {}
     problems: dict[str, str] = {}
-    for found in _find(kind, source, mapping):
+    for found in kind.find(source, mapping):
         if found.name in runs or found.name in problems:
             problems[f"{found.name} (again)"] = f"its name must be its own, found another run called {found.name}."
             continue
         try:
-            runs[found.name] = assemble(found.read(), mapping, kind)
+            runs[found.name] = assemble(found.read(), mapping, kind.name)
         except LogError as error:
             problems[found.name] = str(error)
     unknown = [name for name in mapping.runs if name not in runs and name not in problems]
@@ -82,7 +82,7 @@ def plan_import(kind: str, source: Path, mapping: Mapping) -> Plan:
         raise LogError(
             f"At least one run must be fit to import, found {len(problems)} that are not, the first: {first}"
         )
-    return Plan(kind, runs, problems)
+    return Plan(kind.name, runs, problems)
 
 
 def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = False) -> None:
@@ -108,20 +108,3 @@ def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = Fa
 def _printable(text: str) -> str:
     """Spell out what could steer a terminal: names come from strangers."""
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _find(kind: str, source: Path, mapping: Mapping) -> list[Found]:
-    from mstudy.importers.csv import find_csv
-    from mstudy.importers.journals import find_journals
-    from mstudy.importers.mlflow import find_mlflow
-    from mstudy.importers.tensorboard.find import find_tensorboard
-    from mstudy.importers.wandb import find_wandb
-
-    finders: dict[str, Callable[[], list[Found]]] = {
-        TENSORBOARD: lambda: find_tensorboard(source),
-        WANDB: lambda: find_wandb(source, mapping),
-        MLFLOW: lambda: find_mlflow(source),
-        CSV: lambda: find_csv(source, mapping),
-        JOURNAL: lambda: find_journals(source),
-    }
-    return finders[kind]()
