@@ -56,7 +56,7 @@ LAGS = table(
 DEFERRAL = table(
     "deferral",
     stage="estimate",
-    row="one stratum, and all together",
+    row="one stratum: a batch size, or all together",
     key=("stratum", "optimizer", "momentum"),
     own={
         "stratum": text("all, or one batch size"),

@@ -120,7 +120,7 @@ STABILITY_LIMITS = table(
 LAW = table(
     "law",
     stage="estimate",
-    row="the mean-square stability law fitted to one setting",
+    row="one setting: the mean-square stability law fitted to it",
     key=SETTING,
     own={
         "status": text("fitted or insufficient"),
