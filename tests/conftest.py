@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mstudy.cli import app as cli
+from mstudy.core import optimizers
 from mstudy.runlog.writer import write_run
 
 from tests.loopback import Server
@@ -28,6 +29,24 @@ def rng():
 
 
 @pytest.fixture
+def mystery(monkeypatch):
+    """An optimizer with momentum of which theory says nothing."""
+    entry = optimizers.Optimizer(
+        name="mystery",
+        label="Mystery",
+        other_names=(),
+        has_momentum=True,
+        rate_divisor=lambda mu: 1.0,
+        line=None,
+        line_text="",
+        final_lag=None,
+        deterministic_share=None,
+    )
+    monkeypatch.setitem(optimizers._BY_NAME, entry.name, entry)
+    return entry
+
+
+@pytest.fixture
 def save_run(tmp_path):
     """Write one log below tmp_path/runs: save_run(columns, **metadata) -> path."""
 
@@ -47,20 +66,20 @@ def save_run(tmp_path):
 def save_sweep(save_run, rng, tmp_path):
     """A sweep in which SGD's curvature jumps at step 120 + 10 seed and its loss then stalls; SGDM goes on.
 
-    The jump happens for eta_ef >= 0.2 alone; at 0.8 SGD diverges at once.
+    The jump happens only for eta_ef >= 0.2; at 0.8 SGD diverges at once. optimizer: that of the other run of each pair.
     """
 
-    def save(seeds=3, batch_sizes=(8, 16), rates=(0.05, 0.1, 0.2, 0.4, 0.8)) -> Path:
+    def save(seeds=3, batch_sizes=(8, 16), rates=(0.05, 0.1, 0.2, 0.4, 0.8), optimizer="heavy_ball") -> Path:
         for b in batch_sizes:
             for eta_ef in rates:
                 for seed in range(seeds):
-                    _save_pair(save_run, rng, b, eta_ef, seed)
+                    _save_pair(save_run, rng, b, eta_ef, seed, optimizer)
         return tmp_path / "runs"
 
     return save
 
 
-def _save_pair(save_run, rng, b, eta_ef, seed):
+def _save_pair(save_run, rng, b, eta_ef, seed, optimizer):
     steps = np.arange(300)
     jump_at = 120 + 10 * seed
     smooth = np.exp(-0.003 * steps - 0.01 * seed)
@@ -77,7 +96,8 @@ def _save_pair(save_run, rng, b, eta_ef, seed):
     else:
         save_run(sgd, learning_rate=eta_ef, batch_size=b, seed=seed)
     sgdm = {"step": steps, "loss": own_level[1] * np.interp(steps - 9, steps, smooth), "directional_curvature": calm}
-    save_run(sgdm, learning_rate=round(eta_ef * 0.1, 9), momentum=0.9, optimizer="heavy_ball", batch_size=b, seed=seed)
+    rate = round(eta_ef * optimizers.optimizer_of(optimizer).rate_divisor(0.9), 9)
+    save_run(sgdm, learning_rate=rate, momentum=0.9, optimizer=optimizer, batch_size=b, seed=seed)
 
 
 @pytest.fixture

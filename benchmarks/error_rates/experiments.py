@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from mstudy.core.optimizers import HEAVY_BALL, SGD
 from mstudy.core.statuses import PARTED, SGD_DIVERGED
-from mstudy.core.theory import sgd_clock
+from mstudy.core.theory import equivalent_sgd_step
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.runlog.reading.reader import POINTS_SCHEMA
 from mstudy.runlog.schema import COMPLETED, DIVERGED
@@ -110,7 +110,7 @@ def draw_pair(truth: CellTruth, onset: float, rng: np.random.Generator) -> Pair:
     gap = gap_of(truth.shape, clock, onset, truth.height) + rng.normal(0, truth.offset)
     noise = [ar1(len(steps), truth.sigma, truth.phi, rng) for _ in range(2)]
     sgd = _base(clock) + gap + noise[0]
-    sgdm = _base(sgd_clock(clock, truth.momentum, HEAVY_BALL)) + noise[1]
+    sgdm = _base(equivalent_sgd_step(clock, HEAVY_BALL, truth.momentum)) + noise[1]
     return Pair(LossCurve(steps, np.exp(sgd), None), LossCurve(steps, np.exp(sgdm), None))
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from tests.runlog.folders import SGD, rows, sound, write
@@ -59,6 +60,20 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     # Two studies may have the same batch size: each number is kept below its setting.
     assert list(metrics["eta_ef_star"]["tiny, m, d, o"]) == ["b=8,heavy_ball,mu=0.9", "b=16,heavy_ball,mu=0.9"]
+
+
+def test_an_optimizer_of_which_nothing_is_known_is_analysed_as_far_as_it_goes(mstudy, save_sweep, tmp_path, mystery):
+    code, out, _ = mstudy("analyze", save_sweep(optimizer=mystery.name), "--out", tmp_path / "out")
+
+    tables = {path.stem: pl.read_parquet(path) for path in (tmp_path / "out" / "results").glob("*.parquet")}
+    assert code == 0
+    assert "C1 supported" in out  # final losses compare as ever
+    found = tables["runs"].join(tables["sharpenings"], on="run_id")
+    assert set(found.filter(optimizer=mystery.name)["stability_status"]) == {"no_line"}
+    assert "no_line" not in found.filter(optimizer="sgd")["stability_status"]
+    assert set(tables["partings"]["status"]) == {"no_lag", "sgd_diverged"}
+    assert tables["thresholds"]["status"].to_list() == ["estimated"] * 2
+    assert "no stability line is known" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_analyze_json_is_one_object(mstudy, save_sweep, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mstudy.compare.cell_parting import find_partings
 from mstudy.core.params import Compare
-from mstudy.core.theory import final_lag, sgd_clock
+from mstudy.core.theory import equivalent_sgd_step, final_lag
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 
 STEPS = np.arange(400)
@@ -16,7 +16,7 @@ def curve(log_loss, diverged_step=None):
 
 def cell(rng, gap, n_seeds=4, sigma=0.003, momentum=0.9):
     """Pairs whose SGD is behind by `gap` (n_steps,), SGDM as far along as its velocity lets it be."""
-    late = sgd_clock(STEPS.astype(float), momentum, "heavy_ball")
+    late = equivalent_sgd_step(STEPS.astype(float), "heavy_ball", momentum)
     return [
         Pair(
             curve(-0.01 * STEPS + gap + rng.normal(0, sigma, 400)),
@@ -37,8 +37,8 @@ def test_the_clock_is_that_of_a_constant_gradient(momentum, optimizer):
         velocity = momentum * velocity + 1.0
         place += (1.0 + momentum * velocity if optimizer == "nesterov" else velocity) * (1 - momentum)
 
-        assert sgd_clock(np.array([float(step)]), momentum, optimizer)[0] == pytest.approx(place, abs=1e-9)
-    assert step - place == pytest.approx(final_lag(momentum, optimizer), rel=0.01)
+        assert equivalent_sgd_step(np.array([float(step)]), optimizer, momentum)[0] == pytest.approx(place, abs=1e-9)
+    assert step - place == pytest.approx(final_lag(optimizer, momentum), rel=0.01)
 
 
 @pytest.mark.parametrize("at", [100, 200])
@@ -138,10 +138,23 @@ def test_a_cell_in_which_sgd_diverged_has_parted_there():
     assert found.step_low < 30 < found.step_high
 
 
-def test_gap_curve_compares_at_the_lag():
-    late = curve(-0.01 * sgd_clock(STEPS.astype(float), 0.5, "heavy_ball"))
+def test_without_a_known_lag_no_parting_is_told_but_a_divergence_is(rng, mystery):
+    pairs = cell(rng, opening(100))
 
-    gap = gap_curve(Pair(curve(-0.01 * STEPS), late), 0.5, "heavy_ball")
+    found = find_partings(pairs, 0.9, Compare(), mystery.name)
+    gone = find_partings([*pairs, Pair(curve(-0.01 * STEPS[:20], 20), pairs[0].sgdm)], 0.9, Compare(), mystery.name)
+
+    assert gap_curve(pairs[0], mystery.name, 0.9) is None
+    assert (found.status, found.step, found.late_gap, found.p_value) == ("no_lag", None, None, None)
+    assert {(parting.status, parting.step, parting.ahead) for parting in found.pairs} == {("no_lag", None, None)}
+    assert [parting.status for parting in gone.pairs] == ["no_lag"] * 4 + ["sgd_diverged"]
+    assert (gone.status, gone.pairs[-1].step) == ("sgd_diverged", 20)
+
+
+def test_gap_curve_compares_at_the_lag():
+    late = curve(-0.01 * equivalent_sgd_step(STEPS.astype(float), "heavy_ball", 0.5))
+
+    gap = gap_curve(Pair(curve(-0.01 * STEPS), late), "heavy_ball", 0.5)
 
     assert gap.steps[0] == 0
     assert gap.steps[-1] == 398

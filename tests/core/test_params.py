@@ -132,6 +132,18 @@ def test_the_analysis_part_is_the_same_object():
         ("studies: {../x: {}}", r"studies must be named in letters, .*found '../x'"),
         ("studies: [digits]", r"studies must be a mapping of names to values"),
         ("studies: {digits: 3}", r"studies\.digits must be a mapping of keys to values, found 3"),
+        (
+            "studies: {s: {optimizer: adam}}",
+            r"studies\.s\.optimizer must be null or heavy_ball or nesterov, found 'adam'",
+        ),
+        (
+            "studies: {s: {optimizer: sgd}}",
+            r"studies\.s\.optimizer must be null or heavy_ball or nesterov, found 'sgd'",
+        ),
+        (
+            "studies: {s: {optimizer: heavy_ball, nesterov: true}}",
+            r"studies\.s\.nesterov must be false where optimizer is given, found True",
+        ),
         ("detect: {jmp: 2}", r"detect\.jmp is not a parameter"),
         ("detect: {jump_factor: 1}", r"detect\.jump_factor must be above 1, found 1.0"),
         ("detect: {resamples: 10}", r"detect\.resamples must be at least 1/alpha - 1 = 19 .*found 10"),

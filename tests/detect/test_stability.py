@@ -48,6 +48,16 @@ def test_a_branch_has_no_line(save_run, tmp_path):
     assert dict(found.select("run_id", "stability_status").iter_rows()) == {"sgd": "reached", "branch": "no_line"}
 
 
+def test_an_optimizer_without_a_line_has_none(save_run, tmp_path, mystery):
+    at_its_line = {"step": STEPS, "loss": LOSS, "directional_curvature": np.full(len(STEPS), 2 / 0.1)}
+    save_run(at_its_line, learning_rate=0.1, momentum=0.9, optimizer=mystery.name)
+
+    folder = read_runs(tmp_path / "runs")
+    found = detect_sharpenings(folder.runs, folder.points, Detect()).sharpenings
+
+    assert found.select("stability_status", "stability_step").rows() == [("no_line", None)]
+
+
 def test_the_first_step_near_the_line_is_found(rng):
     curvature = np.where(STEPS < 150, 1.0, 10.0) * np.exp(rng.normal(0, 0.1, len(STEPS)))
 

@@ -96,6 +96,14 @@ def only(side):
     return [c for c in GOOD_CELLS if c["side"] == side]
 
 
+def test_limits_of_which_the_law_says_nothing_are_a_reason():
+    found = judge(law=[law(status="no_formula")])["C7"]
+
+    assert found["verdict"] == "untestable"
+    assert found["reason"].endswith("; limits of optimizers of which the law says nothing are not counted.")
+    assert "says nothing" not in judge(law=[law(status="insufficient")])["C7"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("claim", "verdict", "data"),
     [

@@ -7,6 +7,7 @@ from mstudy.core.params import Estimate
 from mstudy.core.theory import batch_noise, deterministic_share
 from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.stability_limits import find_limits, limit_rows
+from polars.testing import assert_frame_equal
 from scipy import stats
 
 from tests.estimate.tables import runs_of
@@ -149,6 +150,33 @@ def test_too_few_limits_have_no_law():
     _, law = measure_limits(runs_with_limits(planted, batch_sizes=(8, 16)), Estimate())
 
     assert law.select("status", "n_limits").row(0) == ("insufficient", 6)
+
+
+def renamed(runs, momentum, optimizer):
+    return runs.with_columns(
+        pl.when(pl.col("momentum") == momentum).then(pl.lit(optimizer.name)).otherwise("optimizer").alias("optimizer")
+    )
+
+
+def test_a_limit_of_which_the_law_says_nothing_is_measured_and_has_no_part_in_it(mystery):
+    runs = runs_with_limits(planted)
+    limits, law = measure_limits(renamed(runs, 0.5, mystery), Estimate())
+    without, law_without = measure_limits(runs.filter(pl.col("momentum") != 0.5), Estimate())
+
+    left_out = limits.filter(optimizer=mystery.name)
+    assert set(left_out["status"]) == {"estimated"}
+    assert left_out["eta_ef_max"].null_count() == 0
+    assert left_out["predicted"].null_count() == left_out["misfit"].null_count() == len(left_out) == 5
+    assert_frame_equal(law, law_without)
+    assert_frame_equal(
+        limits.filter(pl.col("optimizer") != mystery.name).select("predicted"), without.select("predicted")
+    )
+
+
+def test_too_few_limits_of_which_the_law_says_something(mystery):
+    _, law = measure_limits(renamed(runs_with_limits(planted, momenta=(0.9,)), 0.9, mystery), Estimate())
+
+    assert law.select("status", "n_limits").row(0) == ("no_formula", 5)
 
 
 def test_interrupted_runs_say_nothing():

@@ -62,6 +62,31 @@ def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, exp
     assert found["Nesterov μ = 0.9"] == pytest.approx(190.0 / 2.8, rel=1e-5)
 
 
+def test_the_page_is_told_how_to_name_each_optimiser(explorer):
+    named = explorer.data["optimisers"]
+    levels = first_block(explorer.data).rows["levels"]
+
+    assert named == {
+        "name": ["SGD", "SGDM μ = 0.5", "SGDM μ = 0.9"],
+        "short": ["SGD", "μ = 0.5", "μ = 0.9"],
+        "line_name": ["SGD: 2/η", "μ = 0.5: 2(1+μ)/η", "μ = 0.9: 2(1+μ)/η"],
+    }
+    assert [level["name"] for level in levels] == named["line_name"]
+
+
+def test_an_optimizer_of_which_nothing_is_known_has_neither_line_nor_gap(results, points, mystery):
+    named = pl.when(pl.col("momentum") == 0.9).then(pl.lit(mystery.name)).otherwise("optimizer").alias("optimizer")
+    changed = results.having(**{name: results[name].with_columns(named) for name in ("runs", "partings")})
+
+    data = build_explorer(changed, points, Report()).data
+
+    known = {name: line is not None for name, line in zip(data["runs"]["optimiser"], data["runs"]["line"], strict=True)}
+    assert known == {"SGD": True, "SGDM μ = 0.5": True, "Mystery μ = 0.9": False}
+    for sgdm, gap in zip(data["pairs"]["sgdm"], data["pairs"]["gap"], strict=True):
+        assert (_curve(data, gap, log=False) == {}) == (data["runs"]["optimiser"][sgdm] == "Mystery μ = 0.9")
+    assert {row["optimiser"] for row in first_block(data).rows["levels"]} == {"SGD", "SGDM μ = 0.5"}
+
+
 @pytest.fixture(scope="module")
 def with_branches(results, points):
     """SGD at b = 64, eta_ef = 0.2 again: as twins and, with a tenth of the loss, as branches."""

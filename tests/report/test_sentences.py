@@ -39,6 +39,14 @@ def test_a_branch_says_what_it_went_on_with(results):
     assert "stability line" not in sentence
 
 
+def test_a_run_of_an_optimizer_without_a_line_says_so(results):
+    run, found = _run(results, batch_size=64, eta_ef=0.2, momentum=0.0, seed=0)
+
+    sentence = run_sentence(run, found | {"stability_status": "no_line", "stability_step": None})
+
+    assert sentence.endswith("; no stability line is known for its optimizer.")
+
+
 @pytest.mark.parametrize(
     ("status", "told"),
     [
@@ -67,6 +75,10 @@ def test_the_first_of_several_events_is_said_to_be_that(results):
         ({"status": "none"}, "SGDM μ = 0.9, seed 1 does not part from SGD."),
         ({"status": "diverged"}, "SGDM μ = 0.9, seed 1: a run of the pair diverges at step 112."),
         ({"status": "insufficient"}, "SGDM μ = 0.9, seed 1: too few seeds or points to tell of a parting from SGD."),
+        (
+            {"status": "no_lag"},
+            "SGDM μ = 0.9, seed 1: how far it is behind SGD is not known, so no parting can be told.",
+        ),
     ],
 )
 def test_each_fate_of_a_pair_has_its_sentence(results, change, told):
@@ -78,7 +90,9 @@ def test_each_fate_of_a_pair_has_its_sentence(results, change, told):
 def test_a_block_counts_its_seeds(results):
     def told(rate):
         runs = results["runs"].filter(batch_size=64, eta_ef=rate).sort("momentum", "seed")
-        runs = runs.with_columns(label=pl.Series([label(mu) for mu in runs["momentum"]]))
+        runs = runs.with_columns(
+            label=pl.Series([label(*rule) for rule in runs.select("momentum", "optimizer").rows()])
+        )
         return block_sentence(runs, results["sharpenings"], results["partings"].filter(batch_size=64, eta_ef=rate))
 
     assert told(0.2) == (
@@ -87,3 +101,15 @@ def test_a_block_counts_its_seeds(results):
         "to 122)."
     )
     assert told(0.4).endswith(" Diverges: SGD in 1 seed.")
+
+
+def test_a_block_says_nothing_of_partings_that_cannot_be_told(results):
+    runs = results["runs"].filter(batch_size=64, eta_ef=0.2).with_columns(label=pl.col("optimizer"))
+    pairs = results["partings"].filter(batch_size=64, eta_ef=0.2)
+    one = pl.when(pl.col("momentum") == 0.9).then(pl.lit("no_lag")).otherwise("status").alias("status")
+
+    some = block_sentence(runs, results["sharpenings"], pairs.with_columns(one))
+    none = block_sentence(runs, results["sharpenings"], pairs.with_columns(status=pl.lit("no_lag")))
+
+    assert some.endswith("Parts from SGD: μ = 0.5 in 3 of 3 seeds (step 102 to 122).")
+    assert "Parts from SGD" not in none

@@ -4,7 +4,18 @@ import itertools
 
 import numpy as np
 import pytest
-from mstudy.report.charts.theme import DARK_COLOURS, colours, data_domain, log_axis, recolour, run_label, with_branches
+from mstudy.report.charts.theme import (
+    DARK_COLOURS,
+    colours,
+    data_domain,
+    label,
+    line_name,
+    log_axis,
+    recolour,
+    run_label,
+    short,
+    with_branches,
+)
 
 OPTIMISERS = [("sgd", 0.0), *[("heavy_ball", mu) for mu in (0.3, 0.5, 0.7, 0.9, 0.99)]]
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
@@ -64,6 +75,13 @@ def test_branches_have_colours_of_their_own():
     assert list(palette) == ["SGD", "SGDM μ = 0.9", "SGD then momentum 0.9"]
     assert len(set(palette.values())) == 3
     assert palette["SGDM μ = 0.9"] == colours([("heavy_ball", 0.9), ("sgd", 0.0)])["SGDM μ = 0.9"]
+
+
+def test_an_optimizer_is_named_by_its_entry(mystery):
+    assert label(0.9, mystery.name) == short(label(0.9, mystery.name)) == "Mystery μ = 0.9"
+    assert line_name(0.0, "sgd") == "SGD: 2/η"
+    assert line_name(0.9, "heavy_ball") == "μ = 0.9: 2(1+μ)/η"
+    assert line_name(0.9, "nesterov") == "Nesterov μ = 0.9: 2(1+μ)/((1+2μ)η)"
 
 
 def test_the_colour_of_the_largest_momentum_does_not_depend_on_how_many_there_are():

@@ -47,6 +47,15 @@ def test_sgd_runs_branch_to_every_other_momentum_at_their_effective_rate():
         assert (run.rule_at(run.branching.step - 1).optimizer, rule.optimizer) == ("sgd", "nesterov")
 
 
+def test_the_optimizer_of_the_momenta_may_be_named():
+    as_before, by_name = plan(replace(STUDY, nesterov=True)), plan(replace(STUDY, optimizer="nesterov"))
+
+    assert by_name == as_before
+    assert [run.run_id for run in by_name] == [run.run_id for run in as_before]
+    assert plan(replace(STUDY, optimizer="heavy_ball")) == plan()
+    assert plan()[2].run_id == "6d50e3efc7635366"  # what an earlier version has trained is recognised
+
+
 def test_run_id_follows_the_configuration_alone():
     assert [r.run_id for r in plan()] == [r.run_id for r in plan()]
     more_seeds = {r.run_id for r in plan(replace(STUDY, seeds=3))}

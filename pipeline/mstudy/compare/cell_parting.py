@@ -17,7 +17,17 @@ from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typi
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.params import Compare
 from mstudy.core.series import Series
-from mstudy.core.statuses import BOTH_DIVERGED, INSUFFICIENT, NONE, PARTED, SGD_DIVERGED, SGDM_DIVERGED, TRANSIENT
+from mstudy.core.statuses import (
+    BOTH_DIVERGED,
+    INSUFFICIENT,
+    NO_LAG,
+    NONE,
+    PARTED,
+    SGD_DIVERGED,
+    SGDM_DIVERGED,
+    TRANSIENT,
+)
+from mstudy.core.theory import final_lag
 from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_between, gap_curve
 
 SGDM_AHEAD, SGD_AHEAD = "sgdm", "sgd"
@@ -71,9 +81,10 @@ def find_partings(
 
     Gate: t test over seeds that the late gap lies within the margin, which is never below the gap between twins. A
     pair in which a run diverged has parted at the divergence and does not enter the gate; without two others there
-    is no p-value. Where the gap is open in between but not at the end, the status is `transient`.
+    is no p-value. Where the gap is open in between but not at the end, the status is `transient`. Where the lag of the
+    optimizer is not known, there is no gap to judge and the status is `no_lag`.
     """
-    gaps = [None if _diverged(pair) else gap_curve(pair, momentum, optimizer) for pair in pairs]
+    gaps = [None if _diverged(pair) else gap_curve(pair, optimizer, momentum) for pair in pairs]
     usable = [gap for gap in gaps if gap is not None and len(gap.steps) >= _MIN_POINTS]
     twin_gap = _twin_gap(twins)
     margin = max(compare.parting_margin, twin_gap or 0.0)
@@ -81,7 +92,8 @@ def find_partings(
     p_value, transient, end = _p_outside(late, margin), None, None
     if p_value is not None:
         transient, end = _p_anywhere(usable, margin)
-    status = _cell_status(p_value, transient, compare.alpha)
+    known_lag = final_lag(optimizer, momentum) is not None
+    status = _cell_status(p_value, transient, compare.alpha) if known_lag else NO_LAG
     ahead = _ahead(usable, end if status == TRANSIENT else None) if status in (PARTED, TRANSIENT) else None
     evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
     known = [each for each in evidence if each is not None]
@@ -165,6 +177,8 @@ def _evidence(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Ev
 
 
 def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str, ahead: str | None) -> Parting:
+    if onset is None and status == NO_LAG:
+        return Parting(NO_LAG)
     if onset is None:
         return Parting(NONE if status == NONE and gap is not None and len(gap.steps) >= _MIN_POINTS else INSUFFICIENT)
     if gap is not None:

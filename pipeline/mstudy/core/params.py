@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from mstudy.core.errors import ConfigError, shown
+from mstudy.core.optimizers import OPTIMIZERS, implied_optimizer
 from mstudy.core.quantities import CHOSEN, DETECTABLE, Quantity
 
 FULL = "full"  # a batch size: the whole training set
@@ -19,6 +20,7 @@ _NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the 
 
 
 _BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
+_OF_MOMENTA = tuple(each.name for each in OPTIMIZERS if each.has_momentum)
 
 
 def _require(holds: bool, key: str, value: object, rule: str) -> None:
@@ -123,6 +125,7 @@ class Study:
     eta_ef: Grid = field(default_factory=Grid)
     momenta: tuple[float, ...] = (0.0, 0.5, 0.9)
     branch_steps: tuple[int, ...] = ()
+    optimizer: str | None = None
     nesterov: bool = False
     weight_decay: float = 0.0
     warmup_steps: int = 0
@@ -147,6 +150,10 @@ class Study:
         _require(len(self.momenta) > 0, "momenta", [], "a list of at least one momentum")
         for mu in self.momenta:
             _require(0 <= mu < 1, "momenta", mu, "at least 0 and below 1")
+        named = self.optimizer is not None
+        known = self.optimizer in _OF_MOMENTA
+        _require(not named or known, "optimizer", self.optimizer, " or ".join(("null", *_OF_MOMENTA)))
+        _require(not (named and self.nesterov), "nesterov", self.nesterov, "false where optimizer is given")
         for step in self.branch_steps:
             _require(1 <= step < self.steps, "branch_steps", step, f"at least 1 and below steps = {self.steps}")
         paired = 0 in self.momenta and len(self.momenta) > 1
@@ -162,6 +169,12 @@ class Study:
         _require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
         _require(self.steps >= 1, "steps", self.steps, "at least 1")
         _require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
+
+    def optimizer_at(self, momentum: float) -> str:
+        """Return the optimizer of the runs of this momentum; that of momentum 0 is plain SGD."""
+        if momentum > 0 and self.optimizer is not None:
+            return self.optimizer
+        return implied_optimizer(momentum, self.nesterov)
 
 
 @dataclass(frozen=True)

@@ -1,60 +1,72 @@
-"""Formulas of theory: effective learning rate, stability line, lag of momentum, terms of the stability law."""
+"""Formulas of theory: effective learning rate, stability line, lag of momentum, terms of the stability law.
+
+What differs between optimizers is in their entries (`core/optimizers.py`); None is returned where an entry says that
+the formula is not known.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
+from mstudy.core.optimizers import HEAVY_BALL, optimizer_of
 from mstudy.core.series import Series
 
 
-def stability_line(optimizer: str, learning_rate: float, momentum: float) -> float:
-    """2/eta (SGD), 2 (1 + mu)/eta (heavy ball), 2 (1 + mu)/((1 + 2 mu) eta) (Nesterov).
+def effective_rate(learning_rate: float, momentum: float, optimizer: str = HEAVY_BALL) -> float:
+    """Return eta_ef = eta/(1 - mu), to six digits, so that 0.1 * (1 - 0.9) / (1 - 0.9) meets 0.1."""
+    return float(f"{learning_rate / optimizer_of(optimizer).rate_divisor(momentum):.6g}")
 
-    PyTorch's form of momentum, no dampening.
+
+def learning_rate_at(eta_ef: float, momentum: float, optimizer: str) -> float:
+    """Return the learning rate that has this effective learning rate.
+
+    It is rounded to 12 digits: the same text, hence the same run_id, whatever the rounding of 1 - mu.
     """
-    if optimizer == SGD:
-        return 2 / learning_rate
-    line = 2 * (1 + momentum) / learning_rate
-    return line if optimizer == HEAVY_BALL else line / (1 + 2 * momentum)
+    return float(f"{eta_ef * optimizer_of(optimizer).rate_divisor(momentum):.12g}")
 
 
-def line_of(run: Mapping[str, Any]) -> float | None:
-    """Of a run, a row of tables.RUNS; None of a branch, which goes on by another rule than its keys say."""
+def stability_line(optimizer: str, learning_rate: float, momentum: float) -> float | None:
+    """Return the curvature at which the optimizer stops being stable on a quadratic."""
+    line = optimizer_of(optimizer).line
+    return None if line is None else line(learning_rate, momentum)
+
+
+def stability_line_of(run: Mapping[str, Any]) -> float | None:
+    """Return the stability line of a run (a row of tables.RUNS).
+
+    Return None also for a branch, because its optimizer changes during training.
+    """
     if run["branch_of"] is not None:
         return None
     return stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
 
 
-def final_lag(momentum: float, optimizer: str) -> float:
-    """Updates by which SGDM trails SGD once its velocity is built up: mu/(1-mu); Nesterov's form mu^2/(1-mu)."""
-    return momentum ** (2 if optimizer == NESTEROV else 1) / (1 - momentum)
+def final_lag(optimizer: str, momentum: float) -> float | None:
+    """Return by how many updates the optimizer is behind SGD once its velocity is built up."""
+    lag = optimizer_of(optimizer).final_lag
+    return None if lag is None else lag(momentum)
 
 
-def sgd_clock(steps: Series, momentum: float, optimizer: str) -> Series:
-    """The step of SGD that is as far along as SGDM is after `steps` updates; (n,) to (n,), increasing.
+def equivalent_sgd_step(steps: Series, optimizer: str, momentum: float) -> Series | None:
+    """Return the step of SGD that is as far along as the optimizer is after `steps` updates; (n,) to (n,), increasing.
 
     Under a constant gradient g, s updates of heavy ball move by -eta_ef g (s - mu (1 - mu^s)/(1 - mu)): the sum of
     velocities g (1 - mu^i)/(1 - mu). So the lag grows from 0 to its final value within a few of it; no step at the
     start need be left out.
     """
-    return steps - final_lag(momentum, optimizer) * (1 - momentum**steps)
+    lag = final_lag(optimizer, momentum)
+    return None if lag is None else steps - lag * (1 - momentum**steps)
 
 
-def deterministic_share(optimizer: str, momentum: float) -> float:
-    """m(mu): 1/m is the factor by which full batch bears a larger eta_ef than plain SGD."""
-    m = (1 - momentum) / (1 + momentum)
-    return m * (1 + 2 * momentum) if optimizer == NESTEROV else m
+def deterministic_share(optimizer: str, momentum: float) -> float | None:
+    """Return m(mu) of the stability law: full batch bears 1/m times the eta_ef of plain SGD."""
+    share = optimizer_of(optimizer).deterministic_share
+    return None if share is None else share(momentum)
 
 
 def batch_noise(batch_size: int, n_train: int | None) -> float:
-    """rho(b) / rho(1): 1/b, and for sampling without replacement (n - b) / (b (n - 1)), 0 at full batch."""
+    """Return rho(b) / rho(1): 1/b, or without replacement (n - b) / (b (n - 1)), which is 0 at full batch."""
     if n_train is None or n_train < 2:
         return 1 / batch_size
     return max(n_train - batch_size, 0) / (batch_size * (n_train - 1))
-
-
-def _learning_rate(eta_ef: float, mu: float) -> float:
-    """To 12 digits: the same text, hence the same run_id, whatever the rounding of 1 - mu."""
-    return float(f"{eta_ef * (1 - mu):.12g}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
-from mstudy.core.theory import line_of
+from mstudy.core.theory import stability_line_of
 from mstudy.detect.sharpening import Event, Sharpening, find_sharpening
 from mstudy.detect.stability import NO_LINE, Stability, find_stability
 from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
@@ -28,7 +28,7 @@ class Detected:
 
 @dataclass(frozen=True)
 class _Log:
-    """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability; None of a branch."""
+    """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability; None where none is known."""
 
     run_id: str
     steps: NDArray[np.int64]
@@ -71,7 +71,7 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     logs = []
     for run in runs.select("run_id", "optimizer", "learning_rate", "momentum", "branch_of").iter_rows(named=True):
         own = rows[run["run_id"]]
-        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], line_of(run)))
+        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], stability_line_of(run)))
     return logs
 
 

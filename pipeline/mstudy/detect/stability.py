@@ -16,7 +16,7 @@ from mstudy.core.series import Series
 from mstudy.detect.points import usable_points
 
 REACHED, NOT_REACHED, TOO_SHORT, NO_CURVATURE = "reached", "none", "too_short", "no_curvature"
-NO_LINE = "no_line"  # of a branch: what it goes on with has another
+NO_LINE = "no_line"  # none is known: of a branch, or of an optimizer whose entry has none
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Detect
 from mstudy.core.quantities import quantity_named
-from mstudy.core.theory import line_of
+from mstudy.core.theory import stability_line_of
 from mstudy.explain.chart import judged_run
 from mstudy.explain.explanation import Explanation, explain_sharpening
 from mstudy.report.charts.layered import Layered
@@ -123,7 +123,7 @@ def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, det
     )
     candidates = explanation.candidates.with_columns(_judged(explanation.candidates).alias("text"))
     return judged_run(
-        points, explanation.blocks, candidates, events, line_of(run), quantity_named(detect.quantity).title
+        points, explanation.blocks, candidates, events, stability_line_of(run), quantity_named(detect.quantity).title
     )
 
 

@@ -13,17 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
-from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
+from mstudy.core.optimizers import SGD, implied_optimizer, name_of_optimizer
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
 from mstudy.importers.source_run import Series, Setting, SourceRun
 from mstudy.runlog.recording.describe import describe_run
 from mstudy.runlog.schema import DIVERGED
 
-_OPTIMIZERS = {
-    **dict.fromkeys(("sgd", "gd"), SGD),
-    **dict.fromkeys(("sgdm", "momentum", "heavy_ball", "heavyball", "sgd_momentum"), HEAVY_BALL),
-    **dict.fromkeys(("nesterov", "nag", "sgd_nesterov"), NESTEROV),
-}
 _WHOLE = ("batch_size", "seed", "n_train")
 _PAIR = re.compile(r"([A-Za-z][A-Za-z_]*)=([^=,/\s]*?)(?=$|[,/\s]|[_-][A-Za-z][A-Za-z_]*=)")
 _LONGEST_NAME = 1000
@@ -124,10 +119,11 @@ def _with_optimizer(facts: dict[str, Setting]) -> dict[str, Setting]:
     named = facts.pop("optimizer", None)
     optimizer = None
     if named is not None:
-        optimizer = _OPTIMIZERS.get(str(named).rsplit(".", 1)[-1].lower().replace("-", "_"), str(named))
+        plain = str(named).rsplit(".", 1)[-1].lower().replace("-", "_")
+        optimizer = name_of_optimizer(plain) or str(named)
     momentum = facts.get("momentum", 0.0)
     if optimizer in (None, SGD) and isinstance(momentum, int | float) and momentum > 0:
-        optimizer = NESTEROV if nesterov else HEAVY_BALL
+        optimizer = implied_optimizer(momentum, nesterov)
     return facts if optimizer is None else facts | {"optimizer": optimizer}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.core.series import Series
-from mstudy.core.theory import sgd_clock
+from mstudy.core.theory import equivalent_sgd_step
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ def gap_between(first: LossCurve, second: LossCurve) -> Gap:
     return _gap(first, second, second.steps.astype(np.float64))
 
 
-def gap_curve(pair: Pair, momentum: float, optimizer: str) -> Gap:
-    """Return the gap of SGD(t) to SGDM at the step that is as far along."""
-    return _gap(pair.sgd, pair.sgdm, sgd_clock(pair.sgdm.steps.astype(np.float64), momentum, optimizer))
+def gap_curve(pair: Pair, optimizer: str, momentum: float) -> Gap | None:
+    """Return the gap of SGD(t) to SGDM at the step that is as far along; None where the lag is not known."""
+    clock = equivalent_sgd_step(pair.sgdm.steps.astype(np.float64), optimizer, momentum)
+    return None if clock is None else _gap(pair.sgd, pair.sgdm, clock)
 
 
 def _gap(first: LossCurve, second: LossCurve, clock: Series) -> Gap:

@@ -50,7 +50,7 @@ PARTINGS = table(
         "seed": whole("seed of initial weights and mini-batches"),
         "sgd_run_id": text("run_id of the SGD run"),
         "sgdm_run_id": text("run_id of the SGDM run"),
-        "status": text("parted, none, transient, sgd_diverged, sgdm_diverged, both_diverged or insufficient"),
+        "status": text("parted, none, transient, sgd_diverged, sgdm_diverged, both_diverged, no_lag or insufficient"),
         "ahead": text("who has the lower loss afterwards: sgdm or sgd; null without a parting"),
         "step": real("step of the parting; null: none"),
         "step_low": real("lower end of its 95 % interval"),

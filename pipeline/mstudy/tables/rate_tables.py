@@ -108,7 +108,7 @@ STABILITY_LIMITS = table(
         "eta_ef_max": real("the limit: largest η_ef that trains"),
         "ci_low": real("lower end of its 95 % interval"),
         "ci_high": real("upper end of its 95 % interval"),
-        "predicted": real("by the mean-square stability law fitted to the setting"),
+        "predicted": real("by the mean-square stability law of the setting; null where it has no formula"),
         "predicted_low": real("lower end of its 95 % interval"),
         "predicted_high": real("upper end of its 95 % interval"),
         "misfit": real("log(eta_ef_max / predicted)"),
@@ -123,7 +123,7 @@ LAW = table(
     row="one setting: the mean-square stability law fitted to it",
     key=SETTING,
     own={
-        "status": text("fitted or insufficient"),
+        "status": text("fitted, insufficient or no_formula"),
         "n_limits": whole("stability limits inside the grid"),
         "level": real("2/a: SGD's limit without noise"),
         "level_low": real("lower end of its 95 % interval"),

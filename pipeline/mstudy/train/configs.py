@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from mstudy.core.errors import ConfigError
-from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
 from mstudy.core.params import FULL, Cadence, Study
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
-from mstudy.core.theory import _learning_rate
+from mstudy.core.theory import learning_rate_at
 from mstudy.data.dataset import Dataset
 from mstudy.models.families import FAMILY, Family, parse
 from mstudy.runlog.schema import SCHEMA_VERSION
@@ -32,7 +31,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Branching:
-    """At which step a branch leaves its parent, and for which rule; its velocity begins at zero there."""
+    """At which step a branch leaves its parent, and for which rule; the buffers of that rule begin at zero there."""
 
     step: int
     rule: Rule
@@ -143,8 +142,8 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
             n_train=n_train,
             model=study.model,
             objective=study.objective,
-            optimizer=_optimizer(mu, study.nesterov),
-            learning_rate=_learning_rate(eta_ef, mu),
+            optimizer=study.optimizer_at(mu),
+            learning_rate=learning_rate_at(eta_ef, mu, study.optimizer_at(mu)),
             momentum=mu,
             weight_decay=study.weight_decay,
             warmup_steps=study.warmup_steps,
@@ -167,10 +166,11 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
 def _branches(run: RunConfig, study: Study) -> list[RunConfig]:
     """The SGD run continued with each momentum of the study from each of its branch steps on, at the same eta_ef."""
     ways = [
-        Branching(step, Rule(_optimizer(mu, study.nesterov), _learning_rate(run.learning_rate, mu), mu))
+        Branching(step, Rule(optimizer, learning_rate_at(run.learning_rate, mu, optimizer), mu))
         for step in study.branch_steps
         for mu in study.momenta
         if mu > 0
+        for optimizer in (study.optimizer_at(mu),)
     ]
     return [replace(run, branching=way) for way in ways]
 
@@ -194,9 +194,3 @@ def _batch_sizes(name: str, study: Study, n_train: int) -> list[int]:
             f"studies.{name}.batch_sizes must differ, found {n_train} twice: it is the whole training set."
         )
     return sizes
-
-
-def _optimizer(mu: float, nesterov: bool) -> str:
-    if mu == 0:
-        return SGD
-    return NESTEROV if nesterov else HEAVY_BALL

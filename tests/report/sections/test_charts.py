@@ -17,7 +17,7 @@ from mstudy.report.sections.horizon import thresholds_by_horizon
 from mstudy.report.sections.stability_law import limits_by_batch
 from mstudy.report.sections.threshold import thresholds_by_batch
 
-PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
+PALETTE = colours([("sgd", 0.0), ("heavy_ball", 0.5), ("heavy_ball", 0.9)])
 RATES = (0.1, 0.4)
 
 

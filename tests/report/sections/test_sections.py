@@ -8,7 +8,7 @@ from mstudy.report.page.runs_table import runs_table
 from mstudy.report.sections.base import make_report_data, setting_name
 from mstudy.report.sections.reading_order import build_sections
 
-PALETTE = colours([("heavy_ball", mu) for mu in (0.0, 0.5, 0.9)])
+PALETTE = colours([("sgd", 0.0), ("heavy_ball", 0.5), ("heavy_ball", 0.9)])
 
 
 def _sections(results):
@@ -111,6 +111,21 @@ def test_where_the_definitions_disagree_is_listed(results):
 
     assert often.numbers.select("jump", "at_stability_line", "agree", "apart", "jump_alone").rows() == [(3, 2, 1, 1, 1)]
     assert where.numbers.select("seed", "stability_step").rows() == [(1, 170.0), (2, None)]
+
+
+def test_a_run_without_a_line_is_no_disagreement(results):
+    without = results["sharpenings"].with_columns(
+        pl.when(pl.col("stability_status") == "none")
+        .then(pl.lit("no_line"))
+        .otherwise("stability_status")
+        .alias("stability_status")
+    )
+
+    often, where = _plates(results.having(sharpenings=without))["definitions"].figures
+
+    assert often.numbers.select("jump", "agree", "apart", "jump_alone").rows() == [(2, 1, 1, 0)]
+    assert often.caption.endswith("1 settle at their stability line at the same moment, 1 at another, and 0 never do.")
+    assert where.numbers["seed"].to_list() == [1]
 
 
 def test_strata_without_an_event_are_named_not_drawn(results):

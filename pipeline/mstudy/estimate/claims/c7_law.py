@@ -9,7 +9,7 @@ from mstudy.core.params import Estimate
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER
-from mstudy.estimate.rates.stability_law import FITTED
+from mstudy.estimate.rates.stability_law import FITTED, NO_FORMULA
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
@@ -24,7 +24,10 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
     if laws.is_empty():
         n = sum(evidence[LAW]["n_limits"].to_list())
         needed = f"{n} stability limits lie inside the grid, at least {estimate.min_limits} are needed, of three batch "
-        return untestable(needed + "sizes and two momenta or more", n, "stability limits")
+        needed += "sizes and two momenta or more"
+        if NO_FORMULA in evidence[LAW]["status"]:
+            needed += "; limits of optimizers of which the law says nothing are not counted"
+        return untestable(needed, n, "stability limits")
     low, high = 1 - estimate.law_tolerance, 1 + estimate.law_tolerance
     misfit = holm(laws["misfit_p"].to_list())
     near_one = (laws["exponent_equivalence_low"] > low) & (laws["exponent_equivalence_high"] < high)

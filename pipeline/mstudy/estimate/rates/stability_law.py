@@ -33,6 +33,7 @@ from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
 
 FITTED, TOO_FEW = "fitted", "insufficient"
+NO_FORMULA = "no_formula"  # enough limits, but of too many optimizers the law says nothing
 _MIN_BATCH_SIZES, _MIN_MOMENTA = 3, 2
 # A quadratic's law is not exact for a network: each limit is granted this spread about it, in log eta_ef.
 _MODEL_SPREAD = 0.15
@@ -61,14 +62,20 @@ class _Fit:
 
 
 def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return tables.STABILITY_LIMITS and tables.LAW, from tables.RUNS."""
+    """Return tables.STABILITY_LIMITS and tables.LAW, from tables.RUNS.
+
+    A limit of an optimizer of which the law says nothing is measured like any other, but has no part in the law.
+    """
     all_limits: list[dict[str, object]] = []
     laws: list[dict[str, object]] = []
     for setting, limits in by_setting(find_limits(runs)).items():
         rows = limit_rows(limits, estimate)
-        law = dict(zip(SETTING, setting, strict=True)) | {"n_limits": sum(r["status"] == ESTIMATED for r in rows)}
-        if _can_be_fitted(rows, estimate):
-            used = [k for k, row in enumerate(rows) if row["status"] != INSUFFICIENT]
+        covered = [k for k, limit in enumerate(limits) if _share_of(limit) is not None]
+        usable = [rows[k] for k in covered]
+        law = dict(zip(SETTING, setting, strict=True)) | {"n_limits": sum(r["status"] == ESTIMATED for r in usable)}
+        law["status"] = NO_FORMULA if _can_be_fitted(rows, estimate) else TOO_FEW
+        if _can_be_fitted(usable, estimate):
+            used = [k for k in covered if rows[k]["status"] != INSUFFICIENT]
             fit = _fit([limits[k] for k in used])
             law |= {"status": FITTED} | _law_row(fit, int(law["n_limits"]), estimate)
             for k, prediction in zip(used, _predictions(fit, estimate), strict=True):
@@ -77,7 +84,7 @@ def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame
                 if isinstance(value, float):
                     rows[k]["misfit"] = float(np.log(value / prediction["predicted"]))
         all_limits += rows
-        laws.append({"status": TOO_FEW} | law)
+        laws.append(law)
     return STABILITY_LIMITS.frame(all_limits), LAW.frame(laws)
 
 
@@ -88,9 +95,13 @@ def _can_be_fitted(rows: Sequence[dict[str, object]], estimate: Estimate) -> boo
     return enough and len(batch_sizes) >= _MIN_BATCH_SIZES and len(momenta) >= _MIN_MOMENTA
 
 
+def _share_of(limit: Limit) -> float | None:
+    return deterministic_share(limit.keys["optimizer"], limit.keys["momentum"])
+
+
 def _offsets(limits: Sequence[Limit]) -> NDArray[np.float64]:
     """Return -log(m + rho), (n_exponents, n_noises, n_limits); rho = noise * (rho(b) / rho(middle b)) ^ exponent."""
-    share = np.array([deterministic_share(limit.keys["optimizer"], limit.keys["momentum"]) for limit in limits])
+    share = np.array([_share_of(limit) for limit in limits], dtype=float)
     noise = np.array([batch_noise(limit.keys["batch_size"], limit.n_train) for limit in limits])
     noisy = noise > 0
     middle = float(np.exp(np.log(noise[noisy]).mean())) if noisy.any() else 1.0

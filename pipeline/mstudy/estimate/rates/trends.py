@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate
 from mstudy.estimate.rates.thresholds import ESTIMATED
 from mstudy.pairs.rate_lines import Line
@@ -115,5 +116,5 @@ def _stars(keys: dict[str, object], thresholds: pl.DataFrame) -> dict[int, float
 def _sgd_limits(keys: dict[str, object], limits: pl.DataFrame) -> dict[int, float]:
     """Return plain SGD's stability limits by batch size."""
     own = {k: v for k, v in keys.items() if k in LINE and k not in ("optimizer", "momentum")}
-    rows = limits.filter(*(pl.col(k) == v for k, v in own.items()), pl.col("momentum") == 0)
+    rows = limits.filter(*(pl.col(k) == v for k, v in own.items()), pl.col("optimizer") == SGD)
     return dict(rows.filter(pl.col("eta_ef_max").is_not_null()).select("batch_size", "eta_ef_max").iter_rows())

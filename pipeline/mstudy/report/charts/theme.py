@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from mstudy.core.optimizers import HEAVY_BALL, NESTEROV
+from mstudy.core.optimizers import HEAVY_BALL, SGD, optimizer_of
 
 # After Okabe & Ito (2008), safe for colour-blind readers, darkened until text in them reads on white. Specifications
 # hold the light colours; for a dark page each is replaced by its partner.
@@ -27,11 +27,10 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 Palette = dict[str, str]
 
 
-def label(momentum: float, optimizer: str = HEAVY_BALL) -> str:
-    """Return the name of an optimiser in charts and tables."""
-    if momentum == 0:
-        return "SGD"
-    return f"{'Nesterov' if optimizer == NESTEROV else 'SGDM'} μ = {momentum:g}"
+def label(momentum: float, optimizer: str) -> str:
+    """Return the name of an optimizer at a momentum, for charts and tables."""
+    entry = optimizer_of(optimizer)
+    return f"{entry.label} μ = {momentum:g}" if entry.has_momentum else entry.label
 
 
 def run_label(run: Mapping[str, Any]) -> str:
@@ -42,7 +41,12 @@ def run_label(run: Mapping[str, Any]) -> str:
 
 def short(name: str) -> str:
     """Return a label where room is scarce: the momentum alone."""
-    return name.removeprefix("SGDM ")
+    return name.removeprefix(f"{optimizer_of(HEAVY_BALL).label} ")
+
+
+def line_name(momentum: float, optimizer: str) -> str:
+    """Return what a stability line is called in a chart: whose it is, and its formula."""
+    return f"{short(label(momentum, optimizer))}: {optimizer_of(optimizer).line_text}"
 
 
 def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
@@ -50,9 +54,9 @@ def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
 
     The largest momentum has the strongest contrast to SGD.
     """
-    ranked = sorted({(mu, name) for name, mu in optimisers if mu > 0}, reverse=True)
+    ranked = sorted({(mu, name) for name, mu in optimisers if name != SGD}, reverse=True)
     by_rank = {key: _MOMENTA[i % len(_MOMENTA)][0] for i, key in enumerate(ranked)}
-    return {label(0.0): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)}
+    return {label(0.0, SGD): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)}
 
 
 def with_branches(palette: Palette, names: Iterable[str]) -> Palette:

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mstudy.core.optimizers import SGD
 from mstudy.core.params import Report
-from mstudy.core.theory import line_of
+from mstudy.core.theory import stability_line_of
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
-from mstudy.report.charts.theme import run_label
+from mstudy.report.charts.theme import line_name, run_label, short
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.median import Curve, median_curve
@@ -54,6 +55,7 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     place = {run_id: k for k, run_id in enumerate(shown["run_id"])}
     data = {
         "runs": columns(_described(shown, results)),
+        "optimisers": columns(_named(shown)),
         "curves": curves,
         "events": _events(results, place),
         "pairs": _pairs(results, logs, place, report, steps),
@@ -103,7 +105,7 @@ def _ranked_runs(results: Results) -> pl.DataFrame:
     happened = results[SHARPENINGS].select("run_id", (pl.col("status") == "detected").alias("sharpens"))
     runs = results[RUNS].filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
     parted = results[PARTINGS].group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
-    left_alone = (pl.col("momentum") == 0) & pl.col("branch_of").is_null()
+    left_alone = (pl.col("optimizer") == SGD) & pl.col("branch_of").is_null()
     ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
         pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
         (pl.col("sharpens") & left_alone).sum().over(BLOCK).alias("n_sgd"),
@@ -156,10 +158,22 @@ def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
             "block": [order[rank] for rank in blocks],
             "optimiser": [run_label(row) for row in rows],
             "seed": shown["seed"],
-            "line": pl.Series([line_of(row) for row in rows], dtype=pl.Float64),
+            "line": pl.Series([stability_line_of(row) for row in rows], dtype=pl.Float64),
             "diverged_step": shown["diverged_step"],
             "sentence": [run_sentence(row, found[row["run_id"]]) for row in rows],
             "id": shown["run_id"],
+        }
+    )
+
+
+def _named(shown: pl.DataFrame) -> pl.DataFrame:
+    """One row an optimiser: its label, that label where room is scarce, and the name of its stability line."""
+    runs = {run_label(run): run for run in shown.iter_rows(named=True)}
+    return pl.DataFrame(
+        {
+            "name": list(runs),
+            "short": [short(name) for name in runs],
+            "line_name": [line_name(run["momentum"], run["optimizer"]) for run in runs.values()],
         }
     )
 
@@ -201,7 +215,7 @@ def _pairs(
     rows = list(shown.iter_rows(named=True))
     gaps = []
     for row in rows:
-        at, gap = _gap(logs[row["sgd_run_id"]], logs[row["sgdm_run_id"]], row["momentum"], row["optimizer"])
+        at, gap = _gap(logs[row["sgd_run_id"]], logs[row["sgdm_run_id"]], row["optimizer"], row["momentum"])
         kept = spike_rows(gap, report.points_per_curve)
         gaps.append([steps.index(at[kept]), *pack(gap[kept], log=False)])
     return {
@@ -213,14 +227,15 @@ def _pairs(
     }
 
 
-def _gap(sgd: Log, sgdm: Log, momentum: float, optimizer: str) -> Curve:
+def _gap(sgd: Log, sgdm: Log, optimizer: str, momentum: float) -> Curve:
     """Return steps and log L_SGD(t) - log L_SGDM(at the step as far along), as far as both losses are positive and
-    finite.
+    finite; nothing where the optimizer's lag is not known.
     """
     sides = [LossCurve(*log["loss"], None) for log in (sgd, sgdm)]
-    if min(len(side.steps) for side in sides) == 0:
+    both = min(len(side.steps) for side in sides) > 0
+    gap = gap_curve(Pair(*sides), optimizer, momentum) if both else None
+    if gap is None:
         return np.array([], dtype=np.int64), np.array([])
-    gap = gap_curve(Pair(*sides), momentum, optimizer)
     return gap.steps.astype(np.int64), gap.values
 
 

@@ -68,8 +68,7 @@ runs.forEach((run, k) => inBlock[run.block].push(k));
 const settingOf = block => page.settings.findIndex(s => ["study", "model", "dataset", "objective"].every((key, k) => block[key] === s.key[k]));
 let picked = { block: 0, seed: null };
 const pickedRuns = () => inBlock[picked.block].filter(k => picked.seed === null || runs[k].seed === picked.seed);
-const level = optimiser => optimiser === "SGD" ? "2/η" : optimiser.startsWith("Nesterov") ? "2(1+μ)/((1+2μ)η)" : "2(1+μ)/η";
-const short = optimiser => optimiser.replace("SGDM ", "");
+const named = new Map(rowsOf(explorer.optimisers).map(optimiser => [optimiser.name, optimiser]));
 
 function curvesOf(names) {
   const mine = pickedRuns(), single = picked.seed !== null, rows = [];
@@ -100,7 +99,7 @@ function eventRows() {
   const found = eventsOf(), kinds = ["sharpens", "reaches its line", "parts", "diverges"];
   const rows = page.optimisers.flatMap(optimiser => kinds.map(kind => ({ optimiser, kind })))
     .filter(row => found.some(e => e.optimiser === row.optimiser && e.kind === row.kind))
-    .map((row, k) => ({ ...row, row: k, name: short(row.optimiser) + " " + (row.kind === "parts" ? "parts from SGD" : row.kind) }));
+    .map((row, k) => ({ ...row, row: k, name: named.get(row.optimiser).short + " " + (row.kind === "parts" ? "parts from SGD" : row.kind) }));
   const seeds = [...new Set(found.map(e => e.seed))].sort((a, b) => a - b);
   for (const event of found) {
     event.row = rows.findIndex(row => row.optimiser === event.optimiser && row.kind === event.kind);
@@ -125,7 +124,7 @@ function withBlock(spec, panel) {
   }).filter(end => end.x);
   const levels = page.optimisers.flatMap(optimiser => {
     const run = mine.find(k => runs[k].optimiser === optimiser);
-    return (runs[run]?.line ?? null) === null ? [] : [{ optimiser, level: runs[run].line, name: short(optimiser) + ": " + level(optimiser) }];
+    return (runs[run]?.line ?? null) === null ? [] : [{ optimiser, level: runs[run].line, name: named.get(optimiser).line_name }];
   });
   const gaps = gapsOf(), log = panel !== "gap";
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];

@@ -19,6 +19,8 @@ _NO_JUMP = {
 def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
     """run: a row of tables.RUNS; found: its row of tables.SHARPENINGS."""
     parts = [_jump(found), *_stability(found)]
+    if found["stability_status"] == "no_line" and run["branch_of"] is None:
+        parts.append("no stability line is known for its optimizer")
     if run["diverged_step"] is not None:
         parts.append(f"diverges at step {number(run['diverged_step'])}")
     return f"{run_label(run)}, seed {run['seed']}: {'; '.join(parts)}."
@@ -57,6 +59,8 @@ def pair_sentence(pair: dict[str, Any]) -> str:
             return f"{name}: a run of the pair diverges at step {number(pair['step'])}."
         case "insufficient":
             return f"{name}: too few seeds or points to tell of a parting from SGD."
+        case "no_lag":
+            return f"{name}: how far it is behind SGD is not known, so no parting can be told."
     return f"{name} does not part from SGD."
 
 
@@ -72,7 +76,9 @@ def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame)
     ]
     parts = [
         f"μ = {rows['momentum'][0]:g} {_happened(rows.filter(pl.col('status') == 'parted')['step'], len(rows))}"
-        for rows in pairs.sort("optimizer", "momentum").partition_by("optimizer", "momentum", maintain_order=True)
+        for rows in pairs.filter(pl.col("status") != "no_lag")
+        .sort("optimizer", "momentum")
+        .partition_by("optimizer", "momentum", maintain_order=True)
     ]
     gone = [
         f"{rows['label'][0]} in {count(len(rows), 'seed')}"

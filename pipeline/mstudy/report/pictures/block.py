@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mstudy.report.charts.theme import short
 from mstudy.report.page.encode import unpack, unpack_steps
 from mstudy.report.words import count
 
@@ -49,8 +48,9 @@ def first_block(data: dict[str, Any]) -> Block:
         for point in _curve(data, gap, log=False)
     ]
     events, rows = _event_rows(data, keys)
+    about = _optimisers(data)
     lines = {runs["optimiser"][k]: runs["line"][k] for k in mine if runs["line"][k] is not None}
-    levels = [{"optimiser": name, "level": line, "name": _level_name(name)} for name, line in lines.items()]
+    levels = [{"optimiser": name, "level": line, "name": about[name]["line_name"]} for name, line in lines.items()]
     ends = [
         [row for row in curves if row["run"] == k and row["kind"] == "loss"][-1]
         for k in mine
@@ -70,16 +70,14 @@ def _curve(data: dict[str, Any], packed: list[Any], log: bool) -> list[Row]:
     return [{"step": int(s), "x": int(s) + 1, "y": float(v)} for s, v in zip(steps, values, strict=True)]
 
 
-def _level_name(optimiser: str) -> str:
-    if optimiser == "SGD":
-        return "SGD: 2/η"
-    line = "2(1+μ)/((1+2μ)η)" if optimiser.startswith("Nesterov") else "2(1+μ)/η"
-    return f"{short(optimiser)}: {line}"
+def _optimisers(data: dict[str, Any]) -> dict[str, Row]:
+    columns = data["optimisers"]
+    return {row[0]: dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)}
 
 
 def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], list[Row]]:
     """Place the events in rows, one for each optimiser and kind that occurs, and name the rows."""
-    runs, events, pairs = data["runs"], data["events"], data["pairs"]
+    runs, events, pairs, about = data["runs"], data["events"], data["pairs"], _optimisers(data)
     ends = ("step", "step_low", "step_high")
     found = [(events["run"][k], events["kind"][k], *[events[e][k] for e in ends]) for k in range(len(events["run"]))]
     found += [
@@ -103,7 +101,7 @@ def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], 
         e["row"]: {
             "row": e["row"],
             "optimiser": e["optimiser"],
-            "name": f"{short(e['optimiser'])} {texts.get(e['kind'], e['kind'])}",
+            "name": f"{about[e['optimiser']]['short']} {texts.get(e['kind'], e['kind'])}",
         }
         for e in placed
     }

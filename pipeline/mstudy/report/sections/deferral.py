@@ -91,7 +91,7 @@ def deferral_caption(deferral: pl.DataFrame) -> str:
     if rows.is_empty():
         return "There is no pair whose curvature was logged."
     parts = [
-        f"{label(r['momentum'])}: {r['events_sgdm']} of {r['n_sgdm']} runs sharpen abruptly, against "
+        f"{label(r['momentum'], r['optimizer'])}: {r['events_sgdm']} of {r['n_sgdm']} runs sharpen abruptly, against "
         f"{r['events_sgd']} of {r['n_sgd']} of SGD (paired swap test, p = {number(r['p_value'])})"
         for r in rows.iter_rows(named=True)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from mstudy.core.optimizers import HEAVY_BALL, SGD, optimizer_of
 from mstudy.core.params import Analysis
 from mstudy.pairs.pairing import main_runs
 from mstudy.report.results import Results
@@ -38,6 +39,7 @@ def definitions_plate(data: ReportData) -> Plate:
             ),
             on="run_id",
         )
+        .filter(pl.col("stability_status") != "no_line")
     )
     jumped, reached = pl.col("status") == "detected", pl.col("stability_status") == "reached"
     counts = (
@@ -63,8 +65,9 @@ def definitions_plate(data: ReportData) -> Plate:
         what = f"The {len(listed)} runs with a jump on which the two disagree; a dash: never settles at its line."
         figures.append(Figure("Where they disagree", what, listed))
     note = (
-        "A jump is abrupt sharpening as the data show it; the stability line, 2/η for SGD and 2(1+μ)/η for heavy ball, "
-        "is where theory puts the edge. Runs at their line from the first steps have no jump to find."
+        f"A jump is abrupt sharpening as the data show it; the stability line, {optimizer_of(SGD).line_text} for SGD "
+        f"and {optimizer_of(HEAVY_BALL).line_text} for heavy ball, is where theory puts the edge. Runs at their line "
+        "from the first steps have no jump to find."
     )
     return Plate("definitions", "Two definitions of sharpening", note, figures, wide=True)
 

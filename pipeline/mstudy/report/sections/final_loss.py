@@ -7,6 +7,7 @@ import math
 import altair as alt
 import polars as pl
 
+from mstudy.core.optimizers import SGD
 from mstudy.report.charts.kit import (
     LABEL_ROOM,
     RATE_TITLE,
@@ -69,7 +70,7 @@ def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
         f"b = {batch_size:,}: the lowest loss, {number(best['loss'])}, is reached by {winner} at "
         f"η_ef = {number(best['eta_ef'])} ({count(n, 'seed')} a point)."
     )
-    fallen = losses.filter((pl.col("momentum") == 0) & (pl.col("n_diverged") > 0))
+    fallen = losses.filter((pl.col("optimizer") == SGD) & (pl.col("n_diverged") > 0))
     if not fallen.is_empty():
         text += f" SGD diverges from η_ef = {number(min(fallen['eta_ef'].to_list()))}."
     return text

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from mstudy.core.optimizers import SGD
 from mstudy.report.charts.kit import (
     batch_axis,
     dodged,
@@ -50,7 +51,7 @@ def threshold_plate(data: ReportData) -> Plate:
     for index, lines in data.by_setting(data.results[THRESHOLDS]):
         known = lines.filter(pl.col("status") == "estimated")
         limits = data.results[STABILITY_LIMITS].join(data.settings[index], on=data.settings.columns)
-        limits = limits.filter(pl.col("momentum") == 0)
+        limits = limits.filter(pl.col("optimizer") == SGD)
         for per_sample in (False, True):
             chart = thresholds_by_batch(lines, limits, per_sample, data.palette) if len(known) else None
             title = data.title(index, "per sample, η/((1−μ)·b)" if per_sample else "effective rate, η/(1−μ)")
@@ -59,7 +60,7 @@ def threshold_plate(data: ReportData) -> Plate:
         "The smallest effective learning rate from which SGDM beats SGD by more than the margin, with 95 % intervals, "
         "in both units: the choice of unit decides whether it falls with the batch size."
     )
-    if data.results[STABILITY_LIMITS].filter(momentum=0)["predicted"].count():
+    if data.results[STABILITY_LIMITS].filter(optimizer=SGD)["predicted"].count():
         note += (
             " Dashed: the largest rate at which plain SGD is stable, as the mean-square stability law predicts it from "
             "the runs that diverge."

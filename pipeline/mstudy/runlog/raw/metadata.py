@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mstudy.core.optimizers import HEAVY_BALL, SGD
+from mstudy.core.optimizers import implied_optimizer
+from mstudy.core.theory import effective_rate
 from mstudy.runlog.schema import COMPLETED, TEXT_METADATA
 
 Metadata = dict[str, Any]
@@ -31,10 +32,9 @@ def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
     """Return the run's row of tables.RUNS, as far as the metadata says. metadata: free of errors (checks.metadata)."""
     optimizer, momentum = metadata.get("optimizer"), metadata.get("momentum")
     momentum = float(momentum or 0.0)
-    optimizer = optimizer or (HEAVY_BALL if momentum > 0 else SGD)
+    optimizer = optimizer or implied_optimizer(momentum)
     learning_rate, batch_size = float(metadata["learning_rate"]), int(metadata["batch_size"])
-    # Six digits: 0.1 * (1 - 0.9) / (1 - 0.9) must meet 0.1.
-    eta_ef = float(f"{learning_rate / (1 - momentum):.6g}")
+    eta_ef = effective_rate(learning_rate, momentum, optimizer)
     intervention = metadata.get("intervention") or {}
     return {
         "run_id": text_of(metadata.get("run_id")) or path.removesuffix(".parquet"),

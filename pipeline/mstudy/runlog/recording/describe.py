@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mstudy.core.errors import LogError
-from mstudy.core.optimizers import HEAVY_BALL, SGD
+from mstudy.core.optimizers import SGD, implied_optimizer
 from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.rules.rule import ERROR
 from mstudy.runlog.schema import SCHEMA_VERSION
@@ -57,5 +57,5 @@ def _with_optimizer(facts: dict[str, Any]) -> dict[str, Any]:
     if momentum is None and optimizer == SGD:
         return facts | {"momentum": 0.0}
     if optimizer is None and isinstance(momentum, int | float):
-        return facts | {"optimizer": HEAVY_BALL if momentum > 0 else SGD}
+        return facts | {"optimizer": implied_optimizer(momentum)}
     return facts

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mstudy.core.errors import is_text, shown
-from mstudy.core.optimizers import OPTIMIZERS, SGD
+from mstudy.core.optimizers import OPTIMIZERS, SGD, is_optimizer, optimizer_of
 from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
 from mstudy.runlog.schema import DIVERGED, METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, STATUSES, TEXT_METADATA
 
 Metadata = dict[str, Any]
 METADATA: Stage[Metadata] = Stage()
+_NAMES = ", ".join(each.name for each in OPTIMIZERS)
+_WITHOUT_MOMENTUM = ", ".join(each.name for each in OPTIMIZERS if not each.has_momentum)
 _LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
 
 
@@ -74,7 +76,7 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "momentum": ("at least 0 and at most 1 - 1e-9", lambda v: _is_number(v) and 0 <= v <= 1 - 1e-9),
     "batch_size": ("a whole number above 0", lambda v: _is_whole(v) and v > 0),
     "seed": ("a whole number", _is_whole),
-    "optimizer": (f"one of {', '.join(OPTIMIZERS)}", lambda v: isinstance(v, str) and v in OPTIMIZERS),
+    "optimizer": (f"one of {_NAMES}", is_optimizer),
     "status": (f"one of {', '.join(STATUSES)}", lambda v: isinstance(v, str) and v in STATUSES),
     "n_train": ("a whole number above 0, or null", lambda v: v is None or (_is_whole(v) and v > 0)),
     "diverged_step": ("a whole number of at least 0, or null", lambda v: v is None or (_is_whole(v) and v >= 0)),
@@ -106,11 +108,12 @@ _NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "branch_of"
 )
 def _contradiction(metadata: Metadata) -> Iterator[Fault]:
     momentum, optimizer = metadata.get("momentum"), metadata.get("optimizer")
-    if momentum is None or optimizer not in OPTIMIZERS or not _is_number(momentum):
+    if momentum is None or not is_optimizer(optimizer) or not _is_number(momentum):
         return
-    if (optimizer == SGD) != (momentum == 0):
+    if optimizer_of(optimizer).has_momentum != (momentum > 0):
         yield Fault(
-            f"momentum must be 0 for sgd and above 0 otherwise, found {shown(momentum)} with {shown(optimizer)}."
+            f"momentum must be 0 for {_WITHOUT_MOMENTUM} and above 0 otherwise, "
+            f"found {shown(momentum)} with {shown(optimizer)}."
         )
 
 
