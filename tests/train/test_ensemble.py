@@ -160,7 +160,8 @@ def test_a_member_by_autograd_depends_on_its_company_in_rounding_alone(model, sh
     pictures = Dataset("toy", generator.normal(size=(24, *shape)), generator.integers(0, 3, size=24), 3)
     base = replace(BASE, model=model, objective="cross_entropy", n_train=24, probe_samples=24, learning_rate=0.01)
     base = replace(base, steps=5, cadence=Cadence(dense_steps=5, every={"sharpness": 0}))
-    others = [replace(base, seed=s, momentum=m) for s in (0, 1) for m in (0.0, 0.9)]
+    rules = [{}, {"optimizer": "heavy_ball", "momentum": 0.9}]
+    others = [replace(base, seed=seed, **rule) for seed in (0, 1) for rule in rules]
 
     together = train_ensemble(others, pictures)
 

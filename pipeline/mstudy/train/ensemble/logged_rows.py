@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mstudy.core.quantities import LOSS, MEASURED_COLUMNS
 
 _LOSS = MEASURED_COLUMNS.index(LOSS.name)
-_ROWS = ("w", "velocity", "eigenvectors", "loss_limit", "diverged_at")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What an ensemble carries from step to step, and the rows it has logged: all that a checkpoint must hold."""
+"""What an ensemble carries from step to step: with the rows it has logged, all that a checkpoint must hold."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mstudy.train.ensemble.logged_rows import _ROWS
+_ROWS = ("w", "eigenvectors", "loss_limit", "diverged_at")
 
 
 @dataclass
 class State:
     """The members still in training. Row i of every tensor belongs to run `members[i]`.
 
-    step: updates made. w, velocity, eigenvectors: (n_members, row_length). loss_limit: (n_members,), the batch loss
-    above which a member counts as diverged. diverged_at: (n_members,), the step at which it did, else -1.
+    step: updates made. w, eigenvectors and each of buffers: (n_members, row_length). buffers: what update rules carry,
+    by name. loss_limit: (n_members,), the batch loss above which a member counts as diverged. diverged_at:
+    (n_members,), the step at which it did, else -1.
     """
 
     step: int
     members: list[int]
     w: Tensor
-    velocity: Tensor
+    buffers: dict[str, Tensor]
     eigenvectors: Tensor
     loss_limit: Tensor
     diverged_at: Tensor
@@ -30,18 +31,29 @@ class State:
     def keep(self, alive: list[int]) -> None:
         """Drop all members but those at these places."""
         self.members = [self.members[i] for i in alive]
+        self.buffers = {name: buffer[alive] for name, buffer in self.buffers.items()}
         for name in _ROWS:
             setattr(self, name, getattr(self, name)[alive])
 
     def copy(self) -> State:
-        """A state that does not change with this one."""
-        return State(self.step, list(self.members), *(getattr(self, name).clone() for name in _ROWS))
+        """Return a state that does not change with this one."""
+        tensors = {name: tensor.clone() for name, tensor in self._tensors().items()}
+        return State._of(self.step, list(self.members), tensors)
 
     def saved(self) -> dict[str, Any]:
-        """As plain values and tensors on the CPU."""
-        return {"step": self.step, "members": self.members} | {n: getattr(self, n).cpu() for n in _ROWS}
+        """Return plain values and tensors on the CPU, the buffers under their own names."""
+        return {"step": self.step, "members": self.members} | {n: t.cpu() for n, t in self._tensors().items()}
 
     @classmethod
     def restored(cls, saved: dict[str, Any], device: torch.device) -> State:
-        """The inverse of `saved`."""
-        return cls(saved["step"], saved["members"], *(saved[name].to(device) for name in _ROWS))
+        """Return the state of which `saved` was made."""
+        tensors = {name: value.to(device) for name, value in saved.items() if name not in ("step", "members")}
+        return cls._of(saved["step"], saved["members"], tensors)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in _ROWS} | self.buffers
+
+    @classmethod
+    def _of(cls, step: int, members: list[int], tensors: dict[str, Tensor]) -> State:
+        buffers = {name: tensor for name, tensor in tensors.items() if name not in _ROWS}
+        return cls(step, members, buffers=buffers, **{name: tensors[name] for name in _ROWS})

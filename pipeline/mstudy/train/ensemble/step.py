@@ -32,7 +32,7 @@ from mstudy.train.ensemble.state import State
 # A diverged member that trains on meanwhile touches nobody, and the step at which it diverged is kept.
 _STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
 _RECORDS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
-_ROWS_HELD = 44  # weights, velocity, update and gradient, and the Krylov space of the search for the sharpness
+_ROWS_HELD = 43  # weights, update and gradient, and the Krylov space of the search for the sharpness
 
 
 class Ensemble:
@@ -85,7 +85,7 @@ class Ensemble:
 
     def bytes_per_member(self) -> int:
         """Memory that a member takes while it trains and is measured, roughly."""
-        rows = _ROWS_HELD * self._network.row_length * self._network.dtype.itemsize
+        rows = (_ROWS_HELD + len(self._rules.buffers)) * self._network.row_length * self._network.dtype.itemsize
         n_samples = min(self._shared.batch_size, self._shared.chunk)
         return rows + self._network.bytes_per_sample(self._everything) * n_samples
 
@@ -94,7 +94,8 @@ class Ensemble:
         w = torch.stack([self._network.initial_weights(run.seed) for run in self.runs]).to(self._device)
         limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
         diverged_at = torch.full((len(w),), -1, device=self._device)
-        return State(0, list(range(len(w))), w, torch.zeros_like(w), torch.zeros_like(w), limit, diverged_at)
+        buffers = {name: torch.zeros_like(w) for name in self._rules.buffers}
+        return State(0, list(range(len(w))), w, buffers, torch.zeros_like(w), limit, diverged_at)
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
         """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
@@ -117,13 +118,13 @@ class Ensemble:
                 batch = batch.members(torch.tensor(alive, device=self._device))
                 at = self._evaluate(state, batch, order)
         gradient = at.gradient()
-        rule = self._rules.of(state)
-        direction = rule.accelerate(state.step, state.w, state.velocity, gradient)
+        updates = self._rules.of(state)
+        direction = updates.direction(state.step, state.w, gradient, state.buffers)
         if schedule.logs(state.step):
-            shared, update = at if self._shared.full_batch else None, rule.update(direction)
+            shared, update = at if self._shared.full_batch else None, updates.update(direction)
             rows.add(state.step, state.members, self._measure(state, schedule, batch, at, shared, gradient, update))
         if state.step < self._shared.steps:
-            rule.move(state.w, direction)
+            updates.move(state.w, direction)
         state.step += 1
 
     def _evaluate(self, state: State, batch: Batch, order: int) -> Evaluation:
@@ -154,14 +155,14 @@ class Ensemble:
 
     def _plain_step(self, state: State) -> Callable[[Tensor, Tensor | None], None]:
         """(step, index of the samples) -> None: one update of these members, and the note of who has diverged."""
-        rule, any_step = self._rules.of(state), state.step
+        updates, any_step = self._rules.of(state), state.step
 
         def step(step: Tensor, index: Tensor | None) -> None:
             assert self._replayed is not None, "only where steps are replayed"
             batch = self._everything if index is None else self._samples.batch(index)
             at = evaluate(self._replayed, state.w, batch, GRADIENT, self._shared.chunk)
             _note_divergence(state, at.loss, step)
-            rule.move(state.w, rule.accelerate(any_step, state.w, state.velocity, at.gradient()))
+            updates.move(state.w, updates.direction(any_step, state.w, at.gradient(), state.buffers))
 
         return step
 

@@ -1,44 +1,83 @@
-"""SGD, heavy ball and Nesterov, each member with a learning rate and a momentum of its own."""
+"""How each optimizer updates the weights, one entry each, and the update of members that follow different ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mstudy.core.optimizers import NESTEROV
+from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
 from mstudy.train.configs import RunConfig
 
+Buffers = dict[str, Tensor]
 
-class Sgd:
-    """The rule of torch.optim.SGD without dampening: v <- mu v + g, w <- w - eta v; Nesterov's form g + mu v for v.
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How an optimizer makes the direction that a step goes against.
+
+    buffers: names of the tensors that it carries from step to step; each is shaped like the weights and starts at zero.
+    direction: (gradient, buffers, momentum) -> direction (n_members, row_length), for momentum (n_members, 1). It
+    advances the buffers in place and asks nothing of the CPU.
+    sgd_at_zero: whether momentum 0 makes it plain SGD. SGD beside it then needs no pass of its own.
+    """
+
+    buffers: tuple[str, ...]
+    direction: Callable[[Tensor, Buffers, Tensor], Tensor]
+    sgd_at_zero: bool = False
+
+
+def _sgd(gradient: Tensor, buffers: Buffers, momentum: Tensor) -> Tensor:
+    return gradient
+
+
+def _heavy_ball(gradient: Tensor, buffers: Buffers, momentum: Tensor) -> Tensor:
+    """Advance v <- mu v + g and return it."""
+    return torch.addcmul(gradient, buffers["velocity"], momentum, out=buffers["velocity"])
+
+
+def _nesterov(gradient: Tensor, buffers: Buffers, momentum: Tensor) -> Tensor:
+    """Advance v <- mu v + g and return g + mu v."""
+    return torch.addcmul(gradient, _heavy_ball(gradient, buffers, momentum), momentum)
+
+
+# As torch.optim.SGD without dampening.
+UPDATE_RULES = {
+    SGD: UpdateRule((), _sgd),
+    HEAVY_BALL: UpdateRule(("velocity",), _heavy_ball, sgd_at_zero=True),
+    NESTEROV: UpdateRule(("velocity",), _nesterov, sgd_at_zero=True),
+}
+
+
+class Updates:
+    """The update of each member: w <- w - eta * direction, with an optimizer, learning rate and momentum of its own.
 
     Weight decay adds lambda w to the gradient; the learning rate rises linearly over the first `warmup_steps`.
-    step: from which on the rule is meant, up to the next at which a member branches.
+    step: from which on the optimizers are meant, up to the next at which a member branches.
     """
 
     def __init__(self, runs: Sequence[RunConfig], step: int, dtype: torch.dtype, device: torch.device) -> None:
         self._shared, self._dtype, self._device = runs[0], dtype, device
-        rules = [run.rule_at(step) for run in runs]
-        self._learning_rate = self._column([rule.learning_rate for rule in rules])
-        self._momentum = self._column([rule.momentum for rule in rules])
-        nesterov = [float(rule.optimizer == NESTEROV) for rule in rules]
-        self._nesterov = self._column(nesterov) if any(nesterov) else None
+        followed = [run.rule_at(step) for run in runs]
+        self._learning_rate = self._column([each.learning_rate for each in followed])
+        self._momentum = self._column([each.momentum for each in followed])
+        rules = _rules_of([each.optimizer for each in followed])
+        self._parts = [(rule, self._column([rule is own for own in rules]) > 0) for rule in dict.fromkeys(rules)]
         self._rate = self._learning_rate
 
-    def accelerate(self, step: int, w: Tensor, velocity: Tensor, gradient: Tensor) -> Tensor:
-        """Advance `velocity`; the direction that the step goes against, all (n_members, row_length)."""
+    def direction(self, step: int, w: Tensor, gradient: Tensor, buffers: Buffers) -> Tensor:
+        """Advance the buffers; return the direction that the step goes against, (n_members, row_length)."""
         shared = self._shared
         if shared.weight_decay:
             gradient = gradient.add(w, alpha=shared.weight_decay)
-        torch.addcmul(gradient, velocity, self._momentum, out=velocity)
         self._rate = self._learning_rate
         if step < shared.warmup_steps:
             self._rate = self._learning_rate * ((step + 1) / shared.warmup_steps)
-        if self._nesterov is None:
-            return velocity
-        return torch.where(self._nesterov > 0, torch.addcmul(gradient, velocity, self._momentum), velocity)
+        if len(self._parts) == 1:
+            return self._parts[0][0].direction(gradient, buffers, self._momentum)
+        return self._direction_of_parts(gradient, buffers)
 
     def update(self, direction: Tensor) -> Tensor:
         """w_{t+1} - w_t as a tensor of its own; only who measures needs it."""
@@ -48,5 +87,22 @@ class Sgd:
         """Advance the weights, in one pass: in small networks the passes over them cost as much as the products."""
         w.addcmul_(direction, -self._rate)
 
-    def _column(self, values: list[float]) -> Tensor:
+    def _direction_of_parts(self, gradient: Tensor, buffers: Buffers) -> Tensor:
+        """Follow each rule for all members and keep what it says of its own: nothing is gathered or scattered."""
+        direction = gradient
+        for rule, mine in self._parts:
+            own = {name: buffers[name].clone() for name in rule.buffers}
+            direction = torch.where(mine, rule.direction(gradient, own, self._momentum), direction)
+            for name, buffer in own.items():
+                buffers[name].copy_(torch.where(mine, buffer, buffers[name]))
+        return direction
+
+    def _column(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self._device)[:, None]
+
+
+def _rules_of(optimizers: Sequence[str]) -> list[UpdateRule]:
+    """Return the rule of each member; SGD takes that of another which is the same at momentum 0, where there is one."""
+    rules = [UPDATE_RULES[name] for name in optimizers]
+    of_sgd = next((rule for rule in rules if rule.sgd_at_zero), UPDATE_RULES[SGD])
+    return [of_sgd if name == SGD else rule for name, rule in zip(optimizers, rules, strict=True)]
