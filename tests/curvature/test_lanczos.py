@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mstudy.curvature import lanczos
 from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.network import CURVATURE, Batch
@@ -96,3 +97,22 @@ def test_an_exhausted_space_is_not_searched_on():
 
     assert top.value.tolist() == pytest.approx([5.0] * 400, rel=1e-9)
     assert (top.residual < 1e-12).all()
+
+
+def test_what_a_member_gets_does_not_depend_on_how_long_the_others_search(monkeypatch):
+    # A product whose rounding follows from its number of terms, as that of matrix libraries does on some processors.
+    def product_by_terms(left, right, out):
+        return out.copy_(left @ right * (1 + 1e-6 * left.shape[-1]))
+
+    monkeypatch.setattr(lanczos, "multiply", product_by_terms)
+    easy, hard = [9.0, *[0.01 * k for k in range(19)]], [1.0 - 0.001 * k**2 for k in range(20)]
+    start = torch.randn(1, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).expand(5, 20)
+    zeros = torch.zeros_like(start)
+
+    alone = top_eigenpair(diagonal_operator(easy), start[:1], zeros[:1], relative_residual=1e-6)
+    together = top_eigenpair(diagonal_operator(hard, easy, easy, hard, easy), start, zeros, relative_residual=1e-6)
+
+    for place in (1, 2, 4):
+        assert together.vector[place].tolist() == alone.vector[0].tolist()
+        assert (together.value[place], together.residual[place]) == (alone.value[0], alone.residual[0])
+    assert together.vector[0].tolist() == together.vector[3].tolist() != alone.vector[0].tolist()

@@ -127,15 +127,19 @@ def test_a_branch_by_replayed_and_by_restored_steps_is_the_branch(data, monkeypa
     assert stepped[1].columns["loss"][-1] != stepped[2].columns["loss"][-1]
 
 
+def matmul_by_mkl(lefts, rights, out):
+    """Multiply one matrix after the other, as NumPy does. torch.bmm has one routine for one pair, another for many."""
+    for left, right, product in zip(*map(torch.from_numpy, (lefts, rights, out)), strict=True):
+        torch.mm(left, right, out=product)
+
+
 @pytest.mark.parametrize("library", ["openblas", "mkl"])
 def test_a_member_is_the_same_to_the_bit_in_any_company(data, monkeypatch, library):
     # Each member's rows are aligned alike in memory, so even the rounding of matrix products is its own: MKL (torch's,
     # and that of some builds of NumPy) rounds by alignment. 40 samples of 6 numbers and 5 hidden units: nothing is a
     # multiple of the alignment by itself.
     if library == "mkl":
-        monkeypatch.setattr(
-            np, "matmul", lambda a, b, out: torch.bmm(*map(torch.from_numpy, (a, b)), out=torch.from_numpy(out))
-        )
+        monkeypatch.setattr(np, "matmul", matmul_by_mkl)
     quantities = Cadence(dense_steps=12, every={"sharpness": 3, "batch_sharpness": 5, "edge_ratio": 1})
     for batch_size in (8, 9, 40):
         base = replace(BASE, batch_size=batch_size, cadence=quantities)

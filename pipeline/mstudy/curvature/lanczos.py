@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -52,6 +53,7 @@ def top_eigenpair(
     tridiagonal = start.new_zeros(n_members, limit, limit, dtype=torch.float64)
     value, residual, scale = start.new_zeros(3, n_members, dtype=torch.float64)
     coefficients = new_rows(n_members, (1, limit), start)
+    terms = torch.zeros_like(value, dtype=torch.int64)
     done = torch.zeros_like(value, dtype=torch.bool)
     for k in range(limit):
         image = product(basis[:, k])
@@ -69,13 +71,28 @@ def top_eigenpair(
             value = torch.where(done, value, values[:, -1])
             residual = torch.where(done, residual, norm * vectors[:, -1, -1].abs())
             coefficients[~done, 0, : k + 1] = vectors[~done, :, -1].to(start.dtype)
+            terms[~done] = k + 1
             done = done | over | ((residual <= relative_residual * value.abs()) & (k + 1 >= min_products))
             if k + 1 == limit or bool(done.all()):
                 break
         tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = norm
         _unit(image, out=basis[:, k + 1])
-    found = multiply(coefficients[..., : k + 1], basis[:, : k + 1], torch.empty_like(start)[:, None])[:, 0]
-    return TopEigenpair(torch.where(norms(basis[:, 0]) > 0, value, torch.nan), found, residual)
+    vector = _combine(coefficients, basis, terms.tolist(), torch.empty_like(start))
+    return TopEigenpair(torch.where(norms(basis[:, 0]) > 0, value, torch.nan), vector, residual)
+
+
+def _combine(coefficients: Tensor, basis: Tensor, terms: Sequence[int], out: Tensor) -> Tensor:
+    """Sum each member's basis vectors (n_members, limit, n_parameters) with its coefficients (n_members, 1, limit).
+
+    A member's sum has as many terms as the member had products. With zeros for the products that only others needed, it
+    would depend on them: a matrix product is rounded in an order that follows from the number of its terms.
+    """
+    start = 0
+    for n, neighbours in groupby(terms):
+        stop = start + len(list(neighbours))
+        multiply(coefficients[start:stop, :, :n], basis[start:stop, :n], out[start:stop, None])
+        start = stop
+    return out
 
 
 def _remove(basis: Tensor, image: Tensor) -> None:
