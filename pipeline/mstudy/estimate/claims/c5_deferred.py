@@ -164,7 +164,7 @@ class _Observed:
                 drawn = _delayed(drawn, self.followup[index], factor, rng)
             differences = score_differences(drawn)
             norm = float(np.sqrt((differences**2).sum()))
-            n_rejected += norm > 0 and differences.sum() / norm > self.critical
+            n_rejected += bool(norm > 0 and differences.sum() / norm > self.critical)
         return n_rejected / _EXPERIMENTS
 
 

@@ -44,7 +44,7 @@ def merge_files(files: list[EventFile]) -> dict[str, Series]:
     parts: dict[str, list[Series]] = defaultdict(list)
     for file in sorted(files, key=lambda f: f.wall_time):
         new = file.series()
-        again = [new[tag].steps.min() for tag in new if tag in parts and len(new[tag].steps)]
+        again = [int(new[tag].steps.min()) for tag in new if tag in parts and len(new[tag].steps)]
         if again:
             parts = defaultdict(list, {tag: [_before(part, min(again)) for part in old] for tag, old in parts.items()})
         for tag, part in new.items():
