@@ -14,7 +14,7 @@ Activation = Callable[[Tensor, Tensor, Tensor | None], None]
 
 
 def tanh_(z: Tensor) -> Tensor:
-    """tanh in place. On the CPU through NumPy, whose vectorised kernel is some ten times faster than torch's."""
+    """Return tanh in place. On the CPU through NumPy, whose vectorised kernel is some ten times faster than torch's."""
     if z.device.type == "cpu":
         array = z.numpy()
         np.tanh(array, out=array)
@@ -60,7 +60,7 @@ def _silu(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
 
 
 def _gelu(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
-    """The exact form z Phi(z), Phi the normal distribution; torch.nn.GELU's default."""
+    """Compute the exact form z Phi(z), Phi the normal distribution; torch.nn.GELU's default."""
     share = torch.erf(z * math.sqrt(0.5)).add_(1).mul_(0.5)
     density = z.square().mul_(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
     torch.mul(z, density, out=slope).add_(share)

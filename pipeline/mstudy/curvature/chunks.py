@@ -18,7 +18,7 @@ Parts = Callable[[int], Iterator[tuple[float, Evaluation]]]
 
 
 def evaluate(network: Network, w: Tensor, batch: Batch, order: int, chunk: int) -> Evaluation:
-    """The network on the batch, at most `chunk` samples at a time."""
+    """Return the network on the batch, at most `chunk` samples at a time."""
     if batch.n_samples <= chunk:
         return network.evaluate(w, batch, order)
 
@@ -46,15 +46,15 @@ class ChunkedEvaluation:
         return self._loss
 
     def gradient(self) -> Tensor:
-        """Gradient of the loss, (n_members, row_length)."""
+        """Return gradient of the loss, (n_members, row_length)."""
         return self._mean(GRADIENT, lambda at: at.gradient())
 
     def curvature_along(self, direction: Tensor) -> Tensor:
-        """d^T H d, (n_members,) float64."""
+        """Return d^T H d, (n_members,) float64."""
         return self._mean(CURVATURE, lambda at: at.curvature_along(direction))
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
-        """v -> H v; every product passes over all chunks anew."""
+        """Return v -> H v; every product passes over all chunks anew."""
         return lambda v: self._mean(CURVATURE, lambda at: at.hessian_operator()(v))
 
     def _mean(self, order: int, quantity: Callable[[Evaluation], Tensor]) -> Tensor:
@@ -69,5 +69,5 @@ class ChunkedEvaluation:
 
 
 def in_groups(rows: Tensor, size: int) -> Iterator[slice]:
-    """The members, `size` at a time."""
+    """Yield the members, `size` at a time."""
     return (slice(start, start + size) for start in range(0, len(rows), size))

@@ -17,12 +17,12 @@ _ALIGNMENT = 16  # float32 numbers in 64 bytes, a cache line and the widest vect
 
 
 def padded(n: int) -> int:
-    """The least row length, at least n, that keeps the next row aligned."""
+    """Return the least row length, at least n, that keeps the next row aligned."""
     return -(-n // _ALIGNMENT) * _ALIGNMENT
 
 
 def new_rows(n_members: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """(n_members, *shape) zeros, each member's slice contiguous and aligned."""
+    """Return (n_members, *shape) zeros, each member's slice contiguous and aligned."""
     size = 1
     for n in shape:
         size *= n
@@ -30,13 +30,13 @@ def new_rows(n_members: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
 
 
 def norms(rows: Tensor) -> Tensor:
-    """Euclidean norm of each row, (n_members,) float64."""
+    """Compute the Euclidean norm of each row, (n_members,) float64."""
     lengths: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
     return lengths
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product of each pair of rows, (n_members,) float64."""
+    """Compute the inner product of each pair of rows, (n_members,) float64."""
     return (a * b).sum(dim=1, dtype=torch.float64)
 
 
@@ -50,7 +50,7 @@ class RowLayout:
         self.row_length = padded(self.n_parameters)
 
     def parts(self, w: Tensor) -> list[Tensor]:
-        """Views of the rows `w` (n_members, row_length) in the shapes; members in front unless there is one."""
+        """Return views of the rows `w` (n_members, row_length) in the shapes; members in front unless there is one."""
         rows = w[0] if len(w) == 1 else w
         lead = () if len(w) == 1 else (len(w),)
         starts = [0, *self._ends[:-1]]
@@ -58,7 +58,7 @@ class RowLayout:
         return [part.view(*lead, *shape) for part, shape in zip(slices, self._shapes, strict=True)]
 
     def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
-        """The inverse of `parts`, as new padded rows."""
+        """Return the inverse of `parts`, as new padded rows."""
         rows = parts[0].new_zeros(n_members, self.row_length)
         torch.cat([part.detach().reshape(n_members, -1) for part in parts], dim=1, out=rows[:, : self.n_parameters])
         return rows

@@ -37,7 +37,7 @@ def top_eigenpair(
     min_products: int = 5,
     relative_residual: float = 0.015,
 ) -> TopEigenpair:
-    """Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
+    """Find it by Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
     product: v -> H v on (n_members, n_parameters). start: same shape; an earlier eigenvector, which saves most of the
     work, or zeros. beside: a direction that leans to the sharp ones, as the gradient does; a share of it is mixed in,
@@ -102,6 +102,6 @@ def _remove(basis: Tensor, image: Tensor) -> None:
 
 
 def _unit(rows: Tensor, out: Tensor | None = None) -> Tensor:
-    """Each row of norm 1, or 0 where it is 0."""
+    """Return each row of norm 1, or 0 where it is 0."""
     lengths = norms(rows).to(rows.dtype).clamp_min(torch.finfo(rows.dtype).tiny)
     return torch.div(rows, lengths[:, None], out=out)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    """left @ right."""
+    """Return left @ right."""
     if out.is_cuda:
         return torch.bmm(left, right, out=out)
     np.matmul(left.numpy(), right.numpy(), out=out.numpy())
@@ -20,14 +20,14 @@ def multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
-    """x @ weight + bias, the bias (n_members, 1, m)."""
+    """Return x @ weight + bias, the bias (n_members, 1, m)."""
     if out.is_cuda:
         return torch.baddbmm(bias, x, weight, out=out)
     return multiply(x, weight, out).add_(bias)
 
 
 def add_product(out: Tensor, left: Tensor, right: Tensor, space: Tensor) -> Tensor:
-    """out += left @ right; `space` is of the shape of `out`."""
+    """Return out += left @ right; `space` is of the shape of `out`."""
     if out.is_cuda:
         return out.baddbmm_(left, right)
     return out.add_(multiply(left, right, space))

@@ -47,7 +47,7 @@ class Mlp:
         self._scratch: dict[str, Tensor] = {}
 
     def initial_weights(self, seed: int) -> Tensor:
-        """One member's weights, (row_length,): uniform on +-1/sqrt(fan_in), PyTorch's default for Linear."""
+        """Return one member's weights, (row_length,): uniform on +-1/sqrt(fan_in), PyTorch's default for Linear."""
         generator = torch.Generator().manual_seed(seed)
         w = torch.zeros(1, self.row_length, dtype=torch.float64)
         for weight, bias in self.layers(w):
@@ -57,7 +57,9 @@ class Mlp:
         return w[0].to(self.dtype)
 
     def layers(self, w: Tensor) -> _Layers:
-        """Views of the flat weights: per layer, weight (n_members, n_in, n_out) and bias (n_members, 1, n_out)."""
+        """Return views of the flat weights: per layer, weight (n_members, n_in, n_out) and bias (n_members, 1,
+        n_out).
+        """
         views, start = [], 0
         for n_in, n_out in self._shapes:
             middle, stop = start + n_in * n_out, start + n_in * n_out + n_out
@@ -82,15 +84,15 @@ class Mlp:
         return MlpEvaluation(self, w, layers, loss, h, slopes, bends, residual)
 
     def bytes_per_sample(self, batch: Batch) -> int:
-        """Memory of one member's second derivatives, a sample: some ten tensors a layer."""
+        """Return memory of one member's second derivatives, a sample: some ten tensors a layer."""
         return 10 * sum(self.widths) * self.dtype.itemsize
 
     def scratch(self, name: str, left: Tensor, weight: Tensor) -> Tensor:
-        """Space for left @ weight, allocated once: fresh pages cost more than the arithmetic at these sizes."""
+        """Return space for left @ weight, allocated once: fresh pages cost more than the arithmetic at these sizes."""
         return self._scratch_of(name, (left.shape[1], weight.shape[2]), weight)
 
     def like(self, name: str, t: Tensor) -> Tensor:
-        """Space for a tensor of the shape of `t`, which has members in front."""
+        """Return space for a tensor of the shape of `t`, which has members in front."""
         return self._scratch_of(name, tuple(t.shape[1:]), t)
 
     def _inputs(self, w: Tensor, batch: Batch) -> Tensor:
@@ -121,7 +123,7 @@ class MlpEvaluation:
     residual: Tensor
 
     def gradient(self) -> Tensor:
-        """Back-propagation."""
+        """Compute the gradient by back-propagation."""
         gradient = self.network.like("gradient", self.w)
         slots = self.network.layers(gradient)
         for index, delta in self._deltas.items():
@@ -129,7 +131,7 @@ class MlpEvaluation:
         return gradient
 
     def curvature_along(self, direction: Tensor) -> Tensor:
-        """Second-order Taylor propagation of w + e d.
+        """Compute it by second-order Taylor propagation of w + e d.
 
         Per layer the first and second derivative in e are carried forward with the value; no backward pass. About one
         gradient's work beside the shared forward pass.
@@ -152,7 +154,7 @@ class MlpEvaluation:
         return curvature.sum(dim=(1, 2), dtype=torch.float64)
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
-        """Pearlmutter (1994), "Fast exact multiplication by the Hessian".
+        """Return v to H v: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 
         Forward and backward passes differentiated along v. What does not depend on v is computed once; a product then
         costs about 1.6 gradients.
@@ -190,12 +192,12 @@ class MlpEvaluation:
         return deltas
 
     def _turn(self, index: int, delta: Tensor) -> Tensor:
-        """h'' times the error that reaches h[index]: how the slope turns the error as z moves."""
+        """Return h'' times the error that reaches h[index]: how the slope turns the error as z moves."""
         back = multiply(delta, _transposed(self.layers[index]), self._space("turn", index))
         return back.mul_(self._bend(index))
 
     def _directional_inputs(self, directions: _Layers) -> list[Tensor]:
-        """Derivative of each activation's input along a weight direction."""
+        """Compute the derivative of each activation's input along a weight direction."""
         r_z: list[Tensor] = []
         for index, ((weight, _), (d_weight, d_bias)) in enumerate(zip(self.layers, directions, strict=True)):
             z = self.network.scratch(f"r_z{index}", self.h[index], weight)
@@ -207,7 +209,7 @@ class MlpEvaluation:
         return r_z
 
     def _through_activation(self, index: int, z1: Tensor, z2: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Taylor coefficients: h1 = h' z1, h2 = h' z2 + h'' z1^2. Overwrites z1 and z2."""
+        """Propagate Taylor coefficients: h1 = h' z1, h2 = h' z2 + h'' z1^2. Overwrites z1 and z2."""
         slope = self.slope[index - 1]
         h1 = torch.mul(z1, slope, out=self._space("t1", index))
         pull = z1.mul_(z1).mul_(self._bend(index))

@@ -47,7 +47,7 @@ class ModuleNetwork:
         self.n_parameters, self.row_length = self._layout.n_parameters, self._layout.row_length
 
     def initial_weights(self, seed: int) -> Tensor:
-        """One member's weights, (row_length,): PyTorch's default initialisation of each layer."""
+        """Return one member's weights, (row_length,): PyTorch's default initialisation of each layer."""
         row = torch.zeros(self.row_length, dtype=self.dtype)
         torch.cat([p.detach().flatten() for p in self._fresh(seed).parameters()], out=row[: self.n_parameters])
         return row
@@ -57,7 +57,7 @@ class ModuleNetwork:
         return ModuleEvaluation(self, w, batch, order)
 
     def bytes_per_sample(self, batch: Batch) -> int:
-        """Memory of one member's second derivatives, a sample: thrice what a forward pass records."""
+        """Return memory of one member's second derivatives, a sample: thrice what a forward pass records."""
         recorded = 0
 
         def count(t: Tensor) -> Tensor:
@@ -72,11 +72,11 @@ class ModuleNetwork:
         return 3 * max(recorded - self.n_parameters * w.element_size(), 0) // few.n_samples
 
     def parameters(self, w: Tensor) -> list[Tensor]:
-        """Views of the flat weights, shaped as the module's parameters; members in front unless there is one."""
+        """Return views of the flat weights, shaped as the module's parameters; members in front unless there is one."""
         return self._layout.parts(w)
 
     def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
-        """The inverse of `parameters`, as new padded rows."""
+        """Return the inverse of `parameters`, as new padded rows."""
         return self._layout.rows(parts, n_members)
 
     def loss(self, parts: list[Tensor], batch: Batch, n_members: int) -> Tensor:
@@ -84,7 +84,7 @@ class ModuleNetwork:
         return self.objective.loss(*_as_samples(self.outputs(parts, batch, n_members), batch))
 
     def outputs(self, parts: list[Tensor], batch: Batch, n_members: int) -> Tensor:
-        """The module's outputs, (n_members, n_samples, ..., n_outputs)."""
+        """Return the module's outputs, (n_members, n_samples, ..., n_outputs)."""
         if n_members == 1:
             return self._call(parts, batch.x if batch.shared else batch.x[0])[None]
         call = vmap(self._call, in_dims=(0, None if batch.shared else 0))
@@ -103,7 +103,7 @@ class ModuleNetwork:
 
 
 def _places(module: nn.Module) -> list[tuple[dict[str, Any], str, int]]:
-    """Where the module looks for its parameters: (dictionary, key there, place among `module.parameters()`).
+    """Return where the module looks for its parameters: (dictionary, key there, place among `module.parameters()`).
 
     To put weights there is what torch.func.functional_call does, without the search by name that it makes each time.
     """
@@ -120,10 +120,10 @@ class Differentiable(Protocol[BatchT]):
     """A loss that autograd can differentiate in the parts of each member's row, shaped as the parameters."""
 
     def parameters(self, w: Tensor) -> list[Tensor]:
-        """Views of the rows `w` (n_members, row_length) as parts."""
+        """Return views of the rows `w` (n_members, row_length) as parts."""
 
     def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
-        """The inverse of `parameters`."""
+        """Return the inverse of `parameters`."""
 
     def loss(self, parts: list[Tensor], batch: BatchT, n_members: int) -> Tensor:
         """Mean loss of the batch, (n_members,)."""
@@ -153,12 +153,12 @@ class ModuleEvaluation:
         return self._loss.detach()
 
     def gradient(self) -> Tensor:
-        """Gradient of the loss, (n_members, row_length)."""
+        """Return gradient of the loss, (n_members, row_length)."""
         first = self._first_derivatives(differentiable=self._keep and self._tape is None)
         return self._network.rows(first[: len(self._leaves)], self._n_members)
 
     def curvature_along(self, direction: Tensor) -> Tensor:
-        """By a pass of tangents, about one gradient more; else by double backward, some two to three."""
+        """Compute it by a pass of tangents, about one gradient more; else by double backward, some two to three."""
         if self._used_up:
             return self._anew().curvature_along(direction)
         if self._tape is None:
@@ -169,12 +169,12 @@ class ModuleEvaluation:
         return self._tape.second_derivative(self._leaves, along, cotangents).reshape(1)
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
-        """v -> H v by double backward of the recorded gradient."""
+        """Return v -> H v by double backward of the recorded gradient."""
         at = self._anew() if self._used_up else self
         return lambda v: at._product(v, keep=True)
 
     def _first_derivatives(self, differentiable: bool) -> list[Tensor]:
-        """By the leaves, then by what the tape asks for; those that can be differentiated again serve for both."""
+        """Compute those by the leaves, then by what the tape asks for; differentiable ones serve for both."""
         if self._first is None or (differentiable and not self._differentiable):
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
             found = torch.autograd.grad(
@@ -203,7 +203,7 @@ class ModuleEvaluation:
 
 
 def _as_samples(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Outputs and targets as the objective wants them, (n_members, n_samples, n_outputs): symbols are samples too."""
+    """Shape outputs and targets as (n_members, n_samples, n_outputs): symbols are samples too."""
     n_members, n_outputs = outputs.shape[0], outputs.shape[-1]
     y = batch.y
     if not y.is_floating_point():

@@ -35,12 +35,12 @@ class Batch:
         return self.x.shape[0 if self.shared else 1]
 
     def samples(self, part: slice) -> Batch:
-        """Some of the samples, of every member."""
+        """Return some of the samples, of every member."""
         where: tuple[slice, ...] = (part,) if self.shared else (slice(None), part)
         return Batch(self.x[where], self.y[where], self.shared)
 
     def members(self, part: slice | Tensor) -> Batch:
-        """The samples of some of the members."""
+        """Return the samples of some of the members."""
         return self if self.shared else Batch(self.x[part], self.y[part], False)
 
 
@@ -55,13 +55,15 @@ class Evaluation(Protocol):
         """Mean loss of the batch, (n_members,)."""
 
     def gradient(self) -> Tensor:
-        """Gradient of the loss, (n_members, row_length)."""
+        """Return gradient of the loss, (n_members, row_length)."""
 
     def curvature_along(self, direction: Tensor) -> Tensor:
-        """d^T H d for d = `direction` (n_members, row_length), H the Hessian of the loss: (n_members,) float64."""
+        """Return d^T H d for d = `direction` (n_members, row_length), H the Hessian of the loss: (n_members,)
+        float64.
+        """
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
-        """v -> H v on (n_members, row_length), each image a tensor of its own."""
+        """Return v -> H v on (n_members, row_length), each image a tensor of its own."""
 
 
 class Network(Protocol):
@@ -73,10 +75,10 @@ class Network(Protocol):
     row_length: int
 
     def initial_weights(self, seed: int) -> Tensor:
-        """One member's weights, (row_length,)."""
+        """Return one member's weights, (row_length,)."""
 
     def evaluate(self, w: Tensor, batch: Batch, order: int) -> Evaluation:
-        """The loss at `w` (n_members, row_length), ready for derivatives up to `order`."""
+        """Return the loss at `w` (n_members, row_length), ready for derivatives up to `order`."""
 
     def bytes_per_sample(self, batch: Batch) -> int:
-        """Memory of one member's second derivatives, a sample; `batch` is of the shared kind."""
+        """Return memory of one member's second derivatives, a sample; `batch` is of the shared kind."""

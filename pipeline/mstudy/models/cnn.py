@@ -8,7 +8,7 @@ from mstudy.models.activations import activation
 
 
 def convolutional(act: str, channels: tuple[int, ...], input_shape: tuple[int, ...], n_outputs: int) -> nn.Sequential:
-    """(n_samples, *input_shape) -> (n_samples, n_outputs), input_shape = (channels, height, width).
+    """Return (n_samples, *input_shape) -> (n_samples, n_outputs), input_shape = (channels, height, width).
 
     For each entry of `channels` a 3x3 convolution, the activation `act` and 2x2 average pooling; then one linear
     layer. Pooling drops an odd row or column, and stops once a side is a single pixel.

@@ -18,7 +18,7 @@ MOST_GROUPS = 32
 
 
 def normalisation(norm: str, channels: int) -> nn.Module:
-    """A normalisation layer with a learned scale and shift a channel; for "none" the identity."""
+    """Return a normalisation layer with a learned scale and shift a channel; for "none" the identity."""
     if norm == "group":
         return nn.GroupNorm(n_groups(channels), channels)
     if norm == "batch":
@@ -27,12 +27,12 @@ def normalisation(norm: str, channels: int) -> nn.Module:
 
 
 def n_groups(channels: int) -> int:
-    """The largest number of groups, at most 32, that divides the channels."""
+    """Return the largest number of groups, at most 32, that divides the channels."""
     return max(g for g in range(1, min(MOST_GROUPS, channels) + 1) if channels % g == 0)
 
 
 def convolution(norm: str, n_in: int, n_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps the image's size (up to the stride), and its normalisation.
+    """Return a convolution that keeps the image's size (up to the stride), and its normalisation.
 
     The convolution has a bias only without normalisation: a normalisation's shift takes its place, and under batch
     normalisation a bias would be a direction in which the loss is flat.

@@ -10,7 +10,7 @@ from mstudy.models.activations import activation
 
 
 def perceptron(act: str, hidden: tuple[int, ...], input_shape: tuple[int, ...], n_outputs: int) -> nn.Sequential:
-    """(n_samples, *input_shape) -> (n_samples, n_outputs); the activation `act` after each hidden layer."""
+    """Return (n_samples, *input_shape) -> (n_samples, n_outputs); the activation `act` after each hidden layer."""
     layers: list[nn.Module] = [nn.Flatten()]
     n_in = math.prod(input_shape)
     for width in hidden:

@@ -16,7 +16,7 @@ STAGES = ((1, 1), (2, 2), (4, 2), (8, 2))  # width as a multiple of the first, s
 
 
 def resnet18(norm: str, width: int, n_in: int, n_outputs: int) -> nn.Sequential:
-    """(n_samples, n_in, height, width) -> (n_samples, n_outputs); `width` channels in the first stage."""
+    """Return (n_samples, n_in, height, width) -> (n_samples, n_outputs); `width` channels in the first stage."""
     layers: list[nn.Module] = [convolution(norm, n_in, width), nn.ReLU()]
     channels = width
     for multiple, first_stride in STAGES:
@@ -37,6 +37,8 @@ class BasicBlock(nn.Module):
         self.shortcut = nn.Identity() if same else convolution(norm, n_in, n_out, size=1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n_samples, n_in, height, width) -> (n_samples, n_out, height / stride, width / stride), rounded up."""
+        """Return (n_samples, n_in, height, width) -> (n_samples, n_out, height / stride, width / stride), rounded
+        up.
+        """
         h = functional.relu(self.first(x))
         return functional.relu(self.second(h) + self.shortcut(x))

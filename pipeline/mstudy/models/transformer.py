@@ -43,7 +43,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, MLP_FACTOR * width), nn.GELU(), nn.Linear(MLP_FACTOR * width, width))
 
     def forward(self, h: Tensor) -> Tensor:
-        """(n_samples, length, width) -> the same shape."""
+        """Return (n_samples, length, width) -> the same shape."""
         h = h + self.attention(self.attention_norm(h))
         mixed: Tensor = h + self.mlp(self.mlp_norm(h))
         return mixed
@@ -59,7 +59,7 @@ class CausalAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, h: Tensor) -> Tensor:
-        """(n_samples, length, width) -> the same shape."""
+        """Return (n_samples, length, width) -> the same shape."""
         n_samples, length, width = h.shape
         parts = self.query_key_value(h).view(n_samples, length, 3, self.n_heads, width // self.n_heads)
         q, k, v = parts.permute(2, 0, 3, 1, 4)  # each (n_samples, n_heads, length, width / n_heads)

@@ -16,7 +16,9 @@ SHRINKAGE = 2 ** len(POOLED)
 
 
 def vgg11(norm: str, width: int, input_shape: tuple[int, ...], n_outputs: int) -> nn.Sequential:
-    """(n_samples, *input_shape) -> (n_samples, n_outputs), input_shape = (channels, height, width), each side >= 32."""
+    """Return (n_samples, *input_shape) -> (n_samples, n_outputs), input_shape = (channels, height, width), each side
+    >= 32.
+    """
     n_in, n_rows, n_columns = input_shape
     layers: list[nn.Module] = []
     for index, multiple in enumerate(MULTIPLES, start=1):

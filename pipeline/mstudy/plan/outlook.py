@@ -11,7 +11,7 @@ from mstudy.tables.table import RESULTS
 
 
 def outlook(results: Path, claim: str) -> dict[str, Any]:
-    """The row of tables.POWER on a claim. Raises ConfigError where there is none."""
+    """Return the row of tables.POWER on a claim. Raises ConfigError where there is none."""
     rows = {row["claim"]: row for row in POWER.read(results / RESULTS).iter_rows(named=True)}
     if claim not in rows:
         raise ConfigError(f"--claim must be one of {', '.join(rows)}, found {claim!r}.")
@@ -19,7 +19,7 @@ def outlook(results: Path, claim: str) -> dict[str, Any]:
 
 
 def as_sentences(row: dict[str, Any]) -> str:
-    """For a reader: what there was, what it could have seen, what would settle it."""
+    """Say what there was, what it could have seen, and what would settle the claim."""
     parts = [f"{row['claim']} is {row['verdict']}"]
     if row["n_units"] is not None:
         seeds = f" of {row['n_seeds']} seeds" if row["n_seeds"] is not None else ""

@@ -55,11 +55,11 @@ class Plan:
     estimates: list[Estimate]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self)
 
     def as_text(self) -> str:
-        """A table to read: one line a batch size, and the sum."""
+        """Return a table to read: one line a batch size, and the sum."""
         head = (
             f"{'b':>6} {'runs':>5} {'engine':>9} {'width':>5} {'step, us':>9} {'MB':>6} {'training':>9} {'logging':>8}"
         )
@@ -76,7 +76,7 @@ class Plan:
 
 
 def estimate_study(name: str, study: Study, store: Store, workers: int, device: torch.device) -> Plan:
-    """One estimate a batch size, and the wall time of all."""
+    """Return one estimate a batch size, and the wall time of all."""
     runs = study_runs(name, study)
     missing = [run for run in runs if run.run_id not in store]
     workers = workers if device.type == "cpu" else 1
@@ -102,7 +102,7 @@ def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, devic
 
 
 def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device, width: int) -> float:
-    """Seconds that one run of this kind spends on its log: bare rows, and each quantity at its own cadence."""
+    """Estimate the seconds that one run spends on its log: bare rows, and each quantity at its own cadence."""
     cadence, (small, batch_scale) = run.cadence, shrunk(run)
     scales = {Samples.TRAINING_SET: run.probe_samples / small.probe_samples, Samples.MINI_BATCH: batch_scale}
     trial = Ensemble([small] * width, data, device)

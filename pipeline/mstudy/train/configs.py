@@ -71,13 +71,13 @@ class RunConfig:
         return self.batch_size == self.n_train
 
     def rule_at(self, step: int) -> Rule:
-        """What is in force at a step."""
+        """Return what is in force at a step."""
         if self.branching is not None and step >= self.branching.step:
             return self.branching.rule
         return Rule(self.optimizer, self.learning_rate, self.momentum)
 
     def metadata(self) -> dict[str, Any]:
-        """The part of the log's metadata that describes the run."""
+        """Return the part of the log's metadata that describes the run."""
         about = self._content()
         if self.branching is not None:
             step, rule = self.branching.step, self.branching.rule
@@ -109,7 +109,7 @@ def _cadence_content(cadence: Cadence) -> dict[str, Any]:
 
 
 def digest(content: object) -> str:
-    """First 16 hex digits of the SHA-256 of anything JSON can hold."""
+    """Return the first 16 hex digits of the SHA-256 of anything JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -122,7 +122,7 @@ def family_of(name: str, study: Study) -> Family:
 
 
 def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
-    """Every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
+    """Return every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
 
     At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the model is not
     known, or the data set is smaller than the study asks for, or not of the kind that its objective needs.
@@ -164,7 +164,9 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
 
 
 def _branches(run: RunConfig, study: Study) -> list[RunConfig]:
-    """The SGD run continued with each momentum of the study from each of its branch steps on, at the same eta_ef."""
+    """Return the SGD run continued with each momentum of the study from each of its branch steps on, at the same
+    eta_ef.
+    """
     ways = [
         Branching(step, Rule(optimizer, learning_rate_at(run.learning_rate, mu, optimizer), mu))
         for step in study.branch_steps

@@ -74,7 +74,7 @@ def train_missing(
 
 
 def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list[RunConfig]]:
-    """Runs that train side by side: one batch size each, at most its width, the costliest first.
+    """Return runs that train side by side: one batch size each, at most its width, the costliest first.
 
     Seed by seed, so that a study with a seed more has the same ensembles and new ones.
     """
@@ -89,7 +89,9 @@ def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list
 def engines_of(
     runs: Sequence[RunConfig], study: Study, store: Store, workers: int, device: torch.device
 ) -> dict[int, Engine]:
-    """The engine of each batch size: the store's, where it was measured before, so that a restart goes on alike."""
+    """Return the engine of each batch size: the store's, where it was measured before, so that a restart goes on
+    alike.
+    """
     found = {}
     for batch_size in sorted({run.batch_size for run in runs}, reverse=True):
         same = [run for run in runs if run.batch_size == batch_size]
@@ -110,7 +112,10 @@ def _engine_key(runs: Sequence[RunConfig], study: Study, workers: int, device: t
 
 
 def torch_device(name: str) -> torch.device:
-    """auto (a GPU where there is one), cpu, cuda or cuda:N. Raises ConfigError for any other, or a missing GPU."""
+    """Return auto (a GPU where there is one), cpu, cuda or cuda:N.
+
+    Raises ConfigError for any other, or a missing GPU.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.split(":")[0] not in ("cpu", "cuda"):

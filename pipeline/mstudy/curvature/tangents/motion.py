@@ -15,11 +15,11 @@ STILL: tuple[Moved, Moved] = (None, None)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Over all elements. torch sums by halves, so float32 is enough."""
+    """Sum the products over all elements. torch sums by halves, so float32 is enough."""
     return (a * b).sum()
 
 
 def total(*parts: Moved) -> Moved:
-    """The sum of those that move, None where none does."""
+    """Return the sum of those that move, None where none does."""
     there = [part for part in parts if part is not None]
     return sum(there[1:], there[0]) if there else None

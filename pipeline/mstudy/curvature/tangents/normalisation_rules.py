@@ -24,7 +24,7 @@ def layer_norm(
     bias: Moved = None,
     eps: float = 1e-5,
 ) -> tuple[Moved, Moved]:
-    """The rule of torch.nn.functional.layer_norm."""
+    """Return the rule of torch.nn.functional.layer_norm."""
     dims, moved = tuple(range(-len(shape), 0)), motion(x)
     of_weight, of_bias = motion(weight), motion(bias)
     n, _, r = torch.native_layer_norm(x, tuple(shape), None, None, eps)
@@ -52,12 +52,12 @@ def group_norm(
     bias: Moved = None,
     eps: float = 1e-5,
 ) -> tuple[Moved, Moved]:
-    """The rule of torch.nn.functional.group_norm."""
+    """Return the rule of torch.nn.functional.group_norm."""
     n_samples, n_channels = x.shape[:2]
     n, _, r = torch.native_group_norm(x.contiguous(), None, None, n_samples, n_channels, x[0, 0].numel(), groups, eps)
 
     def together(t: Tensor) -> Tensor:
-        """(n_samples, n_channels) to the mean over each group, laid out alike."""
+        """Return (n_samples, n_channels) to the mean over each group, laid out alike."""
         means = t.view(n_samples, groups, -1).mean(2, keepdim=True)
         return means.expand(-1, -1, n_channels // groups).reshape(n_samples, n_channels)
 
@@ -78,7 +78,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> tuple[Moved, Moved]:
-    """The rule of torch.nn.functional.batch_norm."""
+    """Return the rule of torch.nn.functional.batch_norm."""
     if training or mean is None or variance is None:
         n, _, r = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
         return _by_channel(n, r[None], lambda t: t.mean(0, keepdim=True), motion, pull, x, weight, bias)
@@ -98,7 +98,7 @@ def _by_channel(
     weight: Moved,
     bias: Moved,
 ) -> tuple[Moved, Moved]:
-    """Where weight, bias and r are constant over the pixels of a channel: few passes over the pixels are enough.
+    """Return where weight, bias and r are constant over the pixels of a channel: few passes over the pixels are enough.
 
     n: (n_samples, n_channels, ...). r: (n_samples or 1, n_channels). together: from means over pixels
     (n_samples, n_channels) to means over what is normalised together, or None: by constants.

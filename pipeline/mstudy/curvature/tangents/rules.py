@@ -22,7 +22,7 @@ from mstudy.curvature.tangents.normalisation_rules import batch_norm, group_norm
 
 
 def _linear_in_first(function: Callable[..., Any]) -> Rule:
-    """Also of operations on one tensor that are linear where they are: they pick, sum up or move elements."""
+    """Move the first tensor alone: operations that pick, sum up or move elements are linear in it."""
 
     def rule(out: Any, motion: Motion, pull: Pull, x: Tensor, *rest: Any, **named: Any) -> tuple[Any, Moved]:
         moved = motion(x)
@@ -79,7 +79,7 @@ def _masked_fill(out: Tensor, motion: Motion, pull: Pull, x: Tensor, mask: Tenso
 
 
 def _product(function: Callable[..., Tensor]) -> Rule:
-    """Linear in each of two factors."""
+    """Move an operation that is linear in each of two factors."""
 
     def rule(out: Tensor, motion: Motion, pull: Pull, a: Any, b: Any) -> tuple[Moved, Moved]:
         left, right = motion(a), motion(b)
@@ -92,7 +92,7 @@ def _product(function: Callable[..., Tensor]) -> Rule:
 
 
 def _affine(function: Callable[..., Tensor]) -> Rule:
-    """Linear in each of input and weight, plus a bias: linear layers and convolutions."""
+    """Move one that is linear in input and in weight, plus a bias: linear layers and convolutions."""
 
     def rule(
         out: Tensor,
@@ -163,14 +163,14 @@ def _log_softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, *
 
 
 def _log_softmax_motion(out: Tensor, moved: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Of the logarithm of p: x' less its mean under p, and minus the second-order term, its variance under p."""
+    """Move log p: x' less its mean under p; second order: minus its variance under p."""
     p = out.exp()
     centred = moved - (p * moved).sum(dim, keepdim=True)
     return centred, (p * centred.square()).sum(dim, keepdim=True)
 
 
 def _cross_entropy(out: Tensor, motion: Motion, pull: Pull, x: Tensor, y: Tensor, **named: Any) -> tuple[Moved, Moved]:
-    """The mean or the sum of elements of a log-softmax."""
+    """Return the mean or the sum of elements of a log-softmax."""
     moved = motion(x)
     if moved is None:
         return STILL
@@ -255,7 +255,7 @@ CURVED = frozenset(_BENT)  # those that may have a second-order term
 
 
 def has_rule(function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
-    """Whether a rule holds for this call."""
+    """Return whether a rule holds for this call."""
     if function not in RULES or "out" in named:
         return False
     for name, (place, value) in _UNSAID.get(function, {}).items():

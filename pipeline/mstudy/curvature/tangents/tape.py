@@ -50,7 +50,7 @@ class Tape(TorchFunctionMode):
         return out
 
     def understood(self, leaves: Sequence[Tensor], loss: Tensor) -> bool:
-        """Whether each operation on the way from the leaves to the loss has a rule.
+        """Return whether each operation on the way from the leaves to the loss has a rule.
 
         Else something moved that the tape has not seen: an element that was assigned, an operation in place, or one
         that autograd was taught.
@@ -65,13 +65,15 @@ class Tape(TorchFunctionMode):
         return id(loss) in known
 
     def curved(self) -> list[Call]:
-        """The operations that may have a second-order term, each of one output."""
+        """Return the operations that may have a second-order term, each of one output."""
         return [call for call in self.calls if call.function in CURVED]
 
     def second_derivative(
         self, leaves: Iterable[Tensor], direction: Iterable[Tensor], cotangents: Iterable[Tensor]
     ) -> Tensor:
-        """d^2/de^2 of the loss at leaves + e direction, () float64; cotangents: dL/da of each of `curved`'s outputs."""
+        """Return d^2/de^2 of the loss at leaves + e direction, () float64; cotangents: dL/da of each of `curved`'s
+        outputs.
+        """
         motions = {id(leaf): d for leaf, d in zip(leaves, direction, strict=True)}
         pulls = {id(call.out): cotangent for call, cotangent in zip(self.curved(), cotangents, strict=True)}
 

@@ -23,7 +23,9 @@ _FLOOR = 0.01  # of the largest curvature remembered: the logarithm of anything 
 
 
 def changed_fast(rows: Rows, member: int, factor: float) -> bool:
-    """Whether the member's last row stands out: curvature `factor` times its last, or more than its noise explains."""
+    """Return whether the member's last row stands out: curvature `factor` times its last, or more than its noise
+    explains.
+    """
     latest = (float(row[_CURVATURE]) for row in reversed(rows.by_run[member].values()))
     last = next(latest, math.nan)
     if not math.isfinite(last):  # else an older change would be taken for that of the last gap

@@ -28,7 +28,7 @@ class Rules:
         return sorted({name for optimizer in optimizers for name in UPDATE_RULES[optimizer].buffers})
 
     def since(self, step: int) -> int:
-        """The step from which on the rule of `step` holds."""
+        """Return the step from which on the rule of `step` holds."""
         return max((change for change in self._changes if change <= step), default=0)
 
     def of(self, state: State) -> Updates:

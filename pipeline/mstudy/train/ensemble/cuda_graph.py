@@ -53,7 +53,7 @@ class RecordedStep:
         self._graph.replay()
 
     def _set_up(self) -> None:
-        """Aside from the main stream, as the recording will be: what a library sets up belongs to a stream."""
+        """Run aside from the main stream, as the recording will: what a library sets up belongs to a stream."""
         here = torch.cuda.current_stream()
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(here)

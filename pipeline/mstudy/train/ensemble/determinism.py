@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Within, all of this holds; afterwards things are as before."""
+    """Set deterministic algorithms and one thread; restore the old settings on exit."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -24,15 +24,15 @@ class Samples:
             self._y = one_hot.to(device)
 
     def first(self, n: int) -> Batch:
-        """The first n samples, shared by all members."""
+        """Return the first n samples, shared by all members."""
         return Batch(self._x[:n], self._y[:n], shared=True)
 
     def batch(self, index: NDArray[np.int64] | Tensor) -> Batch:
-        """Each member's own samples; index (n_members, n_samples)."""
+        """Return each member's own samples; index (n_members, n_samples)."""
         rows = torch.as_tensor(index, device=self._x.device)
         return Batch(_taken(self._x, rows), _taken(self._y, rows), shared=False)
 
 
 def _taken(source: Tensor, rows: Tensor) -> Tensor:
-    """source[rows], several times faster."""
+    """Return source[rows], several times faster."""
     return source.index_select(0, rows.flatten()).view(*rows.shape, *source.shape[1:])

@@ -23,11 +23,11 @@ class Rows:
 
     @classmethod
     def empty(cls, n_runs: int) -> Rows:
-        """No rows yet."""
+        """Make rows without any."""
         return cls([{} for _ in range(n_runs)], [None] * n_runs)
 
     def add(self, step: int, members: list[int], table: NDArray[np.float64]) -> None:
-        """Rows of one step, (n_members, n_columns) as in MEASURED_COLUMNS; one without a finite loss is left out."""
+        """Add the rows of one step, (n_members, n_columns) as in MEASURED_COLUMNS; only those with a finite loss."""
         for member, row in zip(members, table, strict=True):
             if np.isfinite(row[_LOSS]):  # the full loss may overflow a few steps before the batch loss does
                 self.by_run[member][step] = row
@@ -40,12 +40,12 @@ class Rows:
         self.by_run[run] = dict(sorted(here.items()))
 
     def table(self, run: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Steps (n_rows,) in order and the values there (n_rows, n_columns)."""
+        """Return steps (n_rows,) in order and the values there (n_rows, n_columns)."""
         rows = self.by_run[run]
         return np.array(list(rows), dtype=np.int64), np.stack(list(rows.values()))
 
     def saved(self) -> dict[str, Any]:
-        """As plain values and tensors, two a run: thousands of small ones would take seconds to write."""
+        """Return them as plain values and tensors, two a run: thousands of small ones would take seconds to write."""
         return {
             "columns": list(MEASURED_COLUMNS),
             "steps": [list(rows) for rows in self.by_run],
@@ -55,7 +55,7 @@ class Rows:
 
     @classmethod
     def restored(cls, saved: dict[str, Any]) -> Rows:
-        """The inverse of `saved`; what was saved before a quantity was added to the list lacks its columns."""
+        """Return the inverse of `saved`; what was saved before a quantity was added to the list lacks its columns."""
         columns = saved.get("columns", MEASURED_COLUMNS)
         tables = zip(saved["steps"], saved["tables"], strict=True)
         by_run = [dict(zip(steps, _in_place(table.numpy(), columns), strict=True)) for steps, table in tables]

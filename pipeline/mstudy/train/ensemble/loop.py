@@ -67,7 +67,7 @@ class Training:
         return self._state.step
 
     def step(self) -> None:
-        """One step of all members, logged where the cadence says so."""
+        """Make one step of all members, logged where the schedule says so."""
         step, factor = self._state.step, self._shared.cadence.adaptive_factor
         here = self._state.copy() if factor is not None and self._schedule.asks(DIRECTIONAL_CURVATURE, step) else None
         self._ensemble.advance(self._state, self._rows, self._schedule)
@@ -76,11 +76,11 @@ class Training:
             self._before = here
 
     def logs(self) -> list[RunLog]:
-        """One log a run, in the order of the runs."""
+        """Return one log a run, in the order of the runs."""
         return [self._log(place) for place in range(len(self._runs))]
 
     def saved(self) -> dict[str, Any]:
-        """All that `restore` needs, as plain values and tensors."""
+        """Return all that `restore` needs, as plain values and tensors."""
         before = None if self._before is None else self._before.saved()
         return {"state": self._state.saved(), "rows": self._rows.saved(), "before": before}
 

@@ -20,7 +20,7 @@ _MEMINFO = Path("/proc/meminfo")
 
 
 def keep_freed_memory() -> None:
-    """From now on this process keeps the memory that it frees for what it allocates next; glibc alone can be told to.
+    """Keep the memory that this process frees for what it allocates next; only glibc can be told to.
 
     A step of training frees all of its tensors and the next asks for the same again. To give the pages back in between
     and to have them zeroed anew costs a convolutional network up to half of its time.
@@ -34,7 +34,7 @@ def keep_freed_memory() -> None:
 
 
 def free_bytes(device: torch.device) -> float:
-    """Of the device's memory; a CPU's is the machine's."""
+    """Return the free memory of the device; a CPU's is the machine's."""
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return float(torch.cuda.mem_get_info(device)[0] + kept)
@@ -46,7 +46,7 @@ def free_bytes(device: torch.device) -> float:
 
 
 def members_at_once(network: Network, batch: Batch, chunk: int, device: torch.device) -> int | None:
-    """How many members a GPU measures side by side on a shared batch of which it sees `chunk` samples at a time.
+    """Return how many members a GPU measures side by side on a shared batch of which it sees `chunk` samples at a time.
 
     None on a CPU, whose cache asks for few samples at once, whomever they belong to.
     """

@@ -29,7 +29,7 @@ class MiniBatches:
         return self._order[:, place * self._batch_size : (place + 1) * self._batch_size]
 
     def drawn(self, step: int, n_batches: int) -> NDArray[np.int64]:
-        """Batches for measuring at a step, (n_batches, n_seeds, batch_size): independent, without replacement each."""
+        """Draw batches for measuring at a step, (n_batches, n_seeds, batch_size), each without replacement."""
         generators = [np.random.default_rng([_DRAWS, seed, step]) for seed in self._seeds]
         return np.stack(
             [[g.permutation(self._n_samples)[: self._batch_size] for g in generators] for _ in range(n_batches)]

@@ -7,7 +7,8 @@ from mstudy.core.quantities import CHOSEN, MEASURED, Quantity
 
 
 def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
-    """Every step up to `dense_steps`, then gaps that grow in proportion to the step, always odd; the last step too.
+    """Return every step up to `dense_steps`, then gaps that grow in proportion to the step, always odd; the last step
+    too.
 
     Odd gaps: at the edge of stability quantities alternate with period 2, and an even stride would show only one of
     the two phases.
@@ -39,7 +40,7 @@ class Schedule:
         self._asked = {quantity: _every(steps, cadence.interval(quantity)) for quantity in MEASURED}
 
     def logs(self, step: int) -> bool:
-        """Whether the step has a row."""
+        """Return whether the step has a row."""
         return step in self._logged
 
     def asked(self, step: int) -> list[Quantity]:
@@ -47,7 +48,7 @@ class Schedule:
         return [quantity for quantity in MEASURED if self.asks(quantity, step)]
 
     def asks(self, quantity: Quantity, step: int) -> bool:
-        """Whether the row of the step has the quantity."""
+        """Return whether the row of the step has the quantity."""
         return step in self._asked[quantity]
 
 

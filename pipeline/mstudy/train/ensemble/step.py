@@ -72,7 +72,7 @@ class Ensemble:
         return self._network.n_parameters
 
     def describe(self) -> dict[str, Any]:
-        """Engine, width, dtype and device, as each log names them; on a GPU also the factors of convolutions."""
+        """Return engine, width, dtype and device, as each log names them; on a GPU also the factors of convolutions."""
         arithmetic = {
             "engine": self._network.engine,
             "width": len(self.runs),
@@ -84,13 +84,13 @@ class Ensemble:
         return arithmetic
 
     def bytes_per_member(self) -> int:
-        """Memory that a member takes while it trains and is measured, roughly."""
+        """Return memory that a member takes while it trains and is measured, roughly."""
         rows = (_ROWS_HELD + len(self._rules.buffers)) * self._network.row_length * self._network.dtype.itemsize
         n_samples = min(self._shared.batch_size, self._shared.chunk)
         return rows + self._network.bytes_per_sample(self._everything) * n_samples
 
     def start(self) -> State:
-        """All members at step 0."""
+        """Return all members at step 0."""
         w = torch.stack([self._network.initial_weights(run.seed) for run in self.runs]).to(self._device)
         limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
         diverged_at = torch.full((len(w),), -1, device=self._device)
@@ -98,7 +98,7 @@ class Ensemble:
         return State(0, list(range(len(w))), w, buffers, torch.zeros_like(w), limit, diverged_at)
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
-        """One step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
+        """Make one step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
         self._rules.start_branches(state)
         if self._may_replay(state, schedule):
             if state.step % self._check_every > 0 or self._retire(state, rows):
@@ -136,12 +136,14 @@ class Ensemble:
         return self._samples.batch(self._index(state))
 
     def _index(self, state: State) -> NDArray[np.int64]:
-        """The samples of the step's mini-batches, (n_members, batch_size)."""
+        """Return the samples of the step's mini-batches, (n_members, batch_size)."""
         index: NDArray[np.int64] = self._orders.at(state.step)[self._order_of[state.members]]
         return index
 
     def _may_replay(self, state: State, schedule: Schedule) -> bool:
-        """Whether the step is one like many: without a row, at the full learning rate, not the first, not the last."""
+        """Return whether the step is one like many: without a row, at the full learning rate, not the first, not the
+        last.
+        """
         alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.steps
         return self._replayed is not None and alike and not schedule.logs(state.step)
 
@@ -154,7 +156,9 @@ class Ensemble:
         state.step += 1
 
     def _plain_step(self, state: State) -> Callable[[Tensor, Tensor | None], None]:
-        """(step, index of the samples) -> None: one update of these members, and the note of who has diverged."""
+        """Return (step, index of the samples) -> None: one update of these members, and the note of who has
+        diverged.
+        """
         updates, any_step = self._rules.of(state), state.step
 
         def step(step: Tensor, index: Tensor | None) -> None:
@@ -167,7 +171,7 @@ class Ensemble:
         return step
 
     def _retire(self, state: State, rows: Rows) -> list[int]:
-        """Let the diverged members go; the places of those that stay."""
+        """Remove the diverged members; return the places of those that stay."""
         steps = state.diverged_at.tolist()
         if 0 in steps:
             raise TrainingError(
@@ -192,7 +196,7 @@ class Ensemble:
         gradient: Tensor,
         update: Tensor,
     ) -> NDArray[np.float64]:
-        """One row a member, of MEASURED_COLUMNS. shared: the step's own evaluation, where it saw all samples."""
+        """Return one row a member, of MEASURED_COLUMNS. shared: the step's own evaluation, where it saw all samples."""
         here = Moment(state.w, gradient, update, _moves(state.w, update), state.eigenvectors)
         asked = schedule.asked(state.step)
         nothing = torch.full((len(state.w),), torch.nan, dtype=torch.float64, device=self._device)
@@ -202,7 +206,7 @@ class Ensemble:
         return torch.stack([values[name] for name in MEASURED_COLUMNS], dim=1).cpu().numpy()
 
     def _of_training_set(self, here: Moment, asked: list[Quantity], shared: Evaluation | None) -> dict[str, Tensor]:
-        """The loss is that of all samples, also where the derivatives are those of some."""
+        """Return the loss is that of all samples, also where the derivatives are those of some."""
         if self._probe.batch.n_samples == self._shared.n_train:
             return self._probe.measure(here, asked, shared)
         losses = [quantity for quantity in asked if order_of([quantity]) == LOSS]
@@ -230,12 +234,12 @@ class Ensemble:
 
 
 def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
-    """In place, and without a question to the device."""
+    """Note it in place, and without a question to the device."""
     fine = torch.isfinite(loss) & (loss <= state.loss_limit)
     state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
 
 
 def _moves(w: Tensor, update: Tensor) -> Tensor:
-    """Whether the update survives its addition to the weights: one of half a last digit or less does not."""
+    """Return whether the update survives its addition to the weights: one of half a last digit or less does not."""
     lost = norms((w + update).sub_(w).sub_(update))
     return lost <= 0.1 * norms(update)

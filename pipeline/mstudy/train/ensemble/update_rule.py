@@ -80,7 +80,7 @@ class Updates:
         return self._direction_of_parts(gradient, buffers)
 
     def update(self, direction: Tensor) -> Tensor:
-        """w_{t+1} - w_t as a tensor of its own; only who measures needs it."""
+        """Return w_{t+1} - w_t as a tensor of its own; only a measurement needs it."""
         return direction * -self._rate
 
     def move(self, w: Tensor, direction: Tensor) -> None:

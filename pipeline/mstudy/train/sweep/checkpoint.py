@@ -15,7 +15,7 @@ from mstudy.train.configs import TRAINING_VERSION, RunConfig, digest
 
 
 def checkpoint_path(store: Path, runs: Sequence[RunConfig]) -> Path:
-    """Where the checkpoint of these runs, trained together, lies: named by all that determines its numbers."""
+    """Return where the checkpoint of these runs, trained together, lies: named by all that determines its numbers."""
     return store / "checkpoints" / f"{digest([TRAINING_VERSION, [run.run_id for run in runs]])}.pt"
 
 
@@ -28,7 +28,7 @@ def save(path: Path, saved: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The checkpoint, or None where there is none. Raises TrainingError for a damaged one."""
+    """Return the checkpoint, or None where there is none. Raises TrainingError for a damaged one."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def on_interrupt(request: Callable[[], None]) -> Iterator[None]:
-    """Within, the first SIGINT or SIGTERM calls `request`; a second one acts as usual.
+    """Call `request` at the first SIGINT or SIGTERM while the context lasts; a second one acts as usual.
 
     Signals reach the main thread of Python alone; elsewhere this does nothing.
     """
@@ -38,7 +38,7 @@ def on_interrupt(request: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def ignored_signals() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM do nothing, to this process or to any that it starts. Main thread alone."""
+    """Ignore SIGINT and SIGTERM, also in processes started meanwhile. For the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -65,5 +65,5 @@ def train_task(store: Store, task: Task, stop: Callable[[], bool] = lambda: Fals
 
 @lru_cache(maxsize=4)
 def dataset(source: str) -> Dataset:
-    """A data set, loaded once a process."""
+    """Return a data set, loaded once a process."""
     return load_dataset(source)

@@ -62,7 +62,7 @@ def _train_in_pool(store: Store, tasks: Sequence[Task], workers: int, on_trained
 
 
 def _fork_server() -> ForkServerContext:
-    """Forks workers that have torch imported already, and none of the state of a thread."""
+    """Return a context that forks workers which have torch imported already, and no state of a thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mstudy.train.sweep.job"])
     with ignored_signals():  # a terminal's Ctrl-C goes to every process: the server and its workers inherit deafness
@@ -83,7 +83,7 @@ def _start_worker(stop: Event) -> None:
 
 
 def _end_with(sentinel: int) -> None:
-    """A worker whose parent was killed would wait for work for ever."""
+    """End this worker with its parent: without it a worker would wait for work for ever."""
     wait([sentinel])
     os._exit(1)
 

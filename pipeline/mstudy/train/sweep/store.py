@@ -29,7 +29,7 @@ class Store:
     root: Path
 
     def path(self, run_id: str) -> Path:
-        """Where the run lies, or would lie."""
+        """Return where the run lies, or would lie."""
         return self.root / f"{run_id}.parquet"
 
     def __contains__(self, run_id: str) -> bool:

@@ -49,7 +49,7 @@ class Engine:
 def choose_engine(
     runs: Sequence[RunConfig], data: Dataset, device: torch.device, workers: int, width: int | None = None
 ) -> Engine:
-    """The fastest width for these runs of one batch size, trained by `workers` processes of one thread each.
+    """Return the fastest width for these runs of one batch size, trained by `workers` processes of one thread each.
 
     width: the only one to try.
     """
@@ -85,7 +85,9 @@ def _doublings(limit: int) -> list[int]:
 
 
 def shrunk(run: RunConfig) -> tuple[RunConfig, float]:
-    """The run on one chunk of its data at most, and how many times longer its own step takes: chunks cost alike."""
+    """Return the run on one chunk of its data at most, and how many times longer its own step takes: chunks cost
+    alike.
+    """
     n_train = min(run.n_train, run.chunk)
     batch_size = min(run.batch_size, n_train)
     small = replace(run, n_train=n_train, batch_size=batch_size, probe_samples=min(run.probe_samples, n_train))
@@ -93,7 +95,7 @@ def shrunk(run: RunConfig) -> tuple[RunConfig, float]:
 
 
 def step_seconds(ensemble: Ensemble, schedule: Schedule) -> float:
-    """Least time of one step of the whole ensemble, over a few."""
+    """Measure the least time of one step of the whole ensemble, over a few."""
     state, rows = ensemble.start(), Rows.empty(len(ensemble.runs))
     ensemble.advance(state, rows, schedule)  # the first touch of memory and of the kernels is not the price of a step
     best, spent = float("inf"), 0.0
