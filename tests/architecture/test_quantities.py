@@ -1,6 +1,7 @@
 """The list of quantities is complete: whatever names one is held to it."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mstudy.core.quantities import (
     Samples,
 )
 from mstudy.curvature.measure import MEASURES, OfMiniBatches, OfTrainingSet
+from mstudy.report.page.drawn_quantities import SHAPES
 from mstudy.runlog.schema import COLUMNS, REQUIRED_COLUMNS
 
 FORMAT = (Path(__file__).parents[2] / "docs/log-format.md").read_text()
@@ -59,6 +61,14 @@ def test_a_study_chooses_how_often_the_ones_with_a_default_are_measured():
     assert [q.name for q in CHOSEN if Cadence(every={q.name: 5}).interval(q) != 5] == []
     assert {Cadence().interval(q) for q in MEASURED if q not in CHOSEN} == {1}
     assert {Cadence().interval(q) for q in QUANTITIES if q not in MEASURED} == {0}
+
+
+def test_a_panel_has_a_mark_for_each_of_its_quantities():
+    panels = Counter(q.panel for q in QUANTITIES if q.panel is not None)
+
+    assert {panel: n for panel, n in panels.items() if n > 1 + len(SHAPES)} == {}
+    assert set(panels).isdisjoint({"gap", "events"})  # the page's own
+    assert [q.name for q in QUANTITIES if q.panel is not None and q.name not in q.columns] == []
 
 
 def test_each_column_has_a_row_in_the_log_format():

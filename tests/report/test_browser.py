@@ -100,6 +100,23 @@ def test_every_chart_draws_in_silence_and_asks_for_the_file_alone(page, path):
     assert page.requests == [path.as_uri()]
 
 
+def test_a_quantity_with_a_panel_of_its_own_is_drawn(browser, results, points, tmp_path):
+    path = tmp_path / "index.html"
+    logged = points.with_columns(batch_sharpness=pl.col("directional_curvature") * 2, edge_ratio=pl.lit(0.5))
+    path.write_text(render_report(results, logged, Analysis()), encoding="utf-8")
+    page = Page(browser, path)
+
+    page.draw_all()
+
+    panels = page.tab.eval_on_selector_all("[data-panel]", "boxes => boxes.map(box => box.dataset.panel)")
+    assert panels == ["curvature", "loss", "edge", "gap", "events"]
+    lines = page.tab.locator("[data-panel=edge] svg .mark-line.role-mark path")
+    assert lines.count() >= 9  # nine runs of the first block, and their medians
+    assert page.tab.locator("[data-panel=curvature] svg .mark-symbol.role-mark path").count() > 100
+    assert "open circles are λmax and squares are batch sharpness" in page.tab.inner_text("#explorer .note")
+    assert page.said == []
+
+
 def test_axe_finds_nothing_serious_in_light_and_in_dark(page):
     light = page.axe()
     page.tab.click("#theme")

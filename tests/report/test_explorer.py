@@ -4,6 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 from mstudy.core.params import Report
+from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, LOSS, SHARPNESS
+from mstudy.report.page.drawn_quantities import words_for_points
 from mstudy.report.page.encode import unpack, unpack_steps
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.median import median_curve
@@ -28,11 +30,46 @@ def test_every_run_is_there_with_its_curves(results, points, explorer):
 
     assert sorted(data["runs"]["id"]) == sorted(results["runs"]["run_id"])
     k = _index(data, "b64-r0.2-m0.0-s1")
-    loss, kappa = (_curve(data, data["curves"][k][name]) for name in ("loss", "kappa"))
+    loss, kappa = (_curve(data, data["curves"][k][name]) for name in ("loss", "directional_curvature"))
     assert loss[99] == pytest.approx(1 / 100, rel=1e-3)
     # It jumps from 0.1 to 10 after step 110, and the spike of 160 drawn points keeps the step before it.
     assert (kappa[110], kappa[111]) == (pytest.approx(0.1), pytest.approx(10))
-    assert data["curves"][k]["lambda_max"][3] == ""  # not logged
+    assert data["curves"][k]["sharpness"][3] == ""  # not logged
+
+
+def test_a_quantity_that_was_logged_is_drawn_in_its_panel(results, points):
+    # Batch sharpness is one of the curvatures; the edge ratio has a panel of its own.
+    logged = points.with_columns(
+        batch_sharpness=pl.col("directional_curvature") * 2,
+        edge_ratio=pl.when(pl.col("step") % 2 == 0).then(0.5),
+        accuracy=pl.lit(0.9),
+    )
+
+    explorer = build_explorer(results, logged, Report())
+
+    usual = {"curvature": ["directional_curvature", "sharpness"], "loss": ["loss"]}
+    assert build_explorer(results, points, Report()).data["panels"] == usual
+    curvatures = [*usual["curvature"], "batch_sharpness"]
+    assert explorer.data["panels"] == {"curvature": curvatures, "loss": ["loss"], "edge": ["edge_ratio"]}
+    curves = explorer.data["curves"][_index(explorer.data, "b64-r0.2-m0.0-s1")]
+    batch = _curve(explorer.data, curves["batch_sharpness"])
+    assert (batch[110], batch[111]) == (pytest.approx(0.2), pytest.approx(20))
+    edge = _curve(explorer.data, curves["edge_ratio"])
+    assert all(step % 2 == 0 and value == pytest.approx(0.5) for step, value in edge.items())
+    medians = explorer.data["medians"]
+    assert set(medians) == {"first", "n", "directional_curvature", "loss", "edge_ratio"}
+    assert {row["kind"] for row in first_block(explorer.data).rows["curves"]} == {
+        *("directional_curvature", "batch_sharpness", "loss", "edge_ratio"),  # λ_max was not logged
+        *("median directional_curvature", "median loss", "median edge_ratio"),
+    }
+
+
+def test_the_note_says_what_the_points_are():
+    alone = {"curvature": [DIRECTIONAL_CURVATURE, SHARPNESS], "loss": [LOSS]}
+    more = alone | {"curvature": [*alone["curvature"], BATCH_SHARPNESS], "edge": [EDGE_RATIO]}
+
+    assert words_for_points(alone) == "open points are λ_max"
+    assert words_for_points(more) == "open circles are λ_max and squares are batch sharpness"
 
 
 def test_it_starts_where_sgd_sharpens(explorer):
@@ -160,7 +197,9 @@ def test_a_small_page_keeps_whole_blocks_and_says_which(results, points):
 def test_the_note_says_how_many_points_of_how_many_are_drawn(results, points):
     explorer = build_explorer(results, points, Report(points_per_curve=40))
     drawn = sum(
-        len(unpack(curve[name][1:], log=True)) for curve in explorer.data["curves"] for name in ("loss", "kappa")
+        len(unpack(curve[name][1:], log=True))
+        for curve in explorer.data["curves"]
+        for name in ("loss", "directional_curvature")
     )
 
     assert explorer.note.startswith(f"{drawn:,} of {2 * len(points):,} logged points are drawn, every spike kept")

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 from mstudy.compare.final_losses import summarise_losses
+from mstudy.core.quantities import DIRECTIONAL_CURVATURE, EDGE_RATIO, LOSS, SHARPNESS
 from mstudy.estimate.event_times.lags import lags_with_null
 from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.charts.kit import end_labels, spread
@@ -49,7 +50,7 @@ MAKE = {
         lags_with_null(aligned_pairs(r["partings"], r["sharpenings"])), (0.9, 1.1), PALETTE
     ),
     "survival": lambda r, m: _survival(r),
-    "curvature": lambda r, m: panels.curvature_panel(PALETTE),
+    "curvature": lambda r, m: panels.curvature_panel(PALETTE, [DIRECTIONAL_CURVATURE, SHARPNESS]),
     "gap": lambda r, m: panels.gap_panel(PALETTE),
     "events": lambda r, m: panels.events_panel(PALETTE),
 }
@@ -150,9 +151,17 @@ def test_only_estimated_thresholds_are_drawn(results, more):
     assert drawn == {(16, "SGDM μ = 0.9"), (64, "SGDM μ = 0.9")}
 
 
-@pytest.mark.parametrize("panel", [panels.curvature_panel, panels.loss_panel, panels.gap_panel])
+@pytest.mark.parametrize(
+    "panel",
+    [
+        panels.curvature_panel(PALETTE, [DIRECTIONAL_CURVATURE, SHARPNESS]),
+        panels.loss_panel(PALETTE, [LOSS]),
+        panels.quantity_panel(PALETTE, [EDGE_RATIO]),
+        panels.gap_panel(PALETTE),
+    ],
+)
 def test_raw_curves_are_never_dashed(panel):
-    lines = [layer["mark"] for layer in panel(PALETTE).to_dict()["layer"] if layer["mark"]["type"] == "line"]
+    lines = [layer["mark"] for layer in panel.to_dict()["layer"] if layer["mark"]["type"] == "line"]
 
     assert lines and all("strokeDash" not in mark for mark in lines)
 

@@ -15,6 +15,7 @@ from mstudy.core.theory import stability_line_of
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 from mstudy.report.charts.theme import line_name, run_label, short
 from mstudy.report.page.downsample import spike_rows
+from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn
 from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.median import Curve, median_curve
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
@@ -22,16 +23,19 @@ from mstudy.report.results import Results
 from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.table import BLOCK, SETTING
 
-Log = dict[str, Curve]  # by the keys of _QUANTITIES
+Log = dict[str, Curve]  # by the names of the quantities drawn
 _BRANCH = ("intervention", "intervention_step")
-_QUANTITIES = {"loss": "loss", "kappa": "directional_curvature", "lambda_max": "sharpness"}
 
 
 @dataclass(frozen=True)
 class Explorer:
-    """data: what page.js draws from, the block to start with first. note: how much of the logs that is."""
+    """data: what page.js draws from, the block to start with first. note: how much of the logs that is.
+
+    drawn: of each panel the quantities that it shows.
+    """
 
     data: dict[str, Any]
+    drawn: Drawn
     note: str
 
 
@@ -41,7 +45,8 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     blocks = runs.select(BLOCK).unique(maintain_order=True)
     kept = _blocks_within(runs, report.max_runs)
     shown = runs.join(kept, on=BLOCK, maintain_order="left")
-    logs = _logs(points)
+    drawn = quantities_drawn(points)
+    logs = _logs(points, [quantity.name for of_panel in drawn.values() for quantity in of_panel])
     steps = _StepGrids()
     n_drawn = n_logged = 0
     curves = []
@@ -59,7 +64,8 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
         "curves": curves,
         "events": _events(results, place),
         "pairs": _pairs(results, logs, place, report, steps),
-        "medians": _medians(shown, logs, steps),
+        "medians": _medians(shown, logs, steps, [of_panel[0].name for of_panel in drawn.values()]),
+        "panels": {panel: [quantity.name for quantity in of_panel] for panel, of_panel in drawn.items()},
         "steps": steps.packed,
     }
     note = (
@@ -72,7 +78,7 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
             f"rates at which runs sharpen or part, then the rest by batch size."
         )
     captions = pl.Series("caption", _captions(shown, results), dtype=pl.String)
-    return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, note)
+    return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, drawn, note)
 
 
 def drawn_runs(results: Results, report: Report) -> list[str]:
@@ -132,10 +138,10 @@ def _blocks_within(runs: pl.DataFrame, max_runs: int) -> pl.DataFrame:
     return sizes.filter((pl.col("len").cum_sum() <= max_runs) | (pl.int_range(pl.len()) == 0)).select(BLOCK)
 
 
-def _logs(points: pl.DataFrame) -> dict[str, Log]:
+def _logs(points: pl.DataFrame, names: list[str]) -> dict[str, Log]:
     """Return the curves of each run as far as a logarithmic axis can show them; a run's rows stand together."""
     steps = points["step"].to_numpy()
-    values = {name: points[column].fill_null(float("nan")).to_numpy() for name, column in _QUANTITIES.items()}
+    values = {name: points[name].fill_null(float("nan")).to_numpy() for name in names}
     with np.errstate(invalid="ignore"):
         usable = {name: np.isfinite(column) & (column > 0) for name, column in values.items()}
     lengths = points.group_by("run_id", maintain_order=True).len()
@@ -239,18 +245,18 @@ def _gap(sgd: Log, sgdm: Log, optimizer: str, momentum: float) -> Curve:
     return gap.steps.astype(np.int64), gap.values
 
 
-def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids) -> dict[str, list[Any]]:
-    """Return the median over seeds of loss and κ, block by block and optimiser by optimiser, from all logged points.
+def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names: list[str]) -> dict[str, list[Any]]:
+    """Return the median over seeds of these quantities, block by block and optimiser by optimiser, of all points.
 
     Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
     """
-    rows: dict[str, list[Any]] = {"first": [], "n": [], "loss": [], "kappa": []}
+    rows: dict[str, list[Any]] = {"first": [], "n": []} | {name: [] for name in names}
     for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", *_BRANCH, maintain_order=True):
         if len(cell) < 3:
             continue
         rows["first"].append(int(np.flatnonzero(shown["run_id"] == cell["run_id"][0])[0]))
         rows["n"].append(len(cell))
-        for name in ("loss", "kappa"):
+        for name in names:
             at, values = median_curve([logs[run][name] for run in cell["run_id"]])
             rows[name].append([steps.index(at), *pack(values, log=True)])
     return rows

@@ -117,7 +117,7 @@ function ticks(low, high) {
 function withBlock(spec, panel) {
   const mine = pickedRuns(), last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, true).map(p => p.x)));
   const single = picked.seed !== null, [found, rows] = eventRows(), loss = curvesOf(["loss"]);
-  const curves = panel === "curvature" ? curvesOf(["kappa", "lambda_max"]) : loss;
+  const curves = panel in explorer.panels ? curvesOf(explorer.panels[panel]) : loss;
   const ends = mine.filter(k => runs[k].diverged_step !== null).map(k => {
     const own = loss.filter(p => p.run === k);
     return { ...own[own.length - 1] };

@@ -10,9 +10,11 @@ from typing import Any
 
 import altair as alt
 
+from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL, Quantity
 from mstudy.report.charts.kit import tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import GREY, Palette, colour_scale
+from mstudy.report.page.drawn_quantities import SHAPES, Drawn
 
 _STEP = "step (updates made + 1)"
 _GUTTER = 46  # pixels for the labels left of the axis: the same in all panels, so that steps stand below each other
@@ -20,46 +22,65 @@ _PARAMETERS = {"last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]
 ROW = 17  # pixels a row of events takes
 
 
-def curvature_panel(palette: Palette) -> Layered:
-    """Draw κ as lines, λ_max as open points, stability lines dashed and named.
+def all_panels(palette: Palette, drawn: Drawn, n_event_rows: int = 1) -> list[tuple[str, str, Layered]]:
+    """Return (name, title, chart) of each panel, in the order of the page."""
+    own = [
+        (name, quantities[0].title[0].upper() + quantities[0].title[1:], quantity_panel(palette, quantities))
+        for name, quantities in drawn.items()
+        if name not in (CURVATURE_PANEL, LOSS_PANEL)
+    ]
+    return [
+        (CURVATURE_PANEL, "Curvature", curvature_panel(palette, drawn[CURVATURE_PANEL])),
+        (LOSS_PANEL, "Training loss", loss_panel(palette, drawn[LOSS_PANEL])),
+        *own,
+        ("gap", "Gap of the losses", gap_panel(palette)),
+        ("events", "Events", events_panel(palette, n_event_rows)),
+    ]
 
-    curves: `x`, `y`, `optimiser`, `run`, `kind` (kappa, lambda_max or median). levels: `level`, `name`, `optimiser`.
-    spans: `x`, `low`, `high`, `optimiser`, the intervals of events.
+
+def curvature_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
+    """Draw the first quantity as lines, the others as open points, stability lines dashed and named.
+
+    curves: `x`, `y`, `optimiser`, `run`, `kind`, the name of the quantity, or `median` and that name. levels: `level`,
+    `name`, `optimiser`. spans: `x`, `low`, `high`, `optimiser`, the intervals of events.
     """
-    y = alt.Y("y:Q", title="curvature κ, λ_max", scale=_y_scale(), axis=_y_axis())
+    title = f"curvature {', '.join(quantity.symbol for quantity in quantities)}"
+    y = alt.Y("y:Q", title=title, scale=_y_scale(), axis=_y_axis())
     levels = alt.Chart(alt.NamedData("levels"))
-    level_y = alt.Y("level:Q", title="curvature κ, λ_max", scale=_y_scale(), axis=_y_axis())
+    level_y = alt.Y("level:Q", title=title, scale=_y_scale(), axis=_y_axis())
     rules = levels.mark_rule(strokeDash=[6, 4], strokeWidth=1.3)
     words = levels.mark_text(align="left", baseline="bottom", dx=3, dy=-2, fontSize=11, fontWeight=600)
-    points = alt.Chart(alt.NamedData("curves")).transform_filter("datum.kind == 'lambda_max'")
     return _panel(
         200,
         *_spans(palette),
-        *_curves(y, "kappa", palette),
-        points.mark_point(filled=False, size=16, strokeWidth=1, opacity=0.65).encode(
-            x=_x(), y=y, color=colour_scale(palette), tooltip=_seen("λ_max")
-        ),
+        *_quantities(y, quantities, palette),
         rules.encode(y=level_y, color=colour_scale(palette), tooltip=tips(name="stability line", level="at")),
         words.encode(y=level_y, x=alt.XValue(0), text=alt.Text("name:N"), color=colour_scale(palette)),
     )
 
 
-def loss_panel(palette: Palette) -> Layered:
-    """Draw training loss; diverged runs end in a cross.
+def loss_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
+    """Draw the training loss; diverged runs end in a cross.
 
     curves and spans: as in curvature_panel; ends: `x`, `y`, `run`.
     """
     y = alt.Y("y:Q", title="training loss", scale=_y_scale(), axis=_y_axis())
     ends = alt.Chart(alt.NamedData("ends")).mark_point(shape="cross", angle=45, size=50, filled=True)
     crosses = ends.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=tips(optimiser="diverged", seed="seed"))
-    return _panel(170, *_spans(palette), *_curves(y, "loss", palette), crosses)
+    return _panel(170, *_spans(palette), *_quantities(y, quantities, palette), crosses)
+
+
+def quantity_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
+    """Draw quantities that have a panel of their own. curves and spans: as in curvature_panel."""
+    y = alt.Y("y:Q", title=", ".join(quantity.symbol for quantity in quantities), scale=_y_scale(), axis=_y_axis())
+    return _panel(130, *_spans(palette), *_quantities(y, quantities, palette))
 
 
 def gap_panel(palette: Palette) -> Layered:
     """log L_SGD(t) − log L_SGDM(t + lag) of each pair; above zero SGDM is ahead. gaps: as curves, kind `gap`."""
     y = alt.Y("y:Q", title="log L(SGD)/L(SGDM)", scale=_y_scale(log=False), axis=_y_axis(log=False))
     zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=GREY, strokeWidth=1).encode(y=y)
-    return _panel(130, zero, *_spans(palette), *_curves(y, "gap", palette))
+    return _panel(130, zero, *_spans(palette), *_curves(y, "gap", "log ratio", palette))
 
 
 def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
@@ -127,7 +148,19 @@ def _panel(height: int, *layers: alt.Chart, also: Sequence[alt.Parameter] = ()) 
     return layered(height, *layers, parameters=[*shared, *also])
 
 
-def _curves(y: alt.Y, kind: str, palette: Palette) -> list[alt.Chart]:
+def _quantities(y: alt.Y, quantities: Sequence[Quantity], palette: Palette) -> list[alt.Chart]:
+    line, *others = quantities
+    points = [_points(y, quantity, shape, palette) for quantity, shape in zip(others, SHAPES, strict=False)]
+    return [*_curves(y, line.name, line.symbol, palette), *points]
+
+
+def _points(y: alt.Y, quantity: Quantity, shape: str, palette: Palette) -> alt.Chart:
+    drawn = alt.Chart(alt.NamedData("curves")).transform_filter(f"datum.kind == '{quantity.name}'")
+    points: alt.Chart = drawn.mark_point(filled=False, size=16, strokeWidth=1, opacity=0.65, shape=shape)
+    return points.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=_seen(quantity.symbol))
+
+
+def _curves(y: alt.Y, kind: str, name: str, palette: Palette) -> list[alt.Chart]:
     """Return each run's curve, thin and pale where a median stands over them.
 
     Never dashed: a jump would fall into a gap.
@@ -135,7 +168,6 @@ def _curves(y: alt.Y, kind: str, palette: Palette) -> list[alt.Chart]:
     drawn = alt.Chart(alt.NamedData("gaps" if kind == "gap" else "curves")).encode(
         x=_x(), y=y, color=colour_scale(palette), detail=alt.Detail("run:N")
     )
-    name = {"kappa": "κ", "loss": "loss", "gap": "log ratio"}[kind]
     alone = drawn.transform_filter(f"datum.kind == '{kind}'").mark_line(strokeJoin="round")
     width: dict[str, Any] = {"condition": {"test": "datum.single", "value": 1.7}, "value": 0.8}
     opacity: dict[str, Any] = {"condition": {"test": "datum.single", "value": 1}, "value": 0.42}

@@ -21,10 +21,11 @@ from markupsafe import Markup
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
 from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
-from mstudy.report.page import panels
 from mstudy.report.page.claim_list import shown_claims
+from mstudy.report.page.drawn_quantities import Drawn, words_for_points
 from mstudy.report.page.encode import as_json, spec_with_columns
 from mstudy.report.page.explorer import build_explorer
+from mstudy.report.page.panels import all_panels
 from mstudy.report.page.runs_table import runs_table
 from mstudy.report.page.sentences import study_sentence
 from mstudy.report.results import Results
@@ -86,8 +87,8 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
             for k, figure in enumerate(plate.figures, start=1)
             if figure.chart is not None
         }
-        drawn = panel_specs(palette)
-    explorer = build_explorer(results, points, analysis.report)
+        explorer = build_explorer(results, points, analysis.report)
+        drawn = panel_specs(palette, explorer.drawn)
     anchors = {section.anchor for section in sections}
     return template("page.html").render(
         title=analysis.report.title,
@@ -97,6 +98,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         specs=specs,
         explorer=explorer,
         panels=drawn,
+        words_for_points=words_for_points(explorer.drawn),
         palette=_swatches(palette),
         runs=runs_table(results),
         problems=results.problems,
@@ -115,15 +117,10 @@ def template(name: str, package: str = _HERE) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def panel_specs(palette: Palette) -> list[tuple[str, str, Markup]]:
+def panel_specs(palette: Palette, drawn: Drawn) -> list[tuple[str, str, Markup]]:
     """Return (name, title, specification) of the charts on one time axis."""
-    drawn = (
-        ("curvature", "Curvature", panels.curvature_panel(palette)),
-        ("loss", "Training loss", panels.loss_panel(palette)),
-        ("gap", "Gap of the losses", panels.gap_panel(palette)),
-        ("events", "Events", panels.events_panel(palette)),
-    )
-    return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in drawn]
+    charts = all_panels(palette, drawn)
+    return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in charts]
 
 
 def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:

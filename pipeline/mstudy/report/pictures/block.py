@@ -31,14 +31,15 @@ def first_block(data: dict[str, Any]) -> Block:
     curves = [
         keys[k] | point | {"kind": name}
         for k in mine
-        for name in ("loss", "kappa", "lambda_max")
+        for names in data["panels"].values()
+        for name in names
         for point in _curve(data, data["curves"][k][name], log=True)
     ]
     medians = [
         point | {"kind": f"median {name}", "run": -1 - first, "optimiser": runs["optimiser"][first]}
         for place, first in enumerate(data["medians"]["first"])
         if first in keys
-        for name in ("loss", "kappa")
+        for name, *_ in data["panels"].values()
         for point in _curve(data, data["medians"][name][place], log=True)
     ]
     gaps = [

@@ -14,9 +14,11 @@ import vl_convert
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
+from mstudy.core.quantities import CURVATURE_PANEL
 from mstudy.report.charts.theme import Palette, config, recolour
-from mstudy.report.page import panels
+from mstudy.report.page.drawn_quantities import Drawn
 from mstudy.report.page.explorer import build_explorer
+from mstudy.report.page.panels import all_panels
 from mstudy.report.page.render import palette_of, palette_of_runs
 from mstudy.report.pictures.block import Block, first_block, y_range, y_ticks
 from mstudy.report.results import Results
@@ -66,8 +68,8 @@ def picture_specs(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         specs: dict[str, Spec] = {}
         for section in sections:
             if section.explorer:
-                block = first_block(build_explorer(results, points, analysis.report).data)
-                specs[WHY] = _block_spec(block, palette_of_runs(results))
+                explorer = build_explorer(results, points, analysis.report)
+                specs[WHY] = _block_spec(first_block(explorer.data), palette_of_runs(results), explorer.drawn)
             specs |= {plate.name: spec for plate in section.plates if (spec := _plate_spec(plate)) is not None}
     return specs
 
@@ -118,23 +120,14 @@ def with_values(spec: Any, datasets: dict[str, list[dict[str, Any]]]) -> Any:
     return {key: with_values(item, datasets) for key, item in spec.items()}
 
 
-def _block_spec(block: Block, palette: Palette) -> Spec:
-    """Put the four panels of the page below each other."""
+def _block_spec(block: Block, palette: Palette, quantities: Drawn) -> Spec:
+    """Put the panels of the page below each other."""
     rows = block.rows
-    y_of = {
-        "curvature": [r["y"] for r in rows["curves"] if "loss" not in r["kind"]] + [r["level"] for r in rows["levels"]],
-        "loss": [r["y"] for r in rows["curves"] if "loss" in r["kind"]],
-        "gap": [0.0] + [r["y"] for r in rows["gaps"]],
-        "events": [],
-    }
-    charts = {
-        "curvature": panels.curvature_panel(palette),
-        "loss": panels.loss_panel(palette),
-        "gap": panels.gap_panel(palette),
-        "events": panels.events_panel(palette, max(len(rows["rows"]), 1)),
-    }
+    y_of = {"gap": [0.0] + [r["y"] for r in rows["gaps"]], "events": []}
+    y_of |= {panel: _heights(block, [quantity.name for quantity in shown]) for panel, shown in quantities.items()}
+    y_of[CURVATURE_PANEL] += [r["level"] for r in rows["levels"]]
     drawn = []
-    for name, chart in charts.items():
+    for name, _, chart in all_panels(palette, quantities, max(len(rows["rows"]), 1)):
         low, high = y_range(y_of[name], log=name != "gap")
         values = {
             "last_step": block.last_step,
@@ -148,6 +141,12 @@ def _block_spec(block: Block, palette: Palette) -> Spec:
         fixed = {"height": spec["height"], "width": _FULL, "layer": spec["layer"], "title": title}
         drawn.append(_substitute(with_values(fixed, spec.get("datasets", {}) | rows), values))
     return side_by_side(drawn, 1)
+
+
+def _heights(block: Block, names: list[str]) -> list[float]:
+    """Return the values of these quantities and of their medians."""
+    kinds = {*names, *(f"median {name}" for name in names)}
+    return [row["y"] for row in block.rows["curves"] if row["kind"] in kinds]
 
 
 def _substitute(spec: Any, values: dict[str, Any]) -> Any:
