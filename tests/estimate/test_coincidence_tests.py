@@ -152,3 +152,11 @@ def test_a_parting_that_is_hardly_dated_hardly_counts(rng):
 
     assert found.mean == pytest.approx(lag_over_blocks(t).mean, abs=0.6)
     assert found.interval(0.05)[1] > found.mean > found.interval(0.05)[0] > -5
+
+
+def test_lags_that_differ_by_rounding_alone_have_no_error(rng):
+    t = times(rng, n_blocks=4)
+    rounding = 1e-12 * rng.normal(size=len(t.parting))
+
+    assert lag_over_blocks(replace(t, parting=t.sharpening)) is None
+    assert lag_over_blocks(replace(t, parting=t.sharpening + rounding)) is None

@@ -17,6 +17,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 Vector = NDArray[np.float64]
 _STEP_ERROR_FLOOR = 0.1  # of a log step: smaller errors make no difference
 _BLOCK_ERROR_FLOOR = 0.05  # of a block's mean log lag: no block is known better
+_ROUNDING = 1e-9  # of a log lag: blocks that differ by less have the same lag
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Lag:
 
 
 def lag_over_blocks(times: Times) -> Lag | None:
-    """Estimate the mean lag with random effects over blocks (Paule & Mandel); None with fewer than two blocks.
+    """Estimate the mean lag with random effects over blocks (Paule & Mandel); None if there are fewer than two blocks,
+    or if all have the same lag, because the error is then unknown.
 
     The error comes from each block's own distance from the mean (HC2: MacKinnon & White 1985), because the stated
     variances are bounds: they weigh well, but a block that lies nearer than they say must not be taken for noise. If
@@ -111,7 +113,7 @@ def lag_over_blocks(times: Times) -> Lag | None:
     because the weights are uncertain themselves. The degrees of freedom are the mean of both.
     """
     means, variances = block_lags(times)
-    if len(means) < 2 or means.std() == 0:
+    if len(means) < 2 or means.std() < _ROUNDING:
         return None
     fit = combine_effects(means, variances, method_re="iterated", use_t=True)
     share, mean = fit.weights_rel_re, float(fit.mean_effect_re)
