@@ -104,7 +104,7 @@ def report(runs: Path, out: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "runs"
         write_synthetic(made)
-        results = analyze(made, Path(folder) / "out", Analysis())
+        results = analyze(made, Path(folder) / "out", Analysis()).results
         rows.append(row("synthetic", results, read_runs(made).points))
     return "\n".join(
         [

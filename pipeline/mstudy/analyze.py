@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
+import tempfile
 from os import PathLike
 from pathlib import Path
 
+from mstudy.analysis_result import AnalysisResult
 from mstudy.cache import Cache
 from mstudy.compare.stage import compare
 from mstudy.core.params import Analysis
+from mstudy.core.params_file import load
 from mstudy.detect.stage import detect
 from mstudy.estimate.stage import estimate
-from mstudy.report.results import Results
+from mstudy.report.results import read_results
 from mstudy.report.stage import report
-from mstudy.runlog.reading.reader import read_runs
+from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.tables.table import CACHE
 from mstudy.workers import Workers
 
 
 def analyze(
-    runs: str | PathLike[str], out: Path, analysis: Analysis, skip_bad: bool = False, n_workers: int = 1
-) -> Results:
-    """Write tables, claims and report of the runs below `runs` to `out`, and return them.
+    runs: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    params: Analysis | str | PathLike[str] | None = None,
+    *,
+    skip_bad: bool = False,
+    workers: int = 1,
+) -> AnalysisResult:
+    """Analyze the run logs below `runs`: detect, compare, estimate and judge the claims.
 
-    runs: a path, or the address of an object store (s3://bucket/prefix). Results are the same for any number of
-    workers, and with or without the cache that an earlier call left in `out`. Raises LogError when the runs cannot be
-    used, or, unless `skip_bad`, when any file is bad.
+    runs: a folder, or the address of an object store (s3://bucket/prefix). out: a folder for tables, claims and page,
+    as `mstudy analyze` writes them; by default nothing is written. params: the parameters, or a parameter file; by
+    default those shipped. skip_bad: leave bad files out; they are in `results.problems`. workers: processes; the
+    results are the same for any number, and with or without the cache that an earlier call left in `out`.
+
+    Raises LogError where the runs cannot be used, or, unless `skip_bad`, where any file is bad; ConfigError for wrong
+    parameters.
+
+    Example:
+        >>> import mstudy
+        >>> result = mstudy.analyze("runs/")
+        >>> result["advantage"].height > 0
+        True
     """
-    cache = Cache(out / CACHE)
+    analysis = params if isinstance(params, Analysis) else load(Path(params)).analysis if params else Analysis()
+    if out is not None:
+        return _analyze(runs, Path(out), analysis, skip_bad, workers, draw=True)
+    with tempfile.TemporaryDirectory(prefix="mstudy-") as folder:
+        return _analyze(runs, Path(folder), analysis, skip_bad, workers, draw=False)
+
+
+def read_logs(runs: str | PathLike[str], *, skip_bad: bool = False) -> RunFolder:
+    """Read and check the run logs below `runs`: `runs` is a frame, one row a run; `problems` is a list.
+
+    `series()` reads the logged rows, of all runs or of chosen ones. Raises LogError where the folder has no usable
+    run, or, unless `skip_bad`, where any file is bad.
+
+    Example:
+        >>> import mstudy
+        >>> logs = mstudy.read_logs("runs/")
+        >>> logs.runs["optimizer"].unique().sort().to_list()
+        ['heavy_ball', 'sgd']
+    """
+    return read_runs(runs, skip_bad)
+
+
+def _analyze(
+    runs: str | PathLike[str], out: Path, analysis: Analysis, skip_bad: bool, n_workers: int, draw: bool
+) -> AnalysisResult:
+    cache = Cache(out / CACHE if draw else None)
     with Workers(n_workers) as workers:
         folder = read_runs(runs, skip_bad, workers, cache)
         detect(folder, out, analysis.detect, workers, cache)
         compare(folder, out, analysis.margins, analysis.compare, workers, cache)
     estimate(out, analysis.margins, analysis.estimate)
-    return report(folder, out, analysis)
+    results = report(folder, out, analysis) if draw else read_results(out)
+    return AnalysisResult(folder, results, analysis)

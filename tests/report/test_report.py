@@ -10,7 +10,7 @@ from mstudy.runlog.reading.reader import read_runs
 
 def test_the_planted_study_is_told_as_it_is(save_sweep, tmp_path):
     folder = save_sweep()
-    results = analyze(folder, tmp_path / "out", Analysis())
+    results = analyze(folder, tmp_path / "out", Analysis()).results
 
     html = render_report(results, read_runs(folder).points, Analysis())
 
@@ -28,7 +28,7 @@ def test_a_page_of_little(save_run, tmp_path, kept):
     for mu in kept:
         save_run(momentum=mu, optimizer="heavy_ball" if mu else "sgd", learning_rate=0.1 * (1 - mu))
 
-    results = analyze(tmp_path / "runs", tmp_path / "out", Analysis())
+    results = analyze(tmp_path / "runs", tmp_path / "out", Analysis()).results
 
     assert {claim["verdict"] for claim in results.claims} == {"untestable"}
     assert "untestable" in (tmp_path / "out" / "index.html").read_text()

@@ -142,10 +142,11 @@ def analyze_cli(
 
     analysis = Analysis() if params is None else load(params).analysis
     try:
-        results = analyze(runs, out, analysis, skip_bad, workers or available_cores())
+        done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=workers or available_cores())
     except KeyboardInterrupt:
         typer.echo("interrupted; run the same command again", err=True)
         raise typer.Exit(130) from None
+    results = done.results
     if as_json:
         found = {"claims": results.claims, "problems": results.problems, "warnings": results.warnings}
         print(json.dumps({"schema": 1} | found))

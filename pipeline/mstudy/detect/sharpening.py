@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from mstudy.core.errors import ConfigError
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
 from mstudy.detect.levels import window_medians
@@ -61,13 +62,48 @@ class Sharpening:
 
 
 def find_sharpening(
-    steps: NDArray[np.int64], curvature: Series, loss: Series, detect: Detect, rng: np.random.Generator
+    steps: ArrayLike,
+    curvature: ArrayLike,
+    loss: ArrayLike,
+    detect: Detect | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Sharpening:
     """Find the abrupt sharpenings of a run.
 
     steps, curvature, loss: (n_rows,), the log in order; NaN curvature means not measured. A non-positive curvature
     has no logarithm and is left out; so is the explosive tail of a run whose loss ends above where it began.
+    detect: parameters; by default those shipped. rng: draws the null; by default seeded with `detect.seed`.
+    Raises ConfigError where the three are not series of one length with increasing steps.
+
+    Example:
+        >>> import mstudy, numpy as np
+        >>> steps = np.arange(300)
+        >>> noise = np.exp(0.1 * np.random.default_rng(0).normal(size=300))
+        >>> found = mstudy.find_sharpening(steps, np.where(steps < 120, 1.0, 20.0) * noise, np.ones(300))
+        >>> str(found.status), 115 < found.events[0].step < 125
+        ('detected', True)
     """
+    detect = detect or Detect()
+    rng = np.random.default_rng(detect.seed) if rng is None else rng
+    return _find_sharpening(*_as_series(steps, curvature, loss), detect, rng)
+
+
+def _as_series(steps: ArrayLike, *columns: ArrayLike) -> tuple[NDArray[np.int64], Series, Series]:
+    """Return steps, curvature and loss as arrays. Raises ConfigError."""
+    at, (curvature, loss) = np.asarray(steps), (np.asarray(column, dtype=np.float64) for column in columns)
+    if at.ndim != 1 or not at.shape == curvature.shape == loss.shape:
+        raise ConfigError(
+            f"steps, curvature and loss must be series of one length, found the shapes {at.shape}, {curvature.shape} "
+            f"and {loss.shape}."
+        )
+    if (np.diff(at) <= 0).any():
+        raise ConfigError("steps must increase from row to row, found a step that does not.")
+    return at.astype(np.int64), curvature, loss
+
+
+def _find_sharpening(
+    steps: NDArray[np.int64], curvature: Series, loss: Series, detect: Detect, rng: np.random.Generator
+) -> Sharpening:
     if not np.isfinite(curvature).any():
         return Sharpening(NO_CURVATURE, 0)
     points = usable_points(steps, curvature, loss)

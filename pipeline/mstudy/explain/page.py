@@ -36,6 +36,18 @@ _REASONS = {
 _POINTS, _WIDTH = 2000, 860
 
 
+def picture_of(folder: RunFolder, detect: Detect) -> dict[str, Any]:
+    """Return the Vega-Lite specification of the explanation of the one run in `folder`, its data by value."""
+    run, explanation = _judge(folder, detect)
+    chart = _chart(folder, run, explanation, detect).to_dict()
+    return _picture(run, explanation, chart)
+
+
+def _picture(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any]) -> dict[str, Any]:
+    fixed: dict[str, Any] = with_values({key: chart[key] for key in ("layer", "height")}, chart.get("datasets", {}))
+    return {"$schema": chart["$schema"], "width": _WIDTH, "title": [_name(run), summary(explanation)]} | fixed
+
+
 def write_explanation(folder: RunFolder, path: Path, detect: Detect) -> None:
     """Write the explanation of the one run in `folder` as .html, .png or .svg. Raises ConfigError for another."""
     kind = path.suffix.removeprefix(".")
@@ -46,9 +58,7 @@ def write_explanation(folder: RunFolder, path: Path, detect: Detect) -> None:
     if kind == "html":
         write_whole(path, _page(run, explanation, chart, detect).encode(), "The report")
         return
-    fixed = with_values({key: chart[key] for key in ("layer", "height")}, chart.get("datasets", {}))
-    spec = {"$schema": chart["$schema"], "width": _WIDTH, "title": [_name(run), summary(explanation)]} | fixed
-    save_picture(spec, path, "light")
+    save_picture(_picture(run, explanation, chart), path, "light")
 
 
 def explain_in_words(folder: RunFolder, detect: Detect) -> str:

@@ -60,6 +60,17 @@ class CurvatureProbe:
     Cost, in gradients of `data`: about 3 for the curvature along the update (5 where `data` is more than one batch or
     chunk), 2 to 3 for each of some 4 to 30 products of the sharpness; benchmarks/logging.md.
     Raises TrainingError or DataError where it cannot measure.
+
+    Example:
+        >>> import mstudy, torch
+        >>> model, data = torch.nn.Linear(2, 1), torch.ones(4, 2)
+        >>> loss = lambda module, batch: module(batch).square().mean()
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> probe = mstudy.CurvatureProbe(model, loss, data, optimizer)
+        >>> loss(model, data).backward()
+        >>> optimizer.step()
+        >>> round(probe.read()["directional_curvature"], 4)  # H = 2 (x, 1) (x, 1)^T: 6 along the gradient
+        6.0
     """
 
     def __init__(

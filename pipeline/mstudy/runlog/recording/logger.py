@@ -41,6 +41,14 @@ class RunLogger:
 
     Raises LogError where `about` lacks something, a finished run lies at `path`, another process logs there, what lies
     there is of another configuration, or the disk refuses. In distributed training log in one process alone.
+
+    Example:
+        >>> import mstudy
+        >>> with mstudy.RunLogger("logs/a.parquet", learning_rate=0.1, momentum=0.9, batch_size=64, seed=0) as log:
+        ...     for step in range(3):
+        ...         log.log(step, loss=1 / (step + 1))
+        >>> mstudy.read_logs("logs/").runs["n_points"].to_list()
+        [3]
     """
 
     def __init__(

@@ -1,0 +1,140 @@
+"""The result of an analysis, for Python and notebooks: tables, claims, figures, the page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mstudy.core.errors import ConfigError
+from mstudy.core.params import Analysis
+from mstudy.report.results import Results
+from mstudy.runlog.reading.reader import RunFolder
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """One claim and the answer of the data: an entry of claims.json.
+
+    verdict: supported, contradicted, inconclusive or untestable. reason: why, in a sentence. estimate, ci: in `unit`,
+    with the confidence level of the test; None where there is none. n: how many `n_unit` the answer rests on. table:
+    the table that it rests on; rows: which of its rows.
+    """
+
+    id: str
+    statement: str
+    verdict: str
+    reason: str
+    table: str
+    n: int | None
+    n_unit: str | None
+    estimate: float | None
+    ci: list[float | None] | None
+    unit: str | None
+    p_value: float | None
+    rows: list[str]
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """A finished analysis: a mapping from the name of a table to its frame, with claims and figures.
+
+    logs: the runs that were analysed. results: all that was found. params: the parameters of the analysis.
+
+    Example:
+        >>> import mstudy
+        >>> result = mstudy.analyze("runs/")
+        >>> result["thresholds"].columns[:3]
+        ['study', 'model', 'dataset']
+        >>> result.claims["C1"].statement
+        'Below the threshold, SGD and SGDM train alike.'
+    """
+
+    logs: RunFolder
+    results: Results
+    params: Analysis
+
+    def __getitem__(self, table: str) -> pl.DataFrame:
+        """Return a table by its name (docs/tables.md). Raises ConfigError for another name."""
+        if table not in self.tables:
+            raise ConfigError(f"A table must be one of {', '.join(self.tables)}, found {table!r}.")
+        frame: pl.DataFrame = self.results[table]
+        return frame
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables."""
+        return tuple(self.results.tables)
+
+    @cached_property
+    def claims(self) -> Mapping[str, JudgedClaim]:
+        """The claims by their identifiers, C1 to C8."""
+        names = JudgedClaim.__dataclass_fields__
+        return {entry["id"]: JudgedClaim(**{name: entry[name] for name in names}) for entry in self.results.claims}
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of the figures that this analysis has."""
+        return tuple(self._specs)
+
+    def figure(self, name: str) -> alt.TopLevelMixin:
+        """Return a figure of the report as an altair chart, which a notebook shows.
+
+        Raises ConfigError for a name that is not in `figures`.
+
+        Example:
+            >>> import mstudy
+            >>> mstudy.analyze("runs/").figure("advantage").to_dict()["columns"]
+            3
+        """
+        import altair as alt
+
+        from mstudy.report.charts.theme import config
+
+        if name not in self._specs:
+            raise ConfigError(f"A figure must be one of {', '.join(self._specs)}, found {name!r}.")
+        chart: alt.TopLevelMixin = alt.Chart.from_dict(self._specs[name] | {"config": config(dark=False)})
+        return chart
+
+    def write_report(self, path: str | Path) -> Path:
+        """Write the page, one HTML file, and return its path. Raises LogError where the disk refuses."""
+        from mstudy.report.page.render import write_report
+
+        write_report(self.results, self._points, Path(path), self.params)
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        """Return the claims as a table, which a notebook shows."""
+        rows = (
+            f"<tr><td>{claim.id}</td><td><b>{claim.verdict}</b></td>"
+            f"<td>{html.escape(claim.statement)}</td><td>{html.escape(claim.reason)}</td></tr>"
+            for claim in self.claims.values()
+        )
+        return f"<table><tr><th></th><th>verdict</th><th>claim</th><th>reason</th></tr>{''.join(rows)}</table>"
+
+    @cached_property
+    def _points(self) -> pl.DataFrame:
+        """The curves of the runs that the report draws."""
+        from mstudy.report.page.explorer import drawn_runs
+
+        return self.logs.series(drawn_runs(self.results, self.params.report))
+
+    @cached_property
+    def _specs(self) -> dict[str, dict[str, Any]]:
+        from mstudy.report.pictures.write import picture_specs
+
+        return picture_specs(self.results, self._points, self.params)
