@@ -17,7 +17,7 @@ from mstudy.report.results import Results
 from mstudy.runlog.reading.reader import RunFolder
 
 if TYPE_CHECKING:
-    import altair as alt
+    from mstudy.report.pictures.write import Chart
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class JudgedClaim:
     rows: list[str]
 
 
-@dataclass(frozen=True)
-class AnalysisResult:
+@dataclass(frozen=True, eq=False)
+class AnalysisResult(Mapping[str, pl.DataFrame]):
     """A finished analysis: a mapping from the name of a table to its frame, with claims and figures.
 
     logs: the runs that were analysed. results: all that was found. params: the parameters of the analysis.
@@ -91,7 +91,7 @@ class AnalysisResult:
         """The names of the figures that this analysis has."""
         return tuple(self._specs)
 
-    def figure(self, name: str) -> alt.TopLevelMixin:
+    def figure(self, name: str) -> Chart:
         """Return a figure of the report as an altair chart, which a notebook shows.
 
         Raises ConfigError for a name that is not in `figures`.
@@ -101,14 +101,11 @@ class AnalysisResult:
             >>> mstudy.analyze("runs/").figure("advantage").to_dict()["columns"]
             3
         """
-        import altair as alt
-
-        from mstudy.report.charts.theme import config
+        from mstudy.report.pictures.write import as_chart
 
         if name not in self._specs:
             raise ConfigError(f"A figure must be one of {', '.join(self._specs)}, found {name!r}.")
-        chart: alt.TopLevelMixin = alt.Chart.from_dict(self._specs[name] | {"config": config(dark=False)})
-        return chart
+        return as_chart(self._specs[name])
 
     def write_report(self, path: str | Path) -> Path:
         """Write the page, one HTML file, and return its path. Raises LogError where the disk refuses."""

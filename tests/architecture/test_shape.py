@@ -10,9 +10,14 @@ MAX_LINES, MAX_FILES, MAX_MEDIAN_BODY = 250, 14, 8
 # All files of these folders are of one kind: entries of a list.
 OF_ONE_KIND = {"report/sections"}
 # First words of docstrings that are no verb in the imperative; the list grows with what a review finds.
-NO_VERBS = set(
-    ["a", "all", "an", "and", "any", "as", "at", "both", "by", "each", "every", "few", "for", "from", "how", "if", "in", "it", "its", "many", "most", "no", "none", "not", "nothing", "of", "on", "one", "only", "some", "such", "that", "the", "their", "these", "this", "those", "two", "what", "when", "where", "whether", "which", "while", "who", "whose", "why", "with", "without"]
-)
+# fmt: off
+NO_VERBS = {
+    "a", "all", "an", "and", "any", "as", "at", "both", "by", "each", "every", "few", "for", "from", "how",
+    "if", "in", "it", "its", "many", "most", "no", "none", "not", "nothing", "of", "on", "one", "only", "some",
+    "such", "that", "the", "their", "these", "this", "those", "two", "what", "when", "where", "whether",
+    "which", "while", "who", "whose", "why", "with", "without",
+}
+# fmt: on
 
 
 def functions_of(module):

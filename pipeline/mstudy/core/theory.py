@@ -14,7 +14,16 @@ from mstudy.core.series import Series
 
 
 def effective_rate(learning_rate: float, momentum: float, optimizer: str = HEAVY_BALL) -> float:
-    """Return eta_ef = eta/(1 - mu), to six digits, so that 0.1 * (1 - 0.9) / (1 - 0.9) meets 0.1."""
+    """Return the effective learning rate eta_ef = eta/(1 - mu) (Fu et al. 2023, arXiv 2306.09000, section 2).
+
+    It is rounded to six digits, so that 0.1 * (1 - 0.9) / (1 - 0.9) meets 0.1. momentum: at least 0 and below 1.
+    Raises ConfigError for an optimizer that is not known.
+
+    Example:
+        >>> import mstudy
+        >>> mstudy.effective_rate(learning_rate=0.1, momentum=0.9)
+        1.0
+    """
     return float(f"{learning_rate / optimizer_of(optimizer).rate_divisor(momentum):.6g}")
 
 
@@ -27,7 +36,17 @@ def learning_rate_at(eta_ef: float, momentum: float, optimizer: str) -> float:
 
 
 def stability_line(optimizer: str, learning_rate: float, momentum: float) -> float | None:
-    """Return the curvature at which the optimizer stops being stable on a quadratic."""
+    """Return the curvature at which the optimizer stops being stable on a quadratic; None where it is not known.
+
+    2/eta for SGD, 2(1 + mu)/eta for heavy ball, 2(1 + mu)/((1 + 2 mu) eta) for Nesterov, in PyTorch's form of momentum
+    without dampening (Cohen et al. 2021, appendix B). momentum: at least 0 and below 1. Raises ConfigError for an
+    optimizer that is not known.
+
+    Example:
+        >>> import mstudy
+        >>> round(mstudy.stability_line("heavy_ball", learning_rate=0.1, momentum=0.9), 9)
+        38.0
+    """
     line = optimizer_of(optimizer).line
     return None if line is None else line(learning_rate, momentum)
 

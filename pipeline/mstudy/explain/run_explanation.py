@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mstudy.core.params import Detect
 from mstudy.explain.page import explain_in_words, picture_of, write_explanation
+from mstudy.report.pictures.write import Chart, as_chart
 from mstudy.runlog.reading.reader import RunFolder, read_run
-
-if TYPE_CHECKING:
-    import altair as alt
 
 
 @dataclass(frozen=True)
@@ -29,16 +27,9 @@ class RunExplanation:
         return explain_in_words(self.folder, self.detect)
 
     @property
-    def chart(self) -> alt.TopLevelMixin:
+    def chart(self) -> Chart:
         """The series, the runs without a jump that it was held against, and the candidates, as an altair chart."""
-        import altair as alt
-
-        from mstudy.report.charts.theme import config
-
-        chart: alt.TopLevelMixin = alt.Chart.from_dict(
-            picture_of(self.folder, self.detect) | {"config": config(dark=False)}
-        )
-        return chart
+        return as_chart(picture_of(self.folder, self.detect))
 
     def write(self, path: str | PathLike[str]) -> Path:
         """Write a page or a picture: .html, .png or .svg. Raises ConfigError for another ending."""

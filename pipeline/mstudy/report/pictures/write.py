@@ -26,6 +26,7 @@ from mstudy.report.sections.base import Plate, make_report_data
 from mstudy.report.sections.reading_order import build_sections
 
 Spec = dict[str, Any]
+Chart = alt.TopLevelMixin
 FORMATS, THEMES = ("png", "svg"), ("light", "dark")
 WHY = "why"  # the name of the picture of one block over training
 _WIDTH, _WIDE, _FULL = 300, 460, 760
@@ -72,6 +73,12 @@ def picture_specs(results: Results, points: pl.DataFrame, analysis: Analysis) ->
                 specs[WHY] = _block_spec(first_block(explorer.data), palette_of_runs(results), explorer.drawn)
             specs |= {plate.name: spec for plate in section.plates if (spec := _plate_spec(plate)) is not None}
     return specs
+
+
+def as_chart(spec: Spec) -> Chart:
+    """Return a specification as a chart on light paper, which a notebook shows."""
+    chart: Chart = alt.Chart.from_dict(spec | {"config": config(dark=False)})
+    return chart
 
 
 def save_picture(spec: Spec, path: Path, theme: str) -> None:
