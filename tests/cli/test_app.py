@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, and how it exits."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -126,10 +127,10 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(mstudy, tmp_path):
 
 
 def test_an_interrupted_analysis_exits_with_130(mstudy, tmp_path, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mstudy.analyze.analyze", interrupt)
+    monkeypatch.setattr(importlib.import_module("mstudy.analyze"), "analyze", interrupt)
 
     assert mstudy("analyze", tmp_path, "--out", tmp_path / "out") == (
         130,

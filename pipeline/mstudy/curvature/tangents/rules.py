@@ -17,6 +17,7 @@ from torch.nn import functional
 from mstudy.curvature.activation_derivatives import ACTIVATIONS, Activation
 from mstudy.curvature.tangents.motion import STILL, Motion, Moved, Pull, Rule, dot, total
 from mstudy.curvature.tangents.normalisation_rules import batch_norm, group_norm, layer_norm
+from mstudy.curvature.tangents.softmax_rules import cross_entropy, log_softmax, mse_loss, softmax
 
 # Linear operations
 
@@ -144,58 +145,6 @@ def _square(out: Tensor, motion: Motion, pull: Pull, x: Tensor) -> tuple[Moved, 
     return STILL if moved is None else ((x * moved).mul_(2), dot(moved.square(), pull()) * 2)
 
 
-def _softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, **_: Any) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    if moved is None:
-        return STILL
-    centred = moved - (out * moved).sum(dim, keepdim=True)
-    through = out * centred
-    spread = through * centred
-    return through, dot(spread, pull()) - dot(spread.sum(dim, keepdim=True), (out * pull()).sum(dim, keepdim=True))
-
-
-def _log_softmax(out: Tensor, motion: Motion, pull: Pull, x: Tensor, dim: int, **_: Any) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    if moved is None:
-        return STILL
-    centred, variance = _log_softmax_motion(out, moved, dim)
-    return centred, -dot(variance, pull().sum(dim, keepdim=True))
-
-
-def _log_softmax_motion(out: Tensor, moved: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Move log p: x' less its mean under p; second order: minus its variance under p."""
-    p = out.exp()
-    centred = moved - (p * moved).sum(dim, keepdim=True)
-    return centred, (p * centred.square()).sum(dim, keepdim=True)
-
-
-def _cross_entropy(out: Tensor, motion: Motion, pull: Pull, x: Tensor, y: Tensor, **named: Any) -> tuple[Moved, Moved]:
-    """Return the mean or the sum of elements of a log-softmax."""
-    moved = motion(x)
-    if moved is None:
-        return STILL
-    log_p = x.log_softmax(1)
-    centred, variance = _log_softmax_motion(log_p, moved, 1)
-    options = {key: named[key] for key in ("ignore_index", "reduction") if key in named}
-    bent = functional.nll_loss(-variance.expand(x.shape), y, **options)
-    return functional.nll_loss(centred, y, **options), dot(bent, pull())
-
-
-def _mse_loss(
-    out: Tensor, motion: Motion, pull: Pull, x: Tensor, y: Tensor, reduction: str = "mean", **_: Any
-) -> tuple[Moved, Moved]:
-    left, right = motion(x), motion(y)
-    moved = total(left, None if right is None else -right)
-    if moved is None:
-        return STILL
-    share = 1 / moved.numel() if reduction == "mean" else 1.0
-    through = 2 * share * (x - y) * moved
-    bent = moved.square() * (2 * share)
-    if reduction == "none":
-        return through, dot(bent, pull())
-    return through.sum(), bent.sum() * pull()
-
-
 _LINEAR = (
     *(Tensor.view, Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, Tensor.contiguous, Tensor.expand),
     *(Tensor.permute, Tensor.transpose, torch.transpose, Tensor.unsqueeze, Tensor.squeeze, Tensor.__getitem__),
@@ -203,8 +152,8 @@ _LINEAR = (
     *(functional.avg_pool2d, functional.adaptive_avg_pool2d),
 )
 _BY_SOFTMAX = {
-    _softmax: (Tensor.softmax, torch.softmax, functional.softmax),
-    _log_softmax: (Tensor.log_softmax, torch.log_softmax, functional.log_softmax),
+    softmax: (Tensor.softmax, torch.softmax, functional.softmax),
+    log_softmax: (Tensor.log_softmax, torch.log_softmax, functional.log_softmax),
 }
 _ELEMENTWISE = {
     "gelu": (functional.gelu,),
@@ -234,8 +183,8 @@ _BENT: dict[Any, Rule] = {
     functional.layer_norm: layer_norm,
     functional.group_norm: group_norm,
     functional.batch_norm: batch_norm,
-    functional.cross_entropy: _cross_entropy,
-    functional.mse_loss: _mse_loss,
+    functional.cross_entropy: cross_entropy,
+    functional.mse_loss: mse_loss,
 }
 # What a call may not ask for, by name and by place among the arguments: there its rule would not hold.
 _UNSAID: dict[Any, dict[str, tuple[int, Any]]] = {
