@@ -16,8 +16,11 @@ from tests.train.configs import RUN as BASE
 
 
 def _scaled(gradient, buffers, momentum):
-    """Divide a running mean of the gradient by the root of one of its squares; two buffers, and not SGD at 0."""
-    mean, square = buffers["mean"], buffers["square"]
+    """Divide a running mean of the gradient by the root of one of its squares.
+
+    It has two buffers, one of a name that heavy ball has too, and is not SGD at momentum 0.
+    """
+    mean, square = buffers["velocity"], buffers["square"]
     mean.mul_(momentum).add_(gradient * (1 - momentum))
     square.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
     return mean / (square.sqrt() + 0.1)
@@ -32,7 +35,7 @@ def data():
 @pytest.fixture
 def runs(monkeypatch, mystery):
     """SGD, heavy ball, an optimizer of two buffers, and SGD that goes on with it from step 20 on."""
-    monkeypatch.setitem(UPDATE_RULES, mystery.name, UpdateRule(("mean", "square"), _scaled))
+    monkeypatch.setitem(UPDATE_RULES, mystery.name, UpdateRule(("velocity", "square"), _scaled))
     base = replace(BASE, steps=40, cadence=Cadence(dense_steps=2, growth=0.5, adaptive_factor=1.5))
     other = Rule(mystery.name, 0.02, 0.5)
     return [
@@ -78,7 +81,7 @@ def test_buffers_come_back_from_a_checkpoint_and_are_those_of_replayed_steps(dat
     while not training.finished:
         if training.steps_done in (7, 20, 25):
             saved = training.saved()
-            assert {"velocity", "mean", "square"} < saved["state"].keys()
+            assert {"velocity", "square"} < saved["state"].keys()
             training = Training(runs, data, torch.device("cpu"))
             training.restore(saved)
         training.step()
