@@ -171,7 +171,7 @@ def test_momentum_and_optimizer_complete_each_other(path, given, optimizer, mome
         ({"momentum": None}, "must give momentum unless optimizer is sgd, found neither, for a"),
         ({"momentum": 1.0}, "momentum must be at least 0 and at most 1 - 1e-9, found 1.0"),
         ({"momentum": "high"}, "momentum must be at least 0 and .*, found 'high'"),
-        ({"optimizer": "adam"}, "optimizer must be one of sgd, heavy_ball, nesterov, found 'adam'"),
+        ({"optimizer": "adam"}, "optimizer must be one of sgd, heavy_ball, nesterov.*, found 'adam'"),
         ({"optimizer": "heavy_ball"}, "momentum must be 0 for sgd and above 0 otherwise, found 0.0 with 'heavy_ball'"),
         ({"learning_rate": 0}, "learning_rate must be a finite number above 1e-300, found 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be text, a finite number, true or false, found nan"),

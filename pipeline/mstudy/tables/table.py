@@ -11,7 +11,6 @@ import polars as pl
 
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
-from mstudy.core.optimizers import OPTIMIZERS
 
 # What a comparison holds fixed: runs are compared within one setting only.
 SETTING = ("study", "model", "dataset", "objective")
@@ -70,7 +69,7 @@ KEY_COLUMNS = {
     "objective": text("loss that is minimised; empty: not stated"),
     "batch_size": whole("samples in a mini-batch, b"),
     "eta_ef": real("effective learning rate η_ef = η / (1 − μ)"),
-    "optimizer": text(f"one of {', '.join(each.name for each in OPTIMIZERS)}; of a cell or line, that of SGDM"),
+    "optimizer": text("its name as in docs/log-format.md; of a cell or line, that of SGDM"),
     "momentum": real("momentum μ; 0 is plain SGD"),
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from mstudy.core.errors import LogError
+from mstudy.core.optimizers import OPTIMIZERS
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.rule_tables import as_markdown, rules
@@ -128,7 +129,8 @@ metadata_change("branch", "found branch_of 'a' and", branch_of="a", intervention
 metadata_change("missing-field", "must give seed", "seed", seed=...)
 metadata_change("missing-field", "must give momentum unless", "momentum", optimizer=..., momentum=...)
 metadata_change("missing-field", "must give momentum unless", "momentum", optimizer="nesterov", momentum=None)
-metadata_change("field-value", "optimizer must be one of sgd, heavy_ball, nesterov, found 'adam'", optimizer="adam")
+OPTIMIZER_NAMES = ", ".join(entry.name for entry in OPTIMIZERS)
+metadata_change("field-value", f"optimizer must be one of {OPTIMIZER_NAMES}, found 'adam'", optimizer="adam")
 metadata_change("field-value", "must be at least 0 and at most 1 - 1e-9, found 1.0", momentum=1.0, optimizer=...)
 metadata_change("field-value", "learning_rate must be a finite number above 1e-300, found 0", learning_rate=0)
 metadata_change("field-value", "learning_rate must be a finite number", "learning_rate", learning_rate=True)
