@@ -26,7 +26,7 @@ from mstudy.compare.stage import compare
 from mstudy.core.params import Analysis
 from mstudy.detect.stage import detect
 from mstudy.estimate.stage import estimate
-from mstudy.report.page.explorer import drawn_runs
+from mstudy.report.page.drawn_runs import drawn_runs
 from mstudy.report.page.render import write_report
 from mstudy.report.results import read_results
 from mstudy.runlog.reading.reader import read_runs

@@ -126,7 +126,7 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
     @cached_property
     def _points(self) -> pl.DataFrame:
         """The curves of the runs that the report draws."""
-        from mstudy.report.page.explorer import drawn_runs
+        from mstudy.report.page.drawn_runs import drawn_runs
 
         return self.logs.series(drawn_runs(self.results, self.params.report))
 

@@ -43,7 +43,7 @@ def report_cli(
     """
     from mstudy.core.params import Analysis
     from mstudy.core.params_file import load
-    from mstudy.report.page.explorer import drawn_runs
+    from mstudy.report.page.drawn_runs import drawn_runs
     from mstudy.report.pictures.write import THEMES, write_pictures
     from mstudy.report.results import read_results
     from mstudy.report.stage import read_runs_of, report

@@ -33,12 +33,12 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 def shown(value: object) -> str:
-    """A value from outside as part of a sentence: short, however long or deep it is."""
+    """Return a value from outside as part of a sentence: short, however long or deep it is."""
     return _SHORT.repr(value)
 
 
 def is_text(value: str) -> bool:
-    """Whether UTF-8 can hold it: JSON and YAML can spell half a character."""
+    """Return whether UTF-8 can hold it: JSON and YAML can spell half a character."""
     return not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
 
 

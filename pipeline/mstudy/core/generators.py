@@ -8,5 +8,5 @@ import numpy as np
 
 
 def generator_for(name: str, seed: int) -> np.random.Generator:
-    """A generator of one's own for each run or cell: no estimate depends on what else is analysed beside it."""
+    """Make a generator for one run or cell: no estimate depends on what else is analysed beside it."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])

@@ -9,14 +9,14 @@ Series = NDArray[np.float64]
 
 
 def smooth(y: Series, width: int) -> Series:
-    """Running mean over `width` points (odd), the ends held: (n_points,) to (n_points,)."""
+    """Average over `width` points (odd), with the ends held: (n_points,) to (n_points,)."""
     half = width // 2
     padded = np.concatenate([np.full(half, y[:half].mean()), y, np.full(half, y[-half:].mean())])
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")
 
 
 def long_run_sd(residual: Series) -> float:
-    """Standard deviation that independent points would need for means to vary as these do.
+    """Estimate the standard deviation that independent points would need for means to vary as these do.
 
     From the means of blocks of about sqrt(n) points; not below that of single points. Neighbouring logged points
     are dependent, and a penalty from the variance of differences would find a change in every slow wander.

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from mstudy.core.params import Analysis
-from mstudy.report.page.explorer import drawn_runs
+from mstudy.report.page.drawn_runs import drawn_runs
 from mstudy.report.page.render import write_report
 from mstudy.report.results import Results, read_results
 from mstudy.runlog.reading.reader import RunFolder, read_runs

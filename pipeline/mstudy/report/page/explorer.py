@@ -9,19 +9,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mstudy.core.optimizers import SGD
 from mstudy.core.params import Report
 from mstudy.core.theory import stability_line_of
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 from mstudy.report.charts.theme import line_name, run_label, short
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn
+from mstudy.report.page.drawn_runs import blocks_within, ranked_runs
 from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.median import Curve, median_curve
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
 from mstudy.report.results import Results
-from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENING_EVENTS, SHARPENINGS
-from mstudy.tables.table import BLOCK, SETTING
+from mstudy.tables.contracts import PARTINGS, SHARPENING_EVENTS, SHARPENINGS
+from mstudy.tables.table import BLOCK
 
 Log = dict[str, Curve]  # by the names of the quantities drawn
 _BRANCH = ("intervention", "intervention_step")
@@ -41,9 +41,9 @@ class Explorer:
 
 def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Explorer:
     """Return all that the page needs to draw any block; curves of at most `report.max_runs` runs."""
-    runs = _ranked_runs(results)
+    runs = ranked_runs(results)
     blocks = runs.select(BLOCK).unique(maintain_order=True)
-    kept = _blocks_within(runs, report.max_runs)
+    kept = blocks_within(runs, report.max_runs)
     shown = runs.join(kept, on=BLOCK, maintain_order="left")
     drawn = quantities_drawn(points)
     logs = _logs(points, [quantity.name for of_panel in drawn.values() for quantity in of_panel])
@@ -81,12 +81,6 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, drawn, note)
 
 
-def drawn_runs(results: Results, report: Report) -> list[str]:
-    """Return the run_ids whose curves the page holds: `build_explorer` needs the points of no other."""
-    runs = _ranked_runs(results)
-    return runs.join(_blocks_within(runs, report.max_runs), on=BLOCK, how="semi")["run_id"].to_list()
-
-
 class _StepGrids:
     """Each distinct list of steps once."""
 
@@ -100,42 +94,6 @@ class _StepGrids:
             self._known[key] = len(self.packed)
             self.packed.append(pack_steps(steps))
         return self._known[key]
-
-
-def _ranked_runs(results: Results) -> pl.DataFrame:
-    """Return runs but twins block by block: settings of more batch sizes first; in each, those in which SGD sharpens
-    most.
-
-    Then larger batches and lower rates before others; branches last. The first block is what the page starts with.
-    """
-    happened = results[SHARPENINGS].select("run_id", (pl.col("status") == "detected").alias("sharpens"))
-    runs = results[RUNS].filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
-    parted = results[PARTINGS].group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
-    left_alone = (pl.col("optimizer") == SGD) & pl.col("branch_of").is_null()
-    ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
-        pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
-        (pl.col("sharpens") & left_alone).sum().over(BLOCK).alias("n_sgd"),
-        pl.col("sharpens").sum().over(BLOCK).alias("n_any"),
-    )
-    order = ["n_sgd", "n_any", "n_parted", "batch_size", "eta_ef"]
-    return ranked.sort(
-        "breadth",
-        *SETTING,
-        *order,
-        pl.col("branch_of").is_not_null(),
-        "momentum",
-        "optimizer",
-        *_BRANCH,
-        "seed",
-        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (5 + len(_BRANCH))],
-        nulls_last=True,
-    )
-
-
-def _blocks_within(runs: pl.DataFrame, max_runs: int) -> pl.DataFrame:
-    """Return the first blocks that together hold at most `max_runs` runs, and one in any case."""
-    sizes = runs.group_by(BLOCK, maintain_order=True).len()
-    return sizes.filter((pl.col("len").cum_sum() <= max_runs) | (pl.int_range(pl.len()) == 0)).select(BLOCK)
 
 
 def _logs(points: pl.DataFrame, names: list[str]) -> dict[str, Log]:
@@ -173,7 +131,7 @@ def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
 
 
 def _named(shown: pl.DataFrame) -> pl.DataFrame:
-    """One row an optimiser: its label, that label where room is scarce, and the name of its stability line."""
+    """Return one row an optimiser: its label, a short label, and the name of its stability line."""
     runs = {run_label(run): run for run in shown.iter_rows(named=True)}
     return pl.DataFrame(
         {
