@@ -10,6 +10,8 @@ from mstudy.report.results import Results
 from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENINGS
 from mstudy.tables.table import BLOCK, SETTING
 
+_BRANCH = ("intervention", "intervention_step")
+
 
 def drawn_runs(results: Results, report: Report) -> list[str]:
     """Return the run_ids whose curves the page holds: `build_explorer` needs the points of no other."""
