@@ -37,6 +37,12 @@ def shown(value: object) -> str:
     return _SHORT.repr(value)
 
 
+def require(holds: bool, key: str, value: object, rule: str) -> None:
+    """Raise ConfigError unless the value of a parameter is as its rule says."""
+    if not holds:
+        raise ConfigError(f"{key} must be {rule}, found {shown(value)}.")
+
+
 def is_text(value: str) -> bool:
     """Return whether UTF-8 can hold it: JSON and YAML can spell half a character."""
     return not any(0xD800 <= ord(c) <= 0xDFFF for c in value)

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from mstudy.core.errors import ConfigError, is_text, shown
-from mstudy.core.params import Params, _require
+from mstudy.core.errors import ConfigError, is_text, require, shown
+from mstudy.core.params import Params
 
 
 def load(path: Path) -> Params:
@@ -27,9 +27,9 @@ def load(path: Path) -> Params:
         problem = " ".join(str(error).split())[:300]
         raise ConfigError(f"The parameter file must be valid YAML, found in {path}: {problem}.") from None
     params: Params = _build(Params, {} if raw is None else raw, "")
-    _require(len(params.studies) > 0, "studies", {}, "a mapping with at least one study")
+    require(len(params.studies) > 0, "studies", {}, "a mapping with at least one study")
     for name in params.studies:
-        _require(_is_plain_name(name), "studies", name, "named in letters, digits, '-' and '_' alone (it is a folder)")
+        require(_is_plain_name(name), "studies", name, "named in letters, digits, '-' and '_' alone (it is a folder)")
     return params
 
 

@@ -1,0 +1,128 @@
+"""The parameters of the analysis: one class for each stage, and the margins that several stages share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mstudy.core.errors import require
+from mstudy.core.quantities import DETECTABLE
+
+
+@dataclass(frozen=True)
+class Detect:
+    """Abrupt sharpening of one run; the band of its stability line."""
+
+    quantity: str = "directional_curvature"
+    jump_factor: float = 3.0
+    lasting_share: float = 0.4
+    min_points: int = 40
+    resamples: int = 199
+    alpha: float = 0.05
+    band_factor: float = 2.0
+    band_share: float = 0.8
+    band_points: int = 8
+    agreement: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.quantity in DETECTABLE, "quantity", self.quantity, " or ".join(DETECTABLE))
+        require(self.jump_factor > 1, "jump_factor", self.jump_factor, "above 1")
+        require(0 < self.lasting_share <= 1, "lasting_share", self.lasting_share, "above 0 and at most 1")
+        require(self.min_points >= 16, "min_points", self.min_points, "at least 16")
+        require(0 < self.alpha < 1, "alpha", self.alpha, "between 0 and 1")
+        require(self.band_factor > 1, "band_factor", self.band_factor, "above 1")
+        require(0 < self.band_share <= 1, "band_share", self.band_share, "above 0 and at most 1")
+        require(self.band_points >= 1, "band_points", self.band_points, "at least 1")
+        require(0 <= self.agreement < 1, "agreement", self.agreement, "at least 0 and below 1")
+        require(
+            self.resamples >= 1 / self.alpha - 1,
+            "resamples",
+            self.resamples,
+            f"at least 1/alpha - 1 = {1 / self.alpha - 1:.0f} (fewer cannot give a p-value of alpha)",
+        )
+
+
+@dataclass(frozen=True)
+class Margins:
+    """What counts as equal and what a divergence counts for, in log loss; every stage that compares losses reads it."""
+
+    advantage: float = 0.05
+    diverged: float = 3.0
+
+    def __post_init__(self) -> None:
+        require(self.advantage > 0, "advantage", self.advantage, "above 0")
+        require(self.diverged > self.advantage, "diverged", self.diverged, f"above advantage = {self.advantage}")
+
+
+@dataclass(frozen=True)
+class Compare:
+    """SGD against SGDM: the parting of a pair, the advantage of a cell."""
+
+    parting_margin: float = 0.02
+    horizons: tuple[float, ...] = (0.25, 0.5, 1.0)
+    resamples: int = 2000
+    alpha: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.parting_margin > 0, "parting_margin", self.parting_margin, "above 0")
+        listed = list(self.horizons)
+        require(len(listed) > 0, "horizons", listed, "a list of at least one share of the steps")
+        for share in listed:
+            require(0 < share <= 1, "horizons", share, "above 0 and at most 1 (shares of the steps)")
+        require(len(set(listed)) == len(listed), "horizons", listed, "free of repetitions")
+        require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
+        require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Threshold, coincidence, deferral, claims."""
+
+    lag_tolerance: float = 0.1
+    min_seeds: int = 3
+    min_cells: int = 3
+    min_batch_sizes: int = 5
+    min_limits: int = 6
+    law_tolerance: float = 0.5
+    min_reliability: float = 0.5
+    min_shared: float = 0.5
+    resamples: int = 2000
+    alpha: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(0 < self.lag_tolerance < 1, "lag_tolerance", self.lag_tolerance, "between 0 and 1")
+        require(self.min_seeds >= 2, "min_seeds", self.min_seeds, "at least 2")
+        require(self.min_cells >= 2, "min_cells", self.min_cells, "at least 2")
+        require(0 <= self.min_reliability < 1, "min_reliability", self.min_reliability, "at least 0 and below 1")
+        require(0 < self.min_shared < 1, "min_shared", self.min_shared, "between 0 and 1")
+        require(self.min_batch_sizes >= 3, "min_batch_sizes", self.min_batch_sizes, "at least 3")
+        require(self.min_limits >= 4, "min_limits", self.min_limits, "at least 4 (the law has two numbers)")
+        require(0 < self.law_tolerance < 1, "law_tolerance", self.law_tolerance, "between 0 and 1")
+        require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
+        require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The HTML report."""
+
+    title: str = "When and why momentum accelerates SGD"
+    points_per_curve: int = 160
+    max_runs: int = 1000
+
+    def __post_init__(self) -> None:
+        require(self.points_per_curve >= 20, "points_per_curve", self.points_per_curve, "at least 20")
+        require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that `mstudy analyze` needs."""
+
+    detect: Detect = field(default_factory=Detect)
+    margins: Margins = field(default_factory=Margins)
+    compare: Compare = field(default_factory=Compare)
+    estimate: Estimate = field(default_factory=Estimate)
+    report: Report = field(default_factory=Report)

@@ -1,0 +1,164 @@
+"""The parameters of one study: which runs are trained, and at which steps they are logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from mstudy.core.errors import ConfigError, require, shown
+from mstudy.core.optimizers import OPTIMIZERS, implied_optimizer
+from mstudy.core.quantities import CHOSEN, Quantity
+
+FULL = "full"  # a batch size: the whole training set
+_NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the model's own", "width": " to measure"}
+_BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
+_OF_MOMENTA = tuple(each.name for each in OPTIMIZERS if each.has_momentum)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A geometric grid of effective learning rates, both ends included."""
+
+    low: float = 0.02
+    high: float = 2.56
+    points: int = 8
+
+    def __post_init__(self) -> None:
+        require(self.low > 0, "low", self.low, "above 0")
+        require(self.high >= self.low, "high", self.high, f"at least low = {self.low}")
+        require(self.points >= 1, "points", self.points, "at least 1 (the grid would be empty)")
+        require(self.points > 1 or self.high == self.low, "points", self.points, "at least 2 unless low equals high")
+
+    def values(self) -> list[float]:
+        """The grid, rounded to 12 digits so that a value is the same text on every machine."""
+        if self.points == 1:
+            return [self.low]
+        ratio = (self.high / self.low) ** (1 / (self.points - 1))
+        return [float(f"{self.low * ratio**k:.12g}") for k in range(self.points)]
+
+
+def _default_intervals() -> dict[str, int]:
+    return {quantity.name: quantity.every or 0 for quantity in CHOSEN}
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """At which steps a run is logged, and each quantity measured.
+
+    every: name of a quantity -> n, measured in every n-th logged row and in the last one, 0 for never. One that is
+    left out has its default.
+    """
+
+    dense_steps: int = 60
+    growth: float = 0.04
+    every: dict[str, int] = field(default_factory=_default_intervals, hash=False)
+    batch_sharpness_batches: int = 16
+    adaptive_factor: float | None = 3.0
+
+    # Keys of before; params_file refuses them and names the new ones.
+    RENAMED: ClassVar[dict[str, str]] = {
+        "curvature_every": "every.directional_curvature",
+        "sharpness_every": "every.sharpness",
+        "batch_sharpness_every": "every.batch_sharpness",
+        "edge_ratio": "every.edge_ratio",
+    }
+
+    def __post_init__(self) -> None:
+        require(self.dense_steps >= 0, "dense_steps", self.dense_steps, "at least 0")
+        require(0 < self.growth <= 1, "growth", self.growth, "above 0 and at most 1")
+        for name, value in self.every.items():
+            _require_interval(name, value)
+        object.__setattr__(self, "every", _default_intervals() | self.every)
+        require(
+            self.batch_sharpness_batches >= 2,
+            "batch_sharpness_batches",
+            self.batch_sharpness_batches,
+            "at least 2 (one has no standard error)",
+        )
+        require(
+            self.adaptive_factor is None or self.adaptive_factor > 1,
+            "adaptive_factor",
+            self.adaptive_factor,
+            "above 1, or null for never",
+        )
+
+    def interval(self, quantity: Quantity) -> int:
+        """Return n: the quantity is measured in every n-th logged row and in the last one, and never if that is 0."""
+        return self.every[quantity.name] if quantity.is_chosen else int(quantity.is_measured)
+
+    def measuring(self, **every: int) -> Cadence:
+        """Return this cadence with these intervals in place of its own."""
+        return replace(self, every=self.every | every)
+
+
+def _require_interval(name: str, value: int) -> None:
+    known = [quantity.name for quantity in CHOSEN]
+    if name not in known:
+        what = "is not a quantity that training measures where it is asked to"
+        raise ConfigError(f"every.{name[:80]} {what} (value {shown(value)}); known here: {', '.join(known)}.")
+    odd = value == 0 or (value > 0 and value % 2 == 1)
+    require(odd, f"every.{name}", value, "odd, or 0 for never (else period 2 hides)")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One sweep: every batch size x effective learning rate x momentum x seed."""
+
+    dataset: str = "digits"
+    n_train: int | None = None
+    model: str = "mlp-tanh-64-64"
+    objective: str = "squared_error"
+    batch_sizes: tuple[int | str, ...] = (16, 64, 256, 512, FULL)
+    eta_ef: Grid = field(default_factory=Grid)
+    momenta: tuple[float, ...] = (0.0, 0.5, 0.9)
+    branch_steps: tuple[int, ...] = ()
+    optimizer: str | None = None
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    warmup_steps: int = 0
+    seeds: int = 5
+    steps: int = 800
+    divergence_factor: float = 1000.0
+    probe_samples: int | None = None
+    chunk: int | None = None
+    width: int | None = None
+    log: Cadence = field(default_factory=Cadence)
+
+    def __post_init__(self) -> None:
+        require(
+            self.objective in ("squared_error", "cross_entropy"),
+            "objective",
+            self.objective,
+            "squared_error or cross_entropy",
+        )
+        require(len(self.batch_sizes) > 0, "batch_sizes", [], "a list of at least one batch size")
+        for b in self.batch_sizes:
+            require(b == FULL or (isinstance(b, int) and b >= 1), "batch_sizes", b, f"at least 1, or {FULL!r}")
+        require(len(self.momenta) > 0, "momenta", [], "a list of at least one momentum")
+        for mu in self.momenta:
+            require(0 <= mu < 1, "momenta", mu, "at least 0 and below 1")
+        named = self.optimizer is not None
+        known = self.optimizer in _OF_MOMENTA
+        require(not named or known, "optimizer", self.optimizer, " or ".join(("null", *_OF_MOMENTA)))
+        require(not (named and self.nesterov), "nesterov", self.nesterov, "false where optimizer is given")
+        for step in self.branch_steps:
+            require(1 <= step < self.steps, "branch_steps", step, f"at least 1 and below steps = {self.steps}")
+        paired = 0 in self.momenta and len(self.momenta) > 1
+        require(paired or not self.branch_steps, "momenta", list(self.momenta), _BRANCHING)
+        for key in ("batch_sizes", "momenta", "branch_steps"):
+            values = list(getattr(self, key))
+            require(len(set(values)) == len(values), key, values, "free of repetitions")
+        for key in ("n_train", "probe_samples", "chunk", "width"):
+            value = getattr(self, key)
+            require(value is None or value >= 1, key, value, f"at least 1, or null{_NULL[key]}")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
+        require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "at least 0")
+        require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
+
+    def optimizer_at(self, momentum: float) -> str:
+        """Return the optimizer of the runs of this momentum; that of momentum 0 is plain SGD."""
+        if momentum > 0 and self.optimizer is not None:
+            return self.optimizer
+        return implied_optimizer(momentum, self.nesterov)
