@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 from mstudy.core.optimizers import HEAVY_BALL, SGD
-from mstudy.core.statuses import PARTED, SGD_DIVERGED
+from mstudy.core.statuses import PartingStatus, RunStatus
 from mstudy.core.theory import equivalent_sgd_step
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.runlog.reading.reader import POINTS_SCHEMA
-from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.tables.contracts import INTERVENTIONS, PARTINGS, RUNS, SHARPENINGS
 from numpy.typing import NDArray
 
@@ -144,7 +143,7 @@ def draw_times(truth: Coincidence, rng: np.random.Generator) -> tuple[pl.DataFra
         for momentum in truth.momenta:
             time = apart * np.exp(rng.normal(0, truth.error))
             key = _cell_key(cell) | {"optimizer": HEAVY_BALL, "momentum": momentum, "seed": seed}
-            status = SGD_DIVERGED if rng.random() < truth.diverged_share else PARTED
+            status = PartingStatus.SGD_DIVERGED if rng.random() < truth.diverged_share else PartingStatus.PARTED
             ids = {"sgd_run_id": run, "sgdm_run_id": f"{run}-{momentum}"}
             partings.append(key | ids | {"status": status, "ahead": "sgdm", **_interval(time, truth.error)})
     return PARTINGS.frame(partings), SHARPENINGS.frame(sharpenings)
@@ -224,7 +223,7 @@ def _run_row(cell: int, seed: int, momentum: float, diverged: float | None) -> d
         "learning_rate": eta_ef * (1 - momentum),
         "seed": seed,
         "eta_ef_per_sample": eta_ef / 64,
-        "status": COMPLETED if diverged is None else DIVERGED,
+        "status": RunStatus.COMPLETED if diverged is None else RunStatus.DIVERGED,
         "diverged_step": None if diverged is None else int(diverged),
         "last_step": STEPS if diverged is None else int(diverged),
         "final_loss": 0.1 if diverged is None else None,

@@ -73,7 +73,13 @@ def test_the_first_of_several_events_is_said_to_be_that(results):
         ({}, "SGDM μ = 0.9, seed 1 parts from SGD at step 112 [108, 116], SGDM ahead."),
         ({"ahead": "sgd"}, "SGDM μ = 0.9, seed 1 parts from SGD at step 112 [108, 116], SGD ahead."),
         ({"status": "none"}, "SGDM μ = 0.9, seed 1 does not part from SGD."),
-        ({"status": "diverged"}, "SGDM μ = 0.9, seed 1: a run of the pair diverges at step 112."),
+        ({"status": "sgd_diverged"}, "SGDM μ = 0.9, seed 1: SGD diverges at step 112, and SGDM does not."),
+        ({"status": "sgdm_diverged"}, "SGDM μ = 0.9, seed 1 diverges at step 112, and SGD does not."),
+        ({"status": "both_diverged"}, "SGDM μ = 0.9, seed 1: both runs of the pair diverge, the first at step 112."),
+        (
+            {"status": "transient"},
+            "SGDM μ = 0.9, seed 1 parts from SGD at step 112 [108, 116], SGDM ahead, and they come together again.",
+        ),
         ({"status": "insufficient"}, "SGDM μ = 0.9, seed 1: too few seeds or points to tell of a parting from SGD."),
         (
             {"status": "no_lag"},

@@ -9,6 +9,7 @@ import polars as pl
 
 from mstudy.compare.cell_parting import CellParting, find_partings
 from mstudy.core.params import Compare, Margins
+from mstudy.core.statuses import PartingStatus
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.pairs.pairing import log_ratio, pair_runs
 from mstudy.tables.contracts import CELL_PARTINGS, PARTINGS
@@ -45,7 +46,7 @@ def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins
 def _cell_row(cell: pl.DataFrame, found: CellParting) -> dict[str, Any]:
     return {name: value for name, value in vars(found).items() if name != "pairs"} | {
         "n_pairs": len(cell),
-        "n_parted": sum(parting.status == "parted" for parting in found.pairs),
+        "n_parted": sum(parting.status == PartingStatus.PARTED for parting in found.pairs),
         "n_diverged_sgd": cell["sgd_diverged_step"].count(),
         "n_diverged_sgdm": cell["sgdm_diverged_step"].count(),
     }

@@ -17,20 +17,10 @@ from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typi
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.params import Compare
 from mstudy.core.series import Series
-from mstudy.core.statuses import (
-    BOTH_DIVERGED,
-    INSUFFICIENT,
-    NO_LAG,
-    NONE,
-    PARTED,
-    SGD_DIVERGED,
-    SGDM_DIVERGED,
-    TRANSIENT,
-)
+from mstudy.core.statuses import Ahead, PartingStatus
 from mstudy.core.theory import final_lag
 from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_between, gap_curve
 
-SGDM_AHEAD, SGD_AHEAD = "sgdm", "sgd"
 _MIN_POINTS = 20
 _LATE_SHARE = 0.2  # of the steps: where the gate looks
 _N_WINDOWS = 6  # of logged points: where the gate for transient gaps looks
@@ -40,8 +30,8 @@ _N_WINDOWS = 6  # of logged points: where the gate for transient gaps looks
 class Parting:
     """The verdict on one pair. ahead: who has the lower loss afterwards. [step_low, step_high]: 95 % interval."""
 
-    status: str
-    ahead: str | None = None
+    status: PartingStatus
+    ahead: Ahead | None = None
     step: float | None = None
     step_low: float | None = None
     step_high: float | None = None
@@ -57,8 +47,8 @@ class CellParting:
     """
 
     pairs: list[Parting]
-    status: str
-    ahead: str | None
+    status: PartingStatus
+    ahead: Ahead | None
     step: float | None
     step_low: float | None
     step_high: float | None
@@ -93,8 +83,12 @@ def find_partings(
     if p_value is not None:
         transient, end = _p_anywhere(usable, margin)
     known_lag = final_lag(optimizer, momentum) is not None
-    status = _cell_status(p_value, transient, compare.alpha) if known_lag else NO_LAG
-    ahead = _ahead(usable, end if status == TRANSIENT else None) if status in (PARTED, TRANSIENT) else None
+    status = _cell_status(p_value, transient, compare.alpha) if known_lag else PartingStatus.NO_LAG
+    ahead = (
+        _ahead(usable, end if status == PartingStatus.TRANSIENT else None)
+        if status in (PartingStatus.PARTED, PartingStatus.TRANSIENT)
+        else None
+    )
     evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
     known = [each for each in evidence if each is not None]
     dated = iter(date_onsets(known, 1 - compare.alpha))
@@ -148,17 +142,17 @@ def _window_means(gaps: Sequence[Gap], low: float, high: float) -> Series:
     return np.array([part.mean() for part in parts if len(part)])
 
 
-def _cell_status(p_value: float | None, transient: float | None, alpha: float) -> str:
+def _cell_status(p_value: float | None, transient: float | None, alpha: float) -> PartingStatus:
     if p_value is None or transient is None:
-        return INSUFFICIENT
+        return PartingStatus.INSUFFICIENT
     if p_value <= alpha:
-        return PARTED
-    return TRANSIENT if transient <= alpha else NONE
+        return PartingStatus.PARTED
+    return PartingStatus.TRANSIENT if transient <= alpha else PartingStatus.NONE
 
 
-def _ahead(gaps: Sequence[Gap], end: float | None) -> str:
+def _ahead(gaps: Sequence[Gap], end: float | None) -> Ahead:
     parts = [gap if end is None else gap.until(end) for gap in gaps]
-    return SGDM_AHEAD if np.mean([_late_mean(part) for part in parts]) > 0 else SGD_AHEAD
+    return Ahead.SGDM if np.mean([_late_mean(part) for part in parts]) > 0 else Ahead.SGD
 
 
 def _first_divergence(pair: Pair) -> LossCurve | None:
@@ -166,21 +160,27 @@ def _first_divergence(pair: Pair) -> LossCurve | None:
     return min(gone, key=lambda curve: curve.diverged_step or 0, default=None)
 
 
-def _evidence(pair: Pair, gap: Gap | None, status: str, end: float | None) -> Evidence | None:
+def _evidence(pair: Pair, gap: Gap | None, status: PartingStatus, end: float | None) -> Evidence | None:
     """Return when the pair parts: at the divergence; else where its gap opens, if its cell's does."""
     if (gone := _first_divergence(pair)) is not None:
         return known_onset(float(gone.diverged_step or 0))
-    if gap is None or status not in (PARTED, TRANSIENT):
+    if gap is None or status not in (PartingStatus.PARTED, PartingStatus.TRANSIENT):
         return None
-    part = gap.until(end) if status == TRANSIENT and end is not None else gap
+    part = gap.until(end) if status == PartingStatus.TRANSIENT and end is not None else gap
     return weigh_onsets(part) if len(part.steps) >= _MIN_POINTS else None
 
 
-def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str, ahead: str | None) -> Parting:
-    if onset is None and status == NO_LAG:
-        return Parting(NO_LAG)
+def _pair_parting(
+    pair: Pair, gap: Gap | None, onset: Onset | None, status: PartingStatus, ahead: Ahead | None
+) -> Parting:
+    if onset is None and status == PartingStatus.NO_LAG:
+        return Parting(PartingStatus.NO_LAG)
     if onset is None:
-        return Parting(NONE if status == NONE and gap is not None and len(gap.steps) >= _MIN_POINTS else INSUFFICIENT)
+        return Parting(
+            PartingStatus.NONE
+            if status == PartingStatus.NONE and gap is not None and len(gap.steps) >= _MIN_POINTS
+            else PartingStatus.INSUFFICIENT
+        )
     if gap is not None:
         return Parting(status, ahead, onset.step, onset.low, onset.high)
     # Known up to the row before: the log ends there. Nobody is ahead when both diverge.
@@ -188,18 +188,18 @@ def _pair_parting(pair: Pair, gap: Gap | None, onset: Onset | None, status: str,
     low = min(float(gone.steps[-1]), onset.step)
     both = pair.sgd.diverged_step is not None and pair.sgdm.diverged_step is not None
     if both:
-        return Parting(BOTH_DIVERGED, None, onset.step, low, onset.step)
+        return Parting(PartingStatus.BOTH_DIVERGED, None, onset.step, low, onset.step)
     if gone is pair.sgd:
-        return Parting(SGD_DIVERGED, SGDM_AHEAD, onset.step, low, onset.step)
-    return Parting(SGDM_DIVERGED, SGD_AHEAD, onset.step, low, onset.step)
+        return Parting(PartingStatus.SGD_DIVERGED, Ahead.SGDM, onset.step, low, onset.step)
+    return Parting(PartingStatus.SGDM_DIVERGED, Ahead.SGD, onset.step, low, onset.step)
 
 
 def _typical(
-    found: Sequence[Parting], known: Sequence[Evidence], status: str, alpha: float
-) -> tuple[str, str | None, float | None, float | None, float | None]:
+    found: Sequence[Parting], known: Sequence[Evidence], status: PartingStatus, alpha: float
+) -> tuple[PartingStatus, Ahead | None, float | None, float | None, float | None]:
     """Return status, ahead, step and interval of the cell; where runs diverged, that is the status."""
     kinds = {parting.status for parting in found}
-    for diverged in (SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED):
+    for diverged in (PartingStatus.SGD_DIVERGED, PartingStatus.SGDM_DIVERGED, PartingStatus.BOTH_DIVERGED):
         status = diverged if diverged in kinds else status
     sides = {parting.ahead for parting in found if parting.step is not None}
     ahead = sides.pop() if len(sides) == 1 else None

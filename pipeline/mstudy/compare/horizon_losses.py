@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from mstudy.runlog.schema import COMPLETED, DIVERGED
+from mstudy.core.statuses import RunStatus
 from mstudy.tables.contracts import HORIZON_LOSSES
 from mstudy.tables.table import HORIZON_GROUP
 
@@ -30,8 +30,10 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
     mean = pl.when(positive).then(pl.col("loss").log().mean().exp()).otherwise(pl.col("loss").mean())
     losses = late.group_by("run_id", "horizon").agg(mean.alias("loss"))
     joined = steps.join(losses, on=["run_id", "horizon"], how="left")
-    fallen = pl.col("status").eq(DIVERGED) & (pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step"))
-    reached = (pl.col("last_step") >= pl.col("horizon_step")) | pl.col("status").is_in([COMPLETED, DIVERGED])
+    fallen = pl.col("status").eq(RunStatus.DIVERGED) & (pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step"))
+    reached = (pl.col("last_step") >= pl.col("horizon_step")) | pl.col("status").is_in(
+        [RunStatus.COMPLETED, RunStatus.DIVERGED]
+    )
     return (
         joined.with_columns(
             pl.when(fallen).then(pl.coalesce("diverged_step", "last_step")).alias("diverged_step"),
@@ -47,7 +49,7 @@ def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame
 
     The step is that share of the longest completed run of the same setting and batch size.
     """
-    whole = pl.col("last_step").filter(pl.col("status") == COMPLETED).max().over(HORIZON_GROUP)
+    whole = pl.col("last_step").filter(pl.col("status") == RunStatus.COMPLETED).max().over(HORIZON_GROUP)
     planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(HORIZON_GROUP)).alias("planned"))
     shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})
     step = (pl.col("horizon") * pl.col("planned")).round().cast(pl.Int64)

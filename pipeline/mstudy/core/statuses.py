@@ -1,9 +1,122 @@
-"""Every status word that a table, a log or a page holds."""
+"""Every status word that a log, a table or a page holds: the only place that spells them.
+
+A member is its own text, so that files hold plain words. A choice among the members is a `match` that ends with
+`assert_never`: a new word is then missed by the type checker wherever it must be answered.
+"""
 
 from __future__ import annotations
 
-PARTED, NONE, TRANSIENT, INSUFFICIENT = "parted", "none", "transient", "insufficient"
-NO_LAG = "no_lag"  # how far the optimizer is behind SGD is not known, so the curves have no common clock
-SGD_DIVERGED, SGDM_DIVERGED, BOTH_DIVERGED = "sgd_diverged", "sgdm_diverged", "both_diverged"
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+
+
+class SharpeningStatus(StrEnum):
+    """Whether a run sharpens abruptly."""
+
+    DETECTED = "detected"
+    NONE = "none"
+    TOO_SHORT = "too_short"
+    NO_CURVATURE = "no_curvature"
+
+
+class Refusal(StrEnum):
+    """Why a change of the curvature is no abrupt sharpening."""
+
+    SMALL = "small"
+    PASSING = "passing"
+    LIKE_NOISE = "like_noise"
+    SLOW = "slow"
+    REBOUND = "rebound"
+
+
+class StabilityStatus(StrEnum):
+    """Whether a run's curvature settles at its stability line. NO_LINE: no line is known, as for a branch."""
+
+    REACHED = "reached"
+    NONE = "none"
+    TOO_SHORT = "too_short"
+    NO_CURVATURE = "no_curvature"
+    NO_LINE = "no_line"
+
+
+class PartingStatus(StrEnum):
+    """Whether SGD and SGDM part.
+
+    TRANSIENT: they part and come together again. NO_LAG: how far the optimizer is behind SGD is not known, so the
+    curves have no common clock.
+    """
+
+    PARTED = "parted"
+    NONE = "none"
+    TRANSIENT = "transient"
+    INSUFFICIENT = "insufficient"
+    NO_LAG = "no_lag"
+    SGD_DIVERGED = "sgd_diverged"
+    SGDM_DIVERGED = "sgdm_diverged"
+    BOTH_DIVERGED = "both_diverged"
+
+
 # Statuses with a step from which the two stay apart.
-APART = (PARTED, SGD_DIVERGED, SGDM_DIVERGED)
+APART = (PartingStatus.PARTED, PartingStatus.SGD_DIVERGED, PartingStatus.SGDM_DIVERGED)
+
+
+class Ahead(StrEnum):
+    """Who of a pair has the lower loss."""
+
+    SGDM = "sgdm"
+    SGD = "sgd"
+
+
+class GridStatus(StrEnum):
+    """Where a threshold or a limit lies, against the grid of learning rates that were tried."""
+
+    ESTIMATED = "estimated"
+    BELOW_GRID = "below_grid"
+    ABOVE_GRID = "above_grid"
+    INSUFFICIENT = "insufficient"
+
+
+class BestStatus(StrEnum):
+    """Whether the best SGD and the best SGDM could be compared. AT_EDGE: a best rate is the end of the grid."""
+
+    COMPARED = "compared"
+    AT_EDGE = "at_edge"
+    INSUFFICIENT = "insufficient"
+
+
+class LawStatus(StrEnum):
+    """Whether the stability law was fitted. NO_FORMULA: enough limits, but of optimizers that it says nothing of."""
+
+    FITTED = "fitted"
+    INSUFFICIENT = "insufficient"
+    NO_FORMULA = "no_formula"
+
+
+class Side(StrEnum):
+    """On which side of a threshold a cell lies."""
+
+    BELOW = "below"
+    ABOVE = "above"
+
+
+class Verdict(StrEnum):
+    """The answer of the data to a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    UNTESTABLE = "untestable"
+
+
+class Severity(StrEnum):
+    """What a breach of a validation rule does: an error makes a number wrong, a warning weakens the evidence."""
+
+    ERROR = "error"
+    WARNING = "warning"

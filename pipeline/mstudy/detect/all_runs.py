@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
+from mstudy.core.statuses import StabilityStatus
 from mstudy.core.theory import stability_line_of
 from mstudy.detect.sharpening import Event, Sharpening, find_sharpening
-from mstudy.detect.stability import NO_LINE, Stability, find_stability
+from mstudy.detect.stability import Stability, find_stability
 from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
 
 
@@ -79,7 +80,7 @@ def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability]:
     rng = generator_for(log.run_id, detect.seed)
     found = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
     if log.line is None:
-        return found, Stability(NO_LINE)
+        return found, Stability(StabilityStatus.NO_LINE)
     return found, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
 
 

@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
+from mstudy.core.statuses import StabilityStatus
 from mstudy.detect.points import usable_points
-
-REACHED, NOT_REACHED, TOO_SHORT, NO_CURVATURE = "reached", "none", "too_short", "no_curvature"
-NO_LINE = "no_line"  # none is known: of a branch, or of an optimizer whose entry has none
 
 
 @dataclass(frozen=True)
 class Stability:
     """step: the first from which curvature stays near its line, where status is `reached`."""
 
-    status: str
+    status: StabilityStatus
     step: float | None = None
 
 
@@ -34,11 +32,11 @@ def find_stability(steps: NDArray[np.int64], curvature: Series, loss: Series, li
     of the first `band_points` of them must be within the band: the way there does not count.
     """
     if not np.isfinite(curvature).any():
-        return Stability(NO_CURVATURE)
+        return Stability(StabilityStatus.NO_CURVATURE)
     points = usable_points(steps, curvature, loss)
     n, least = len(points.steps), detect.band_points
     if n < max(detect.min_points, least):
-        return Stability(TOO_SHORT)
+        return Stability(StabilityStatus.TOO_SHORT)
     near = np.abs(points.log_curvature - np.log(line)) <= np.log(detect.band_factor)
     total = np.concatenate([[0], near.cumsum()])
     start = np.arange(n - least + 1)
@@ -46,5 +44,5 @@ def find_stability(steps: NDArray[np.int64], curvature: Series, loss: Series, li
     at_first = (total[start + least] - total[start]) / least
     stays = near[start] & (to_end >= detect.band_share) & (at_first >= detect.band_share)
     if not stays.any():
-        return Stability(NOT_REACHED)
-    return Stability(REACHED, float(points.steps[stays.argmax()]))
+        return Stability(StabilityStatus.NONE)
+    return Stability(StabilityStatus.REACHED, float(points.steps[stays.argmax()]))

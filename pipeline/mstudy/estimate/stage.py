@@ -9,6 +9,7 @@ import polars as pl
 
 from mstudy.core.files import write_json
 from mstudy.core.params import Estimate, Margins
+from mstudy.core.statuses import RunStatus, SharpeningStatus
 from mstudy.estimate.claims.all_claims import judge_claims, measure_power
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
@@ -88,8 +89,8 @@ def _metrics(
         stars.setdefault(setting, {})[line] = row["eta_ef_star"]
     return {
         "n_runs": len(runs),
-        "n_diverged": int((runs["status"] == "diverged").sum()),
-        "n_sharpenings": int((sharpenings["status"] == "detected").sum()),
+        "n_diverged": int((runs["status"] == RunStatus.DIVERGED).sum()),
+        "n_sharpenings": int((sharpenings["status"] == SharpeningStatus.DETECTED).sum()),
         "verdicts": {claim["id"]: claim["verdict"] for claim in claims},
         "eta_ef_star": stars,
     }

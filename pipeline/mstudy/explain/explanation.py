@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
+from mstudy.core.statuses import SharpeningStatus
+from mstudy.detect.judge import judge_rises
 from mstudy.detect.null import fit_null
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points
-from mstudy.detect.sharpening import NO_CURVATURE, TOO_SHORT, Sharpening, find_sharpening, judge_rises
+from mstudy.detect.sharpening import Sharpening, find_sharpening
 
 _QUANTILES = (0.025, 0.5, 0.975)
 
@@ -53,7 +55,7 @@ def explain_sharpening(
     steps, curvature, loss: (n_rows,), as for find_sharpening.
     """
     found = find_sharpening(steps, curvature, loss, detect, generator_for(run_id, detect.seed))
-    if found.status in (TOO_SHORT, NO_CURVATURE):
+    if found.status in (SharpeningStatus.TOO_SHORT, SharpeningStatus.NO_CURVATURE):
         return Explanation(found, _BLOCKS.to_frame(), _CANDIDATES.to_frame())
     points = usable_points(steps, curvature, loss)
     coarse = coarsen(points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Detect
 from mstudy.core.quantities import quantity_named
+from mstudy.core.statuses import Refusal, SharpeningStatus
 from mstudy.core.theory import stability_line_of
 from mstudy.explain.chart import judged_run
 from mstudy.explain.explanation import Explanation, explain_sharpening
@@ -27,11 +28,11 @@ from mstudy.runlog.reading.reader import RunFolder
 
 _REASONS = {
     "": "accepted",
-    "small": "refused: smaller than the factor asked for",
-    "passing": "refused: it does not last",
-    "like_noise": "refused: this run's own noise rises as much",
-    "rebound": "refused: it only takes back a fall",
-    "slow": "refused: too slow, or without a place that can be told",
+    Refusal.SMALL: "refused: smaller than the factor asked for",
+    Refusal.PASSING: "refused: it does not last",
+    Refusal.LIKE_NOISE: "refused: this run's own noise rises as much",
+    Refusal.REBOUND: "refused: it only takes back a fall",
+    Refusal.SLOW: "refused: too slow, or without a place that can be told",
 }
 _POINTS, _WIDTH = 2000, 860
 
@@ -87,23 +88,26 @@ def summary(explanation: Explanation) -> str:
     """Return the verdict in a sentence."""
     found, n = explanation.found, count(explanation.found.n_points, "usable point")
     match found.status:
-        case "no_curvature":
+        case SharpeningStatus.NO_CURVATURE:
             return "The log has no curvature to judge."
-        case "too_short":
+        case SharpeningStatus.TOO_SHORT:
             return f"Too short to judge: {n}."
-        case "none":
+        case SharpeningStatus.NONE:
             largest = (
                 "no rise anywhere reaches the factor asked for"
                 if found.p_value is None
                 else f"the largest rise anywhere has p = {number(found.p_value)}"
             )
             return f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
-    told = [
-        f"step {number(e.step)} {interval(e.step_low, e.step_high)}, by a factor {number(e.jump)}, "
-        f"p = {number(e.p_value)}"
-        for e in found.events
-    ]
-    return f"Abrupt sharpening at {'; at '.join(told)} ({n})."
+        case SharpeningStatus.DETECTED:
+            events = [
+                f"step {number(e.step)} {interval(e.step_low, e.step_high)}, by a factor {number(e.jump)}, "
+                f"p = {number(e.p_value)}"
+                for e in found.events
+            ]
+            return f"Abrupt sharpening at {'; at '.join(events)} ({n})."
+        case _:
+            assert_never(found.status)
 
 
 def _judge(folder: RunFolder, detect: Detect) -> tuple[dict[str, Any], Explanation]:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
 from mstudy.core.optimizers import SGD, implied_optimizer, name_of_optimizer
+from mstudy.core.statuses import RunStatus
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
 from mstudy.importers.source_run import Series, Setting, SourceRun
 from mstudy.runlog.recording.describe import describe_run
-from mstudy.runlog.schema import DIVERGED
 
 _WHOLE = ("batch_size", "seed", "n_train")
 _PAIR = re.compile(r"([A-Za-z][A-Za-z_]*)=([^=,/\s]*?)(?=$|[,/\s]|[_-][A-Za-z][A-Za-z_]*=)")
@@ -62,7 +62,7 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
         about = describe_run(run_id_of(run.name), facts | {"imported_from": kind, "source_name": run.name})
     except LogError as error:
         raise LogError(f"{error} Name it by --map, in config or values; its settings are {_few(run.config)}.") from None
-    ended = {"status": run.status if diverged is None else DIVERGED, "diverged_step": diverged}
+    ended = {"status": run.status if diverged is None else RunStatus.DIVERGED, "diverged_step": diverged}
     return Assembled(columns, about | ended, used, used_config, tuple(notes))
 
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from mstudy.core.errors import LogError
+from mstudy.core.statuses import RunStatus
 from mstudy.importers.source_run import Found, Series, SourceRun, files_below, flatten, name_of
 from mstudy.runlog.recording.journal import SUFFIX, parse_journal
-from mstudy.runlog.schema import INTERRUPTED
 
 
 def find_journals(root: Path) -> list[Found]:
@@ -29,4 +29,4 @@ def _read_run(path: Path, name: str) -> SourceRun:
     if steps is None:
         raise LogError(f"A journal must have at least one row, found none in {path}.")
     series = {column: Series(steps, values) for column, values in journal.columns.items() if column != "step"}
-    return SourceRun(name, series, flatten(journal.metadata), INTERRUPTED)
+    return SourceRun(name, series, flatten(journal.metadata), RunStatus.INTERRUPTED)

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import numpy as np
 
 from mstudy.core.errors import LogError
+from mstudy.core.statuses import RunStatus
 from mstudy.importers.settings import load_small
 from mstudy.importers.source_run import MOST_BYTES, Found, Series, Setting, SourceRun, files_below
-from mstudy.runlog.schema import COMPLETED, INTERRUPTED
 
 _TABLES = ("runs", "metrics", "params")
 _COMPLETED = ("FINISHED", 3, "3")  # a name in the database, its number in meta.yaml
@@ -46,7 +46,9 @@ def _read_database(path: Path, run: str, status: str) -> SourceRun:
     ):
         metrics.setdefault(str(key), []).append(_point(step, time, np.nan if is_nan else value, path))
     params: dict[str, Setting] = {str(k): str(v) for k, v in _query(path, _PARAMS, run)}
-    return SourceRun(run, _all_series(metrics), params, COMPLETED if status in _COMPLETED else INTERRUPTED)
+    return SourceRun(
+        run, _all_series(metrics), params, RunStatus.COMPLETED if status in _COMPLETED else RunStatus.INTERRUPTED
+    )
 
 
 _PARAMS = "SELECT key, value FROM params WHERE run_uuid = ?"
@@ -78,7 +80,7 @@ def _read_folder(meta: Path) -> SourceRun:
         params = {
             _key(path, folder / "params"): _read_text(path).strip() for path in files_below(folder / "params", "*")
         }
-    status = COMPLETED if about.get("status") in _COMPLETED else INTERRUPTED
+    status = RunStatus.COMPLETED if about.get("status") in _COMPLETED else RunStatus.INTERRUPTED
     return SourceRun(f"{folder.parent.name}/{folder.name}", _all_series(metrics), params, status)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
-from mstudy.runlog.schema import COMPLETED
+from mstudy.core.statuses import RunStatus
 
 Setting = str | int | float | bool
 
@@ -33,7 +33,7 @@ class SourceRun:
     name: str
     series: dict[str, Series]
     config: dict[str, Setting] = field(default_factory=dict)
-    status: str = COMPLETED
+    status: str = RunStatus.COMPLETED
     notes: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from mstudy.core.optimizers import SGD
-from mstudy.core.statuses import APART
+from mstudy.core.statuses import APART, SharpeningStatus
 from mstudy.tables.table import BLOCK, CELL
 
 
@@ -58,7 +58,7 @@ def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataF
     log_lag = log(parting / sharpening), both times at least one step. A pair parted by divergence has its parting
     there. A pair that came together again, or in which both diverged, has none.
     """
-    events = sharpenings.filter(pl.col("status") == "detected").select(
+    events = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED).select(
         pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP_COLUMNS)
     )
     both = partings.filter(pl.col("status").is_in(APART)).join(events, on="sgd_run_id")

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.files import read_json
-from mstudy.runlog.rules.rule import ERROR, WARNING
+from mstudy.core.statuses import Severity
 from mstudy.tables.contracts import TABLES
 from mstudy.tables.table import CLAIMS, PROBLEMS, RESULTS, Table
 
@@ -48,6 +48,6 @@ def read_results(out: Path) -> Results:
     return Results(
         {table.name: table.read(out / RESULTS) for table in TABLES},
         claims=read_json(out / CLAIMS),
-        problems=[problem for problem in problems if problem["severity"] == ERROR],
-        warnings=[problem for problem in problems if problem["severity"] == WARNING],
+        problems=[problem for problem in problems if problem["severity"] == Severity.ERROR],
+        warnings=[problem for problem in problems if problem["severity"] == Severity.WARNING],
     )

@@ -15,9 +15,6 @@ REQUIRED_COLUMNS = ("step", *LOSS.columns)
 COLUMNS = ("step", *(column for quantity in QUANTITIES for column in quantity.columns))
 OPTIONAL_COLUMNS = tuple(column for column in COLUMNS if column not in REQUIRED_COLUMNS)
 
-COMPLETED, DIVERGED, INTERRUPTED = "completed", "diverged", "interrupted"
-STATUSES = (COMPLETED, DIVERGED, INTERRUPTED)
-
 
 # A log must say at least this of its run; one of `optimizer` and `momentum` implies the other only for SGD.
 REQUIRED_METADATA = ("learning_rate", "batch_size", "seed")

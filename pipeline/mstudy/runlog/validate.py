@@ -7,10 +7,11 @@ from os import PathLike
 from typing import Any
 
 from mstudy.cache import Cache
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.source import source_of
 from mstudy.runlog.reading.scan import scan
 from mstudy.runlog.rules.folder import FOLDER
-from mstudy.runlog.rules.rule import ERROR, Problem
+from mstudy.runlog.rules.rule import Problem
 from mstudy.workers import Workers
 
 
@@ -24,7 +25,7 @@ class Validation:
     @property
     def n_errors(self) -> int:
         """Problems for which `analyze` refuses."""
-        return sum(problem.severity == ERROR for problem in self.problems)
+        return sum(problem.severity == Severity.ERROR for problem in self.problems)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

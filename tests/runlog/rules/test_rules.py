@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from mstudy.core.errors import LogError
 from mstudy.core.optimizers import OPTIMIZERS
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.rule_tables import as_markdown, rules
-from mstudy.runlog.rules.rule import ERROR
 from mstudy.runlog.validate import validate
 
 from tests.runlog.folders import SGD, SGDM, pair, rows, sound, write
@@ -338,7 +338,7 @@ def test_each_rule_is_broken_by_its_own_change_alone(tmp_path, name):
     assert column in (None, first.column)
     assert row in (None, first.row)
     assert first.remedy.endswith(".")
-    refused = first.severity == ERROR
+    refused = first.severity == Severity.ERROR
     assert bool(result.n_errors) == refused
     if refused:
         with pytest.raises(LogError, match="Every run must be usable"):

@@ -9,11 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import GridStatus, Side
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import equivalence_power, power_greater, root_of_power, rows_with_spread, smallest
-from mstudy.estimate.rates.placements import ABOVE, BELOW
-from mstudy.estimate.rates.thresholds import ABOVE_GRID, BELOW_GRID, ESTIMATED
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import LINE
@@ -34,10 +33,10 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
     Each is tested at three fifths of alpha: a cell at the margin may come out so high that the threshold seems to lie
     there. It is then placed nowhere, and the others are equivalent.
     """
-    cells = _placed_cells(evidence, BELOW, estimate)
+    cells = _placed_cells(evidence, Side.BELOW, estimate)
     if cells.is_empty():
         return untestable("no cell with enough seeds lies below an estimated threshold", 0, "cells")
-    untestable_lines = _lines_without_cells(evidence, cells, ABOVE_GRID)
+    untestable_lines = _lines_without_cells(evidence, cells, GridStatus.ABOVE_GRID)
     # Pairs that all but one diverged on both sides leave equivalence without a test: not shown, p = 1.
     p_values = cells["equivalence_p"].fill_null(1.0).to_numpy()
     beyond = holm([*cells["superiority_p"], *cells["inferiority_p"]])
@@ -54,10 +53,10 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C2: every cell above must be superior (intersection-union); one inferior cell contradicts (Holm)."""
-    cells = _placed_cells(evidence, ABOVE, estimate)
+    cells = _placed_cells(evidence, Side.ABOVE, estimate)
     if cells.is_empty():
         return untestable("no cell with enough seeds lies above an estimated threshold", 0, "cells")
-    untestable_lines = _lines_without_cells(evidence, cells, BELOW_GRID)
+    untestable_lines = _lines_without_cells(evidence, cells, GridStatus.BELOW_GRID)
     p_values = cells["superiority_p"].to_numpy()
     inferior = holm(cells["inferiority_p"].to_list())
     reason = (
@@ -71,7 +70,7 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def below_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C1 from the spread of its least sure cell."""
-    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=BELOW), estimate)
+    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=Side.BELOW), estimate)
     if cells.is_empty():
         return Power("not estimable: no cell lies below a threshold with enough seeds")
     level = equivalence_level(estimate.alpha)
@@ -80,7 +79,7 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
 
 def above_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C2 from the spread of its least sure cell."""
-    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=ABOVE), estimate)
+    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=Side.ABOVE), estimate)
     if cells.is_empty():
         return Power("not estimable: no cell in which runs differ lies above a threshold with enough seeds")
     worst = cells.sort("superiority_p", descending=True).row(0, named=True)
@@ -110,7 +109,7 @@ def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: s
 
     While there are any, the claim cannot be supported.
     """
-    lines = evidence[THRESHOLDS].filter(pl.col("status").is_in([ESTIMATED, beyond_grid]))
+    lines = evidence[THRESHOLDS].filter(pl.col("status").is_in([GridStatus.ESTIMATED, beyond_grid]))
     return lines.join(cells, on=LINE, how="anti")
 
 

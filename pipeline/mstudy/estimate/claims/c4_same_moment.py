@@ -10,16 +10,8 @@ from scipy import stats
 
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.claim import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    SUPPORTED,
-    UNTESTABLE,
-    Answer,
-    Claim,
-    Power,
-    untestable,
-)
+from mstudy.core.statuses import Verdict
+from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import COUNTS, TARGET_POWER, bisect_power, first_count
 from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, times_of
@@ -55,7 +47,7 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
     )
     return Answer(
         verdict,
-        reason if verdict != UNTESTABLE else f"Not testable here: {reason[0].lower()}{reason[1:]}",
+        reason if verdict != Verdict.UNTESTABLE else f"Not testable here: {reason[0].lower()}{reason[1:]}",
         n=n,
         n_unit="blocks",
         estimate=math.exp(equivalence["estimate"]),
@@ -135,23 +127,23 @@ def _verdict(
     """Return the verdict, and what to add to the reason."""
     tolerance, alpha = estimate.lag_tolerance, estimate.alpha
     if permutation["lag_low"] > math.log1p(tolerance) or permutation["lag_high"] < math.log1p(-tolerance):
-        return CONTRADICTED, "; the interval of the lag lies beyond the tolerance"
+        return Verdict.CONTRADICTED, "; the interval of the lag lies beyond the tolerance"
     associated = permutation["p_value"] <= alpha
     if associated and equivalence["p_value"] <= alpha:
-        return SUPPORTED, ""
+        return Verdict.SUPPORTED, ""
     reliability = min(permutation[f"reliability_{event}"] or 0.0 for event in ("parting", "sharpening"))
     if not associated and reliability < estimate.min_reliability:
-        return UNTESTABLE, (
+        return Verdict.UNTESTABLE, (
             f"; the seeds' times differ by hardly more than their errors of estimate (reliability {reliability:.2f}, "
             f"at least {estimate.min_reliability:g} is needed), so only an intervention could tell"
         )
     upper = shared["estimate_high"]
     if not associated and upper is not None and upper < estimate.min_shared * permutation["reliability_sharpening"]:
-        return CONTRADICTED, (
+        return Verdict.CONTRADICTED, (
             f"; a seed whose sharpening is late does not part late: the two share {shared['estimate']:.2f} "
             f"[{shared['estimate_low']:.2f}, {upper:.2f}] of its deviation"
         )
-    return INCONCLUSIVE, ""
+    return Verdict.INCONCLUSIVE, ""
 
 
 def _missing_blocks(row: dict[str, Any], estimate: Estimate) -> str:

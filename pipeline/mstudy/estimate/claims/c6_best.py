@@ -7,18 +7,18 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import BestStatus
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import equivalence_power, rows_with_spread
-from mstudy.estimate.rates.best import AT_EDGE, COMPARED
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import BEST
 
 
 def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C6: every line must be equivalent (intersection-union); one beyond the margin contradicts (Holm)."""
-    lines = evidence[BEST].filter(pl.col("status") == COMPARED)
-    n_edge = len(evidence[BEST].filter(pl.col("status") == AT_EDGE))
+    lines = evidence[BEST].filter(pl.col("status") == BestStatus.COMPARED)
+    n_edge = len(evidence[BEST].filter(pl.col("status") == BestStatus.AT_EDGE))
     if lines.is_empty():
         why = f"no line of cells with enough seeds has its best eta_ef inside the grid ({n_edge} have it at an end)"
         return untestable(why, 0, "lines")
@@ -47,7 +47,7 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def best_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C6 from the spread of its least sure line."""
-    lines = rows_with_spread(evidence[BEST].filter(status=COMPARED), estimate)
+    lines = rows_with_spread(evidence[BEST].filter(status=BestStatus.COMPARED), estimate)
     if lines.is_empty():
         return Power("not estimable: no line has both its bests inside the grid")
     return equivalence_power(

@@ -6,10 +6,10 @@ import polars as pl
 from scipy import stats
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import LawStatus
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER
-from mstudy.estimate.rates.stability_law import FITTED, NO_FORMULA
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
@@ -20,12 +20,12 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
 
     One misfit (Holm) or one exponent surely elsewhere contradicts.
     """
-    laws = evidence[LAW].filter(pl.col("status") == FITTED)
+    laws = evidence[LAW].filter(pl.col("status") == LawStatus.FITTED)
     if laws.is_empty():
         n = sum(evidence[LAW]["n_limits"].to_list())
         needed = f"{n} stability limits lie inside the grid, at least {estimate.min_limits} are needed, of three batch "
         needed += "sizes and two momenta or more"
-        if NO_FORMULA in evidence[LAW]["status"]:
+        if LawStatus.NO_FORMULA in evidence[LAW]["status"]:
             needed += "; limits of optimizers of which the law says nothing are not counted"
         return untestable(needed, n, "stability limits")
     low, high = 1 - estimate.law_tolerance, 1 + estimate.law_tolerance
@@ -60,7 +60,7 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
 
 def law_power(evidence: Evidence, estimate: Estimate) -> Power:
     """Compute the power of C7 from the interval of the exponent of b, taken as normal, in the least sure setting."""
-    laws = evidence[LAW].filter(status=FITTED)
+    laws = evidence[LAW].filter(status=LawStatus.FITTED)
     if laws.is_empty():
         return Power("not estimable: the law was fitted in no setting")
     width = pl.col("exponent_high") - pl.col("exponent_low")

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.tables.table import Table
-
-SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE = "supported", "contradicted", "inconclusive", "untestable"
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,13 @@ class Claim:
 def verdict_of(supported: bool, contradicted: bool) -> str:
     """Return the verdict of two tests; if both reject, the contradiction counts."""
     if contradicted:
-        return CONTRADICTED
-    return SUPPORTED if supported else INCONCLUSIVE
+        return Verdict.CONTRADICTED
+    return Verdict.SUPPORTED if supported else Verdict.INCONCLUSIVE
 
 
 def untestable(why: str, n: int, n_unit: str) -> Answer:
     """Return the answer of a claim that the data cannot speak of. `why` says what is missing in the reader's design."""
-    return Answer(UNTESTABLE, f"Not testable here: {why}.", n, n_unit)
+    return Answer(Verdict.UNTESTABLE, f"Not testable here: {why}.", n, n_unit)
 
 
 def method_name(row: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Estimate
-from mstudy.core.statuses import APART
+from mstudy.core.statuses import APART, SharpeningStatus
 from mstudy.estimate.event_times import coincidence_tests, refused_tests
 from mstudy.estimate.event_times.coincidence_tests import Times
 from mstudy.pairs.pairing import aligned_pairs, log_step
@@ -81,7 +81,7 @@ def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, obje
     parted = partings.filter(pl.col("status").is_in(APART)).join(
         sharpenings.select(pl.col("run_id").alias("sgd_run_id"), pl.col("status").alias("sharpening")), on="sgd_run_id"
     )
-    seen = parted.filter(pl.col("sharpening").is_in(["detected", "none"]))
+    seen = parted.filter(pl.col("sharpening").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
     return {"n_parted": len(parted), "n_parted_seen": len(seen)}
 
 

@@ -18,6 +18,7 @@ from statsmodels.duration.hazard_regression import PHReg
 from mstudy.core.generators import generator_for
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import RunStatus, SharpeningStatus
 from mstudy.estimate.event_times.survival import curve_frame, restricted_mean, survival_curve
 from mstudy.estimate.event_times.swap_test import PairedTimes, swap_test
 from mstudy.pairs.pairing import pair_runs
@@ -67,11 +68,11 @@ def timed_pairs(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
     """
     fates = runs.join(sharpenings, on="run_id", suffix="_sharpening").select(
         "run_id",
-        (pl.col("status_sharpening") == "detected").alias("event"),
-        (pl.col("status") == "diverged").alias("diverged"),
+        (pl.col("status_sharpening") == SharpeningStatus.DETECTED).alias("event"),
+        (pl.col("status") == RunStatus.DIVERGED).alias("diverged"),
         pl.coalesce("step", "diverged_step", "followup_step", pl.col("last_step").cast(pl.Float64)).alias("time"),
         pl.coalesce("diverged_step", "followup_step", pl.col("last_step").cast(pl.Float64)).alias("followup"),
-        (pl.col("status_sharpening") != "no_curvature").alias("seen"),
+        (pl.col("status_sharpening") != SharpeningStatus.NO_CURVATURE).alias("seen"),
     )
     pairs = pair_runs(runs)
     for suffix, side in (("0", "sgd_run_id"), ("1", "sgdm_run_id")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from mstudy.core.statuses import SharpeningStatus
 from mstudy.pairs.pairing import pair_runs
 from mstudy.tables.contracts import INTERVENTIONS
 
@@ -38,7 +39,7 @@ def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.D
     for run, name in (("sgd_run_id", "sharpened_parent"), ("branch_run_id", "sharpened_branch")):
         fate = sharpenings.select(
             pl.col("run_id").alias(run),
-            (pl.col("status") == "detected").alias(name),
+            (pl.col("status") == SharpeningStatus.DETECTED).alias(name),
             pl.col("step").alias(f"{name}_at"),
         )
         both = both.join(fate, on=run, how="left")

@@ -12,11 +12,10 @@ import numpy as np
 import polars as pl
 
 from mstudy.core.params import Estimate, Margins
+from mstudy.core.statuses import BestStatus
 from mstudy.pairs.rate_lines import Line, Mask, Matrix
 from mstudy.pairs.seed_tests import p_equivalent, p_greater, p_less, t_interval
 from mstudy.tables.contracts import BEST
-
-COMPARED, AT_EDGE, INSUFFICIENT = "compared", "at_edge", "insufficient"
 
 
 def compare_best(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
@@ -34,7 +33,7 @@ def _row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
     n_seeds = int(seeds.sum())
     row: dict[str, object] = line.keys | {"n_seeds": n_seeds}
     if n_seeds < estimate.min_seeds or len(line.eta_ef) < 3:
-        return row | {"status": INSUFFICIENT}
+        return row | {"status": BestStatus.INSUFFICIENT}
     best_sgd, best_sgdm = best_of_others(sgd), best_of_others(sgdm)
     held_out = np.arange(n_seeds)
     sample = np.clip(sgd[best_sgd, held_out] - sgdm[best_sgdm, held_out], -margins.diverged, margins.diverged)
@@ -42,7 +41,7 @@ def _row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
     interval = t_interval(sample, estimate.alpha)
     edge = _edge(modes, len(line.eta_ef))
     return row | {
-        "status": COMPARED if edge is None else AT_EDGE,
+        "status": BestStatus.COMPARED if edge is None else BestStatus.AT_EDGE,
         "sgd_eta_ef": float(line.eta_ef[modes[0]]),
         "sgdm_eta_ef": float(line.eta_ef[modes[1]]),
         "log_ratio": float(sample.mean()),

@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 
 from mstudy.core.params import Estimate, Margins
-from mstudy.estimate.rates.thresholds import ABOVE_GRID, BELOW_GRID, INSUFFICIENT, Crossing, find_threshold
+from mstudy.core.statuses import GridStatus, Side
+from mstudy.estimate.rates.thresholds import Crossing, find_threshold
 from mstudy.pairs.rate_lines import Line, Mask
 from mstudy.pairs.seed_tests import p_greater_rows, t_interval_rows
 from mstudy.tables.contracts import PLACEMENTS
-
-BELOW, ABOVE = "below", "above"
 
 
 def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
@@ -31,10 +30,10 @@ def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> 
 
 def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
     """Return for each side which seed's value counts there, (n_rates, n_seeds)."""
-    sides = {side: np.zeros(line.ratio.shape, dtype=bool) for side in (BELOW, ABOVE)}
+    sides = {side: np.zeros(line.ratio.shape, dtype=bool) for side in (Side.BELOW, Side.ABOVE)}
     for k, others in line.without_each_seed():
         low, high = _span(find_threshold(others, margins, estimate, min_seeds=max(2, estimate.min_seeds - 1)))
-        sides[BELOW][:, k], sides[ABOVE][:, k] = line.eta_ef < low, line.eta_ef > high
+        sides[Side.BELOW][:, k], sides[Side.ABOVE][:, k] = line.eta_ef < low, line.eta_ef > high
     # Where both diverge in half of the pairs, the cell lies beyond what either can train at.
     tied = (line.sgd_diverged & line.sgdm_diverged).sum(axis=1) * 2 >= np.maximum(line.n, 1)
     usable = ~np.isnan(line.ratio) & ~tied[:, None]
@@ -43,10 +42,10 @@ def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
 
 def _span(threshold: Crossing) -> tuple[float, float]:
     """Return the two rates below and above which cells are placed."""
-    if threshold.status == INSUFFICIENT:
+    if threshold.status == GridStatus.INSUFFICIENT:
         return 0.0, np.inf
-    if threshold.status in (ABOVE_GRID, BELOW_GRID):
-        return (np.inf, np.inf) if threshold.status == ABOVE_GRID else (0.0, 0.0)
+    if threshold.status in (GridStatus.ABOVE_GRID, GridStatus.BELOW_GRID):
+        return (np.inf, np.inf) if threshold.status == GridStatus.ABOVE_GRID else (0.0, 0.0)
     assert threshold.ci_low is not None and threshold.ci_high is not None  # of an estimated threshold
     return threshold.ci_low, threshold.ci_high
 

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import GridStatus, LawStatus
 from mstudy.core.theory import batch_noise, deterministic_share
 from mstudy.estimate.rates.stability_limits import (
-    ESTIMATED,
-    INSUFFICIENT,
     SPREADS,
     STEP,
     Limit,
@@ -32,8 +31,6 @@ from mstudy.estimate.rates.stability_limits import (
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
 
-FITTED, TOO_FEW = "fitted", "insufficient"
-NO_FORMULA = "no_formula"  # enough limits, but of too many optimizers the law says nothing
 _MIN_BATCH_SIZES, _MIN_MOMENTA = 3, 2
 # A quadratic's law is not exact for a network: each limit is granted this spread about it, in log eta_ef.
 _MODEL_SPREAD = 0.15
@@ -72,12 +69,14 @@ def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame
         rows = limit_rows(limits, estimate)
         covered = [k for k, limit in enumerate(limits) if _share_of(limit) is not None]
         usable = [rows[k] for k in covered]
-        law = dict(zip(SETTING, setting, strict=True)) | {"n_limits": sum(r["status"] == ESTIMATED for r in usable)}
-        law["status"] = NO_FORMULA if _can_be_fitted(rows, estimate) else TOO_FEW
+        law = dict(zip(SETTING, setting, strict=True)) | {
+            "n_limits": sum(r["status"] == GridStatus.ESTIMATED for r in usable)
+        }
+        law["status"] = LawStatus.NO_FORMULA if _can_be_fitted(rows, estimate) else LawStatus.INSUFFICIENT
         if _can_be_fitted(usable, estimate):
-            used = [k for k in covered if rows[k]["status"] != INSUFFICIENT]
+            used = [k for k in covered if rows[k]["status"] != GridStatus.INSUFFICIENT]
             fit = _fit([limits[k] for k in used])
-            law |= {"status": FITTED} | _law_row(fit, int(law["n_limits"]), estimate)
+            law |= {"status": LawStatus.FITTED} | _law_row(fit, int(law["n_limits"]), estimate)
             for k, prediction in zip(used, _predictions(fit, estimate), strict=True):
                 value = rows[k].get("eta_ef_max")
                 rows[k] = rows[k] | prediction
@@ -89,7 +88,7 @@ def measure_limits(runs: pl.DataFrame, estimate: Estimate) -> tuple[pl.DataFrame
 
 
 def _can_be_fitted(rows: Sequence[dict[str, object]], estimate: Estimate) -> bool:
-    estimated = [row for row in rows if row["status"] == ESTIMATED]
+    estimated = [row for row in rows if row["status"] == GridStatus.ESTIMATED]
     batch_sizes, momenta = ({row[name] for row in estimated} for name in ("batch_size", "momentum"))
     enough = len(estimated) >= estimate.min_limits
     return enough and len(batch_sizes) >= _MIN_BATCH_SIZES and len(momenta) >= _MIN_MOMENTA

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import GridStatus, RunStatus
 from mstudy.pairs.pairing import main_runs
-from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.tables.table import LINE, SETTING
 
-ESTIMATED, ABOVE_GRID, BELOW_GRID, INSUFFICIENT = "estimated", "above_grid", "below_grid", "insufficient"
 # Spreads between seeds, in log eta_ef, and the step and overhang of the grid of limits.
 SPREADS = np.geomspace(0.02, 1.0, 8)
 STEP, _OVERHANG = 0.05, 2.0
@@ -47,14 +46,18 @@ class Limit:
 
 def find_limits(runs: pl.DataFrame) -> list[Limit]:
     """Find the brackets of every line of tables.RUNS, sorted by LINE. Interrupted runs say nothing."""
-    ended = main_runs(runs).filter(pl.col("status").is_in([COMPLETED, DIVERGED])).sort(*LINE, "seed", "eta_ef")
+    ended = (
+        main_runs(runs)
+        .filter(pl.col("status").is_in([RunStatus.COMPLETED, RunStatus.DIVERGED]))
+        .sort(*LINE, "seed", "eta_ef")
+    )
     return [_limit(line) for line in ended.partition_by(LINE, maintain_order=True)]
 
 
 def _limit(line: pl.DataFrame) -> Limit:
     low, high = [], []
     for seed in line.partition_by("seed", maintain_order=True):
-        x, diverged = np.log(seed["eta_ef"].to_numpy()), (seed["status"] == DIVERGED).to_numpy()
+        x, diverged = np.log(seed["eta_ef"].to_numpy()), (seed["status"] == RunStatus.DIVERGED).to_numpy()
         first = int(diverged.argmax()) if diverged.any() else len(x)
         low.append(x[first - 1] if first > 0 else -np.inf)
         high.append(x[first] if first < len(x) else np.inf)
@@ -101,13 +104,13 @@ def _row(limit: Limit, profile: Vector | None, grid: Vector, estimate: Estimate)
         "n_seeds": n_seeds,
     }
     if n_seeds < estimate.min_seeds:
-        return row | {"status": INSUFFICIENT}
+        return row | {"status": GridStatus.INSUFFICIENT}
     if not limit.inside or profile is None:
-        return row | {"status": ABOVE_GRID if np.isinf(limit.high).all() else BELOW_GRID}
+        return row | {"status": GridStatus.ABOVE_GRID if np.isinf(limit.high).all() else GridStatus.BELOW_GRID}
     flat = grid[profile >= profile.max() - _FLAT_TOP]
     inside = grid[profile >= profile.max() - stats.chi2.ppf(1 - estimate.alpha, 1) / 2]
     return row | {
-        "status": ESTIMATED,
+        "status": GridStatus.ESTIMATED,
         "eta_ef_max": float(np.exp((flat[0] + flat[-1]) / 2)),
         "ci_low": float(np.exp(inside[0] - STEP)),
         "ci_high": float(np.exp(inside[-1] + STEP)),

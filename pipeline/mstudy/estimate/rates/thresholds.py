@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mstudy.core.params import Estimate, Margins
+from mstudy.core.statuses import GridStatus
 from mstudy.estimate.rates.advantage_shapes import Family, family_of
 from mstudy.pairs.rate_lines import Line
 from mstudy.pairs.seed_tests import p_greater_rows
 from mstudy.tables.contracts import THRESHOLDS
 
-ESTIMATED, BELOW_GRID, ABOVE_GRID, INSUFFICIENT = "estimated", "below_grid", "above_grid", "insufficient"
 _MIN_CELLS = 4
 # The shapes are approximations, and worse where the ratio is larger: this share of the ratio is granted as error.
 _SHAPE_ERROR_SHARE = 0.1
@@ -82,15 +82,15 @@ def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: 
     """
     cells = _informative_cells(line, margins, estimate)
     if cells.n_cells < _MIN_CELLS or cells.n_seeds < (estimate.min_seeds if min_seeds is None else min_seeds):
-        return Crossing(INSUFFICIENT)
+        return Crossing(GridStatus.INSUFFICIENT)
     if cells.cut == 0 or cells.superior[0]:
-        return Crossing(BELOW_GRID)
+        return Crossing(GridStatus.BELOW_GRID)
     if cells.cut == len(line.eta_ef) and not cells.superior.any():
-        return Crossing(ABOVE_GRID)
+        return Crossing(GridStatus.ABOVE_GRID)
     family = family_of(np.log(line.eta_ef))
     share = np.cumsum(_posterior(cells, family, np.log(line.eta_ef), margins.advantage))
     quantiles = (0.5, estimate.alpha / 2, 1 - estimate.alpha / 2)
-    return Crossing(ESTIMATED, *(math.exp(float(np.interp(q, share, family.crossings))) for q in quantiles))
+    return Crossing(GridStatus.ESTIMATED, *(math.exp(float(np.interp(q, share, family.crossings))) for q in quantiles))
 
 
 def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cells:

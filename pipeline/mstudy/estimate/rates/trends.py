@@ -14,7 +14,7 @@ from scipy import stats
 
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate
-from mstudy.estimate.rates.thresholds import ESTIMATED
+from mstudy.core.statuses import GridStatus
 from mstudy.pairs.rate_lines import Line
 from mstudy.tables.contracts import TRENDS
 from mstudy.tables.table import LINE, SETTING
@@ -109,7 +109,7 @@ def _interpolated(line: Line, eta_ef: float) -> float | None:
 
 def _stars(keys: dict[str, object], thresholds: pl.DataFrame) -> dict[int, float]:
     """Return the estimated thresholds by batch size."""
-    rows = thresholds.filter(*(pl.col(k) == v for k, v in keys.items()), pl.col("status") == ESTIMATED)
+    rows = thresholds.filter(*(pl.col(k) == v for k, v in keys.items()), pl.col("status") == GridStatus.ESTIMATED)
     return dict(rows.select("batch_size", "eta_ef_star").iter_rows())
 
 

@@ -6,10 +6,16 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.core.statuses import Verdict
 from mstudy.report.sections.reading_order import section_of
 from mstudy.report.words import count, interval, number, signs
 
-_SHAPES = {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
+_SHAPES = {
+    Verdict.SUPPORTED: "✔",
+    Verdict.CONTRADICTED: "✘",
+    Verdict.INCONCLUSIVE: "◐",
+    Verdict.UNTESTABLE: "○",
+}
 
 
 def shown_claims(claims: list[dict[str, Any]], power: pl.DataFrame | None, anchors: set[str]) -> list[dict[str, Any]]:
@@ -33,7 +39,7 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
 
 def _needed(verdict: str, need: dict[str, Any] | None) -> str:
     """Return what would make an undecided claim decidable."""
-    if verdict not in ("inconclusive", "untestable") or need is None:
+    if verdict not in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE) or need is None:
         return ""
     if need["seeds_needed"] is None and need["units_needed"] is not None:
         return f"To decide it with 80 % power: {need['units_needed']} {need['replicate']}; there are {need['n_units']}."

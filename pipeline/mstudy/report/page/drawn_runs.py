@@ -6,6 +6,7 @@ import polars as pl
 
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Report
+from mstudy.core.statuses import PartingStatus, SharpeningStatus
 from mstudy.report.results import Results
 from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENINGS
 from mstudy.tables.table import BLOCK, SETTING
@@ -25,9 +26,9 @@ def ranked_runs(results: Results) -> pl.DataFrame:
 
     Then larger batches and lower rates before others; branches last. The first block is what the page starts with.
     """
-    happened = results[SHARPENINGS].select("run_id", (pl.col("status") == "detected").alias("sharpens"))
+    happened = results[SHARPENINGS].select("run_id", (pl.col("status") == SharpeningStatus.DETECTED).alias("sharpens"))
     runs = results[RUNS].filter(pl.col("twin_of").is_null()).join(happened, on="run_id", how="left")
-    parted = results[PARTINGS].group_by(BLOCK).agg((pl.col("status") == "parted").sum().alias("n_parted"))
+    parted = results[PARTINGS].group_by(BLOCK).agg((pl.col("status") == PartingStatus.PARTED).sum().alias("n_parted"))
     left_alone = (pl.col("optimizer") == SGD) & pl.col("branch_of").is_null()
     ranked = runs.join(parted, on=BLOCK, how="left").with_columns(
         pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),

@@ -91,7 +91,7 @@ function eventsOf() {
   const told = (row, run, kind, name) => ({ kind, name, run, optimiser: runs[run].optimiser, seed: runs[run].seed,
     step: row.step, step_low: row.step_low, step_high: row.step_high, ...at(row) });
   const found = events.filter(e => mine.has(e.run)).map(e => told(e, e.run, e.kind, e.kind));
-  for (const pair of pairs) if (mine.has(pair.sgdm) && pair.status === "parted") found.push(told(pair, pair.sgdm, "parts", "parts from SGD"));
+  for (const pair of pairs) if (mine.has(pair.sgdm) && pair.status === page.parted) found.push(told(pair, pair.sgdm, "parts", "parts from SGD"));
   for (const k of mine) if (runs[k].diverged_step !== null) found.push(told({ step: runs[k].diverged_step }, k, "diverges", "diverges"));
   return found;
 }

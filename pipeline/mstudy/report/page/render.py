@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import PartingStatus
 from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
 from mstudy.report.page.claim_list import shown_claims
 from mstudy.report.page.drawn_quantities import Drawn, words_for_points
@@ -131,6 +132,7 @@ def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
         "config": {"light": config(False), "dark": config(True)},
         "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
         "optimisers": list(palette),
+        "parted": PartingStatus.PARTED,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.core.statuses import SharpeningStatus, StabilityStatus
 from mstudy.report.charts.theme import run_label
 from mstudy.report.page.encode import columns
 from mstudy.report.results import Results
@@ -53,10 +54,10 @@ def runs_table(results: Results) -> dict[str, Any]:
 
 def _definitions() -> pl.Expr:
     """Return whether jump and stability line agree; empty where there is no jump to speak of."""
-    jumped = pl.col("status") == "detected"
+    jumped = pl.col("status") == SharpeningStatus.DETECTED
     return (
         pl.when(jumped & pl.col("stability_agrees"))
         .then(pl.lit("agree"))
-        .when(jumped & (~pl.col("stability_agrees") | (pl.col("stability_status") == "none")))
+        .when(jumped & (~pl.col("stability_agrees") | (pl.col("stability_status") == StabilityStatus.NONE)))
         .then(pl.lit("disagree"))
     )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import polars as pl
 
+from mstudy.core.statuses import Ahead, PartingStatus, RunStatus, SharpeningStatus, StabilityStatus
 from mstudy.report.charts.theme import label, run_label
 from mstudy.report.words import count, interval, listed, number, spanned
 
 _NO_JUMP = {
-    "none": "no abrupt sharpening up to step {}",
-    "too_short": "too few points to tell of abrupt sharpening",
-    "no_curvature": "no curvature in its log",
+    SharpeningStatus.NONE: "no abrupt sharpening up to step {}",
+    SharpeningStatus.TOO_SHORT: "too few points to tell of abrupt sharpening",
+    SharpeningStatus.NO_CURVATURE: "no curvature in its log",
 }
 
 
 def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
     """run: a row of tables.RUNS; found: its row of tables.SHARPENINGS."""
     parts = [_jump(found), *_stability(found)]
-    if found["stability_status"] == "no_line" and run["branch_of"] is None:
+    if found["stability_status"] == StabilityStatus.NO_LINE and run["branch_of"] is None:
         parts.append("no stability line is known for its optimizer")
     if run["diverged_step"] is not None:
         parts.append(f"diverges at step {number(run['diverged_step'])}")
@@ -27,7 +28,7 @@ def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
 
 
 def _jump(found: dict[str, Any]) -> str:
-    if found["status"] != "detected":
+    if found["status"] != SharpeningStatus.DETECTED:
         return _NO_JUMP[found["status"]].format(number(found["followup_step"]))
     more = "" if (found["n_events"] or 1) < 2 else f", the first of {found['n_events']}"
     return (
@@ -38,11 +39,11 @@ def _jump(found: dict[str, Any]) -> str:
 
 def _stability(found: dict[str, Any]) -> list[str]:
     """Return the second definition, and whether the two agree."""
-    jumped = found["status"] == "detected"
-    if found["stability_status"] == "reached":
+    jumped = found["status"] == SharpeningStatus.DETECTED
+    if found["stability_status"] == StabilityStatus.REACHED:
         verdict = {True: ": the two agree", False: ": the two disagree", None: ""}[found["stability_agrees"]]
         return [f"stays at its stability line from step {number(found['stability_step'])}{verdict}"]
-    if found["stability_status"] == "none" and jumped:
+    if found["stability_status"] == StabilityStatus.NONE and jumped:
         return ["never settles at its stability line: the two disagree"]
     return []
 
@@ -51,17 +52,30 @@ def pair_sentence(pair: dict[str, Any]) -> str:
     """Say what became of a pair: a row of tables.PARTINGS."""
     name = f"{label(pair['momentum'], pair['optimizer'])}, seed {pair['seed']}"
     step = f"step {number(pair['step'])} {interval(pair['step_low'], pair['step_high'])}"
-    match pair["status"]:
-        case "parted":
-            ahead = "SGDM" if pair["ahead"] == "sgdm" else "SGD"
-            return f"{name} parts from SGD at {step}, {ahead} ahead."
-        case "diverged":
-            return f"{name}: a run of the pair diverges at step {number(pair['step'])}."
-        case "insufficient":
+    status = PartingStatus(pair["status"])
+    match status:
+        case PartingStatus.PARTED:
+            return f"{name} parts from SGD at {step}, {_leader(pair)} ahead."
+        case PartingStatus.TRANSIENT:
+            return f"{name} parts from SGD at {step}, {_leader(pair)} ahead, and they come together again."
+        case PartingStatus.SGD_DIVERGED:
+            return f"{name}: SGD diverges at step {number(pair['step'])}, and SGDM does not."
+        case PartingStatus.SGDM_DIVERGED:
+            return f"{name} diverges at step {number(pair['step'])}, and SGD does not."
+        case PartingStatus.BOTH_DIVERGED:
+            return f"{name}: both runs of the pair diverge, the first at step {number(pair['step'])}."
+        case PartingStatus.INSUFFICIENT:
             return f"{name}: too few seeds or points to tell of a parting from SGD."
-        case "no_lag":
+        case PartingStatus.NO_LAG:
             return f"{name}: how far it is behind SGD is not known, so no parting can be told."
-    return f"{name} does not part from SGD."
+        case PartingStatus.NONE:
+            return f"{name} does not part from SGD."
+        case _:
+            assert_never(status)
+
+
+def _leader(pair: dict[str, Any]) -> str:
+    return "SGDM" if pair["ahead"] == Ahead.SGDM else "SGD"
 
 
 def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame) -> str:
@@ -70,13 +84,15 @@ def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame)
     runs: rows of tables.RUNS with their `label`; found, pairs: the rows of SHARPENINGS and PARTINGS of these runs.
     """
     both = runs.join(found, on="run_id", suffix="_sharpening")
+    detected = pl.col("status_sharpening") == SharpeningStatus.DETECTED
+    parted = pl.col("status") == PartingStatus.PARTED
     jumps = [
-        f"{rows['label'][0]} {_happened(rows.filter(pl.col('status_sharpening') == 'detected')['step'], len(rows))}"
+        f"{rows['label'][0]} {_happened(rows.filter(detected)['step'], len(rows))}"
         for rows in both.partition_by("label", maintain_order=True)
     ]
     parts = [
-        f"μ = {rows['momentum'][0]:g} {_happened(rows.filter(pl.col('status') == 'parted')['step'], len(rows))}"
-        for rows in pairs.filter(pl.col("status") != "no_lag")
+        f"μ = {rows['momentum'][0]:g} {_happened(rows.filter(parted)['step'], len(rows))}"
+        for rows in pairs.filter(pl.col("status") != PartingStatus.NO_LAG)
         .sort("optimizer", "momentum")
         .partition_by("optimizer", "momentum", maintain_order=True)
     ]
@@ -98,7 +114,7 @@ def _happened(steps: pl.Series, n: int) -> str:
 
 def study_sentence(runs: pl.DataFrame) -> str:
     """Say what the whole study is, in one sentence."""
-    diverged, n_branches = int((runs["status"] == "diverged").sum()), runs["branch_of"].count()
+    diverged, n_branches = int((runs["status"] == RunStatus.DIVERGED).sum()), runs["branch_of"].count()
     branches = f"; {count(n_branches, 'branch')} among them" if n_branches else ""
     batches = ", ".join(f"{b:,}" for b in runs["batch_size"].unique().sort())
     rates = runs["eta_ef"].to_list()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mstudy.core.statuses import PartingStatus
 from mstudy.report.page.encode import unpack, unpack_steps
 from mstudy.report.words import count
 
@@ -84,7 +85,7 @@ def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], 
     found += [
         (pairs["sgdm"][k], "parts", *[pairs[e][k] for e in ends])
         for k, status in enumerate(pairs["status"])
-        if status == "parted"
+        if status == PartingStatus.PARTED
     ]
     found += [(k, "diverges", *[runs["diverged_step"][k]] * 3) for k in keys if runs["diverged_step"][k] is not None]
     mine = [keys[run] | {"kind": kind, "times": times} for run, kind, *times in found if run in keys]

@@ -6,6 +6,7 @@ import polars as pl
 
 from mstudy.core.optimizers import HEAVY_BALL, SGD, optimizer_of
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import SharpeningStatus, StabilityStatus
 from mstudy.pairs.pairing import main_runs
 from mstudy.report.results import Results
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
@@ -39,9 +40,12 @@ def definitions_plate(data: ReportData) -> Plate:
             ),
             on="run_id",
         )
-        .filter(pl.col("stability_status") != "no_line")
+        .filter(pl.col("stability_status") != StabilityStatus.NO_LINE)
     )
-    jumped, reached = pl.col("status") == "detected", pl.col("stability_status") == "reached"
+    jumped, reached = (
+        pl.col("status") == SharpeningStatus.DETECTED,
+        pl.col("stability_status") == StabilityStatus.REACHED,
+    )
     counts = (
         found.group_by(keys)
         .agg(
@@ -75,13 +79,13 @@ def definitions_plate(data: ReportData) -> Plate:
 def why_answer(results: Results) -> str:
     """Say how many runs sharpen abruptly, by the jump and by the stability line."""
     found = results[SHARPENINGS].join(main_runs(results[RUNS]).select("run_id"), on="run_id")
-    seen = found.filter(pl.col("status").is_in(["detected", "none"]))
+    seen = found.filter(pl.col("status").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
     if seen.is_empty():
         return "No run has a log of curvature that is long enough to tell of sharpening."
-    jumped = int((seen["status"] == "detected").sum())
+    jumped = int((seen["status"] == SharpeningStatus.DETECTED).sum())
     agree = int(seen["stability_agrees"].sum() or 0)
     both = int(seen["stability_agrees"].is_not_null().sum())
-    reached = int((found["stability_status"] == "reached").sum())
+    reached = int((found["stability_status"] == StabilityStatus.REACHED).sum())
     text = (
         f"{jumped} of {count(len(seen), 'run')} long enough to tell sharpen abruptly; {reached} settle at their "
         f"stability line"
@@ -91,12 +95,12 @@ def why_answer(results: Results) -> str:
 
 def definitions_caption(found: pl.DataFrame) -> str:
     """Say how often the two agree. found: a row a run with both statuses and `stability_agrees`."""
-    jumped = found.filter(pl.col("status") == "detected")
+    jumped = found.filter(pl.col("status") == SharpeningStatus.DETECTED)
     if jumped.is_empty():
         return "No run has a jump, so there is nothing on which the two definitions could disagree."
     agree = int(jumped["stability_agrees"].sum() or 0)
     apart = int((~jumped["stability_agrees"]).sum() or 0)
-    alone = int((jumped["stability_status"] != "reached").sum())
+    alone = int((jumped["stability_status"] != StabilityStatus.REACHED).sum())
     return (
         f"Of {count(len(jumped), 'run')} with a jump, {agree} settle at their stability line at the same moment, "
         f"{apart} at another, and {alone} never do."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from mstudy.core.statuses import GridStatus
 from mstudy.report.charts.kit import end_labels, label_layer, named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -25,10 +26,10 @@ def horizon_plate(data: ReportData) -> Plate:
     figures = []
     horizons = data.results[HORIZONS]
     if horizons is not None:
-        known = horizons.filter(pl.col("status") == "estimated")
+        known = horizons.filter(pl.col("status") == GridStatus.ESTIMATED)
         span = data_domain([v for name in ("ci_low", "ci_high", "eta_ef_star") for v in known[name]])
         for index, batch_size, part in data.batches(horizons):
-            estimated = part.filter(pl.col("status") == "estimated")
+            estimated = part.filter(pl.col("status") == GridStatus.ESTIMATED)
             chart = thresholds_by_horizon(part, span, data.palette) if span and len(estimated) else None
             title = data.title(index, f"b = {batch_size:,}")
             figures.append(Figure(title, horizon_caption(part), part, chart, index, batch_size))
@@ -41,7 +42,7 @@ def horizon_caption(horizons: pl.DataFrame) -> str:
     parts = []
     for rows in horizons.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
-        known = rows.filter(pl.col("status") == "estimated").sort("horizon")
+        known = rows.filter(pl.col("status") == GridStatus.ESTIMATED).sort("horizon")
         told = [
             f"{number(r['eta_ef_star'])} {interval(r['ci_low'], r['ci_high'])} at {r['horizon']:.0%} of training"
             for r in known.iter_rows(named=True)
@@ -56,7 +57,7 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
 
     horizons: tables.THRESHOLDS' columns with `horizon` (share of training) and `horizon_step`.
     """
-    frame = named(horizons.filter(pl.col("status") == "estimated"))
+    frame = named(horizons.filter(pl.col("status") == GridStatus.ESTIMATED))
     steps = data_domain(frame["horizon_step"].to_list(), 1.3) or (1.0, 10.0)
     x = log_x("horizon_step", "training cut at step", steps, 1.7)
     title = "threshold, η/(1−μ)"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import altair as alt
 import polars as pl
 
 from mstudy.core.optimizers import SGD
+from mstudy.core.statuses import GridStatus
 from mstudy.report.charts.kit import (
     batch_axis,
     dodged,
@@ -49,7 +50,7 @@ _LAW = ("predicted", "predicted_low", "predicted_high")
 def threshold_plate(data: ReportData) -> Plate:
     figures = []
     for index, lines in data.by_setting(data.results[THRESHOLDS]):
-        known = lines.filter(pl.col("status") == "estimated")
+        known = lines.filter(pl.col("status") == GridStatus.ESTIMATED)
         limits = data.results[STABILITY_LIMITS].join(data.settings[index], on=data.settings.columns)
         limits = limits.filter(pl.col("optimizer") == SGD)
         for per_sample in (False, True):
@@ -72,15 +73,19 @@ def threshold_sentence(row: dict[str, Any]) -> str:
     """Say when momentum begins to help at one batch size and momentum (a row of tables.THRESHOLDS)."""
     where = f"At b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
     n = f"{count(row['n_seeds'], 'seed')}, {count(row['n_cells'], 'learning rate')}"
-    match row["status"]:
-        case "estimated":
+    status = GridStatus(row["status"])
+    match status:
+        case GridStatus.ESTIMATED:
             span = interval(row["ci_low"], row["ci_high"])
             return f"{where} helps from η_ef = {number(row['eta_ef_star'])} {span} ({n})."
-        case "below_grid":
+        case GridStatus.BELOW_GRID:
             return f"{where} helps already at the lowest learning rate tried ({n})."
-        case "above_grid":
+        case GridStatus.ABOVE_GRID:
             return f"{where} helps at no learning rate tried ({n})."
-    return f"{where}: too few seeds or learning rates for a threshold ({n})."
+        case GridStatus.INSUFFICIENT:
+            return f"{where}: too few seeds or learning rates for a threshold ({n})."
+        case _:
+            assert_never(status)
 
 
 def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool) -> str:
@@ -91,7 +96,7 @@ def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample
     parts = []
     for rows in thresholds.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
-        known = rows.filter(pl.col("status") == "estimated").sort("batch_size")
+        known = rows.filter(pl.col("status") == GridStatus.ESTIMATED).sort("batch_size")
         if len(known) < 2:
             parts.append(f"{name}: a threshold at {len(known)} of {len(rows)} batch sizes")
             continue
@@ -106,7 +111,7 @@ def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample
 
 def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
     """Say at which share of SGD's predicted limit the threshold lies, over batch sizes and momenta."""
-    known = thresholds.filter(pl.col("status") == "estimated").join(
+    known = thresholds.filter(pl.col("status") == GridStatus.ESTIMATED).join(
         limits.filter(pl.col("predicted").is_not_null()).select("batch_size", "predicted"), on="batch_size"
     )
     if known.is_empty():
@@ -123,7 +128,7 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
     limits: tables.STABILITY_LIMITS of plain SGD; what the law predicts of them stands dashed above, with its band.
     """
     star, low, high, title = _UNITS[per_sample]
-    frame = dodged(named(thresholds.filter(pl.col("status") == "estimated")), palette)
+    frame = dodged(named(thresholds.filter(pl.col("status") == GridStatus.ESTIMATED)), palette)
     law = _law_of(limits, per_sample)
     span = data_domain([v for part, names in ((frame, (star, low, high)), (law, _LAW)) for n in names for v in part[n]])
     span = span or (0.1, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import GridStatus
 from mstudy.report.charts.theme import (
     label,
 )
@@ -31,7 +32,7 @@ def when_answer(thresholds: pl.DataFrame) -> str:
     parts = []
     for rows in thresholds.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
-        known = rows.filter(pl.col("status") == "estimated")
+        known = rows.filter(pl.col("status") == GridStatus.ESTIMATED)
         where = "batch size" if known["batch_size"].n_unique() == rows["batch_size"].n_unique() else "of"
         if known.is_empty():
             parts.append(f"for {name} no threshold can be estimated")

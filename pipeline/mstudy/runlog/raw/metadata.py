@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from mstudy.core.optimizers import implied_optimizer
+from mstudy.core.statuses import RunStatus
 from mstudy.core.theory import effective_rate
-from mstudy.runlog.schema import COMPLETED, TEXT_METADATA
+from mstudy.runlog.schema import TEXT_METADATA
 
 Metadata = dict[str, Any]
 
@@ -48,7 +49,7 @@ def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
         "momentum": momentum,
         "learning_rate": learning_rate,
         "seed": int(metadata["seed"]),
-        "status": metadata.get("status") or COMPLETED,
+        "status": metadata.get("status") or RunStatus.COMPLETED,
         "diverged_step": whole_of(metadata.get("diverged_step")),
         "twin_of": name_of(metadata.get("twin_of")),
         "branch_of": name_of(metadata.get("branch_of")),

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstudy.core.statuses import RunStatus
 from mstudy.runlog.raw.log import (
     Log,
     as_log,
@@ -28,7 +29,7 @@ from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.rules.row_values import ROWS
 from mstudy.runlog.rules.rule import Problem, has_error
 from mstudy.runlog.rules.unreadable import ENTRY, READING
-from mstudy.runlog.schema import COLUMNS, DIVERGED
+from mstudy.runlog.schema import COLUMNS
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
         return None, READING.problems(first_line(error), path)
     step = metadata.get("diverged_step")
-    log = as_log(table, metadata.get("status") == DIVERGED, None if step is None else int(step))
+    log = as_log(table, metadata.get("status") == RunStatus.DIVERGED, None if step is None else int(step))
     return log, ROWS.problems(log, path)
 
 

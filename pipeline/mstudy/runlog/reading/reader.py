@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from mstudy.cache import Cache
 from mstudy.core.errors import LogError
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import labelled_rows
 from mstudy.runlog.raw.source import Source, source_of
 from mstudy.runlog.reading.examine import digest_of
 from mstudy.runlog.reading.scan import Scan, scan
 from mstudy.runlog.rules.folder import FOLDER
-from mstudy.runlog.rules.rule import ERROR, WARNING, Problem, printable
+from mstudy.runlog.rules.rule import Problem, printable
 from mstudy.runlog.schema import COLUMNS, OPTIONAL_COLUMNS
 from mstudy.tables.contracts import RUNS
 from mstudy.workers import Workers
@@ -51,12 +52,12 @@ class RunFolder:
     @property
     def left_out(self) -> list[Problem]:
         """The errors: each names a file that is in no row."""
-        return [problem for problem in self.problems if problem.severity == ERROR]
+        return [problem for problem in self.problems if problem.severity == Severity.ERROR]
 
     @property
     def warnings(self) -> list[Problem]:
         """What makes the evidence weaker."""
-        return [problem for problem in self.problems if problem.severity == WARNING]
+        return [problem for problem in self.problems if problem.severity == Severity.WARNING]
 
     def part(self, run_ids: Sequence[str] | pl.Series) -> RunFolder:
         """Return only these runs, without problems."""
@@ -113,7 +114,7 @@ def read_run(path: Path) -> RunFolder:
         raise LogError(f"RUN must be the log of one run, a Parquet file, found none at {path}.")
     source = source_of(path.parent)
     found = scan(source, Workers(), Cache(), path.name)
-    errors = [problem for problem in found.problems if problem.severity == ERROR and problem.path == path.name]
+    errors = [problem for problem in found.problems if problem.severity == Severity.ERROR and problem.path == path.name]
     if errors:
         raise LogError(f"{path} must be a run's log: {errors[0].reason} {errors[0].remedy}")
     return RunFolder(source, found.runs, [])
@@ -122,7 +123,7 @@ def read_run(path: Path) -> RunFolder:
 def _as_folder(source: Source, found: Scan, skip_bad: bool) -> RunFolder:
     runs, of_folder = leave_out(found.runs)
     problems = found.problems + of_folder
-    errors = [problem for problem in problems if problem.severity == ERROR]
+    errors = [problem for problem in problems if problem.severity == Severity.ERROR]
     if runs.is_empty():
         first = f"{errors[0].path}: {errors[0].reason}" if errors else "nothing"
         raise LogError(
@@ -139,7 +140,7 @@ def leave_out(runs: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
     errors: list[Problem] = []
     while True:
         problems = FOLDER.problems(runs, "")
-        found = [problem for problem in problems if problem.severity == ERROR]
+        found = [problem for problem in problems if problem.severity == Severity.ERROR]
         if not found:
             return runs, errors + problems
         # Of one rule at a time: a run that is there twice also has two partners.

@@ -10,6 +10,7 @@ import polars as pl
 
 from mstudy.cache import KEY, Cache, key_of
 from mstudy.core.errors import LogError
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.manifest import read_manifest
 from mstudy.runlog.raw.metadata import Metadata
 from mstudy.runlog.raw.source import Source, run_names
@@ -17,7 +18,7 @@ from mstudy.runlog.reading.examine import digest_of, examine
 from mstudy.runlog.rules.file_names import NAMES, Names, is_utf8, printable_name
 from mstudy.runlog.rules.folder import SCANNED
 from mstudy.runlog.rules.manifest_entries import LISTED, Listed
-from mstudy.runlog.rules.rule import ERROR, Problem
+from mstudy.runlog.rules.rule import Problem
 from mstudy.runlog.rules.unreadable import OPENING
 from mstudy.workers import Workers, in_chunks
 
@@ -58,7 +59,7 @@ def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None
     problems = NAMES.problems(Names(source, everything), "")
     problems += LISTED.problems(Listed(manifest, frozenset(map(printable_name, everything))), manifest.name)
     found = _examine_all(source, names, manifest.by_path(), workers, cache)
-    refused = [problem.path for problem in problems if problem.severity == ERROR]
+    refused = [problem.path for problem in problems if problem.severity == Severity.ERROR]
     runs = found.runs.filter(~pl.col("path").is_in(refused))
     return Scan(len(names), runs, problems + found.problems)
 

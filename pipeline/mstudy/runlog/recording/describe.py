@@ -11,8 +11,8 @@ from typing import Any
 
 from mstudy.core.errors import LogError
 from mstudy.core.optimizers import SGD, implied_optimizer
+from mstudy.core.statuses import Severity
 from mstudy.runlog.rules.metadata_fields import METADATA
-from mstudy.runlog.rules.rule import ERROR
 from mstudy.runlog.schema import SCHEMA_VERSION
 
 
@@ -28,7 +28,7 @@ def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise LogError(f"{key} must be text, a finite number, true or false, found {value!r}, for {run_id}.")
     told = _with_optimizer(known) | {"schema": SCHEMA_VERSION, "run_id": run_id}
-    errors = [problem for problem in METADATA.problems(told, run_id) if problem.severity == ERROR]
+    errors = [problem for problem in METADATA.problems(told, run_id) if problem.severity == Severity.ERROR]
     if errors:
         raise LogError(f"{errors[0].reason.removesuffix('.')}, for {run_id}.")
     numbers = {key: float(told[key]) for key in ("learning_rate", "momentum")}

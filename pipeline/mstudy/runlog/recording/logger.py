@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, SupportsFloat, SupportsIndex
 
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
+from mstudy.core.statuses import RunStatus
 from mstudy.runlog.recording.describe import describe_run
 from mstudy.runlog.recording.journal import head_line, journal_of, parse_journal, row_line, whole_length
 from mstudy.runlog.recording.resume import read_finished
-from mstudy.runlog.schema import COMPLETED, DIVERGED, INTERRUPTED, STATUSES
 from mstudy.runlog.writer import write_run
 
 _SAME = ("optimizer", "momentum", "learning_rate", "batch_size", "seed", "study", "model", "dataset", "objective")
@@ -105,17 +105,17 @@ class RunLogger:
         if self._diverged_step is None:
             self._diverged_step = operator.index(step)
 
-    def finish(self, status: str = COMPLETED) -> None:
+    def finish(self, status: str = RunStatus.COMPLETED) -> None:
         """Write the Parquet file and remove the journal; a second call does nothing.
 
         status: `completed`, `interrupted` or `diverged`; a run that is marked as diverged stays so. Raises LogError
         where nothing was logged or the disk refuses; the journal then stays.
         """
-        if status not in STATUSES:
-            raise LogError(f"status must be one of {', '.join(STATUSES)}, found {status!r}, in {self.path}.")
+        if status not in tuple(RunStatus):
+            raise LogError(f"status must be one of {', '.join(tuple(RunStatus))}, found {status!r}, in {self.path}.")
         if self._journal.closed:
             return
-        if status == DIVERGED:
+        if status == RunStatus.DIVERGED:
             self.mark_diverged(self._last_step + 1)
         self._journal.close()
         place = journal_of(self.path)
@@ -123,7 +123,7 @@ class RunLogger:
         if not columns:
             place.unlink()
             raise LogError(f"A run's log must hold at least one row, found none logged, for {self.path}.")
-        ended = {"status": DIVERGED if self.diverged else status, "diverged_step": self._diverged_step}
+        ended = {"status": RunStatus.DIVERGED if self.diverged else status, "diverged_step": self._diverged_step}
         write_run(self.path, columns, self._metadata | ended)
         place.unlink()
 
@@ -137,7 +137,7 @@ class RunLogger:
             self.finish()
             return
         with contextlib.suppress(LogError):  # the body's own exception is the one to be seen
-            self.finish(INTERRUPTED)
+            self.finish(RunStatus.INTERRUPTED)
 
     def _open(self, overwrite: bool) -> BinaryIO:
         place = journal_of(self.path)
@@ -165,7 +165,7 @@ class RunLogger:
             self._check_same(parse_journal(content, place).metadata, place)
         elif self.path.exists():
             metadata, rows = read_finished(self.path)
-            if metadata.get("status") != INTERRUPTED:
+            if metadata.get("status") != RunStatus.INTERRUPTED:
                 raise LogError(
                     f"A log must not lie at {self.path} yet, found a run of status {metadata.get('status')!r}; "
                     "choose another name, or begin it anew with overwrite=True."

@@ -6,20 +6,21 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from mstudy.runlog.rules.rule import ERROR, Fault, Stage
+from mstudy.core.statuses import Severity
+from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.schema import COLUMNS, REQUIRED_COLUMNS
 
 SCHEMA: Stage[pa.Schema] = Stage()
 
 
-@SCHEMA.rule("missing-column", ERROR, "the columns `step` and `loss` exist", "Rename or add the column.")
+@SCHEMA.rule("missing-column", Severity.ERROR, "the columns `step` and `loss` exist", "Rename or add the column.")
 def _missing(schema: pa.Schema) -> Iterator[Fault]:
     for column in REQUIRED_COLUMNS:
         if column not in schema.names:
             yield Fault(f"the column {column} must exist, found {', '.join(schema.names)[:200] or 'none'}.", column)
 
 
-@SCHEMA.rule("repeated-column", ERROR, "a column occurs once", "Drop or rename all but one.")
+@SCHEMA.rule("repeated-column", Severity.ERROR, "a column occurs once", "Drop or rename all but one.")
 def _repeated(schema: pa.Schema) -> Iterator[Fault]:
     for column in COLUMNS:
         if (count := schema.names.count(column)) > 1:
@@ -27,7 +28,10 @@ def _repeated(schema: pa.Schema) -> Iterator[Fault]:
 
 
 @SCHEMA.rule(
-    "column-type", ERROR, "`step`, `loss` and the columns of the format hold numbers", "Write the column as numbers."
+    "column-type",
+    Severity.ERROR,
+    "`step`, `loss` and the columns of the format hold numbers",
+    "Write the column as numbers.",
 )
 def _mistyped(schema: pa.Schema) -> Iterator[Fault]:
     for field in schema:

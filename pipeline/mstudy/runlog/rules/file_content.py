@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstudy.runlog.rules.rule import ERROR, Fault, Stage
+from mstudy.core.statuses import Severity
+from mstudy.runlog.rules.rule import Fault, Stage
 
 _MAGIC = b"PAR1"
 _MAX_ROWS = 20_000_000  # compressed runs of equal values make files whose rows no memory holds
 CONTENT: Stage[bytes] = Stage()
 
 
-@CONTENT.rule("empty-file", ERROR, "a file holds something", "Remove it, or write the log again.")
+@CONTENT.rule("empty-file", Severity.ERROR, "a file holds something", "Remove it, or write the log again.")
 def _empty(content: bytes) -> Iterator[Fault]:
     if not content:
         yield Fault("not a whole Parquet file, found 0 bytes.")
@@ -22,7 +23,7 @@ def _empty(content: bytes) -> Iterator[Fault]:
 
 @CONTENT.rule(
     "not-parquet",
-    ERROR,
+    Severity.ERROR,
     "a file named `*.parquet` is Parquet",
     "Give it the name of its true format, or write it as Parquet.",
 )
@@ -33,7 +34,7 @@ def _not_parquet(content: bytes) -> Iterator[Fault]:
 
 @CONTENT.rule(
     "torn-file",
-    ERROR,
+    Severity.ERROR,
     "a Parquet file has its footer, and the footer can be read",
     "Copy or write it again; what is missing cannot be restored.",
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.source import MANIFESTS, SUFFIX, Source
-from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.runlog.rules.rule import Fault, Stage
 
 _MAGIC = b"PAR1"
 
@@ -22,7 +23,7 @@ class Names:
 NAMES: Stage[Names] = Stage()
 
 
-@NAMES.rule("file-name", ERROR, "a file's name is valid UTF-8", "Rename the file.")
+@NAMES.rule("file-name", Severity.ERROR, "a file's name is valid UTF-8", "Rename the file.")
 def _name(names: Names) -> Iterator[Fault]:
     for name in names.names:
         if name.endswith(SUFFIX) and not is_utf8(name):
@@ -31,7 +32,7 @@ def _name(names: Names) -> Iterator[Fault]:
 
 @NAMES.rule(
     "renamed-file",
-    WARNING,
+    Severity.WARNING,
     "a Parquet file is named `*.parquet`",
     "Rename it so that it is read, or move it out of the folder.",
 )

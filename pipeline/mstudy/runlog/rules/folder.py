@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from mstudy.core.optimizers import SGD
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import CONSTANT, MISSING
-from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.tables.contracts import RUNS
 from mstudy.tables.table import BLOCK, CELL, LINE, SETTING
 
@@ -35,7 +36,9 @@ def _later(runs: pl.DataFrame, *key: str) -> pl.DataFrame:
     return runs.with_columns(pl.col("path").first().over(key).alias("first")).filter(pl.col("path") != pl.col("first"))
 
 
-@FOLDER.rule("duplicate-run-id", ERROR, "each run_id occurs once", "Remove one of the two, or give it its own run_id.")
+@FOLDER.rule(
+    "duplicate-run-id", Severity.ERROR, "each run_id occurs once", "Remove one of the two, or give it its own run_id."
+)
 def _same_id(runs: pl.DataFrame) -> Iterator[Fault]:
     for path, first in _later(runs, "run_id").select("path", "first").iter_rows():
         yield Fault(f"it has the same run_id as {first}; remove one of the two.", "run_id", path=path)
@@ -43,7 +46,7 @@ def _same_id(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "duplicate-run",
-    ERROR,
+    Severity.ERROR,
     "each setting, optimizer, learning rate and seed occurs once, twins and branches apart",
     "Remove one of the two; if they differ in something else, say so in study, model, dataset or objective.",
 )
@@ -79,7 +82,7 @@ _IS_SGD = pl.col("optimizer") == SGD
 
 @FOLDER.rule(
     "sgd-unpaired",
-    WARNING,
+    Severity.WARNING,
     "an SGD run has an SGDM partner",
     "Train the partner, or let the run count for events alone.",
 )
@@ -89,7 +92,7 @@ def _sgd_unpaired(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "sgdm-unpaired",
-    WARNING,
+    Severity.WARNING,
     "an SGDM run has an SGD partner",
     "Train the partner, or let the run count for events alone.",
 )
@@ -99,7 +102,7 @@ def _sgdm_unpaired(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "near-rates",
-    WARNING,
+    Severity.WARNING,
     "effective learning rates are equal to six digits, or differ by 1 % at least",
     "Log the exact learning rate; runs whose rates only nearly match are not paired.",
 )
@@ -113,7 +116,9 @@ def _near_rates(runs: pl.DataFrame) -> Iterator[Fault]:
         yield Fault(f"eta_ef must match to six digits or differ clearly, found {found}.", "learning_rate", path=path)
 
 
-@FOLDER.rule("single-seed", WARNING, "a cell has more than one seed", "Train more seeds: three at least for a verdict.")
+@FOLDER.rule(
+    "single-seed", Severity.WARNING, "a cell has more than one seed", "Train more seeds: three at least for a verdict."
+)
 def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
     cells = _main(runs).group_by(CELL).agg(pl.col("seed").n_unique().alias("seeds"), pl.col("path").min())
     lines = cells.group_by(LINE).agg((pl.col("seeds") == 1).sum().alias("single"), pl.len(), pl.col("path").min())
@@ -126,7 +131,7 @@ def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "grids-apart",
-    WARNING,
+    Severity.WARNING,
     "SGD and SGDM share effective learning rates",
     "Train both at the same eta/(1 - mu): without a shared one nothing can be compared.",
 )
@@ -152,7 +157,7 @@ def _pairs(runs: pl.DataFrame) -> pl.DataFrame:
 
 @FOLDER.rule(
     "steps-apart",
-    ERROR,
+    Severity.ERROR,
     "the logged steps of a pair overlap",
     "Count the steps of both runs from their common start.",
 )
@@ -166,7 +171,7 @@ def _steps_apart(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "horizons-differ",
-    ERROR,
+    Severity.ERROR,
     "the runs of a pair, unless one diverged, end within a tenth of the same step",
     "Finish the shorter run, or remove it: final losses at different steps do not compare.",
 )
@@ -190,7 +195,7 @@ def _horizons(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "curvature-missing",
-    WARNING,
+    Severity.WARNING,
     "`directional_curvature` has values",
     "Log it, by mstudy's probe for instance; without it the analysis of events leaves the run out.",
 )
@@ -201,7 +206,7 @@ def _no_curvature(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "curvature-constant",
-    WARNING,
+    Severity.WARNING,
     "`directional_curvature` varies",
     "Find out what was logged: a curvature that never changes was not measured.",
 )
@@ -212,7 +217,7 @@ def _constant(runs: pl.DataFrame) -> Iterator[Fault]:
 
 @FOLDER.rule(
     "mixed-curvature",
-    ERROR,
+    Severity.ERROR,
     "the runs of one setting and batch size measure the same curvature",
     "Analyse runs of different definitions apart: give them different values of study.",
 )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.manifest import Manifest
 from mstudy.runlog.raw.metadata import Metadata
-from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.runlog.rules.rule import Fault, Stage
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,15 @@ LISTED: Stage[Listed] = Stage()
 STATED: Stage[Stated] = Stage()
 
 
-@LISTED.rule("manifest-unreadable", ERROR, "the manifest can be read, with a `path` in each row", "Write it again.")
+@LISTED.rule(
+    "manifest-unreadable", Severity.ERROR, "the manifest can be read, with a `path` in each row", "Write it again."
+)
 def _unreadable(listed: Listed) -> Iterator[Fault]:
     if listed.manifest.fault is not None:
         yield Fault(f"the manifest must be a table with a path in each row, found: {listed.manifest.fault}.")
 
 
-@LISTED.rule("manifest-twice", ERROR, "there is one manifest", "Keep one of them.")
+@LISTED.rule("manifest-twice", Severity.ERROR, "there is one manifest", "Keep one of them.")
 def _several(listed: Listed) -> Iterator[Fault]:
     for name in listed.manifest.others:
         yield Fault(f"there must be one manifest, found {listed.manifest.name} beside it.", path=name)
@@ -47,7 +50,7 @@ def _several(listed: Listed) -> Iterator[Fault]:
 
 @LISTED.rule(
     "manifest-path",
-    ERROR,
+    Severity.ERROR,
     "a path of the manifest is relative and stays in the runs folder",
     "Write it relative to the runs folder, without `..`.",
 )
@@ -61,7 +64,9 @@ def _escapes(path: str) -> bool:
     return PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).drive) or ".." in path.split("/")
 
 
-@LISTED.rule("manifest-repeats", ERROR, "a path occurs in the manifest once", "Remove all but one of its rows.")
+@LISTED.rule(
+    "manifest-repeats", Severity.ERROR, "a path occurs in the manifest once", "Remove all but one of its rows."
+)
 def _repeated(listed: Listed) -> Iterator[Fault]:
     counts = Counter(path for path, _ in listed.manifest.rows)
     for path, count in counts.items():
@@ -71,7 +76,7 @@ def _repeated(listed: Listed) -> Iterator[Fault]:
 
 @LISTED.rule(
     "manifest-missing-file",
-    WARNING,
+    Severity.WARNING,
     "every file that the manifest names is there",
     "Put the file back, or remove its row.",
 )
@@ -83,7 +88,7 @@ def _absent(listed: Listed) -> Iterator[Fault]:
 
 @STATED.rule(
     "manifest-contradicts",
-    ERROR,
+    Severity.ERROR,
     "the manifest and a file's own metadata agree",
     "Correct the one that is wrong.",
 )

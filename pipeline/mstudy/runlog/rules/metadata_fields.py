@@ -7,8 +7,9 @@ from typing import Any
 
 from mstudy.core.errors import is_text, shown
 from mstudy.core.optimizers import OPTIMIZERS, SGD, is_optimizer, optimizer_of
-from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
-from mstudy.runlog.schema import DIVERGED, METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, STATUSES, TEXT_METADATA
+from mstudy.core.statuses import RunStatus, Severity
+from mstudy.runlog.rules.rule import Fault, Stage
+from mstudy.runlog.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
 
 Metadata = dict[str, Any]
 METADATA: Stage[Metadata] = Stage()
@@ -19,7 +20,7 @@ _LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
 
 @METADATA.rule(
     "no-metadata",
-    ERROR,
+    Severity.ERROR,
     f"the file has the metadata entry `{METADATA_KEY}`, or a row in the manifest",
     "Write the entry, or add a manifest with a row for the file (docs/log-format.md).",
 )
@@ -30,7 +31,7 @@ def _none(metadata: Metadata) -> Iterator[Fault]:
 
 @METADATA.rule(
     "schema-version",
-    ERROR,
+    Severity.ERROR,
     f"`schema` is {SCHEMA_VERSION}, where it is given",
     "Read it with the version of mstudy that wrote it.",
 )
@@ -42,7 +43,7 @@ def _version(metadata: Metadata) -> Iterator[Fault]:
 
 @METADATA.rule(
     "missing-field",
-    ERROR,
+    Severity.ERROR,
     "`learning_rate`, `batch_size`, `seed`, and `optimizer` or `momentum` are given",
     "Add it to the file's metadata or to the manifest.",
 )
@@ -77,7 +78,7 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "batch_size": ("a whole number above 0", lambda v: _is_whole(v) and v > 0),
     "seed": ("a whole number", _is_whole),
     "optimizer": (f"one of {_NAMES}", is_optimizer),
-    "status": (f"one of {', '.join(STATUSES)}", lambda v: isinstance(v, str) and v in STATUSES),
+    "status": (f"one of {', '.join(tuple(RunStatus))}", lambda v: isinstance(v, str) and v in tuple(RunStatus)),
     "n_train": ("a whole number above 0, or null", lambda v: v is None or (_is_whole(v) and v > 0)),
     "diverged_step": ("a whole number of at least 0, or null", lambda v: v is None or (_is_whole(v) and v >= 0)),
     "run_id": ("text of at least one character", lambda v: _is_text(v) and v != ""),
@@ -88,7 +89,7 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 @METADATA.rule(
-    "field-value", ERROR, "each field has a value that it can have", "Correct the value where it was logged."
+    "field-value", Severity.ERROR, "each field has a value that it can have", "Correct the value where it was logged."
 )
 def _value(metadata: Metadata) -> Iterator[Fault]:
     for key, (domain, holds) in _DOMAINS.items():
@@ -102,7 +103,7 @@ _NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "branch_of"
 
 @METADATA.rule(
     "optimizer-momentum",
-    ERROR,
+    Severity.ERROR,
     "momentum is 0 for `sgd` and above 0 otherwise",
     "Correct the one that is wrong.",
 )
@@ -119,30 +120,30 @@ def _contradiction(metadata: Metadata) -> Iterator[Fault]:
 
 @METADATA.rule(
     "divergence-contradiction",
-    ERROR,
+    Severity.ERROR,
     "`diverged_step` is given only where `status` is `diverged`",
     "Correct the one that is wrong.",
 )
 def _divergence(metadata: Metadata) -> Iterator[Fault]:
     step, status = metadata.get("diverged_step"), metadata.get("status")
-    if step is not None and status != DIVERGED:
+    if step is not None and status != RunStatus.DIVERGED:
         yield Fault(f"diverged_step must be null unless status is diverged, found {shown(step)} with {shown(status)}.")
 
 
 @METADATA.rule(
     "divergence-step",
-    WARNING,
+    Severity.WARNING,
     "a diverged run says at which step it diverged",
     "Give diverged_step; it is taken to be the first step with a loss that is not finite, else the last one.",
 )
 def _no_step(metadata: Metadata) -> Iterator[Fault]:
-    if metadata.get("status") == DIVERGED and metadata.get("diverged_step") is None:
+    if metadata.get("status") == RunStatus.DIVERGED and metadata.get("diverged_step") is None:
         yield Fault("diverged_step must be given where status is diverged, found none.", "diverged_step")
 
 
 @METADATA.rule(
     "branch",
-    ERROR,
+    Severity.ERROR,
     "a branch gives `branch_of` and `intervention`, an object of `kind` (text) and `step` (a whole number)",
     "Give both, or neither (docs/log-format.md).",
 )

@@ -7,28 +7,34 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import Log, is_late
-from mstudy.runlog.rules.rule import ERROR, WARNING, Fault, Stage
+from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.schema import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 ROWS: Stage[Log] = Stage()
 _LAST_STEP = 2**53
 
 
-@ROWS.rule("no-rows", ERROR, "a log has at least one row", "Remove the file, or log the run again.")
+@ROWS.rule("no-rows", Severity.ERROR, "a log has at least one row", "Remove the file, or log the run again.")
 def _no_rows(log: Log) -> Iterator[Fault]:
     if log.n_rows == 0:
         yield Fault("the log must hold at least one row, found none.")
 
 
-@ROWS.rule("null-value", ERROR, "`step` and `loss` are given in every row", "Drop the row, or fill in what is missing.")
+@ROWS.rule(
+    "null-value",
+    Severity.ERROR,
+    "`step` and `loss` are given in every row",
+    "Drop the row, or fill in what is missing.",
+)
 def _null(log: Log) -> Iterator[Fault]:
     for column in REQUIRED_COLUMNS:
         if (nulls := log.is_null[column]).any():
             yield Fault(f"{column} must be given in every row, found {nulls.sum()} nulls.", column, _first(nulls))
 
 
-@ROWS.rule("step-range", ERROR, "`step` is at least 0 and below 2^53", "Count updates from 0.")
+@ROWS.rule("step-range", Severity.ERROR, "`step` is at least 0 and below 2^53", "Count updates from 0.")
 def _range(log: Log) -> Iterator[Fault]:
     outside = (log.step < 0) | (log.step >= _LAST_STEP)
     if outside.any():
@@ -38,7 +44,7 @@ def _range(log: Log) -> Iterator[Fault]:
 
 @ROWS.rule(
     "step-order",
-    ERROR,
+    Severity.ERROR,
     "`step` increases strictly",
     "Sort the rows; of a step that was logged twice, as after a restart, keep the later row.",
 )
@@ -55,7 +61,7 @@ def _order(log: Log) -> Iterator[Fault]:
 
 @ROWS.rule(
     "loss-not-finite",
-    ERROR,
+    Severity.ERROR,
     "`loss` is finite up to the divergence",
     "If the run diverged, say so: status `diverged` and diverged_step; else find out what was logged there.",
 )
@@ -79,7 +85,7 @@ def _after_divergence(log: Log) -> NDArray[np.bool_]:
 
 @ROWS.rule(
     "loss-not-positive",
-    ERROR,
+    Severity.ERROR,
     "`loss` is above 0 over the last tenth of the steps",
     "Log the loss itself; add a constant where it can be negative.",
 )
@@ -98,7 +104,7 @@ def _not_positive(log: Log) -> Iterator[Fault]:
 
 @ROWS.rule(
     "value-not-finite",
-    WARNING,
+    Severity.WARNING,
     "optional columns are finite or null",
     "Write null where nothing was measured; NaN and infinity are read so.",
 )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from mstudy.core.statuses import Severity
+
 # An error would make a number wrong, so that `analyze` refuses it; a warning makes the evidence weaker.
-ERROR, WARNING = "error", "warning"
 
 Subject = TypeVar("Subject")
 
@@ -92,4 +93,4 @@ def problem_of(rule: Rule[Any], fault: Fault, path: str) -> Problem:
 
 def has_error(problems: Iterable[Problem]) -> bool:
     """Return whether any problem is an error."""
-    return any(problem.severity == ERROR for problem in problems)
+    return any(problem.severity == Severity.ERROR for problem in problems)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mstudy.runlog.rules.rule import ERROR, Fault, Stage
+from mstudy.core.statuses import Severity
+from mstudy.runlog.rules.rule import Fault, Stage
 
 Failure = str | None
 OPENING: Stage[Failure] = Stage()
@@ -13,14 +14,14 @@ READING: Stage[Failure] = Stage()
 
 
 @OPENING.rule(
-    "unreadable-file", ERROR, "a file can be opened", "Mend its permissions, or the connection, and try again."
+    "unreadable-file", Severity.ERROR, "a file can be opened", "Mend its permissions, or the connection, and try again."
 )
 def _file(failure: Failure) -> Iterator[Fault]:
     if failure is not None:
         yield Fault(f"it must be readable, found: {failure}.")
 
 
-@ENTRY.rule("metadata-json", ERROR, "the metadata entry is one JSON object", "Write it with a JSON library.")
+@ENTRY.rule("metadata-json", Severity.ERROR, "the metadata entry is one JSON object", "Write it with a JSON library.")
 def _entry(failure: Failure) -> Iterator[Fault]:
     if failure is not None:
         yield Fault(f"the metadata entry 'mstudy' {failure}.")
@@ -28,7 +29,7 @@ def _entry(failure: Failure) -> Iterator[Fault]:
 
 @READING.rule(
     "unreadable-rows",
-    ERROR,
+    Severity.ERROR,
     "every value can be read, and `step` holds whole numbers",
     "Write the file again; where `step` has fractions, count updates.",
 )

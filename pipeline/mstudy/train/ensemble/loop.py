@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from mstudy.core.quantities import DIRECTIONAL_CURVATURE, MEASURED_COLUMNS
+from mstudy.core.statuses import RunStatus
 from mstudy.data.dataset import Dataset
-from mstudy.runlog.schema import COMPLETED, DIVERGED
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.adaptive_logging import changed_fast, replay
 from mstudy.train.ensemble.logged_rows import Rows
@@ -32,7 +32,7 @@ class RunLog:
     @property
     def status(self) -> str:
         """completed or diverged."""
-        return COMPLETED if self.diverged_step is None else DIVERGED
+        return RunStatus.COMPLETED if self.diverged_step is None else RunStatus.DIVERGED
 
 
 def train_ensemble(runs: Sequence[RunConfig], data: Dataset, device: torch.device | None = None) -> list[RunLog]:
@@ -107,7 +107,7 @@ class Training:
         columns = {"step": steps} | {n: v for n, v in zip(MEASURED_COLUMNS, table.T, strict=True) if n in wanted}
         metadata = {
             **run.metadata(),
-            "status": COMPLETED if diverged is None else DIVERGED,
+            "status": RunStatus.COMPLETED if diverged is None else RunStatus.DIVERGED,
             "diverged_step": diverged,
             "curvature_samples": run.probe_samples,
             "n_parameters": self._ensemble.n_parameters,

@@ -1,0 +1,153 @@
+"""Judge proposed changes of the curvature: the demands on size, duration and place of a rise, and its p-value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mstudy.core.params import Detect
+from mstudy.core.series import Series
+from mstudy.core.statuses import Refusal
+from mstudy.detect.levels import window_medians
+from mstudy.detect.p_values import weigh
+from mstudy.detect.proposals import Change, longest_rise, propose, spans_for, window_width
+from mstudy.detect.rise_time import Rise, locate
+
+_SLACK = 8  # blocks by which a proposed time may be wrong
+_AROUND = 2  # points on either side of one whose level is asked for
+_BEFORE = 1.5  # lengths of a rise in which a fall before it is just before it
+
+
+@dataclass(frozen=True)
+class JudgedChange:
+    """What was decided on a proposed change, in blocks of the coarse series.
+
+    reason: why it is no jump, None for one that is. place: where a large and lasting rise is, 99 % interval. p_value:
+    None where no change of the series is large enough to be tested.
+    """
+
+    change: Change
+    p_value: float | None
+    reason: Refusal | None
+    place: Rise | None = None
+
+
+def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[JudgedChange]:
+    """Judge every proposed change of a coarse series, (n_blocks,), as find_sharpening does, in order of time.
+
+    With the same generator the verdicts are those of find_sharpening; their times are in blocks.
+    """
+    return judge_changes(y, detect, rng)[0]
+
+
+def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[JudgedChange], float | None]:
+    """Judge every proposed change, and the p-value of the largest rise; None where no rise reaches the factor.
+
+    Where none does no p-value could make a jump of one, and the null, the dearest part of all this, is not sampled.
+    """
+    n, threshold = len(y), math.log(detect.jump_factor)
+    changes = propose(y, threshold)
+    if not any(change.rise >= threshold for change in changes):
+        return [JudgedChange(change, None, Refusal.SMALL) for change in changes], None
+    jumps = [span_of(c) for c in changes if abs(c.rise) >= threshold]
+    tested = spans_for(n), detect.resamples, rng
+    whole = weigh(y, jumps, *tested)
+    falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
+    # Each rise that is taken back may be significant on the run up to there as well: so many more chances.
+    looks = 1 + sum(fall < n and change.rise >= threshold for change, fall in zip(changes, falls, strict=True))
+    verdicts = []
+    for change, fall in zip(changes, falls, strict=True):
+        p_value, place, reason = whole.of(change), None, None
+        if change.rise < threshold:
+            reason = Refusal.SMALL
+        elif not _lasts(y, change, detect.lasting_share, fall):
+            reason = Refusal.PASSING
+        else:
+            if p_value > detect.alpha and fall < n:
+                stop = max(fall, detect.min_points)
+                until = weigh(y[:stop], [span for span in jumps if span[1] < stop], *tested).of(change)
+                p_value = min(p_value, looks * until)
+            if p_value > detect.alpha:
+                reason = Refusal.LIKE_NOISE
+            else:
+                bounds = bounds_of(change, changes, n)
+                place = locate(np.arange(n, dtype=np.float64), y, *span_of(change), _SLACK, bounds, 0.99)
+                reason = _refusal(y, place, detect.jump_factor)
+        verdicts.append(JudgedChange(change, p_value, reason, place))
+    return verdicts, whole.of_largest()
+
+
+def _next_fall(change: Change, changes: list[Change], share: float, n: int) -> int:
+    """Return where the next fall begins that takes back more of the rise than may be lost (a catapult); else n."""
+    falls = [c.start for c in changes if c.start >= change.end and c.rise < -(1 - share) * change.rise]
+    return min(falls, default=n)
+
+
+def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
+    """Return whether the level keeps the stated share of the rise for three widths from the start of the change.
+
+    Or, where a fall takes the rise back (a catapult): until then for a width, and for as long as the rise took.
+    """
+    width = window_width(len(y))
+    before = float(np.median(y[change.start - width : change.start]))
+    later = window_medians(y[change.end : change.start + 4 * width], width)
+    if later.min() - before >= share * change.rise:
+        return True
+    held = int((y[change.start : fall + width] - before >= share * change.rise).sum())
+    return fall < len(y) and held >= max(width, change.end - change.start)
+
+
+def _refusal(y: Series, place: Rise, jump_factor: float) -> Refusal | None:
+    """Return why a located rise is no jump; None if it is one.
+
+    It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
+    rise took; it only takes back a fall; or it is small.
+    """
+    n, length = len(y), place.end - place.onset
+    if length > longest_rise(n) or place.spread > window_width(n):
+        return Refusal.SLOW
+    if place.end + length > n:
+        return Refusal.PASSING
+    if _rebounds(y, place):
+        return Refusal.REBOUND
+    return Refusal.SMALL if factor_of(y, place) < jump_factor else None
+
+
+def _rebounds(y: Series, place: Rise) -> bool:
+    """Return whether a rise only takes back a fall just before it: it leaves a dip and reaches no new level.
+
+    A rise within the width of a level is short against what it leaves.
+    """
+    length = place.end - place.onset
+    if length <= window_width(len(y)):
+        return False
+    earlier = np.arange(place.onset - _BEFORE * length, place.onset)
+    return max(_level_at(y, index) for index in earlier) >= _level_at(y, place.end)
+
+
+def _level_at(y: Series, index: float) -> float:
+    """Return the median of the points around an index."""
+    at = min(max(round(index), 0), len(y) - 1)
+    return float(np.median(y[max(at - _AROUND, 0) : at + _AROUND + 1]))
+
+
+def bounds_of(change: Change, changes: list[Change], n: int) -> tuple[int, int]:
+    """Return the range in which there is no other change of at least half the size."""
+    others = [c for c in changes if abs(c.rise) >= 0.5 * change.rise]
+    earlier = [c.end for c in others if c.end < change.start - 2]
+    later = [c.start for c in others if c.start > change.end + 2]
+    return max([0, *earlier]), min([n, *later])
+
+
+def span_of(change: Change) -> tuple[int, int]:
+    return change.start, change.end
+
+
+def factor_of(y: Series, place: Rise) -> float:
+    """Return curvature after / before: medians over a width on either side of the rise."""
+    width = window_width(len(y))
+    onset, end = int(place.onset), int(np.ceil(place.end))
+    before, after = y[max(onset - width, 0) : max(onset, 0) + 1], y[end : end + width]
+    return math.exp(float(np.median(after) - np.median(before)))
