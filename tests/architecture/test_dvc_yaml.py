@@ -15,10 +15,11 @@ LIBRARY = "pipeline/mstudy/"
 # Files that lie in a listed folder and are not used by the stage, with the reason why they lie there.
 SPARE = {
     # Random generators serve detect and compare; downloads are a command of their own.
-    "train": {"core/generators.py", "core/statuses.py", "data/fetch.py"},
+    "train": {"core/generators.py", "data/fetch.py"},
     "detect": {"tables/table_list.py"},
     "compare": {"tables/table_list.py"},
-    "estimate": {"tables/table_list.py"},
+    # The gap of two loss curves is asked for by compare and report.
+    "estimate": {"pairs/gap.py", "tables/table_list.py"},
     # The page draws finished tables: it simulates and estimates nothing.
     "report": {"core/generators.py", "pairs/rate_lines.py", "pairs/seed_tests.py", "tables/table_list.py"},
 }

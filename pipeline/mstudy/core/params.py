@@ -28,7 +28,7 @@ __all__ = [
 
 
 def _default_studies() -> dict[str, Study]:
-    """A sweep of batch sizes, and full batch alone on a fine grid where its SGD meets abrupt sharpening."""
+    """Return a sweep of batch sizes, and full batch alone on a fine grid where its SGD meets abrupt sharpening."""
     return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9), branch_steps=(50,))}
 
 
@@ -49,7 +49,7 @@ class Params:
         return Analysis(self.detect, self.margins, self.compare, self.estimate, self.report)
 
     def study(self, name: str) -> Study:
-        """The study of that name."""
+        """Return the study of that name."""
         if name not in self.studies:
             raise ConfigError(
                 f"studies must name the study to train, found {sorted(self.studies)}, asked for {name!r}."

@@ -38,7 +38,7 @@ def _is_plain_name(name: str) -> bool:
 
 
 def _build(cls: Any, raw: object, where: str) -> Any:
-    """An instance of the dataclass `cls` from parsed YAML, checked field by field."""
+    """Build an instance of the dataclass `cls` from parsed YAML, checked field by field."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{where or 'The parameter file'} must be a mapping of keys to values, found {shown(raw)}.")
     known = {f.name: f for f in fields(cls)}
@@ -66,7 +66,7 @@ def _refuse_old_name(cls: Any, raw: dict[Any, Any], key: Any, where: str) -> Non
 
 
 def _convert(kind: Any, value: object, key: str) -> Any:
-    """`value` as the annotated type, or ConfigError naming key and value."""
+    """Convert `value` to the annotated type. Raises ConfigError that names key and value."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _convert_union(arguments, value, key)
@@ -112,7 +112,7 @@ _LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
 
 
 def _within_range(value: object, key: str) -> object:
-    """The value, unless it is a whole number too large to count with, or text that no file can hold."""
+    """Return the value. Raises ConfigError for a number too large to count with, and text that no file can hold."""
     if isinstance(value, int) and abs(value) >= _LARGEST:
         raise ConfigError(f"{key} must be below 2^53, found {shown(value)}.")
     if isinstance(value, str) and not is_text(value):

@@ -30,7 +30,7 @@ class Grid:
         require(self.points > 1 or self.high == self.low, "points", self.points, "at least 2 unless low equals high")
 
     def values(self) -> list[float]:
-        """The grid, rounded to 12 digits so that a value is the same text on every machine."""
+        """Return the grid, rounded to 12 digits so that a value is the same text on every machine."""
         if self.points == 1:
             return [self.low]
         ratio = (self.high / self.low) ** (1 / (self.points - 1))

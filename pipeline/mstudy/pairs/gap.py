@@ -42,7 +42,7 @@ class Gap:
 
 
 def gap_between(first: LossCurve, second: LossCurve) -> Gap:
-    """log L_first - log L_second at the steps of the first that both reached."""
+    """Return log L_first - log L_second at the steps of the first that both reached."""
     return _gap(first, second, second.steps.astype(np.float64))
 
 

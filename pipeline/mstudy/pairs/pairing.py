@@ -30,7 +30,7 @@ def pair_runs(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def log_ratio(pairs: pl.DataFrame, diverged_log_ratio: float) -> pl.Series:
-    """log L_SGD / L_SGDM of the final losses, (n_pairs,).
+    """Return log L_SGD / L_SGDM of the final losses, (n_pairs,).
 
     A diverged run is beaten, not dropped: plus or minus `diverged_log_ratio`; null where both diverged.
     """

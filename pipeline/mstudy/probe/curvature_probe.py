@@ -155,7 +155,7 @@ class CurvatureProbe:
         return {**_null_curvature(row), "update_norm": float(norms(update))}
 
     def _with_gradient(self, here: Moment, at: Evaluation) -> Moment:
-        """What the search for the sharpness begins from: the eigenvector of the last one, and the gradient."""
+        """Return what the search for the sharpness begins from: the last eigenvector, and the gradient."""
         if self._eigenvector is None:
             self._eigenvector = torch.zeros_like(here.w)
         return replace(here, gradient=at.gradient(), eigenvectors=self._eigenvector)

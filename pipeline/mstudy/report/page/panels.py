@@ -77,7 +77,7 @@ def quantity_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
 
 
 def gap_panel(palette: Palette) -> Layered:
-    """log L_SGD(t) − log L_SGDM(t + lag) of each pair; above zero SGDM is ahead. gaps: as curves, kind `gap`."""
+    """Draw log L_SGD(t) − log L_SGDM(t + lag) of each pair; above zero SGDM is ahead. gaps: as curves, kind `gap`."""
     y = alt.Y("y:Q", title="log L(SGD)/L(SGDM)", scale=_y_scale(log=False), axis=_y_axis(log=False))
     zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=GREY, strokeWidth=1).encode(y=y)
     return _panel(130, zero, *_spans(palette), *_curves(y, "gap", "log ratio", palette))

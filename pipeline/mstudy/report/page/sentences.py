@@ -18,7 +18,7 @@ _NO_JUMP = {
 
 
 def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
-    """run: a row of tables.RUNS; found: its row of tables.SHARPENINGS."""
+    """Say what is known of a run: a row of tables.RUNS; found: its row of tables.SHARPENINGS."""
     parts = [_jump(found), *_stability(found)]
     if found["stability_status"] == StabilityStatus.NO_LINE and run["branch_of"] is None:
         parts.append("no stability line is known for its optimizer")
