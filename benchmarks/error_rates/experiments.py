@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 from mstudy.core.optimizers import HEAVY_BALL, SGD
-from mstudy.core.statuses import PartingStatus, RunStatus
+from mstudy.core.statuses import Ahead, PartingStatus, RunStatus, SharpeningStatus
 from mstudy.core.theory import equivalent_sgd_step
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.runlog.reading.reader import POINTS_SCHEMA
@@ -139,13 +139,14 @@ def draw_times(truth: Coincidence, rng: np.random.Generator) -> tuple[pl.DataFra
         run = f"{cell}-{seed}"
         sharp = own * np.exp(rng.normal(0, truth.error))
         around = _interval(sharp, truth.error)
-        sharpenings.append({"run_id": run, "status": "detected", "followup_step": float(STEPS), **around})
+        detected = {"status": SharpeningStatus.DETECTED, "followup_step": float(STEPS)}
+        sharpenings.append({"run_id": run, **detected, **around})
         for momentum in truth.momenta:
             time = apart * np.exp(rng.normal(0, truth.error))
             key = _cell_key(cell) | {"optimizer": HEAVY_BALL, "momentum": momentum, "seed": seed}
             status = PartingStatus.SGD_DIVERGED if rng.random() < truth.diverged_share else PartingStatus.PARTED
             ids = {"sgd_run_id": run, "sgdm_run_id": f"{run}-{momentum}"}
-            partings.append(key | ids | {"status": status, "ahead": "sgdm", **_interval(time, truth.error)})
+            partings.append(key | ids | {"status": status, "ahead": Ahead.SGDM, **_interval(time, truth.error)})
     return PARTINGS.frame(partings), SHARPENINGS.frame(sharpenings)
 
 
@@ -274,9 +275,9 @@ def _seen(time: float, gone: float | None, followup: float, grid: NDArray[np.int
     """What a detector would write of a run with its event at `time`, known to the logging grid."""
     end = followup if gone is None else min(gone, followup)
     if time > end:
-        return {"status": "none", "followup_step": end}
+        return {"status": SharpeningStatus.NONE, "followup_step": end}
     logged = float(grid[min(int(np.searchsorted(grid, time)), len(grid) - 1)])
-    return {"status": "detected", "step": min(logged, end), "followup_step": end}
+    return {"status": SharpeningStatus.DETECTED, "step": min(logged, end), "followup_step": end}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from mstudy.core.params import Estimate, Margins
+from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
 from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
 from mstudy.estimate.claims.c6_best import judge_best
@@ -51,7 +52,7 @@ SEED = 52_000  # not of development
 SEEDS = (3, 5, 10)
 _NULLS = 5  # a share of 5 % is known to 0.7 % from a thousand
 MARGINS, ESTIMATE = Margins(), Estimate()
-VERDICTS = ("supported", "contradicted", "inconclusive", "untestable")
+VERDICTS = tuple(Verdict)
 Draw = Callable[[int, np.random.Generator], pl.DataFrame]
 
 

@@ -21,6 +21,7 @@ import polars as pl
 from mstudy.compare.all_pairs import find_all_partings
 from mstudy.compare.cell_parting import find_partings
 from mstudy.core.params import Compare, Detect, Estimate, Margins
+from mstudy.core.statuses import PartingStatus, Verdict
 from mstudy.detect.all_runs import detect_sharpenings
 from mstudy.estimate.claims.c4_same_moment import judge_same_moment
 from mstudy.estimate.claims.c5_deferred import judge_deferred
@@ -49,7 +50,8 @@ from benchmarks.error_rates.experiments import (
 
 SEED = 77_000
 ESTIMATE = Estimate(resamples=499)
-VERDICTS = ("supported", "contradicted", "inconclusive", "untestable")
+VERDICTS = tuple(Verdict)
+COUNTED = (PartingStatus.PARTED, PartingStatus.TRANSIENT)
 REFUSED = ("pooled_spearman", "pooled_permutation", "partial_spearman", "run_level_equivalence")
 SEEDS = (3, 5, 10)
 
@@ -78,7 +80,7 @@ class Found:
     def cells(self) -> list[str]:
         """Of the table."""
         middle = [f"{np.median(self.errors):.0%}", f"×{np.median(self.widths):.2f}"] if self.errors else ["–", "–"]
-        counts = [share([s == name for s in self.statuses]) for name in ("parted", "transient")]
+        counts = [share([s == name for s in self.statuses]) for name in COUNTED]
         return [*counts, share(self.pair_covers), share(self.cell_covers), *middle]
 
 
@@ -92,7 +94,7 @@ def partings(n: int) -> str:
             for name, values in vars(found[shape, k]).items():
                 getattr(together, name).extend(values)
         rows.append(["all that open", str(k), *together.cells()])
-    head = ["gap", "seeds", "parted", "transient", "pair interval covers", "cell interval covers", "error of a pair"]
+    head = ["gap", "seeds", *COUNTED, "pair interval covers", "cell interval covers", "error of a pair"]
     return table([*head, "width of a cell's"], rows)
 
 
@@ -121,7 +123,7 @@ def _parting(shape: str, n_seeds: int, n: int) -> Found:
         pairs, onsets = draw_cell(truth, rng)
         found = find_partings(pairs, truth.momentum, Compare())
         cells.statuses.append(found.status)
-        if found.status == "parted" and found.step_low and found.step_high:
+        if found.status == PartingStatus.PARTED and found.step_low and found.step_high:
             for pair, onset in zip(found.pairs, onsets, strict=True):
                 cells.pair_covers.append((pair.step_low or 0) <= onset <= (pair.step_high or 0))
                 cells.errors.append(abs(math.log(max(pair.step or 1.0, 1.0) / onset)))

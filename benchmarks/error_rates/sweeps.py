@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from mstudy.core.statuses import RunStatus
 from mstudy.tables.contracts import RUNS
 from scipy.stats import norm
 
@@ -179,7 +180,7 @@ def table_of(design: Design, log_loss: Array, gone: Array) -> pl.DataFrame:
         "eta_ef_per_sample": rate / b,
         "n_points": np.full(n, 100),
         "last_step": np.full(n, 800),
-        "status": np.where(fallen, "diverged", "completed"),
+        "status": np.where(fallen, RunStatus.DIVERGED, RunStatus.COMPLETED),
         "diverged_step": np.where(fallen, 20, 0),
         "final_loss": np.exp(log_loss.ravel()),
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from mstudy.core.statuses import RunStatus
 from mstudy.runlog.schema import METADATA_KEY
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -94,7 +95,7 @@ def _write(path: Path, run: Run, n_points: int, rng: np.random.Generator) -> Non
         "learning_rate": round(run.eta_ef * (1 - run.momentum), 12),
         "batch_size": run.batch_size,
         "seed": run.seed,
-        "status": "diverged" if diverges else "completed",
+        "status": RunStatus.DIVERGED if diverges else RunStatus.COMPLETED,
         "diverged_step": int(steps[n]) if diverges else None,
     }
     table = pa.table({"step": steps[:n]} | arrays)

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from mstudy.analyze import analyze
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import RunStatus
 from mstudy.report.page.render import bundle, render_report
 from mstudy.report.results import Results, read_results
 from mstudy.runlog.reading.reader import read_runs
@@ -46,7 +47,8 @@ def _write_run(
     loss = np.where((steps >= at) & jumps, loss * (steps / at) ** 0.2, loss)
     about = {"schema": 1, "run_id": f"{b}-{rate}-{momentum}-{seed}", "study": "synthetic", "model": "m", "dataset": "d"}
     about |= {"objective": "o", "optimizer": "heavy_ball" if momentum else "sgd", "learning_rate": eta, "seed": seed}
-    about |= {"momentum": momentum, "batch_size": b, "n_train": 4096, "status": "completed", "diverged_step": None}
+    about |= {"momentum": momentum, "batch_size": b, "n_train": 4096}
+    about |= {"status": RunStatus.COMPLETED, "diverged_step": None}
     columns = {"step": steps, "loss": loss, "directional_curvature": kappa}
     write_run(folder / f"{about['run_id']}.parquet", columns, about)
 

@@ -109,6 +109,22 @@ def test_a_block_counts_its_seeds(results):
     assert told(0.4).endswith(" Diverges: SGD in 1 seed.")
 
 
+def test_a_block_says_in_how_many_pairs_a_run_diverges(results):
+    runs = results["runs"].filter(batch_size=64, eta_ef=0.2).with_columns(label=pl.col("optimizer"))
+    pairs = results["partings"].filter(batch_size=64, eta_ef=0.2)
+
+    def told(**of_seed):
+        status = pl.col("seed").replace_strict({int(k[1:]): v for k, v in of_seed.items()}, return_dtype=pl.String)
+        return block_sentence(runs, results["sharpenings"], pairs.filter(momentum=0.9).with_columns(status=status))
+
+    assert told(s0="parted", s1="sgd_diverged", s2="both_diverged").endswith(
+        "Parts from SGD: μ = 0.9 in 1 of 3 seeds (step 102; in 2 a run diverges)."
+    )
+    assert told(s0="sgdm_diverged", s1="sgd_diverged", s2="none").endswith(
+        "Parts from SGD: μ = 0.9 in none of 3 seeds (in 2 a run diverges)."
+    )
+
+
 def test_a_block_says_nothing_of_partings_that_cannot_be_told(results):
     runs = results["runs"].filter(batch_size=64, eta_ef=0.2).with_columns(label=pl.col("optimizer"))
     pairs = results["partings"].filter(batch_size=64, eta_ef=0.2)

@@ -17,7 +17,7 @@ from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typi
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.params import Compare
 from mstudy.core.series import Series
-from mstudy.core.statuses import Ahead, PartingStatus
+from mstudy.core.statuses import WITH_DIVERGENCE, Ahead, PartingStatus
 from mstudy.core.theory import final_lag
 from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_between, gap_curve
 
@@ -199,7 +199,7 @@ def _typical(
 ) -> tuple[PartingStatus, Ahead | None, float | None, float | None, float | None]:
     """Return status, ahead, step and interval of the cell; where runs diverged, that is the status."""
     kinds = {parting.status for parting in found}
-    for diverged in (PartingStatus.SGD_DIVERGED, PartingStatus.SGDM_DIVERGED, PartingStatus.BOTH_DIVERGED):
+    for diverged in WITH_DIVERGENCE:
         status = diverged if diverged in kinds else status
     sides = {parting.ahead for parting in found if parting.step is not None}
     ahead = sides.pop() if len(sides) == 1 else None

@@ -33,7 +33,7 @@ class SourceRun:
     name: str
     series: dict[str, Series]
     config: dict[str, Setting] = field(default_factory=dict)
-    status: str = RunStatus.COMPLETED
+    status: RunStatus = RunStatus.COMPLETED
     notes: tuple[str, ...] = ()
 
 

@@ -77,7 +77,7 @@ CELL_PARTINGS = table(
         "transient_p_value": real("that the gap is within the margin all along"),
         "margin": real("the margin in log loss: that of the parameters, or the gap between twins where that is larger"),
         "n_pairs": whole("pairs in the cell"),
-        "n_parted": whole("pairs that part"),
+        "n_parted": whole("pairs that part while neither run diverges"),
         "n_diverged_sgd": whole("pairs in which SGD diverged"),
         "n_diverged_sgdm": whole("pairs in which SGDM diverged"),
         "n_twins": whole("pairs of runs that differ only by rounding; 0: none were trained"),

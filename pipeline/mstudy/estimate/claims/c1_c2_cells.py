@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mstudy.core.params import Estimate
-from mstudy.core.statuses import GridStatus, Side
+from mstudy.core.statuses import GridStatus, Side, Verdict
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import equivalence_power, power_greater, root_of_power, rows_with_spread, smallest
@@ -99,12 +99,12 @@ def above_power(evidence: Evidence, estimate: Estimate) -> Power:
     )
 
 
-def _placed_cells(evidence: Evidence, side: str, estimate: Estimate) -> pl.DataFrame:
+def _placed_cells(evidence: Evidence, side: Side, estimate: Estimate) -> pl.DataFrame:
     """Return the cells placed on that side by the other seeds' threshold, for enough of their seeds."""
     return evidence[PLACEMENTS].filter((pl.col("side") == side) & (pl.col("n_seeds") >= estimate.min_seeds))
 
 
-def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: str) -> pl.DataFrame:
+def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: GridStatus) -> pl.DataFrame:
     """Return the lines that should have cells on this side but have no testable one.
 
     While there are any, the claim cannot be supported.
@@ -120,7 +120,7 @@ def _names_of_lines(untestable_lines: pl.DataFrame) -> str:
     return f"; no cell could be placed there for {'; '.join(names)}"
 
 
-def _answer(verdict: str, reason: str, cells: pl.DataFrame, p_values: NDArray[np.float64]) -> Answer:
+def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArray[np.float64]) -> Answer:
     """Return the answer, with the numbers of the cell that decides it."""
     worst = _least_sure(cells, p_values)
     return Answer(

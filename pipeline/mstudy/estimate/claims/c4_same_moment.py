@@ -123,7 +123,7 @@ def blocks_for_equivalence(lag: Lag, n_blocks: int, estimate: Estimate) -> int |
 
 def _verdict(
     permutation: dict[str, Any], equivalence: dict[str, Any], shared: dict[str, Any], estimate: Estimate
-) -> tuple[str, str]:
+) -> tuple[Verdict, str]:
     """Return the verdict, and what to add to the reason."""
     tolerance, alpha = estimate.lag_tolerance, estimate.alpha
     if permutation["lag_low"] > math.log1p(tolerance) or permutation["lag_high"] < math.log1p(-tolerance):

@@ -20,7 +20,7 @@ from mstudy.tables.table import Table
 class Answer:
     """A verdict and what it rests on. estimate, ci: in `unit`; n: counts `n_unit`; rows: names of rows of the table."""
 
-    verdict: str
+    verdict: Verdict
     reason: str
     n: int
     n_unit: str
@@ -66,7 +66,7 @@ class Claim:
         return head | {"table": self.table.name} | answer
 
 
-def verdict_of(supported: bool, contradicted: bool) -> str:
+def verdict_of(supported: bool, contradicted: bool) -> Verdict:
     """Return the verdict of two tests; if both reject, the contradiction counts."""
     if contradicted:
         return Verdict.CONTRADICTED

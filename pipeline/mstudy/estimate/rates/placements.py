@@ -7,6 +7,7 @@ looks equivalent. Left out of the threshold, a seed says of its cells what an in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 import polars as pl
@@ -28,7 +29,7 @@ def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> 
     return PLACEMENTS.frame(rows)
 
 
-def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
+def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[Side, Mask]:
     """Return for each side which seed's value counts there, (n_rates, n_seeds)."""
     sides = {side: np.zeros(line.ratio.shape, dtype=bool) for side in (Side.BELOW, Side.ABOVE)}
     for k, others in line.without_each_seed():
@@ -42,15 +43,21 @@ def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[str, Mask]:
 
 def _span(threshold: Crossing) -> tuple[float, float]:
     """Return the two rates below and above which cells are placed."""
-    if threshold.status == GridStatus.INSUFFICIENT:
-        return 0.0, np.inf
-    if threshold.status in (GridStatus.ABOVE_GRID, GridStatus.BELOW_GRID):
-        return (np.inf, np.inf) if threshold.status == GridStatus.ABOVE_GRID else (0.0, 0.0)
-    assert threshold.ci_low is not None and threshold.ci_high is not None  # of an estimated threshold
-    return threshold.ci_low, threshold.ci_high
+    match threshold.status:
+        case GridStatus.INSUFFICIENT:
+            return 0.0, np.inf
+        case GridStatus.ABOVE_GRID:
+            return np.inf, np.inf
+        case GridStatus.BELOW_GRID:
+            return 0.0, 0.0
+        case GridStatus.ESTIMATED:
+            assert threshold.ci_low is not None and threshold.ci_high is not None
+            return threshold.ci_low, threshold.ci_high
+        case _:
+            assert_never(threshold.status)
 
 
-def _rows(line: Line, side: str, placed: Mask, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
+def _rows(line: Line, side: Side, placed: Mask, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
     """Return the cells of one side, tested on the values of the seeds placed there."""
     values = np.where(placed, line.ratio, np.nan)
     compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)

@@ -35,7 +35,7 @@ Vector = NDArray[np.float64]
 class Crossing:
     """A threshold in the unit of eta_ef; numbers only where the status is `estimated`."""
 
-    status: str
+    status: GridStatus
     eta_ef_star: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None

@@ -6,15 +6,9 @@ from typing import Any, assert_never
 
 import polars as pl
 
-from mstudy.core.statuses import Ahead, PartingStatus, RunStatus, SharpeningStatus, StabilityStatus
+from mstudy.core.statuses import WITH_DIVERGENCE, Ahead, PartingStatus, RunStatus, SharpeningStatus, StabilityStatus
 from mstudy.report.charts.theme import label, run_label
 from mstudy.report.words import count, interval, listed, number, spanned
-
-_NO_JUMP = {
-    SharpeningStatus.NONE: "no abrupt sharpening up to step {}",
-    SharpeningStatus.TOO_SHORT: "too few points to tell of abrupt sharpening",
-    SharpeningStatus.NO_CURVATURE: "no curvature in its log",
-}
 
 
 def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
@@ -28,8 +22,21 @@ def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
 
 
 def _jump(found: dict[str, Any]) -> str:
-    if found["status"] != SharpeningStatus.DETECTED:
-        return _NO_JUMP[found["status"]].format(number(found["followup_step"]))
+    status = SharpeningStatus(found["status"])
+    match status:
+        case SharpeningStatus.DETECTED:
+            return _first_event(found)
+        case SharpeningStatus.NONE:
+            return f"no abrupt sharpening up to step {number(found['followup_step'])}"
+        case SharpeningStatus.TOO_SHORT:
+            return "too few points to tell of abrupt sharpening"
+        case SharpeningStatus.NO_CURVATURE:
+            return "no curvature in its log"
+        case _:
+            assert_never(status)
+
+
+def _first_event(found: dict[str, Any]) -> str:
     more = "" if (found["n_events"] or 1) < 2 else f", the first of {found['n_events']}"
     return (
         f"sharpens abruptly at step {number(found['step'])} {interval(found['step_low'], found['step_high'])}{more}, "
@@ -85,13 +92,12 @@ def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame)
     """
     both = runs.join(found, on="run_id", suffix="_sharpening")
     detected = pl.col("status_sharpening") == SharpeningStatus.DETECTED
-    parted = pl.col("status") == PartingStatus.PARTED
     jumps = [
         f"{rows['label'][0]} {_happened(rows.filter(detected)['step'], len(rows))}"
         for rows in both.partition_by("label", maintain_order=True)
     ]
     parts = [
-        f"μ = {rows['momentum'][0]:g} {_happened(rows.filter(parted)['step'], len(rows))}"
+        f"μ = {rows['momentum'][0]:g} {_parted(rows)}"
         for rows in pairs.filter(pl.col("status") != PartingStatus.NO_LAG)
         .sort("optimizer", "momentum")
         .partition_by("optimizer", "momentum", maintain_order=True)
@@ -105,11 +111,17 @@ def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame)
     return text + (f" Diverges: {listed(gone)}." if gone else "")
 
 
-def _happened(steps: pl.Series, n: int) -> str:
-    if steps.is_empty():
-        return f"in none of {count(n, 'seed')}"
-    moments = [float(round(step)) for step in steps]
-    return f"in {len(steps)} of {count(n, 'seed')} (step {spanned(moments)})"
+def _parted(pairs: pl.DataFrame) -> str:
+    """Say how many pairs part, and in how many a run diverges, so that they neither part nor stay together."""
+    n_diverged = len(pairs.filter(pl.col("status").is_in(WITH_DIVERGENCE)))
+    more = f"in {n_diverged} a run diverges" if n_diverged else ""
+    return _happened(pairs.filter(pl.col("status") == PartingStatus.PARTED)["step"], len(pairs), more)
+
+
+def _happened(steps: pl.Series, n: int, more: str = "") -> str:
+    when = "" if steps.is_empty() else f"step {spanned([float(round(step)) for step in steps])}"
+    told = "; ".join(part for part in (when, more) if part)
+    return f"in {len(steps) or 'none'} of {count(n, 'seed')}" + (f" ({told})" if told else "")
 
 
 def study_sentence(runs: pl.DataFrame) -> str:

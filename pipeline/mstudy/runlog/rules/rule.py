@@ -28,7 +28,7 @@ class Rule(Generic[Subject]):
     """demand: what must hold. remedy: what to do. check: yields the breaches of one subject."""
 
     id: str
-    severity: str
+    severity: Severity
     demand: str
     remedy: str
     check: Callable[[Subject], Iterator[Fault]]
@@ -40,7 +40,7 @@ class Problem:
 
     path: str
     rule: str
-    severity: str
+    severity: Severity
     reason: str
     remedy: str
     column: str | None = None
@@ -70,7 +70,7 @@ class Stage(Generic[Subject]):
         self.rules: list[Rule[Subject]] = []
 
     def rule(
-        self, name: str, severity: str, demand: str, remedy: str
+        self, name: str, severity: Severity, demand: str, remedy: str
     ) -> Callable[[Callable[[Subject], Iterator[Fault]]], Callable[[Subject], Iterator[Fault]]]:
         """Declare the decorated function as a rule of this stage."""
 

@@ -30,7 +30,7 @@ class RunLog:
     diverged_step: int | None
 
     @property
-    def status(self) -> str:
+    def status(self) -> RunStatus:
         """completed or diverged."""
         return RunStatus.COMPLETED if self.diverged_step is None else RunStatus.DIVERGED
 
