@@ -51,7 +51,7 @@ def timed(seconds: Measured, phase: str) -> Iterator[None]:
 
 
 def analyze_in_phases(runs: Path, out: Path, n_workers: int) -> Measured:
-    """Wall seconds of each phase: what steps.analyze does."""
+    """Wall seconds of each phase: what analyze.py does."""
     seconds: Measured = {}
     analysis, cache = Analysis(), Cache(out / CACHE)
     with Workers(n_workers) as workers:

@@ -1,4 +1,4 @@
-"""Step 2: SGD against SGDM, per cell and per pair."""
+"""The stage `compare`: SGD against SGDM, per cell and per pair."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TABLES = (PARTINGS, CELL_PARTINGS, HORIZON_LOSSES)
 
 @dataclass(frozen=True)
 class _Task:
-    """Some blocks of runs. keys: run_id and key of its block. steps: of inference.horizon."""
+    """Some blocks of runs. keys: run_id and key of its block. steps: of horizon_losses.horizon_steps."""
 
     keys: pl.DataFrame
     part: RunFolder

@@ -1,4 +1,4 @@
-"""Step 1: what runs there are, and when each sharpens abruptly."""
+"""The stage `detect`: what runs there are, and when each sharpens abruptly."""
 
 from __future__ import annotations
 

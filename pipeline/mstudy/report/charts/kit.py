@@ -103,9 +103,7 @@ def batch_axis(frame: pl.DataFrame, column: str, domain: tuple[float, float]) ->
 
 
 def dodged(frame: pl.DataFrame, palette: Palette) -> pl.DataFrame:
-    """Add `at`: side by side, a hair apart in log b, so that intervals of several momenta do not hide one another.
-    another.
-    """
+    """Add `at`: side by side, a hair apart in log b, so that intervals of several momenta do not hide one another."""
     ranks = {name: i - (len(palette) - 1) / 2 for i, name in enumerate(palette)}
     shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     return frame.with_columns((pl.col("batch_size") * (1.0 + 0.07 * shift)).alias("at"))

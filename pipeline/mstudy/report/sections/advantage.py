@@ -36,6 +36,7 @@ _MIN_PANEL_RATIO = -0.6  # log ratio: what a single cell below does not stretch 
 
 
 def advantage_plate(data: ReportData) -> Plate:
+    """Put one figure for each setting and batch size side by side."""
     cells = data.results[ADVANTAGE]
     rates = data_domain(cells["eta_ef"].to_list()) or (0.1, 1.0)
     figures = []

@@ -108,7 +108,7 @@ def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
 def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered:
     """Draw the step of parting against SGD's sharpening, one point a pair, and the line of coincidence.
 
-    pairs: of inference.alignment.aligned_pairs.
+    pairs: of pairs.pairing.aligned_pairs.
     """
     columns = ["optimiser", "batch_size", "eta_ef", "seed", "sharpening_step", "step", "step_low", "step_high"]
     frame = named(pairs).select(columns)
@@ -144,7 +144,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered
 def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> Layered:
     """Draw each pair's parting / sharpening as a dot, above the same with sharpening times exchanged between seeds.
 
-    lags: of inference.lags.lags_with_null: `kind` ("own" or "exchanged"), `ratio`, and the pair's keys.
+    lags: tables.LAGS: `kind` ("own" or "exchanged"), `ratio`, and the pair's keys.
     tolerance: ratios within which the two count as one moment.
     """
     rows = {"own": "each pair", "exchanged": "seeds exchanged"}

@@ -41,6 +41,7 @@ _STRIP_PIXELS = 14  # pixels a row of marks for diverged runs takes
 
 
 def loss_plate(data: ReportData) -> Plate:
+    """Put one figure for each setting and batch size side by side."""
     losses = data.results[FINAL_LOSSES]
     rates = data_domain(losses["eta_ef"].to_list()) or (0.1, 1.0)
     figures = []
@@ -80,7 +81,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
     """Draw final loss against eta_ef at one batch size: mean line, band of the seeds' range, diverged seeds in rows
     on top.
 
-    losses: of inference.losses.summarise_losses. rates, span: the axes' domains, shared by all panels.
+    losses: tables.FINAL_LOSSES. rates, span: the axes' domains, shared by all panels.
     """
     columns = ["optimiser", "batch_size", "eta_ef", "loss", "loss_low", "loss_high", "n_finished", "n_diverged"]
     frame = named(losses).select(columns)

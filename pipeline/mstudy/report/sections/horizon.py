@@ -23,6 +23,7 @@ from mstudy.tables.contracts import HORIZONS
 
 
 def horizon_plate(data: ReportData) -> Plate:
+    """Put one figure for each setting and batch size side by side."""
     figures = []
     horizons = data.results[HORIZONS]
     if horizons is not None:

@@ -48,6 +48,7 @@ _LAW = ("predicted", "predicted_low", "predicted_high")
 
 
 def threshold_plate(data: ReportData) -> Plate:
+    """Put two figures for each setting, one for each unit, side by side."""
     figures = []
     for index, lines in data.by_setting(data.results[THRESHOLDS]):
         known = lines.filter(pl.col("status") == GridStatus.ESTIMATED)

@@ -34,7 +34,7 @@ from mstudy.runlog.schema import COLUMNS
 
 @dataclass(frozen=True)
 class Examined:
-    """run: the row of checks.folder.SCANNED, None where a problem is an error."""
+    """run: the row of rules.folder.SCANNED, None where a problem is an error."""
 
     run: dict[str, Any] | None
     problems: list[Problem]

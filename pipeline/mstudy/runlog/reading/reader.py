@@ -32,7 +32,7 @@ POINTS_SCHEMA = pl.Schema(
 class RunFolder:
     """The usable runs of a folder, and what is wrong in it. It can be sent to another process.
 
-    scanned: one row a run, checks.folder.SCANNED, which has the columns of tables.RUNS.
+    scanned: one row a run, rules.folder.SCANNED, which has the columns of tables.RUNS.
     """
 
     source: Source
@@ -101,7 +101,7 @@ def read_runs(
     """Check every `*.parquet` below `folder`, a path or the address of an object store.
 
     Raises LogError when the folder is missing, empty or without a usable run, and, unless `skip_bad`, when any run is
-    bad (an error of runlog.checks).
+    bad (an error of runlog.rules).
     """
     source = source_of(folder)
     found = scan(source, workers or Workers(), cache or Cache())

@@ -29,7 +29,7 @@ _WORTHWHILE = 4000  # files; fewer take less time than starting processes
 
 @dataclass(frozen=True)
 class Scan:
-    """runs: one row a usable file (checks.folder.SCANNED), by path. problems: of names, manifest and single files."""
+    """runs: one row a usable file (rules.folder.SCANNED), by path. problems: of names, manifest and single files."""
 
     n_files: int
     runs: pl.DataFrame
