@@ -125,6 +125,23 @@ def test_an_interrupt_leaves_a_checkpoint_and_exits_130(tmp_path, workers):
     assert list(store.glob("checkpoints/*.pt")) or list(store.glob("*.parquet"))
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.002, 0.01])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_interrupt_at_once_ends_too(tmp_path, workers, seconds):
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    process = start_command(tmp_path, workers)
+    wait_for(tmp_path / ".mstudy" / "store", "engines/*", process)
+    time.sleep(0.3)
+
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
 def test_a_full_disk_is_one_sentence_and_what_was_finished_stays(tmp_path):
     # A limit on file sizes: the logs fit, the larger checkpoints do not.
     (tmp_path / "params.yaml").write_text(PARAMS.replace("3000", "3").replace("[32, 64]", "[32]"))

@@ -1,6 +1,8 @@
 """Truth: the store's bytes before and after."""
 
-from concurrent.futures.process import BrokenProcessPool
+import multiprocessing
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ from mstudy.core.params import Grid, Study
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task
-from mstudy.train.sweep import pool
+from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.store import Store
 
 STUDY = Study(
@@ -131,22 +133,48 @@ def test_progress_counts_the_runs(store, capsys, tmp_path):
     assert "train s: 4 of 4" in capsys.readouterr().err
 
 
-def test_a_dead_worker_is_one_sentence(store, monkeypatch):
-    class DyingPool:
-        def __init__(self, *args, **kwargs):
-            pass
-
-        def submit(self, *args):
-            raise BrokenProcessPool
-
-        def shutdown(self, **kwargs):
-            pass
-
-    monkeypatch.setattr(pool, "ProcessPoolExecutor", DyingPool)
-    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32)})
+def test_a_killed_worker_is_one_sentence_and_the_others_end(store):
+    study = replace(STUDY, batch_sizes=(16, 32, 64), steps=10**6)
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
 
     with pytest.raises(TrainingError, match="found one killed .* run the same command again"):
-        sweep.train_missing(sweep.study_runs("s", study), study, store, 2, CPU)
+        sweep.train_missing(sweep.study_runs("s", study), study, store, 3, CPU)
+
+    killer.join()
+    assert multiprocessing.active_children() == []
+    assert len(list(store.root.glob("checkpoints/*.pt"))) == 2  # of those that lived
+
+
+def kill_a_worker():
+    while len(multiprocessing.active_children()) < 3:
+        time.sleep(0.01)
+    time.sleep(1.0)
+    multiprocessing.active_children()[0].kill()
+
+
+def test_workers_share_no_lock(store, tmp_path, monkeypatch):
+    def refuse(self, *_):
+        raise AssertionError("a worker that dies holding this would stop the others for ever")
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    study = replace(STUDY, batch_sizes=(16, 32))
+
+    assert sweep.train_study("s", study, store, tmp_path / "runs", workers=2) == 8
+
+
+def test_what_a_task_raises_in_a_worker_is_raised_here(store):
+    study = replace(STUDY, batch_sizes=(16, 32))
+    runs = sweep.study_runs("s", study)
+    for group in sweep.ensembles(runs, {16: 4, 32: 4}):
+        path = checkpoint_path(store.root, group)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"damage")
+
+    with pytest.raises(TrainingError, match="A checkpoint must be as it was written") as raised:
+        sweep.train_missing(runs, study, store, 2, CPU)
+
+    assert "in train_task" in raised.value.__notes__[0]
 
 
 def test_a_store_that_cannot_be_is_one_sentence(tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,10 +16,11 @@ class Interrupted(Exception):
 
 
 @contextmanager
-def on_interrupt(request: Callable[[], None]) -> Iterator[None]:
-    """Call `request` at the first SIGINT or SIGTERM while the context lasts; a second one acts as usual.
+def on_interrupt(flag: ctypes.c_bool) -> Iterator[None]:
+    """Set the flag at the first SIGINT or SIGTERM while the context lasts; a second one acts as usual.
 
-    Signals reach the main thread of Python alone; elsewhere this does nothing.
+    The flag is a plain byte: whatever takes a lock could wait for the very code that the signal broke off. Signals
+    reach the main thread of Python alone; elsewhere this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,8 +28,8 @@ def on_interrupt(request: Callable[[], None]) -> Iterator[None]:
     usual = _handlers()
 
     def handle(kind: int, frame: FrameType | None) -> None:
+        flag.value = True
         _install(usual)
-        request()
 
     _install(dict.fromkeys(_KINDS, handle))
     try:
@@ -48,6 +50,22 @@ def ignored_signals() -> Iterator[None]:
         yield
     finally:
         _install(usual)
+
+
+@contextmanager
+def postponed_signals() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back until the context ends. For the main thread; elsewhere this does nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual, came = _handlers(), list[int]()
+    _install(dict.fromkeys(_KINDS, lambda kind, frame: came.append(kind)))
+    try:
+        yield
+    finally:
+        _install(usual)
+        for kind in came:
+            signal.raise_signal(kind)
 
 
 _KINDS = (signal.SIGINT, signal.SIGTERM)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from multiprocessing import forkserver
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
-from multiprocessing.synchronize import Event
+from multiprocessing.process import BaseProcess
 
 from mstudy.core.errors import TrainingError
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
-from mstudy.train.sweep.interrupts import Interrupted, ignored_signals, on_interrupt
+from mstudy.train.sweep.interrupts import Interrupted, ignored_signals, on_interrupt, postponed_signals
 from mstudy.train.sweep.job import Task, train_task
 from mstudy.train.sweep.store import Store
+from mstudy.workers import end_with_parent
 
 
 def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
@@ -36,29 +37,47 @@ def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: C
 
 
 def _train_here(store: Store, tasks: Sequence[Task], on_trained: Callable[[int], None]) -> None:
-    stop = threading.Event()
+    stop = ctypes.c_bool(False)
     keep_freed_memory()
-    with repeatable(), on_interrupt(stop.set):
+    with repeatable(), on_interrupt(stop):
         for task in tasks:
-            on_trained(train_task(store, task, stop.is_set))
+            on_trained(train_task(store, task, lambda: stop.value))
 
 
 def _train_in_pool(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
     context = _fork_server()
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
+    stop = context.RawValue(ctypes.c_bool, False)  # without a lock: a worker may be killed at any moment
+    crew: list[_Worker] = []
     try:
-        with on_interrupt(stop.set):
-            for future in as_completed([pool.submit(_train_in_worker, store, task) for task in tasks]):
-                on_trained(future.result())
-    except BrokenProcessPool:
+        with on_interrupt(stop):
+            for _ in range(workers):
+                with postponed_signals():  # a worker started by half would end in a traceback
+                    crew.append(_start(context, store, stop))
+            for n_runs in _trained(crew, tasks):
+                on_trained(n_runs)
+    except _WorkerDied:
         raise TrainingError(
             "Every training worker must live until its runs are done, found one killed (out of memory?); "
             f"finished runs are kept in {store.root}, so run the same command again."
         ) from None
     finally:
-        stop.set()  # where one has failed, the others save what they have
-        pool.shutdown(wait=True, cancel_futures=True)
+        stop.value = True  # where one has failed, the others save what they have
+        for worker in crew:
+            worker.connection.close()
+        for worker in crew:
+            worker.process.join()
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A process, and the one pipe to it: no two workers share anything that one of them could hold as it dies."""
+
+    process: BaseProcess
+    connection: Connection
+
+
+class _WorkerDied(Exception):
+    """A worker's end of its pipe is closed."""
 
 
 def _fork_server() -> ForkServerContext:
@@ -70,25 +89,66 @@ def _fork_server() -> ForkServerContext:
     return context
 
 
-_STOP: Event | None = None
+def _start(context: ForkServerContext, store: Store, stop: ctypes.c_bool) -> _Worker:
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(store, stop, theirs))
+    with closing(theirs):  # the worker's copy alone stays open, so its death is the end of the pipe
+        process.start()
+    return _Worker(process, ours)
 
 
-def _start_worker(stop: Event) -> None:
-    global _STOP
-    _STOP = stop
+def _trained(crew: Sequence[_Worker], tasks: Sequence[Task]) -> Iterator[int]:
+    """Yield how many runs each task trained, as the workers report them; whoever is done gets the next task.
+
+    Raises what a task raised, and _WorkerDied.
+    """
+    todo = iter(tasks)
+    idle, busy = [worker.connection for worker in crew], set[Connection]()
+    while True:
+        for connection, task in zip(idle, todo, strict=False):
+            _send(connection, task)
+            busy.add(connection)
+        if not busy:
+            return
+        ready = wait(busy)
+        idle = [connection for connection in busy if connection in ready]
+        for connection in idle:
+            busy.remove(connection)
+            yield _receive(connection)
+
+
+def _send(connection: Connection, task: Task) -> None:
+    try:
+        connection.send(task)
+    except OSError:
+        raise _WorkerDied from None
+
+
+def _receive(connection: Connection) -> int:
+    try:
+        answer: int | Exception = connection.recv()
+    except (EOFError, OSError):
+        raise _WorkerDied from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _work(store: Store, stop: ctypes.c_bool, connection: Connection) -> None:
+    """Train what comes through the pipe, until its other end is closed."""
+    end_with_parent()
     keep_freed_memory()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    try:
+        while True:
+            connection.send(_answer(store, connection.recv(), stop))
+    except (EOFError, OSError):
+        return
 
 
-def _end_with(sentinel: int) -> None:
-    """End this worker with its parent: without it a worker would wait for work for ever."""
-    wait([sentinel])
-    os._exit(1)
-
-
-def _train_in_worker(store: Store, task: Task) -> int:
-    assert _STOP is not None, "a worker is started by _start_worker"
-    with repeatable():
-        return train_task(store, task, _STOP.is_set)
+def _answer(store: Store, task: Task, stop: ctypes.c_bool) -> int | Exception:
+    try:
+        with repeatable():
+            return train_task(store, task, lambda: stop.value)
+    except Exception as error:
+        error.add_note(traceback.format_exc())  # a traceback does not travel to another process
+        return error
