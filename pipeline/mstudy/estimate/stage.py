@@ -1,4 +1,4 @@
-"""The stage `estimate`: thresholds, trends, best against best, stability limits, coincidence, deferral, and the verdicts."""
+"""The stage `estimate`: thresholds, trends, best rates, stability limits, coincidence, deferral, and the verdicts."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def judged_run(
 ) -> Layered:
     """Return the curvature of one run on its null, with its events, and its candidates at the foot.
 
-    points: `step`, `y`, as logged. blocks: of explain/explanation.py. candidates: likewise, with `text`, what to say of each.
+    points: `step`, `y`, as logged. blocks: of explain/explanation.py. candidates: likewise, with `text`.
     events: `step`, `step_low`, `step_high`. line: the stability line of the run, if it has one. Steps are drawn plus
     one, on a log axis.
     """

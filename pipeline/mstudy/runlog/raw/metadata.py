@@ -30,7 +30,7 @@ def parse_metadata(text: bytes | None) -> Metadata:
 
 
 def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
-    """Return the run's row of tables.RUNS, as far as the metadata says. metadata: free of errors (rules.metadata_fields)."""
+    """Return the run's row of tables.RUNS, as far as the metadata says. metadata: free of errors."""
     optimizer, momentum = metadata.get("optimizer"), metadata.get("momentum")
     momentum = float(momentum or 0.0)
     optimizer = optimizer or implied_optimizer(momentum)
