@@ -68,7 +68,8 @@ def read_parquet(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     label.
     """
     try:
-        table = pq.read_table(path)
+        with path.open("rb") as source:
+            table = pq.read_table(source)
         image = "img" if "img" in table.column_names else "image"
         pictures, labels = table[image].to_pylist(), table["label"].cast(pa.int64())
     except KeyError:

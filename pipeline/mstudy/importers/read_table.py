@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         if suffix in (".jsonl", ".ndjson"):
             return _read_lines(path)
+        content = path.read_bytes()  # of a path polars would take brackets and stars for a pattern
         if suffix == ".parquet":
-            return _plain_columns(pl.read_parquet(path))
-        frame = pl.read_csv(path, separator=_SEPARATORS[suffix], infer_schema=False, truncate_ragged_lines=False)
+            return _plain_columns(pl.read_parquet(io.BytesIO(content)))
+        frame = pl.read_csv(content, separator=_SEPARATORS[suffix], infer_schema=False, truncate_ragged_lines=False)
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise LogError(f"{path} must be a whole {suffix[1:]} table, found otherwise ({reason}).") from None

@@ -107,7 +107,8 @@ class Table:
         path = self.path(folder)
         if not path.is_file():
             raise LogError(f"{path} must exist, found nothing there; run `dvc repro` or `mstudy analyze` first.")
-        return pl.read_parquet(path).match_to_schema(self.schema)
+        # Of a path polars would take brackets and stars for a pattern, and read the tables of another folder.
+        return pl.read_parquet(io.BytesIO(path.read_bytes())).match_to_schema(self.schema)
 
     def path(self, folder: Path) -> Path:
         """Return where the table lies in a folder of results."""

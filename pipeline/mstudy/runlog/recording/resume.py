@@ -16,7 +16,7 @@ from mstudy.runlog.schema import METADATA_KEY
 def read_finished(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return metadata and rows of the log at `path`. Raises LogError where it is none."""
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))
         metadata = json.loads((table.schema.metadata or {})[METADATA_KEY.encode()])
         return dict(metadata), table.to_pylist()
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
