@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mstudy.compare.stage import compare
+from mstudy.core.errors import LogError
 from mstudy.core.params import Compare, Detect, Margins
 from mstudy.detect.stage import detect
 from mstudy.runlog.reading.reader import read_runs
@@ -92,10 +93,15 @@ def test_what_is_safe_is_not_found():
 
 def test_names_in_logs_are_no_paths(tmp_path):
     """Truth: the folder around the output, before and after."""
-    evil = {"run_id": "../../../escaped", "study": "../escaped", "model": "/escaped", "dataset": "..\\escaped"}
+    evil = {"run_id": "..", "study": "../escaped", "model": "/escaped", "dataset": "..\\escaped"}
     write(tmp_path / "a" / "runs" / "x.parquet", rows(), SGD | evil)
-    write(tmp_path / "a" / "runs" / "y.parquet", rows(), SGDM | evil | {"run_id": "/escaped"})
-    folder = read_runs(tmp_path / "a" / "runs")
+    write(tmp_path / "a" / "runs" / "y.parquet", rows(), SGDM | evil | {"run_id": "~"})
+    for k, path in enumerate(("../../../escaped", "/escaped", "..\\escaped", "a\x00")):
+        write(tmp_path / "a" / "runs" / f"{k}.parquet", rows(), SGD | evil | {"run_id": path})
+    with pytest.raises(LogError, match="run_id must be text"):
+        read_runs(tmp_path / "a" / "runs")
+    folder = read_runs(tmp_path / "a" / "runs", skip_bad=True)
+    assert folder.runs["run_id"].sort().to_list() == ["..", "~"]
 
     detect(folder, tmp_path / "a" / "out", Detect())
     compare(folder, tmp_path / "a" / "out", Margins(), Compare())

@@ -79,6 +79,31 @@ def test_explain_draws_pictures_and_refuses_other_names(mstudy, runs, tmp_path):
     assert (code, err.count("\n")) == (1, 1) and "--out must end in .html, .png or .svg, found" in err
 
 
+def test_explain_writes_here_under_the_name_of_the_file(mstudy, save_run, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = save_run(name="a log[1]", run_id="index")
+
+    code, told, _ = mstudy("explain", path)
+
+    assert (code, told.splitlines()[-1]) == (0, "drawn: a log[1].html")
+    assert [each.name for each in (tmp_path / "here").iterdir()] == ["a log[1].html"]
+
+
+@pytest.mark.parametrize("run_id", ["{0}/victim/index", "../victim/index", "a\x00b"])
+def test_explain_refuses_a_run_id_that_is_a_path(mstudy, save_run, tmp_path, monkeypatch, run_id):
+    for folder in ("here", "victim"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "victim" / "index.html").write_text("mine")
+    monkeypatch.chdir(tmp_path / "here")
+
+    code, _, err = mstudy("explain", save_run(name="a", run_id=run_id.format(tmp_path)))
+
+    assert (code, err.count("\n")) == (1, 1) and "run_id must be text of at least one character, without / or" in err
+    assert (tmp_path / "victim" / "index.html").read_text() == "mine"
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 def test_a_branch_is_explained_as_one(mstudy, save_run, tmp_path):
     rows = {"step": np.arange(60), "loss": np.linspace(1, 0.5, 60), "directional_curvature": np.linspace(1, 2, 60)}
     path = save_run(rows, branch_of="sgd", intervention={"kind": "momentum 0.9", "step": 20})

@@ -65,7 +65,7 @@ def report_cli(
 def explain_cli(
     run: Annotated[Path, typer.Argument(help="The log of one run.", metavar="RUN")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="File to write: .html, .png or .svg; default: RUN_ID.html here.")
+        Path | None, typer.Option("--out", help="File to write: .html, .png or .svg; default: here, named as RUN.")
     ] = None,
     params: _Params = None,
 ) -> None:
@@ -80,7 +80,7 @@ def explain_cli(
 
     analysis = Analysis() if params is None else load(params).analysis
     folder = read_run(run)
-    path = out or Path(f"{folder.runs['run_id'][0]}.html")
+    path = out or Path(f"{run.stem}.html")  # nothing that stands in a log forms a path
     write_explanation(folder, path, analysis.detect)
     print(explain_in_words(folder, analysis.detect))
     print(f"drawn: {path}")

@@ -144,6 +144,8 @@ metadata_change("field-value", "n_train must be a whole number above 0, or null,
 metadata_change("field-value", "diverged_step must be a whole", diverged_step="4", status="diverged")
 metadata_change("field-value", "run_id must be text", "run_id", run_id="")
 metadata_change("field-value", "run_id must be text", "run_id", run_id="\ud800")
+for run_id in ("/elsewhere/index", "../up", "a\\b", "a\x00", "a\nb", "a\x1b[2J", "a\x9b"):
+    metadata_change("field-value", "run_id must be text of at least one character, without /", "run_id", run_id=run_id)
 metadata_change("field-value", "model must be text", "model", model=["a"])
 metadata_change("optimizer-momentum", "must be 0 for sgd and above 0 otherwise, found 0.5 with 'sgd'", momentum=0.5)
 metadata_change("divergence-contradiction", "found 7 with 'completed'", status="completed", diverged_step=7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unicodedata import category
 
 from mstudy.core.errors import is_text, shown
 from mstudy.core.optimizers import OPTIMIZERS, SGD, is_optimizer, optimizer_of
@@ -72,6 +73,11 @@ def _is_text(value: Any) -> bool:
     return is_text(value)
 
 
+def _is_name(value: Any) -> bool:
+    """Return whether the value is text that names a file and nothing else, wherever a name becomes one."""
+    return _is_text(value) and value != "" and not any(c in "/\\" or category(c) == "Cc" for c in str(value))
+
+
 _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "learning_rate": ("a finite number above 1e-300", lambda v: _is_number(v) and v > 1e-300),
     "momentum": ("at least 0 and at most 1 - 1e-9", lambda v: _is_number(v) and 0 <= v <= 1 - 1e-9),
@@ -81,7 +87,7 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "status": (f"one of {', '.join(tuple(RunStatus))}", lambda v: isinstance(v, str) and v in tuple(RunStatus)),
     "n_train": ("a whole number above 0, or null", lambda v: v is None or (_is_whole(v) and v > 0)),
     "diverged_step": ("a whole number of at least 0, or null", lambda v: v is None or (_is_whole(v) and v >= 0)),
-    "run_id": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    "run_id": ("text of at least one character, without / or \\ or control characters", lambda v: _is_name(v)),
     "twin_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
     "branch_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
     **dict.fromkeys(TEXT_METADATA, ("text", _is_text)),
