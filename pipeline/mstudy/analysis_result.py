@@ -13,6 +13,8 @@ import polars as pl
 
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import Verdict
+from mstudy.estimate.claims.claim import Answer
 from mstudy.report.results import Results
 from mstudy.runlog.reading.reader import RunFolder
 
@@ -20,27 +22,13 @@ if TYPE_CHECKING:
     from mstudy.report.pictures.write import Chart
 
 
-@dataclass(frozen=True)
-class JudgedClaim:
-    """One claim and the answer of the data: an entry of claims.json.
-
-    verdict: supported, contradicted, inconclusive or untestable. reason: why, in a sentence. estimate, ci: in `unit`,
-    with the confidence level of the test; None where there is none. n: how many `n_unit` the answer rests on. table:
-    the table that it rests on; rows: which of its rows.
-    """
+@dataclass(frozen=True, kw_only=True)
+class JudgedClaim(Answer):
+    """One claim and the answer of the data: an entry of claims.json. table: the table that the answer rests on."""
 
     id: str
     statement: str
-    verdict: str
-    reason: str
     table: str
-    n: int | None
-    n_unit: str | None
-    estimate: float | None
-    ci: list[float | None] | None
-    unit: str | None
-    p_value: float | None
-    rows: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +54,7 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         """Return a table by its name (docs/tables.md). Raises ConfigError for another name."""
         if table not in self.tables:
             raise ConfigError(f"A table must be one of {', '.join(self.tables)}, found {table!r}.")
-        frame: pl.DataFrame = self.results[table]
-        return frame
+        return self.results[table]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
@@ -78,13 +65,12 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
     @property
     def tables(self) -> tuple[str, ...]:
         """The names of the tables."""
-        return tuple(self.results.tables)
+        return self.results.tables
 
     @cached_property
     def claims(self) -> Mapping[str, JudgedClaim]:
         """The claims by their identifiers, C1 to C8."""
-        names = JudgedClaim.__dataclass_fields__
-        return {entry["id"]: JudgedClaim(**{name: entry[name] for name in names}) for entry in self.results.claims}
+        return {entry["id"]: _claim_of(entry) for entry in self.results.claims}
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -135,3 +121,10 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         from mstudy.report.pictures.write import picture_specs
 
         return picture_specs(self.results, self._points, self.params)
+
+
+def _claim_of(entry: dict[str, Any]) -> JudgedClaim:
+    """Return an entry of claims.json with its own types: JSON knows neither verdicts nor tuples."""
+    ci = None if entry["ci"] is None else tuple(entry["ci"])
+    own = {"verdict": Verdict(entry["verdict"]), "ci": ci, "rows": tuple(entry["rows"])}
+    return JudgedClaim(**entry | own)

@@ -2,14 +2,17 @@
 
 import doctest
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import mstudy
 import polars as pl
 import pytest
 from mstudy.core.errors import ConfigError
 
+README = Path(__file__).parents[2] / "README.md"
 NAMES = [name for name in mstudy.__all__ if name != "MstudyError"]
 
 
@@ -102,6 +105,14 @@ def test_a_result_in_a_folder_is_what_the_command_writes(folder, mstudy_cli, tmp
 
     assert contents("by-name").keys() == contents("by-command").keys()
     assert contents("by-name") == contents("by-command")
+
+
+def test_the_lines_of_the_readme_run(folder):
+    (code,) = re.findall(r"```python\n(import mstudy\n.*?)```", README.read_text(), re.DOTALL)
+
+    exec(code, {})  # our own README
+
+    assert Path("page.html").is_file()
 
 
 def test_an_unknown_table_or_figure_names_those_there_are(folder):

@@ -7,7 +7,7 @@ from mstudy.tables.table import CELL, LINE, real, table, text, whole
 ADVANTAGE = table(
     "advantage",
     stage="compare",
-    row="one cell",
+    row="one cell: the pairs of one batch size, effective learning rate and momentum",
     key=CELL,
     own={
         "eta_ef_per_sample": real("η_ef / b"),

@@ -7,7 +7,7 @@ from mstudy.tables.table import CELL, SETTING, flag, real, table, text, whole
 ALIGNMENT = table(
     "alignment",
     stage="estimate",
-    row="one test",
+    row="one test of coincidence",
     key=("scope", "statistic"),
     own={
         "scope": text("which pairs the test is about"),
@@ -135,7 +135,7 @@ INTERVENTIONS = table(
 POWER = table(
     "power",
     stage="estimate",
-    row="one claim",
+    row="one claim: what this design could have seen, and what would settle it",
     key=("claim",),
     own={
         "claim": text("identifier of the claim, C1 to C8"),

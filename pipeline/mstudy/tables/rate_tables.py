@@ -7,7 +7,7 @@ from mstudy.tables.table import CELL, LINE, SETTING, flag, real, table, text, wh
 THRESHOLDS = table(
     "thresholds",
     stage="estimate",
-    row="one line of cells: one batch size and momentum",
+    row="one batch size and momentum, a line of cells",
     key=LINE,
     own={
         "status": text("estimated, below_grid, above_grid or insufficient"),
@@ -47,7 +47,7 @@ PLACEMENTS = table(
 HORIZONS = table(
     "horizons",
     stage="estimate",
-    row="one line of cells at one horizon",
+    row="one batch size, momentum and horizon: the threshold had training stopped earlier",
     key=(*LINE, "horizon"),
     own={
         "horizon": real("share of the steps at which training is taken to end"),
@@ -78,7 +78,7 @@ TRENDS = table(
 BEST = table(
     "best",
     stage="estimate",
-    row="one line of cells: the best SGD against the best SGDM",
+    row="one batch size and momentum: each optimizer at its own best learning rate",
     key=LINE,
     own={
         "status": text("compared, at_edge or insufficient"),
@@ -99,7 +99,7 @@ BEST = table(
 STABILITY_LIMITS = table(
     "stability_limits",
     stage="estimate",
-    row="one batch size and optimiser, plain SGD included",
+    row="one batch size and optimizer, plain SGD included: the largest learning rate that trains",
     key=LINE,
     own={
         "status": text("estimated, above_grid, below_grid or insufficient"),

@@ -11,7 +11,7 @@ from mstudy.report.results import Results
 from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENINGS
 from mstudy.tables.table import BLOCK, SETTING
 
-_BRANCH = ("intervention", "intervention_step")
+BRANCH = ("intervention", "intervention_step")
 
 
 def drawn_runs(results: Results, report: Report) -> list[str]:
@@ -43,9 +43,9 @@ def ranked_runs(results: Results) -> pl.DataFrame:
         pl.col("branch_of").is_not_null(),
         "momentum",
         "optimizer",
-        *_BRANCH,
+        *BRANCH,
         "seed",
-        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (5 + len(_BRANCH))],
+        descending=[True, *[False] * len(SETTING), *[True] * (len(order) - 1), *[False] * (5 + len(BRANCH))],
         nulls_last=True,
     )
 

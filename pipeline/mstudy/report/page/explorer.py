@@ -15,7 +15,7 @@ from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 from mstudy.report.charts.theme import line_name, run_label, short
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn
-from mstudy.report.page.drawn_runs import blocks_within, ranked_runs
+from mstudy.report.page.drawn_runs import BRANCH, blocks_within, ranked_runs
 from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.median import Curve, median_curve
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
@@ -24,7 +24,6 @@ from mstudy.tables.contracts import PARTINGS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.table import BLOCK
 
 Log = dict[str, Curve]  # by the names of the quantities drawn
-_BRANCH = ("intervention", "intervention_step")
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names
     Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
     """
     rows: dict[str, list[Any]] = {"first": [], "n": []} | {name: [] for name in names}
-    for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", *_BRANCH, maintain_order=True):
+    for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", *BRANCH, maintain_order=True):
         if len(cell) < 3:
             continue
         rows["first"].append(int(np.flatnonzero(shown["run_id"] == cell["run_id"][0])[0]))
