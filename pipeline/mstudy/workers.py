@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import TextIO, TypeVar
@@ -20,6 +21,7 @@ from mstudy.core.errors import LogError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ENDS = [kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")]  # not every system has the second
 _AHEAD = 4  # tasks a worker that wait: results are read in order, and must not pile up
 
 
@@ -31,15 +33,18 @@ def available_cores() -> int:
 class Workers:
     """A pool of `count` processes, started when first needed; use as a context.
 
-    Processes are spawned, not forked: the threads of polars do not survive a fork.
+    While the context lasts, SIGTERM and SIGHUP act as Ctrl-C does, so that the processes are ended. Processes are
+    spawned, not forked: the threads of polars do not survive a fork.
     """
 
     def __init__(self, count: int = 1) -> None:
         self.count = count
         self._pool: ProcessPoolExecutor | None = None
         self._before: dict[str, str | None] = {}
+        self._until_exit = ExitStack()
 
     def __enter__(self) -> Workers:
+        self._until_exit.enter_context(_ends_as_interrupts())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -49,6 +54,7 @@ class Workers:
         for name, value in self._before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
         self._before = {}
+        self._until_exit.close()
 
     def map(
         self, function: Callable[[Task], Result], tasks: Sequence[Task], label: str, worthwhile: bool = True
@@ -78,14 +84,32 @@ class Workers:
             self._before = {name: os.environ.get(name) for name in _THREADS}
             os.environ.update(dict.fromkeys(_THREADS, "1"))
             self._pool = ProcessPoolExecutor(
-                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
             )
         return self._pool
 
 
-def _ignore_interrupts() -> None:
-    """Ignore Ctrl-C: a terminal sends it to every process, and only the parent answers."""
+def _start_worker() -> None:
+    """Ignore Ctrl-C, which a terminal sends to every process: only the parent answers. End with the parent."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _ends_as_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt at SIGTERM and SIGHUP while the context lasts, unless the caller ignores or handles them.
+
+    Signals reach the main thread of Python alone; elsewhere this does nothing.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    usual = [kind for kind in _ENDS if here and signal.getsignal(kind) == signal.SIG_DFL]
+    for kind in usual:
+        signal.signal(kind, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for kind in usual:
+            signal.signal(kind, signal.SIG_DFL)
 
 
 def end_with_parent() -> None:
