@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mstudy.core.errors import exit_with_sentence
+from mstudy.core.errors import exit_interrupted, exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.train.stage import train_study
 from mstudy.train.sweep.store import DEFAULT_STORE, Store
@@ -20,4 +20,4 @@ if __name__ == "__main__":
         try:
             main(sys.argv[1])
         except KeyboardInterrupt:
-            sys.exit(130)  # what was finished is in the store
+            exit_interrupted()  # what was finished is in the store

@@ -1,5 +1,6 @@
 """Tiny runs with known truth; a command line; a web server on this machine."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -106,8 +107,10 @@ def mstudy(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["mstudy", *map(str, arguments)])
+        usual = signal.getsignal(signal.SIGINT)
         with pytest.raises(SystemExit) as ended:
             cli.main()
+        signal.signal(signal.SIGINT, usual)  # an interrupted command ignores what comes after
         captured = capsys.readouterr()
         return ended.value.code or 0, captured.out, captured.err
 

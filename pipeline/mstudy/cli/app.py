@@ -13,7 +13,7 @@ import typer
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
 from mstudy.cli.report import attach as attach_report
-from mstudy.core.errors import exit_with_sentence
+from mstudy.core.errors import exit_interrupted, exit_with_sentence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,8 +78,7 @@ def train_cli(
     try:
         trained = train_study(study, wanted, Store(store), runs, workers or available_cores(), device)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; all work done is kept in {store}, run the same command to go on", err=True)
-        raise typer.Exit(130) from None
+        exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
     print(f"{trained} runs trained, all runs of {study} in {runs}")
 
 
@@ -144,8 +143,7 @@ def analyze_cli(
     try:
         done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=workers or available_cores())
     except KeyboardInterrupt:
-        typer.echo("interrupted; run the same command again", err=True)
-        raise typer.Exit(130) from None
+        exit_interrupted("interrupted; run the same command again")
     results = done.results
     if as_json:
         found = {"claims": results.claims, "problems": results.problems, "warnings": results.warnings}

@@ -57,6 +57,7 @@ def fetch_cli(name: Annotated[str, typer.Argument(help="A data set; see `mstudy 
 
     Example: mstudy data fetch fashion-mnist
     """
+    from mstudy.core.errors import exit_interrupted
     from mstudy.data.catalogue import entry_of
     from mstudy.data.fetch import fetch_dataset
     from mstudy.data.places import own_folder
@@ -69,8 +70,7 @@ def fetch_cli(name: Annotated[str, typer.Argument(help="A data set; see `mstudy 
         folder = fetch_dataset(entry)
     except KeyboardInterrupt:
         kept = own_folder(entry)
-        typer.echo(f"interrupted; what arrived is kept in {kept}, run the same command to go on", err=True)
-        raise typer.Exit(130) from None
+        exit_interrupted(f"interrupted; what arrived is kept in {kept}, run the same command to go on")
     print(f"{name}: in {folder}, checked")
 
 

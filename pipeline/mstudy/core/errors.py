@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import reprlib
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 
 class MstudyError(Exception):
@@ -56,3 +58,14 @@ def exit_with_sentence() -> Iterator[None]:
     except MstudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def exit_interrupted(sentence: str = "") -> NoReturn:
+    """Say how to go on, and exit with 130, after the work was interrupted.
+
+    From here on Ctrl-C is ignored: there is nothing left to interrupt, and Python would end in a traceback.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sentence:
+        print(sentence, file=sys.stderr)
+    sys.exit(130)
