@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# (z, slope, bend): overwrites z by h(z), fills slope with h'(z) and, unless it is None, bend with h''(z).
+# (z, d1, d2): overwrites z by h(z), fills d1 with h'(z) and, unless it is None, d2 with h''(z).
 Activation = Callable[[Tensor, Tensor, Tensor | None], None]
 
 
@@ -22,50 +22,50 @@ def tanh_(z: Tensor) -> Tensor:
     return z.tanh_()
 
 
-def _tanh(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
+def _tanh(z: Tensor, d1: Tensor, d2: Tensor | None) -> None:
     tanh_(z)
-    torch.mul(z, z, out=slope).neg_().add_(1)
-    if bend is not None:
-        torch.mul(z, slope, out=bend).mul_(-2)
+    torch.mul(z, z, out=d1).neg_().add_(1)
+    if d2 is not None:
+        torch.mul(z, d1, out=d2).mul_(-2)
 
 
-def _relu(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
-    torch.gt(z, 0, out=slope)
+def _relu(z: Tensor, d1: Tensor, d2: Tensor | None) -> None:
+    torch.gt(z, 0, out=d1)
     z.clamp_min_(0)
-    if bend is not None:
-        bend.zero_()
+    if d2 is not None:
+        d2.zero_()
 
 
-def _sigmoid(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
+def _sigmoid(z: Tensor, d1: Tensor, d2: Tensor | None) -> None:
     z.sigmoid_()
-    torch.mul(z, z, out=slope).neg_().add_(z)
-    if bend is not None:
-        torch.mul(z, -2, out=bend).add_(1).mul_(slope)
+    torch.mul(z, z, out=d1).neg_().add_(z)
+    if d2 is not None:
+        torch.mul(z, -2, out=d2).add_(1).mul_(d1)
 
 
-def _softplus(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
-    torch.sigmoid(z, out=slope)
+def _softplus(z: Tensor, d1: Tensor, d2: Tensor | None) -> None:
+    torch.sigmoid(z, out=d1)
     z.copy_(torch.logaddexp(z, z.new_zeros(())))
-    if bend is not None:
-        torch.mul(slope, slope, out=bend).neg_().add_(slope)
+    if d2 is not None:
+        torch.mul(d1, d1, out=d2).neg_().add_(d1)
 
 
-def _silu(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
+def _silu(z: Tensor, d1: Tensor, d2: Tensor | None) -> None:
     gate = torch.sigmoid(z)
-    fall = 1 - gate
-    torch.mul(z, fall, out=slope).add_(1).mul_(gate)
-    if bend is not None:  # gate (1 - gate) (2 + z (1 - 2 gate))
-        torch.sub(fall, gate, out=bend).mul_(z).add_(2).mul_(gate).mul_(fall)
+    complement = 1 - gate
+    torch.mul(z, complement, out=d1).add_(1).mul_(gate)
+    if d2 is not None:  # gate (1 - gate) (2 + z (1 - 2 gate))
+        torch.sub(complement, gate, out=d2).mul_(z).add_(2).mul_(gate).mul_(complement)
     z.mul_(gate)
 
 
-def _gelu(z: Tensor, slope: Tensor, bend: Tensor | None) -> None:
+def _gelu(z: Tensor, d1: Tensor, d2: Tensor | None) -> None:
     """Compute the exact form z Phi(z), Phi the normal distribution; torch.nn.GELU's default."""
     share = torch.erf(z * math.sqrt(0.5)).add_(1).mul_(0.5)
     density = z.square().mul_(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
-    torch.mul(z, density, out=slope).add_(share)
-    if bend is not None:
-        torch.mul(z, z, out=bend).neg_().add_(2).mul_(density)
+    torch.mul(z, density, out=d1).add_(share)
+    if d2 is not None:
+        torch.mul(z, z, out=d2).neg_().add_(2).mul_(density)
     z.mul_(share)
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from mstudy.curvature.flat_rows import inner, new_rows, norms
 from mstudy.curvature.matmul import multiply
 
-_MIXED_IN = 0.3
-_ROUNDING = 10.0  # times the precision of a number: what is smaller is not of the image
+_GRADIENT_SHARE = 0.3  # of the direction `beside`, in the first vector of the search
+_ROUNDING_UNITS = 10.0  # times the precision of a number: a smaller remainder of an image is only rounding
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def top_eigenpair(
     n_members, n_parameters = start.shape
     limit = min(max_products, n_parameters)
     basis = start.new_empty(n_members, limit, n_parameters)
-    _unit(_unit(start).add_(_unit(beside), alpha=_MIXED_IN), out=basis[:, 0])
+    _unit(_unit(start).add_(_unit(beside), alpha=_GRADIENT_SHARE), out=basis[:, 0])
     tridiagonal = start.new_zeros(n_members, limit, limit, dtype=torch.float64)
     value, residual, scale = start.new_zeros(3, n_members, dtype=torch.float64)
     coefficients = new_rows(n_members, (1, limit), start)
@@ -64,7 +64,7 @@ def top_eigenpair(
         scale = torch.maximum(scale, diagonal.abs() + norm)
         # The Krylov space is exhausted: what is left of the image is rounding, no direction to go on in. A member that
         # has blown up has no eigenvalue to wait for.
-        over = (norm <= _ROUNDING * torch.finfo(start.dtype).eps * scale) | ~torch.isfinite(norm)
+        over = (norm <= _ROUNDING_UNITS * torch.finfo(start.dtype).eps * scale) | ~torch.isfinite(norm)
         if k + 1 == limit or k + 1 >= min_products or bool(over.any()):
             space = torch.nan_to_num(tridiagonal[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0)
             values, vectors = torch.linalg.eigh(space)

@@ -5,7 +5,7 @@ interpreter time than one. Derivatives are explicit, not recorded: the second de
 a forward pass, which autograd does not know.
 
 Symbols: `h[l]` the output of layer l, (n_members, n_samples, width), h[0] the inputs, h[-1] the network's outputs;
-`z` the input of an activation, slope[l] = h'(z) and bend[l] = h''(z) there; `delta[l]` = d loss / d z of layer l.
+`z` the input of an activation, d1[l] = h'(z) and d2[l] = h''(z) there; `delta[l]` = d loss / d z of layer l.
 """
 
 from __future__ import annotations
@@ -70,18 +70,18 @@ class Mlp:
     def evaluate(self, w: Tensor, batch: Batch, order: int) -> MlpEvaluation:
         """Forward pass at `w`; inputs of more than one axis are flattened."""
         layers, h = self.layers(w), [self._inputs(w, batch)]
-        slopes, bends = [], []
+        d1, d2 = [], []
         for index, (weight, bias) in enumerate(layers, start=1):
             z = self.scratch(f"h{index}", h[-1], weight)
             affine(h[-1], weight, bias, z)
             if index < len(layers):
-                slopes.append(self.like(f"slope{index}", z))
-                bends.append(self.like(f"bend{index}", z) if order == CURVATURE else None)
-                self.activation(z, slopes[-1], bends[-1])
+                d1.append(self.like(f"d1_{index}", z))
+                d2.append(self.like(f"d2_{index}", z) if order == CURVATURE else None)
+                self.activation(z, d1[-1], d2[-1])
             h.append(z)
         residual = self.like("residual", h[-1])
         loss = self.objective.residual(h[-1], batch.y, residual)
-        return MlpEvaluation(self, w, layers, loss, h, slopes, bends, residual)
+        return MlpEvaluation(self, w, layers, loss, h, d1, d2, residual)
 
     def bytes_per_sample(self, batch: Batch) -> int:
         """Return memory of one member's second derivatives, a sample: some ten tensors a layer."""
@@ -118,8 +118,8 @@ class MlpEvaluation:
     layers: _Layers
     loss: Tensor
     h: list[Tensor]
-    slope: list[Tensor]  # of the hidden layers: slope[0] belongs to h[1]
-    bend: list[Tensor | None]
+    d1: list[Tensor]  # of the hidden layers: d1[0] belongs to h[1]
+    d2: list[Tensor | None]
     residual: Tensor
 
     def gradient(self) -> Tensor:
@@ -160,7 +160,7 @@ class MlpEvaluation:
         costs about 1.6 gradients.
         """
         deltas = self._deltas
-        turns = {index: self._turn(index, deltas[index]) for index in range(1, len(self.layers))}
+        d2_backward = {index: self._d2_backward(index, deltas[index]) for index in range(1, len(self.layers))}
 
         def product(v: Tensor) -> Tensor:
             image = torch.zeros_like(self.w)
@@ -171,12 +171,12 @@ class MlpEvaluation:
             for index in reversed(range(len(self.layers))):
                 _weight_gradient(slots[index], self.h[index], r_delta)
                 if index > 0:
-                    r_h = torch.mul(r_z[index - 1], self.slope[index - 1], out=self._space("r_h", index))
+                    r_h = torch.mul(r_z[index - 1], self.d1[index - 1], out=self._space("r_h", index))
                     space = self.network.like(f"sum_weight{index}", slots[index][0])
                     add_product(slots[index][0], r_h.transpose(1, 2), deltas[index], space)
                     r_back = multiply(r_delta, _transposed(self.layers[index]), self._space("r_delta", index))
                     add_product(r_back, deltas[index], _transposed(directions[index]), self._space("sum", index))
-                    r_delta = r_back.mul_(self.slope[index - 1]).addcmul_(turns[index], r_z[index - 1])
+                    r_delta = r_back.mul_(self.d1[index - 1]).addcmul_(d2_backward[index], r_z[index - 1])
             return image
 
         return product
@@ -188,13 +188,13 @@ class MlpEvaluation:
         deltas = {last: self.residual}
         for index in range(last, 0, -1):
             back = multiply(deltas[index], _transposed(self.layers[index]), self._space("delta", index))
-            deltas[index - 1] = back.mul_(self.slope[index - 1])
+            deltas[index - 1] = back.mul_(self.d1[index - 1])
         return deltas
 
-    def _turn(self, index: int, delta: Tensor) -> Tensor:
-        """Return h'' times the error that reaches h[index]: how the slope turns the error as z moves."""
-        back = multiply(delta, _transposed(self.layers[index]), self._space("turn", index))
-        return back.mul_(self._bend(index))
+    def _d2_backward(self, index: int, delta: Tensor) -> Tensor:
+        """Return h'' times the error that reaches h[index]: how h' changes the error passed back, as z moves."""
+        back = multiply(delta, _transposed(self.layers[index]), self._space("d2_backward", index))
+        return back.mul_(self._second(index))
 
     def _directional_inputs(self, directions: _Layers) -> list[Tensor]:
         """Compute the derivative of each activation's input along a weight direction."""
@@ -203,23 +203,24 @@ class MlpEvaluation:
             z = self.network.scratch(f"r_z{index}", self.h[index], weight)
             affine(self.h[index], d_weight, d_bias, z)
             if index > 0:
-                r_h = torch.mul(r_z[-1], self.slope[index - 1], out=self._space("r_h", index))
+                r_h = torch.mul(r_z[-1], self.d1[index - 1], out=self._space("r_h", index))
                 add_product(z, r_h, weight, self.network.like(f"sum_z{index}", z))
             r_z.append(z)
         return r_z
 
     def _through_activation(self, index: int, z1: Tensor, z2: Tensor | None) -> tuple[Tensor, Tensor]:
         """Propagate Taylor coefficients: h1 = h' z1, h2 = h' z2 + h'' z1^2. Overwrites z1 and z2."""
-        slope = self.slope[index - 1]
-        h1 = torch.mul(z1, slope, out=self._space("t1", index))
-        pull = z1.mul_(z1).mul_(self._bend(index))
-        return h1, pull if z2 is None else z2.mul_(slope).add_(pull)
+        d1 = self.d1[index - 1]
+        h1 = torch.mul(z1, d1, out=self._space("t1", index))
+        second_order = z1.mul_(z1).mul_(self._second(index))
+        return h1, second_order if z2 is None else z2.mul_(d1).add_(second_order)
 
-    def _bend(self, index: int) -> Tensor:
-        bend = self.bend[index - 1]
-        if bend is None:
+    def _second(self, index: int) -> Tensor:
+        """Return h'' at the input of activation `index`."""
+        d2 = self.d2[index - 1]
+        if d2 is None:
             raise ValueError("evaluate(..., order=CURVATURE) is needed for second derivatives")
-        return bend
+        return d2
 
     def _space(self, name: str, index: int) -> Tensor:
         return self.network.like(f"{name}{index}", self.h[index])

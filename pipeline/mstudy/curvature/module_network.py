@@ -1,7 +1,7 @@
 """Any torch.nn.Module as an ensemble: derivatives by autograd, members stacked by torch.func.vmap.
 
 One member alone is a plain call of the module, without vmap: on a CPU that is the faster way for convolutions and wide
-layers, so the engine may choose ensembles of width one (see engine.py).
+layers, so the search for the width may end at one (train/sweep/width.py).
 """
 
 from __future__ import annotations
@@ -137,12 +137,12 @@ class ModuleEvaluation:
         self._anew = partial(ModuleEvaluation, network, w, batch, order)
         self._used_up = False
         self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
-        # Of stacked members the operations are vmap's, not ours to see.
+        # With stacked members the operations are those of vmap, which a tape does not see.
         tape = Tape() if order == CURVATURE and len(w) == 1 else None
         with torch.set_grad_enabled(order > LOSS), tape or nullcontext():
             self._loss = network.loss(self._leaves, batch, len(w))
         self._tape = tape if tape is not None and tape.understood(self._leaves, self._loss) else None
-        self._bent = [] if self._tape is None else [call.out for call in self._tape.curved()]
+        self._curved_outputs = [] if self._tape is None else [call.out for call in self._tape.curved()]
         self._keep = order == CURVATURE
         self._first: list[Tensor] | None = None
         self._differentiable = False
@@ -179,7 +179,7 @@ class ModuleEvaluation:
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
             found = torch.autograd.grad(
                 self._loss,
-                [*self._leaves, *self._bent],
+                [*self._leaves, *self._curved_outputs],
                 torch.ones_like(self._loss),
                 retain_graph=self._keep,
                 create_graph=differentiable,
@@ -190,15 +190,15 @@ class ModuleEvaluation:
 
     def _product(self, v: Tensor, keep: bool) -> Tensor:
         first = self._first_derivatives(differentiable=True)[: len(self._leaves)]
-        slopes = [
+        terms = [
             (g * d).sum()
             for g, d in zip(first, self._network.parameters(v), strict=True)
             if g.requires_grad  # the gradient of an affine part has no derivative of its own
         ]
-        if not slopes:
+        if not terms:
             return torch.zeros_like(v)
-        slope = torch.stack(slopes).sum()
-        second = torch.autograd.grad(slope, self._leaves, retain_graph=keep, materialize_grads=True)
+        along = torch.stack(terms).sum()
+        second = torch.autograd.grad(along, self._leaves, retain_graph=keep, materialize_grads=True)
         return self._network.rows(list(second), self._n_members)
 
 

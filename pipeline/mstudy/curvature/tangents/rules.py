@@ -1,8 +1,9 @@
-"""How each operation moves when its inputs move along a line, to first order and, against a cotangent, to second.
+"""The rule of each operation: its tangent, and its term in the second derivative of the loss.
 
-A rule takes a call's output, `motion` (from a tensor to its first-order motion, None where it stands still), `pull`
-(gives the cotangent of the output) and the call's own arguments. It returns the motion of the output, and the product
-of the cotangent with the second derivative in e of f(x + e x'), (); None stands for zero in both.
+A rule takes a call's output, `tangent_of` (from a tensor to its tangent x', its first derivative along the line; None
+where it is zero), `cotangent` (gives the derivative of the loss in the output) and the call's own arguments. It
+returns the tangent of the output, and the product of the cotangent with the second derivative in e of f(x + e x'), ().
+None stands for zero in both.
 """
 
 from __future__ import annotations
@@ -15,104 +16,108 @@ from torch import Tensor
 from torch.nn import functional
 
 from mstudy.curvature.activation_derivatives import ACTIVATIONS, Activation
-from mstudy.curvature.tangents.motion import STILL, Motion, Moved, Pull, Rule, dot, total
 from mstudy.curvature.tangents.normalisation_rules import batch_norm, group_norm, layer_norm
 from mstudy.curvature.tangents.softmax_rules import cross_entropy, log_softmax, mse_loss, softmax
+from mstudy.curvature.tangents.tangent import ZERO, Cotangent, Rule, Tangent, TangentOf, Terms, dot, total
 
 # Linear operations
 
 
 def _linear_in_first(function: Callable[..., Any]) -> Rule:
-    """Move the first tensor alone: operations that pick, sum up or move elements are linear in it."""
+    """Return the rule of an operation that is linear in its first argument: it picks, sums up or moves elements."""
 
-    def rule(out: Any, motion: Motion, pull: Pull, x: Tensor, *rest: Any, **named: Any) -> tuple[Any, Moved]:
-        moved = motion(x)
-        return None if moved is None else function(moved, *rest, **named), None
+    def rule(
+        out: Any, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, *rest: Any, **named: Any
+    ) -> tuple[Any, Tangent]:
+        tangent = tangent_of(x)
+        return None if tangent is None else function(tangent, *rest, **named), None
 
     return rule
 
 
-def _plus(sign: float) -> Rule:
-    def rule(out: Tensor, motion: Motion, pull: Pull, a: Any, b: Any, *, alpha: float = 1) -> tuple[Moved, Moved]:
-        left, right = motion(a), motion(b)
+def _sum(sign: float) -> Rule:
+    def rule(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, a: Any, b: Any, *, alpha: float = 1) -> Terms:
+        left, right = tangent_of(a), tangent_of(b)
         factor = sign * alpha
-        moved = total(left, right if right is None or factor == 1 else right * factor)
-        return None if moved is None else moved.expand(out.shape), None
+        tangent = total(left, right if right is None or factor == 1 else right * factor)
+        return None if tangent is None else tangent.expand(out.shape), None
 
     return rule
 
 
-def _divided(out: Tensor, motion: Motion, pull: Pull, x: Tensor, by: Any) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    return None if moved is None else moved / by, None
+def _divided(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, by: Any) -> Terms:
+    tangent = tangent_of(x)
+    return None if tangent is None else tangent / by, None
 
 
-def _kept(out: Tensor, motion: Motion, pull: Pull, x: Tensor, *_: Any, **__: Any) -> tuple[Moved, Moved]:
-    return motion(x), None
+def _unchanged(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, *_: Any, **__: Any) -> Terms:
+    return tangent_of(x), None
 
 
-def _relu(out: Tensor, motion: Motion, pull: Pull, x: Tensor, *_: Any, **__: Any) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    return None if moved is None else torch.ops.aten.threshold_backward(moved, out, 0), None
+def _relu(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, *_: Any, **__: Any) -> Terms:
+    tangent = tangent_of(x)
+    return None if tangent is None else torch.ops.aten.threshold_backward(tangent, out, 0), None
 
 
-def _pooled_most(out: Tensor, motion: Motion, pull: Pull, x: Tensor, *rest: Any, **named: Any) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    if moved is None:
-        return STILL
+def _max_pool(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, *rest: Any, **named: Any) -> Terms:
+    tangent = tangent_of(x)
+    if tangent is None:
+        return ZERO
     _, places = functional.max_pool2d(x, *rest, **(named | {"return_indices": True}))
-    return moved.flatten(-2).gather(-1, places.flatten(-2)).view(out.shape), None
+    return tangent.flatten(-2).gather(-1, places.flatten(-2)).view(out.shape), None
 
 
 def _embedding(
-    out: Tensor, motion: Motion, pull: Pull, x: Tensor, weight: Tensor, *_: Any, **__: Any
-) -> tuple[Moved, Moved]:
-    moved = motion(weight)
-    return None if moved is None else functional.embedding(x, moved), None
+    out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, weight: Tensor, *_: Any, **__: Any
+) -> Terms:
+    tangent = tangent_of(weight)
+    return None if tangent is None else functional.embedding(x, tangent), None
 
 
-def _masked_fill(out: Tensor, motion: Motion, pull: Pull, x: Tensor, mask: Tensor, value: Any) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    return None if moved is None else moved.masked_fill(mask, 0.0), None
+def _masked_fill(
+    out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, mask: Tensor, value: Any
+) -> Terms:
+    tangent = tangent_of(x)
+    return None if tangent is None else tangent.masked_fill(mask, 0.0), None
 
 
 # Products
 
 
 def _product(function: Callable[..., Tensor]) -> Rule:
-    """Move an operation that is linear in each of two factors."""
+    """Return the rule of an operation that is linear in each of two factors."""
 
-    def rule(out: Tensor, motion: Motion, pull: Pull, a: Any, b: Any) -> tuple[Moved, Moved]:
-        left, right = motion(a), motion(b)
+    def rule(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, a: Any, b: Any) -> Terms:
+        left, right = tangent_of(a), tangent_of(b)
         of_left = None if left is None else function(left, b)
         of_right = None if right is None else function(a, right)
-        both = None if left is None or right is None else dot(pull(), function(left, right)) * 2
+        both = None if left is None or right is None else dot(cotangent(), function(left, right)) * 2
         return total(of_left, of_right), both
 
     return rule
 
 
 def _affine(function: Callable[..., Tensor]) -> Rule:
-    """Move one that is linear in input and in weight, plus a bias: linear layers and convolutions."""
+    """Return the rule of linear layers and convolutions: linear in input and in weight, plus a bias."""
 
     def rule(
         out: Tensor,
-        motion: Motion,
-        pull: Pull,
+        tangent_of: TangentOf,
+        cotangent: Cotangent,
         x: Tensor,
         weight: Tensor,
-        bias: Moved = None,
+        bias: Tensor | None = None,
         *rest: Any,
         **named: Any,
-    ) -> tuple[Moved, Moved]:
-        of_x, of_weight, of_bias = motion(x), motion(weight), motion(bias)
+    ) -> Terms:
+        of_x, of_weight, of_bias = tangent_of(x), tangent_of(weight), tangent_of(bias)
         if of_weight is None:
             return None if of_x is None else function(of_x, weight, None, *rest, **named), None
-        moved = function(x, of_weight, of_bias, *rest, **named)
+        tangent = function(x, of_weight, of_bias, *rest, **named)
         if of_x is None:
-            return moved, None
-        moved += function(of_x, weight, None, *rest, **named)
-        return moved, dot(pull(), function(of_x, of_weight, None, *rest, **named)) * 2
+            return tangent, None
+        tangent += function(of_x, weight, None, *rest, **named)
+        return tangent, dot(cotangent(), function(of_x, of_weight, None, *rest, **named)) * 2
 
     return rule
 
@@ -121,28 +126,28 @@ def _affine(function: Callable[..., Tensor]) -> Rule:
 
 
 def _elementwise(activation: Activation) -> Rule:
-    def rule(out: Tensor, motion: Motion, pull: Pull, x: Tensor, *_: Any, **__: Any) -> tuple[Moved, Moved]:
-        moved = motion(x)
-        if moved is None:
-            return STILL
-        slope, bend = torch.empty_like(x), torch.empty_like(x)
-        activation(x.clone(), slope, bend)
-        return slope.mul_(moved), dot(bend.mul_(moved).mul_(moved), pull())
+    def rule(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, *_: Any, **__: Any) -> Terms:
+        tangent = tangent_of(x)
+        if tangent is None:
+            return ZERO
+        d1, d2 = torch.empty_like(x), torch.empty_like(x)
+        activation(x.clone(), d1, d2)
+        return d1.mul_(tangent), dot(d2.mul_(tangent).mul_(tangent), cotangent())
 
     return rule
 
 
-def _tanh(out: Tensor, motion: Motion, pull: Pull, x: Tensor) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    if moved is None:
-        return STILL
-    through = torch.ops.aten.tanh_backward(moved, out)
-    return through, dot((through * moved).mul_(out), pull()) * -2
+def _tanh(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor) -> Terms:
+    tangent = tangent_of(x)
+    if tangent is None:
+        return ZERO
+    through = torch.ops.aten.tanh_backward(tangent, out)
+    return through, dot((through * tangent).mul_(out), cotangent()) * -2
 
 
-def _square(out: Tensor, motion: Motion, pull: Pull, x: Tensor) -> tuple[Moved, Moved]:
-    moved = motion(x)
-    return STILL if moved is None else ((x * moved).mul_(2), dot(moved.square(), pull()) * 2)
+def _square(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor) -> Terms:
+    tangent = tangent_of(x)
+    return ZERO if tangent is None else ((x * tangent).mul_(2), dot(tangent.square(), cotangent()) * 2)
 
 
 _LINEAR = (
@@ -161,18 +166,18 @@ _ELEMENTWISE = {
     "sigmoid": (torch.sigmoid, Tensor.sigmoid),
     "softplus": (functional.softplus,),
 }
-_STRAIGHT: dict[Any, Rule] = {
+_FIRST_ORDER: dict[Any, Rule] = {
     **{function: _linear_in_first(function) for function in _LINEAR},
-    **{function: _plus(1.0) for function in (Tensor.add, torch.add)},
-    **{function: _plus(-1.0) for function in (Tensor.sub, torch.sub)},
+    **{function: _sum(1.0) for function in (Tensor.add, torch.add)},
+    **{function: _sum(-1.0) for function in (Tensor.sub, torch.sub)},
     **{function: _divided for function in (Tensor.div, torch.div)},
     **{function: _relu for function in (functional.relu, torch.relu, Tensor.relu)},
-    functional.dropout: _kept,
-    functional.max_pool2d: _pooled_most,
+    functional.dropout: _unchanged,
+    functional.max_pool2d: _max_pool,
     functional.embedding: _embedding,
     Tensor.masked_fill: _masked_fill,
 }
-_BENT: dict[Any, Rule] = {
+_SECOND_ORDER: dict[Any, Rule] = {
     **{function: _product(torch.mul) for function in (Tensor.mul, torch.mul)},
     **{function: _product(torch.matmul) for function in (Tensor.matmul, torch.matmul, Tensor.bmm, torch.bmm)},
     **{function: _affine(function) for function in (functional.linear, torch.conv1d, torch.conv2d, torch.conv3d)},
@@ -186,8 +191,8 @@ _BENT: dict[Any, Rule] = {
     functional.cross_entropy: cross_entropy,
     functional.mse_loss: mse_loss,
 }
-# What a call may not ask for, by name and by place among the arguments: there its rule would not hold.
-_UNSAID: dict[Any, dict[str, tuple[int, Any]]] = {
+# Arguments, by name and place, for which a rule holds only at this value, the default of torch.
+_ONLY_WITH: dict[Any, dict[str, tuple[int, Any]]] = {
     functional.relu: {"inplace": (1, False)},
     functional.silu: {"inplace": (1, False)},
     functional.gelu: {"approximate": (1, "none")},
@@ -199,17 +204,17 @@ _UNSAID: dict[Any, dict[str, tuple[int, Any]]] = {
     functional.mse_loss: {"weight": (5, None)},
 }
 
-RULES: dict[Any, Rule] = _STRAIGHT | _BENT
-CURVED = frozenset(_BENT)  # those that may have a second-order term
+RULES: dict[Any, Rule] = _FIRST_ORDER | _SECOND_ORDER
+CURVED = frozenset(_SECOND_ORDER)  # operations that may have a second-order term
 
 
 def has_rule(function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
     """Return whether a rule holds for this call."""
     if function not in RULES or "out" in named:
         return False
-    for name, (place, value) in _UNSAID.get(function, {}).items():
-        said = args[place] if len(args) > place else named.get(name, value)
-        if said != value:
+    for name, (place, value) in _ONLY_WITH.get(function, {}).items():
+        given = args[place] if len(args) > place else named.get(name, value)
+        if given != value:
             return False
     if function in (Tensor.div, torch.div):
         return not (isinstance(args[1], Tensor) and args[1].requires_grad) and "rounding_mode" not in named

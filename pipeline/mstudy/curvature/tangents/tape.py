@@ -1,10 +1,11 @@
 """The second derivative of a loss along a line, with what back-propagation has computed already.
 
-On the line w + e d each tensor of a forward pass moves as a + e a' + e^2/2 a''. Operation f_k adds to the second-order
-motion of its output a term q_k of its own, the second derivative of f_k along the first-order motion of its inputs;
-all else passes through linearly. So the second derivative of the loss is the sum of <dL/da_k, q_k>, the cotangents
-dL/da_k those of the gradient. It takes one pass of tangents and, for an operation that is linear in each of two
-inputs, one product more: about one gradient, where a second backward pass takes two to three.
+On the line w + e d each tensor of a forward pass is a + e a' + e^2/2 a'' + ... Its tangent is a'. Operation f_k adds a
+term q_k of its own to the second derivative of its output: the second derivative of f_k along the tangents of its
+inputs. All other contributions pass through linearly. So the second derivative of the loss is the sum of
+<dL/da_k, q_k>, where the cotangents dL/da_k are those of the gradient. It takes one pass of tangents and, for an
+operation that is linear in each of two inputs, one product more: about one gradient. A second backward pass takes two
+to three.
 
 Griewank & Walther (2008), "Evaluating Derivatives", chapters 5 (second-order adjoints) and 13 (Taylor coefficients).
 """
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from mstudy.curvature.tangents.rules import CURVED, RULES, has_rule
+from mstudy.curvature.tangents.tangent import Tangent
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Tape(TorchFunctionMode):
     def understood(self, leaves: Sequence[Tensor], loss: Tensor) -> bool:
         """Return whether each operation on the way from the leaves to the loss has a rule.
 
-        Else something moved that the tape has not seen: an element that was assigned, an operation in place, or one
-        that autograd was taught.
+        It is false where the loss depends on something that the tape has not seen: an element that was assigned, an
+        operation in place, or one that autograd was taught.
         """
         known = {id(leaf) for leaf in leaves}
         for call in self.calls:
@@ -74,23 +76,24 @@ class Tape(TorchFunctionMode):
         """Return d^2/de^2 of the loss at leaves + e direction, () float64; cotangents: dL/da of each of `curved`'s
         outputs.
         """
-        motions = {id(leaf): d for leaf, d in zip(leaves, direction, strict=True)}
-        pulls = {id(call.out): cotangent for call, cotangent in zip(self.curved(), cotangents, strict=True)}
+        tangents = {id(leaf): d for leaf, d in zip(leaves, direction, strict=True)}
+        of_outputs = {id(call.out): cotangent for call, cotangent in zip(self.curved(), cotangents, strict=True)}
 
-        def motion(t: Any) -> Tensor | None:
-            return motions.get(id(t))
+        def tangent_of(t: Any) -> Tangent:
+            return tangents.get(id(t))
 
         terms = []
         with torch.no_grad():
             for call in self.calls:
-                pull = partial(pulls.__getitem__, id(call.out))
-                moved, bent = RULES[call.function](call.out, motion, pull, *call.args, **call.kwargs)
-                if isinstance(moved, tuple):
-                    motions |= {id(out): m for out, m in zip(call.out, moved, strict=True)}
-                elif moved is not None:
-                    motions[id(call.out)] = moved
-                if bent is not None:
-                    terms.append(bent.double())
+                cotangent = partial(of_outputs.__getitem__, id(call.out))
+                rule = RULES[call.function]
+                tangent, second_order = rule(call.out, tangent_of, cotangent, *call.args, **call.kwargs)
+                if isinstance(tangent, tuple):
+                    tangents |= {id(out): each for out, each in zip(call.out, tangent, strict=True)}
+                elif tangent is not None:
+                    tangents[id(call.out)] = tangent
+                if second_order is not None:
+                    terms.append(second_order.double())
         return torch.stack(terms).sum() if terms else torch.zeros((), dtype=torch.float64)
 
 
