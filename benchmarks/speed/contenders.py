@@ -13,7 +13,7 @@ from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.step import Ensemble
 from mstudy.train.stage import study_runs
-from mstudy.train.sweep.width import NOTHING
+from mstudy.train.sweep.width import NO_ROWS
 from torch import Tensor
 from torch.nn import functional
 
@@ -54,7 +54,7 @@ def ensemble_step(runs: Sequence[RunConfig], data: Dataset, device: torch.device
     """All runs side by side."""
     ensemble = Ensemble([replace(run, steps=ENDLESS) for run in runs], data, device)
     state, rows = ensemble.start(), Rows.empty(len(runs))
-    return lambda: ensemble.advance(state, rows, NOTHING)
+    return lambda: ensemble.advance(state, rows, NO_ROWS)
 
 
 def gentle_digits(batch_size: int, width: int = ENDLESS) -> list[RunConfig]:

@@ -23,7 +23,7 @@ from mstudy.train.ensemble.device_data import Samples
 from mstudy.train.ensemble.loop import train_ensemble
 from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.sweep.job import dataset
-from mstudy.train.sweep.width import choose_engine
+from mstudy.train.sweep.width import choose_width
 
 from benchmarks.speed import jax_ensemble
 from benchmarks.speed.contenders import ensemble_step, plain_step
@@ -87,7 +87,7 @@ def networks() -> str:
     for setting in SETTINGS:
         data = setting.data()
         runs = setting.runs(data)
-        width = choose_engine(runs, data, GPU, workers=1).width
+        width = choose_width(runs, data, GPU, workers=1).width
         calls = [plain_step(runs[0], data, GPU), ensemble_step(runs[:1], data, GPU)]
         calls += [ensemble_step(runs[:width], data, GPU)] if width > 1 else []
         repeated, *steps = least(calls, wait=torch.cuda.synchronize)

@@ -9,7 +9,7 @@ import torch
 from mstudy.core.params import Grid, Study
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig, plan_runs
-from mstudy.train.sweep.width import choose_engine
+from mstudy.train.sweep.width import choose_width
 
 from benchmarks.speed.contenders import ensemble_step, plain_step
 from benchmarks.speed.timing import BLOCK_SECONDS, ROUNDS, least, table
@@ -79,7 +79,7 @@ least of {ROUNDS} blocks of {BLOCK_SECONDS} s. Width: that which the engine meas
 def _line(setting: Setting) -> list[str]:
     data = setting.data()
     runs = setting.runs(data)
-    width = choose_engine(runs, data, torch.device("cpu"), workers=1).width
+    width = choose_width(runs, data, torch.device("cpu"), workers=1).width
     widths = sorted({1, STACKED, width})
     alone, *together = least([plain_step(runs[0], data), *(ensemble_step(runs[:k], data) for k in widths)])
     ours = {k: seconds / k for k, seconds in zip(widths, together, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from mstudy.train.sweep.job import dataset
-from mstudy.train.sweep.width import choose_engine
+from mstudy.train.sweep.width import choose_width
 
 from benchmarks.speed import jax_ensemble
 from benchmarks.speed.contenders import ensemble_step, gentle_digits, plain_step
@@ -31,7 +31,7 @@ def section() -> str:
 def _one_process(batch_size: int) -> tuple[float, float, int]:
     """Seconds of the loop's step, of ours a run, and our width."""
     data, runs = dataset("digits"), gentle_digits(batch_size)
-    width = choose_engine(runs, data, torch.device("cpu"), workers=2).width
+    width = choose_width(runs, data, torch.device("cpu"), workers=2).width
     alone, together = least([plain_step(runs[0], data), ensemble_step(runs[:width], data)])
     return alone, together / width, width
 

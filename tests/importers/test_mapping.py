@@ -4,7 +4,7 @@ import pytest
 from mstudy.core.errors import ConfigError, LogError
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, choose, load_mapping
 from mstudy.importers.settings import read_settings
-from mstudy.importers.source_run import MOST_SETTINGS, flatten
+from mstudy.importers.source_run import MAX_SETTINGS, flatten
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_settings_without_end_are_refused(write):
     lines = ["a0: &a0 {" + ", ".join(f"k{k}: 1" for k in range(10)) + "}"]
     lines += [f"a{n}: &a{n} {{" + ", ".join(f"k{k}: *a{n - 1}" for k in range(10)) + "}" for n in range(1, 8)]
 
-    with pytest.raises(LogError, match=f"at most {MOST_SETTINGS} entries, found more"):
+    with pytest.raises(LogError, match=f"at most {MAX_SETTINGS} entries, found more"):
         read_settings(write("\n".join(lines), "config.yaml"))
 
 

@@ -203,13 +203,13 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
         assert sweep.torch_device("auto").type == device
 
 
-def test_an_engine_is_measured_once_a_store(store, monkeypatch):
+def test_a_width_is_measured_once_a_store(store, monkeypatch):
     study = Study(**{**vars(STUDY), "width": None})
     runs = sweep.study_runs("s", study)
     store.create()
-    first = sweep.engines_of(runs, study, store, 1, CPU)
-    monkeypatch.setattr(sweep, "choose_engine", None)  # asked again, it would fail
+    first = sweep.widths_of(runs, study, store, 1, CPU)
+    monkeypatch.setattr(sweep, "choose_width", None)  # asked again, it would fail
 
-    assert sweep.engines_of(runs, study, store, 1, CPU) == first
+    assert sweep.widths_of(runs, study, store, 1, CPU) == first
     assert first[16].name == "explicit"
     assert 1 <= first[16].width <= 4

@@ -12,7 +12,7 @@ from mstudy.plan import training_cost as estimate
 from mstudy.train import stage as sweep
 from mstudy.train.configs import plan_runs
 from mstudy.train.ensemble.schedule import logged_steps
-from mstudy.train.sweep import width as engine
+from mstudy.train.sweep import width as sweep_width
 from mstudy.train.sweep.store import Store
 
 CPU = torch.device("cpu")
@@ -34,7 +34,7 @@ def clock(monkeypatch):
             tried.append(len(ensemble.runs))
             return seconds(len(ensemble.runs))
 
-        monkeypatch.setattr(engine, "step_seconds", step_seconds)
+        monkeypatch.setattr(sweep_width, "step_seconds", step_seconds)
         return tried
 
     return install
@@ -53,7 +53,7 @@ def clock(monkeypatch):
 def test_the_width_is_where_another_doubling_no_longer_pays(data, clock, seconds, width, trials):
     tried = clock(seconds)
 
-    chosen = engine.choose_engine(plan_runs("s", STUDY, data), data, CPU, workers=1)
+    chosen = sweep_width.choose_width(plan_runs("s", STUDY, data), data, CPU, workers=1)
 
     assert (chosen.width, chosen.name, chosen.batch_size) == (width, "explicit", 8)
     assert chosen.seconds == pytest.approx(seconds(width) / width)
@@ -63,9 +63,9 @@ def test_the_width_is_where_another_doubling_no_longer_pays(data, clock, seconds
 def test_a_small_gain_must_hold_when_the_one_before_is_timed_again(data, monkeypatch):
     # A loop of 1 ms met a disturbance, so two stacked networks at 0.9 ms seem to gain; they do not, nor do four.
     times = {1: iter([1.0e-3, 0.8e-3]), 2: iter([1.8e-3]), 4: iter([3.6e-3])}
-    monkeypatch.setattr(engine, "step_seconds", lambda ensemble, schedule: next(times[len(ensemble.runs)]))
+    monkeypatch.setattr(sweep_width, "step_seconds", lambda ensemble, schedule: next(times[len(ensemble.runs)]))
 
-    chosen = engine.choose_engine(plan_runs("s", STUDY, data), data, CPU, workers=1)
+    chosen = sweep_width.choose_width(plan_runs("s", STUDY, data), data, CPU, workers=1)
 
     assert (chosen.width, chosen.seconds) == (1, 0.8e-3)
 
@@ -73,7 +73,7 @@ def test_a_small_gain_must_hold_when_the_one_before_is_timed_again(data, monkeyp
 def test_no_wider_than_a_workers_share_of_the_runs(data, clock):
     clock(lambda k: 1e-3)
 
-    widths = {n: engine.choose_engine(plan_runs("s", STUDY, data)[:20], data, CPU, n).width for n in (1, 2)}
+    widths = {n: sweep_width.choose_width(plan_runs("s", STUDY, data)[:20], data, CPU, n).width for n in (1, 2)}
 
     assert widths == {1: 16, 2: 8}
 
@@ -81,16 +81,16 @@ def test_no_wider_than_a_workers_share_of_the_runs(data, clock):
 def test_no_wider_than_memory_allows(data, clock, monkeypatch):
     clock(lambda k: 1e-3)
     runs = plan_runs("s", STUDY, data)
-    one = engine.choose_engine(runs, data, CPU, 1, width=1).megabytes
-    monkeypatch.setattr(engine, "free_bytes", lambda device: 2 * 5 * one * 1e6)  # half of it may be used
+    one = sweep_width.choose_width(runs, data, CPU, 1, width=1).megabytes
+    monkeypatch.setattr(sweep_width, "free_bytes", lambda device: 2 * 5 * one * 1e6)  # half of it may be used
 
-    assert engine.choose_engine(runs, data, CPU, 1).width == 4
+    assert sweep_width.choose_width(runs, data, CPU, 1).width == 4
 
 
 def test_a_width_that_is_asked_for_is_taken(data, clock):
     tried = clock(lambda k: 1e-3 * k**2)
 
-    assert engine.choose_engine(plan_runs("s", STUDY, data), data, CPU, 1, width=5).width == 5
+    assert sweep_width.choose_width(plan_runs("s", STUDY, data), data, CPU, 1, width=5).width == 5
     assert tried == [5]
 
 
@@ -98,9 +98,9 @@ def test_a_trial_sees_one_chunk_and_says_how_many_there_are(data):
     full = replace(plan_runs("s", replace(STUDY, batch_sizes=("full",), chunk=10), data)[0])
     mini = replace(plan_runs("s", replace(STUDY, batch_sizes=(8,), chunk=10), data)[0])
 
-    small, scale = engine.shrunk(full)
+    small, scale = sweep_width.shrunk(full)
     assert (small.n_train, small.batch_size, small.probe_samples, scale) == (10, 10, 10, 4)
-    small, scale = engine.shrunk(mini)
+    small, scale = sweep_width.shrunk(mini)
     assert (small.n_train, small.batch_size, small.probe_samples, scale) == (10, 8, 10, 1)
 
 
@@ -113,7 +113,7 @@ def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     def step_seconds(ensemble, schedule):
         return 2.0 + 6.0 * schedule.asks(DIRECTIONAL_CURVATURE, 5) + 20.0 * schedule.asks(SHARPNESS, 5)
 
-    monkeypatch.setattr(engine, "step_seconds", step_seconds)
+    monkeypatch.setattr(sweep_width, "step_seconds", step_seconds)
     monkeypatch.setattr(estimate, "step_seconds", step_seconds)
     monkeypatch.setattr(estimate, "study_runs", lambda name, study: runs)
     for module in (estimate, sweep):

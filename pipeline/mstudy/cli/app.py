@@ -93,7 +93,7 @@ def plan_cli(
     device: _Device = "auto",
     as_json: _Json = False,
 ) -> None:
-    """Count the runs of a study, choose the engine of each batch size, and measure how long training would take here.
+    """Count the runs of a study, measure how many train best side by side, and how long training would take here.
 
     With --claim: how many seeds, or cells, would settle a claim.
 

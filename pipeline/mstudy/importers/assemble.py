@@ -21,7 +21,7 @@ from mstudy.runlog.recording.describe import describe_run
 
 _WHOLE = ("batch_size", "seed", "n_train")
 _PAIR = re.compile(r"([A-Za-z][A-Za-z_]*)=([^=,/\s]*?)(?=$|[,/\s]|[_-][A-Za-z][A-Za-z_]*=)")
-_LONGEST_NAME = 1000
+_MAX_NAME_LENGTH = 1000
 _NUMBERS = ("learning_rate", "momentum", *_WHOLE)
 
 
@@ -142,7 +142,7 @@ def _number(key: str, value: Setting) -> Setting:
 def _settings_in_name(name: str) -> dict[str, Setting]:
     """Return `key=value` pairs in a run's name, as in "mlp_lr=0.1_momentum=0.9_batch_size=64"."""
     found: dict[str, Setting] = {}
-    for key, value in _PAIR.findall(name[:_LONGEST_NAME]):
+    for key, value in _PAIR.findall(name[:_MAX_NAME_LENGTH]):
         words = key.lower().split("_")
         endings = ["_".join(words[k:]) for k in range(len(words))]  # of mlp_batch_size the longest that is known
         known = [ending for ending in endings if any(ending in names for names in CONFIG_NAMES.values())]

@@ -13,7 +13,7 @@ import numpy as np
 from mstudy.core.errors import LogError
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.settings import load_small
-from mstudy.importers.source_run import MOST_BYTES, Found, Series, Setting, SourceRun, files_below
+from mstudy.importers.source_run import MAX_BYTES, Found, Series, Setting, SourceRun, files_below
 
 _TABLES = ("runs", "metrics", "params")
 _COMPLETED = ("FINISHED", 3, "3")  # a name in the database, its number in meta.yaml
@@ -90,7 +90,7 @@ def _key(path: Path, root: Path) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise LogError(f"A parameter of MLflow must be at most a megabyte, found more in {path}.")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

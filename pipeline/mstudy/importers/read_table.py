@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mstudy.core.errors import LogError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_NOTHING = ("", "null", "none", "na", "n/a", "-")
+_EMPTY_CELLS = ("", "null", "none", "na", "n/a", "-")
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -42,7 +42,7 @@ def numbers(frame: pl.DataFrame, column: str, where: Path) -> NDArray[np.float64
     series = frame[column]
     if series.dtype == pl.String:
         text = series.str.strip_chars().str.to_lowercase()
-        given = ~text.is_in(_NOTHING) & text.is_not_null()
+        given = ~text.is_in(_EMPTY_CELLS) & text.is_not_null()
         cast = text.set(~given, None).cast(pl.Float64, strict=False)
         wrong = given & cast.is_null()
         if wrong.any():

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mstudy.core.errors import LogError
-from mstudy.importers.source_run import MOST_BYTES, Setting, flatten
+from mstudy.importers.source_run import MAX_BYTES, Setting, flatten
 
 NAMES = ("hparams.yaml", "config.yaml", "config.json", "params.json", "args.json")
 
@@ -36,7 +36,7 @@ def read_settings(path: Path) -> dict[str, Setting]:
 def load_small(path: Path) -> Any:
     """Return the JSON or YAML value of a small file, by loaders that make plain data alone."""
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise LogError(f"A run's configuration must be at most a megabyte, found more in {path}.")
         text = path.read_text(encoding="utf-8")
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)

@@ -14,8 +14,8 @@ from mstudy.core.statuses import RunStatus
 
 Setting = str | int | float | bool
 
-MOST_BYTES = 1 << 20  # of a small file that describes a run; a larger one describes none
-MOST_SETTINGS = 10_000
+MAX_BYTES = 1 << 20  # of a small file that describes a run; a larger one describes none
+MAX_SETTINGS = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
     """Flatten nested mappings, keys joined by dots; what is neither text, number nor truth value is left out."""
     flat: dict[str, Setting] = {}
     todo: list[tuple[str, object]] = [(prefix, settings)]
-    for visited in range(MOST_SETTINGS):
+    for visited in range(MAX_SETTINGS):
         if not todo:
             break
         key, value = todo.pop()
@@ -67,8 +67,8 @@ def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
             todo += [(f"{key}.{name}" if key else str(name), part) for name, part in value.items()]
         elif isinstance(value, Setting) and key:
             flat[key] = value
-        if visited == MOST_SETTINGS - 1:
-            raise LogError(f"A run's configuration must have at most {MOST_SETTINGS} entries, found more.")
+        if visited == MAX_SETTINGS - 1:
+            raise LogError(f"A run's configuration must have at most {MAX_SETTINGS} entries, found more.")
     return flat
 
 

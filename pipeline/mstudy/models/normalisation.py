@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from torch import nn
 
-MOST_GROUPS = 32
+MAX_GROUPS = 32
 
 
 def normalisation(norm: str, channels: int) -> nn.Module:
@@ -28,7 +28,7 @@ def normalisation(norm: str, channels: int) -> nn.Module:
 
 def n_groups(channels: int) -> int:
     """Return the largest number of groups, at most 32, that divides the channels."""
-    return max(g for g in range(1, min(MOST_GROUPS, channels) + 1) if channels % g == 0)
+    return max(g for g in range(1, min(MAX_GROUPS, channels) + 1) if channels % g == 0)
 
 
 def convolution(norm: str, n_in: int, n_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:

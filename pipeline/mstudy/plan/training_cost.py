@@ -16,23 +16,24 @@ from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.ensemble.schedule import Schedule, logged_steps
 from mstudy.train.ensemble.step import Ensemble
-from mstudy.train.stage import engines_of, study_runs
+from mstudy.train.stage import study_runs, widths_of
 from mstudy.train.sweep.job import dataset
 from mstudy.train.sweep.store import Store
-from mstudy.train.sweep.width import NOTHING, Engine, shrunk, step_seconds
+from mstudy.train.sweep.width import NO_ROWS, MeasuredWidth, shrunk, step_seconds
 
 _STEPS = list(range(10**4))  # every step of a trial is logged
-_FEW = 2  # members of a trial
+_TRIAL_MEMBERS = 2
 
 
 @dataclass(frozen=True)
 class Estimate:
     """What the runs of one batch size will take.
 
+    engine: the width at which they train; so `mstudy plan --json` calls it.
     n_runs: those to train. training, logging: seconds of one core, or of the GPU.
     """
 
-    engine: Engine
+    engine: MeasuredWidth
     n_runs: int
     training: float
     logging: float
@@ -82,22 +83,22 @@ def estimate_study(name: str, study: Study, store: Store, workers: int, device: 
     workers = workers if device.type == "cpu" else 1
     keep_freed_memory()
     with repeatable():  # as a worker does
-        engines = engines_of(runs, study, store, workers, device)
-        estimates = [_estimate(engine, missing, dataset(study.dataset), device) for engine in engines.values()]
+        measured = widths_of(runs, study, store, workers, device)
+        estimates = [_estimate(each, missing, dataset(study.dataset), device) for each in measured.values()]
     seconds = sum(e.training + e.logging for e in estimates) / workers
     return Plan(
         name, len(runs), len(missing), workers, str(device), seconds, study.log.adaptive_factor is not None, estimates
     )
 
 
-def _estimate(engine: Engine, missing: Sequence[RunConfig], data: Dataset, device: torch.device) -> Estimate:
+def _estimate(engine: MeasuredWidth, missing: Sequence[RunConfig], data: Dataset, device: torch.device) -> Estimate:
     same = [run for run in missing if run.batch_size == engine.batch_size]
     if not same:
         return Estimate(engine, 0, 0.0, 0.0)
     run = min(same, key=lambda run: run.learning_rate)
     training = run.steps * engine.seconds * len(same)
     # On a CPU logging costs a member the same in any company; a GPU measures many for little more than one.
-    width = _FEW if device.type == "cpu" else min(engine.width, len(same))
+    width = _TRIAL_MEMBERS if device.type == "cpu" else min(engine.width, len(same))
     return Estimate(engine, len(same), training, _logging_seconds(run, data, device, width) * len(same))
 
 
@@ -106,7 +107,7 @@ def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device, width:
     cadence, (small, batch_scale) = run.cadence, shrunk(run)
     scales = {Samples.TRAINING_SET: run.probe_samples / small.probe_samples, Samples.MINI_BATCH: batch_scale}
     trial = Ensemble([small] * width, data, device)
-    bare_step = step_seconds(trial, NOTHING)
+    bare_step = step_seconds(trial, NO_ROWS)
     never = cadence.measuring(**{quantity.name: 0 for quantity in CHOSEN})
 
     def row(*measured: Quantity) -> float:

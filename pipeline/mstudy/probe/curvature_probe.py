@@ -15,10 +15,10 @@ from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, LOSS,
 from mstudy.curvature.flat_rows import norms
 from mstudy.curvature.measure import Moment, measure_at, sharpness_of_batches
 from mstudy.curvature.network import CURVATURE, Evaluation
-from mstudy.probe.measuring_mode import borrowed, reseed
+from mstudy.probe.measuring_mode import measuring_mode, reseed
 from mstudy.probe.rounding import survives
-from mstudy.probe.user_data import OwnData
-from mstudy.probe.user_module import Loss, OwnModule
+from mstudy.probe.user_data import UserData
+from mstudy.probe.user_module import Loss, UserModule
 
 # Wrappers that compute by replicas of their module; the probe wants the module itself.
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -91,16 +91,16 @@ class CurvatureProbe:
         if isinstance(module, _WRAPPERS):
             raise TrainingError(f"module must be the plain module, found {type(module).__name__}; give its .module.")
         self._module: nn.Module = getattr(module, "_orig_mod", module)
-        self._loss, self._data = loss, OwnData(data)
+        self._loss, self._data = loss, UserData(data)
         self._every, self._sharpness_every = every, sharpness_every
         self._batch_sharpness_every, self._n_batches = batch_sharpness_every, batch_sharpness_batches
         self._check_cadences(mini_batches)
-        self._mini_batches = OwnData(mini_batches) if batch_sharpness_every else None
+        self._mini_batches = UserData(mini_batches) if batch_sharpness_every else None
         self._chunk = chunk
         self.steps_done = start_step
         self._before: list[Tensor] | None = None
         self._row: dict[str, float | None] | None = None
-        self._network = OwnModule(self._module, loss, self._trainable(optimizer))
+        self._network = UserModule(self._module, loss, self._trainable(optimizer))
         self._eigenvector: Tensor | None = None
         self._hooks = (
             optimizer.register_step_pre_hook(lambda *_: self._note_weights()),
@@ -128,7 +128,7 @@ class CurvatureProbe:
             return
         trainable = [p for p in self._module.parameters() if p.requires_grad]
         if [id(p) for p in trainable] != [id(p) for p in self._network.trainable]:  # something was frozen or thawed
-            self._network, self._eigenvector = OwnModule(self._module, self._loss, trainable), None
+            self._network, self._eigenvector = UserModule(self._module, self._loss, trainable), None
         self._before = [p.detach().clone() for p in trainable]
 
     def _note_step(self) -> None:
@@ -144,7 +144,7 @@ class CurvatureProbe:
         update = network.rows([new.to(w.dtype) - old.to(w.dtype) for old, new in zip(before, after, strict=True)])
         moves = survives(before, after, [p.grad for p in network.trainable])
         asked = [LOSS, DIRECTIONAL_CURVATURE] if moves else [LOSS]
-        with borrowed(self._module, network.dtype, network.device):
+        with measuring_mode(self._module, network.dtype, network.device):
             at = network.evaluate(w, self._data, CURVATURE, self._chunk)
             here = Moment(w, w, update, torch.tensor([moves], device=w.device), torch.zeros_like(w))
             if self._due(self._sharpness_every):
@@ -160,7 +160,7 @@ class CurvatureProbe:
             self._eigenvector = torch.zeros_like(here.w)
         return replace(here, gradient=at.gradient(), eigenvectors=self._eigenvector)
 
-    def _batch_sharpness(self, w: Tensor, mini_batches: OwnData) -> dict[str, float]:
+    def _batch_sharpness(self, w: Tensor, mini_batches: UserData) -> dict[str, float]:
         reseed(self._network.device, self.steps_done)  # a loader that shuffles draws other batches at each step
         drawn = mini_batches.drawn(self._n_batches, self.steps_done)
         evaluations = (self._network.evaluate_batch(w, batch, CURVATURE, self._chunk) for batch in drawn)

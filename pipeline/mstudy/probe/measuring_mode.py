@@ -1,4 +1,4 @@
-"""A user's module, borrowed for measuring: a deterministic function of its weights, and given back as it was."""
+"""Context manager that makes a user's module deterministic for a measurement and restores it afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 
 @contextmanager
-def borrowed(module: nn.Module, dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+def measuring_mode(module: nn.Module, dtype: torch.dtype, device: torch.device) -> Iterator[None]:
     """Make the module compute in `dtype`, outside autocast, and write only to copies of its buffers.
 
     Every part is in eval mode, so dropout is off, except normalisations that keep running statistics: they stay in the
@@ -48,7 +48,7 @@ def borrowed(module: nn.Module, dtype: torch.dtype, device: torch.device) -> Ite
 
 
 def reseed(device: torch.device, seed: int) -> None:
-    """Draw the same each time from now on; only inside `borrowed`, which restores the state."""
+    """Draw the same each time from now on; only inside `measuring_mode`, which restores the state."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Whether a measured update is an update, or what rounding left of one."""
+"""Check that an update is larger than the rounding error of the weights."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 def survives(before: list[Tensor], after: list[Tensor], gradients: list[Tensor | None]) -> bool:
     """Return whether rounding changed the update after - before by a tenth of its length at most.
 
-    The optimiser's own wish is not known, but the weights' last digits u_i are: each weight that it moved, or had a
-    gradient for, is off by up to u_i / 2 either way, so by u_i / sqrt(12) in the root mean square. A weight that did
-    not move and has a gradient of zero is not off.
+    The exact update is not known, but the last digit u_i of each weight is. A weight that moved, or has a gradient,
+    is off by up to u_i / 2 either way, so by u_i / sqrt(12) in the root mean square. A weight that did not move and
+    has a gradient of zero is not off.
     """
     error = moved = 0.0
     for old, new, gradient in zip(before, after, gradients, strict=True):

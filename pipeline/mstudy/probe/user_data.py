@@ -13,10 +13,10 @@ from mstudy.core.errors import DataError
 from mstudy.probe.user_batches import is_batch, n_samples
 
 
-class OwnData:
+class UserData:
     """Read through this class, a loader's own random generators are left as they were.
 
-    data: a batch (see batches.py), or a list or loader of batches. Raises DataError where it cannot be passed over
+    data: a batch (see user_batches.py), or a list or loader of batches. Raises DataError where it cannot be passed over
     again: a generator, or a loader with persistent workers, of which a second pass would end the user's own.
     """
 

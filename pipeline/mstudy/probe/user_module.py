@@ -1,4 +1,4 @@
-"""A user's module and loss as something that the engine's Lanczos and probe can work on: one member, by autograd."""
+"""A user's module and loss as an ensemble of one member, by autograd, so that `curvature` can measure it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mstudy.curvature.module_network import ModuleEvaluation
 from mstudy.curvature.network import Evaluation
 from mstudy.probe.measuring_mode import reseed
 from mstudy.probe.user_batches import in_pieces, n_samples, placed
-from mstudy.probe.user_data import OwnData
+from mstudy.probe.user_data import UserData
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
 
-class OwnModule:
-    """The mean loss as a function of the trainable parameters; evaluate it while the module is borrowed.
+class UserModule:
+    """The mean loss as a function of the trainable parameters; evaluate it inside `measuring_mode`.
 
     parameters: those of the module that are trainable. They may be of any floating dtype; all is computed in float32,
     or in float64 where one of them is of float64.
@@ -61,7 +61,7 @@ class OwnModule:
             )
         return loss[None]
 
-    def evaluate(self, w: Tensor, data: OwnData, order: int, chunk: int | None) -> Evaluation:
+    def evaluate(self, w: Tensor, data: UserData, order: int, chunk: int | None) -> Evaluation:
         """Return the mean loss over the data at the row `w` (1, row_length), at most `chunk` samples at a time."""
         if data.one_batch and (chunk is None or data.n_samples <= chunk):
             return self.evaluate_batch(w, next(iter(data)), order, None)
@@ -79,4 +79,4 @@ class OwnModule:
         """Return the same of one batch."""
         if chunk is None or n_samples(batch) <= chunk:
             return ModuleEvaluation(self, w, batch, order)
-        return self.evaluate(w, OwnData(batch), order, chunk)
+        return self.evaluate(w, UserData(batch), order, chunk)

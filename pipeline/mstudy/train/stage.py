@@ -20,7 +20,7 @@ from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
 from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.store import Store
-from mstudy.train.sweep.width import Engine, choose_engine
+from mstudy.train.sweep.width import MeasuredWidth, choose_width
 from mstudy.workers import Progress
 
 
@@ -61,10 +61,10 @@ def train_missing(
     workers = workers if device.type == "cpu" else 1  # several processes would share one GPU
     keep_freed_memory()
     with repeatable():  # as a worker does
-        engines = engines_of(runs, study, store, workers, device)
+        measured = widths_of(runs, study, store, workers, device)
     tasks = []
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
-    for group in ensembles(runs, {b: engine.width for b, engine in engines.items()}):
+    for group in ensembles(runs, {b: each.width for b, each in measured.items()}):
         if checkpoint_path(store.root, group).exists():
             tasks.append(Task(group, study.dataset, str(device), checkpoint_seconds))
         elif lacking := [run for run in group if run.run_id in missing]:
@@ -86,26 +86,27 @@ def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list
     return groups
 
 
-def engines_of(
+def widths_of(
     runs: Sequence[RunConfig], study: Study, store: Store, workers: int, device: torch.device
-) -> dict[int, Engine]:
-    """Return the engine of each batch size: the store's, where it was measured before, so that a restart goes on
-    alike.
+) -> dict[int, MeasuredWidth]:
+    """Return the ensemble width for each batch size.
+
+    A width measured earlier is read from the store, so that a restart gives the same numbers.
     """
     found = {}
     for batch_size in sorted({run.batch_size for run in runs}, reverse=True):
         same = [run for run in runs if run.batch_size == batch_size]
-        path = store.root / "engines" / f"{_engine_key(same, study, workers, device)}.json"
+        path = store.root / "engines" / f"{_width_key(same, study, workers, device)}.json"
         if path.exists():
-            found[batch_size] = Engine(**json.loads(path.read_text()))
+            found[batch_size] = MeasuredWidth(**json.loads(path.read_text()))
             continue
-        found[batch_size] = choose_engine(same, dataset(study.dataset), device, workers, study.width)
+        found[batch_size] = choose_width(same, dataset(study.dataset), device, workers, study.width)
         if store.root.exists():
-            write_whole(path, json.dumps(asdict(found[batch_size])).encode(), "The choice of an engine")
+            write_whole(path, json.dumps(asdict(found[batch_size])).encode(), "The choice of a width")
     return found
 
 
-def _engine_key(runs: Sequence[RunConfig], study: Study, workers: int, device: torch.device) -> str:
+def _width_key(runs: Sequence[RunConfig], study: Study, workers: int, device: torch.device) -> str:
     run = runs[0]
     setting = [run.dataset, run.n_train, run.model, run.objective, run.batch_size, run.chunk, study.width]
     return digest([setting, workers, str(device), str(torch.__version__)])

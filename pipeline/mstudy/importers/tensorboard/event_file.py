@@ -19,11 +19,11 @@ from mstudy.importers.tensorboard.event import Event, parse_event
 from mstudy.importers.tensorboard.protobuf import NoMessage
 from mstudy.importers.tensorboard.tfrecord import Records, by_length, read_records
 
-_FEW = 8
-_LONGEST = 512  # bytes of an event that is worth comparing
+_MIN_EVENTS = 8  # of one length, below which NumPy's calls cost more than Python's loop
+_MAX_EVENT_BYTES = 512  # bytes of an event that is worth comparing
 _STEP_AT, _TIME = 9, 0x09  # an event begins with its wall time: a key and eight bytes
 _STEP_KEY = 0x10
-_HASH = np.random.default_rng(0).integers(1, 2**63, size=_LONGEST, dtype=np.uint64)
+_HASH = np.random.default_rng(0).integers(1, 2**63, size=_MAX_EVENT_BYTES, dtype=np.uint64)
 
 Chunk = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]  # places in the file, steps, values
 
@@ -70,7 +70,7 @@ def read_event_file(path: Path) -> EventFile:
         if before == 0:
             found.wall_time = _parse(records, 0, path).wall_time
         for length, which in by_length(records.lengths):
-            if len(which) < _FEW or not _STEP_AT + 8 < length <= _LONGEST:
+            if len(which) < _MIN_EVENTS or not _STEP_AT + 8 < length <= _MAX_EVENT_BYTES:
                 rest = which
             else:
                 rest = which[_read_alike(records, which, before, found, path)]

@@ -18,8 +18,8 @@ from mstudy.importers.tensorboard.crc32c import masked_crc, masked_crcs
 
 WINDOW = 1 << 25  # bytes held at a time
 _HEAD, _FRAME = 12, 16
-_CHECKED = 1 << 12  # longer records hold pictures and the like; nobody reads them, and their CRC would take long
-_FEW = 8  # records of one length below which numpy's calls cost more than Python's loop
+_MAX_CHECKED_BYTES = 1 << 12  # of a record; longer ones hold pictures and the like, and are not read
+_MIN_RECORDS = 8  # records of one length below which numpy's calls cost more than Python's loop
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def _check(records: Records, offset: int, path: Path) -> None:
             raise _damage(path, offset + begin)
     for _, which in by_length(records.lengths[every[~wrong]]):
         length = int(records.lengths[which[0]])
-        if length > _CHECKED:
+        if length > _MAX_CHECKED_BYTES:
             continue
-        if len(which) < _FEW:
+        if len(which) < _MIN_RECORDS:
             bad = [k for k in which if not _is_right(records, k)]
         else:
             columns = records.columns(which, extra=4)

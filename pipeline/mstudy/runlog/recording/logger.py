@@ -141,7 +141,7 @@ class RunLogger:
 
     def _open(self, overwrite: bool) -> BinaryIO:
         place = journal_of(self.path)
-        kept = 0 if overwrite else self._take_up(place)
+        kept = 0 if overwrite else self._resume(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             journal = place.open("ab", buffering=0)
@@ -157,7 +157,7 @@ class RunLogger:
             raise
         return journal
 
-    def _take_up(self, place: Path) -> int:
+    def _resume(self, place: Path) -> int:
         """Make the journal hold what an earlier session left; the length of its whole lines."""
         content = _read(place)
         content = content[: whole_length(content)]

@@ -1,4 +1,4 @@
-"""The training of one ensemble from first step to last, which may be saved between any two steps and taken up again."""
+"""The training of one ensemble from first step to last, which may be saved between any two steps and resumed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class RunLog:
 
 
 def train_ensemble(runs: Sequence[RunConfig], data: Dataset, device: torch.device | None = None) -> list[RunLog]:
-    """Train the runs together; one log each, in their order. They differ in learning rate, momentum and seed alone."""
+    """Train the runs together; return one log each, in their order.
+
+    They differ only in optimizer, learning rate, momentum and seed.
+    """
     training = Training(runs, data, device or torch.device("cpu"))
     while not training.finished:
         training.step()
@@ -54,11 +57,11 @@ class Training:
         self._schedule = Schedule(cadence, logged_steps(cadence, self._shared.steps))
         self._rows = Rows.empty(len(runs))
         self._state = self._ensemble.start()
-        self._before: State | None = None  # at the last row with a curvature; kept for adaptive logging alone
+        self._before: State | None = None  # at the last row with a curvature; kept only for adaptive logging
 
     @property
     def finished(self) -> bool:
-        """Whether the last step is logged or nobody is left."""
+        """Whether the last step is logged or no member is left."""
         return self._state.step > self._shared.steps or not self._state.members
 
     @property

@@ -10,12 +10,12 @@ import torch
 
 from mstudy.curvature.network import Batch, Network
 
-_SHARE = 0.25  # of a GPU's free memory, for measuring
+_MEASURING_SHARE = 0.25  # of a GPU's free memory, for measuring
 
 # Parameters of glibc's mallopt(3), in bytes: how much stays when it is freed at the heap's end, by how much the heap
 # grows, and from what size on blocks are mapped one by one.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
-_MOST = 2**31 - 1
+_LARGEST_INT = 2**31 - 1
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):  # another C library
         return
-    for parameter, value in ((_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, _MOST), (_M_TOP_PAD, 64 << 20)):
+    for parameter, value in ((_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, _LARGEST_INT), (_M_TOP_PAD, 64 << 20)):
         mallopt(parameter, value)
 
 
@@ -48,9 +48,9 @@ def free_bytes(device: torch.device) -> float:
 def members_at_once(network: Network, batch: Batch, chunk: int, device: torch.device) -> int | None:
     """Return how many members a GPU measures side by side on a shared batch of which it sees `chunk` samples at a time.
 
-    None on a CPU, whose cache asks for few samples at once, whomever they belong to.
+    None on a CPU: there the cache limits the number of samples at once, no matter how many members share them.
     """
     if device.type == "cpu":
         return None
     n_samples = min(batch.n_samples, chunk)
-    return max(1, int(_SHARE * free_bytes(device) / max(1, network.bytes_per_sample(batch) * n_samples)))
+    return max(1, int(_MEASURING_SHARE * free_bytes(device) / max(1, network.bytes_per_sample(batch) * n_samples)))

@@ -28,12 +28,12 @@ class State:
     loss_limit: Tensor
     diverged_at: Tensor
 
-    def keep(self, alive: list[int]) -> None:
-        """Drop all members but those at these places."""
-        self.members = [self.members[i] for i in alive]
-        self.buffers = {name: buffer[alive] for name, buffer in self.buffers.items()}
+    def select(self, places: list[int]) -> None:
+        """Keep only the members at these places."""
+        self.members = [self.members[i] for i in places]
+        self.buffers = {name: buffer[places] for name, buffer in self.buffers.items()}
         for name in _ROWS:
-            setattr(self, name, getattr(self, name)[alive])
+            setattr(self, name, getattr(self, name)[places])
 
     def copy(self) -> State:
         """Return a state that does not change with this one."""

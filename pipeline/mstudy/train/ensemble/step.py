@@ -28,10 +28,11 @@ from mstudy.train.ensemble.minibatches import MiniBatches
 from mstudy.train.ensemble.schedule import Schedule
 from mstudy.train.ensemble.state import State
 
-# On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked this often alone.
-# A diverged member that trains on meanwhile touches nobody, and the step at which it diverged is kept.
+# On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked only this often.
+# Until the next check a diverged member is still updated. This does not affect the others, and the step of divergence
+# is stored.
 _STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
-_RECORDS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
+_REPLAYS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
 _ROWS_HELD = 43  # weights, update and gradient, and the Krylov space of the search for the sharpness
 
 
@@ -62,7 +63,7 @@ class Ensemble:
         self._rules = Rules(runs, self._network.dtype, device)
         self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
         # And one for replayed steps, whose tensors must stay where they were when a step was recorded.
-        self._replayed = build_network(shared.model, shared.objective, data, device) if _RECORDS[device.type] else None
+        self._replayed = build_network(shared.model, shared.objective, data, device) if _REPLAYS[device.type] else None
         self._recorded: RecordedStep | None = None
         self._recorded_since = 0  # the step from which on it is what the members do
 
@@ -84,7 +85,7 @@ class Ensemble:
         return arithmetic
 
     def bytes_per_member(self) -> int:
-        """Return memory that a member takes while it trains and is measured, roughly."""
+        """Return roughly the memory that a member takes while it trains and is measured."""
         rows = (_ROWS_HELD + len(self._rules.buffers)) * self._network.row_length * self._network.dtype.itemsize
         n_samples = min(self._shared.batch_size, self._shared.chunk)
         return rows + self._network.bytes_per_sample(self._everything) * n_samples
@@ -101,7 +102,7 @@ class Ensemble:
         """Make one step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
         self._rules.start_branches(state)
         if self._may_replay(state, schedule):
-            if state.step % self._check_every > 0 or self._retire(state, rows):
+            if state.step % self._check_every > 0 or self._remove_diverged(state, rows):
                 self._replay(state)
             return
         order = max(GRADIENT, order_of(schedule.asked(state.step))) if self._shared.full_batch else GRADIENT
@@ -111,7 +112,7 @@ class Ensemble:
             state.loss_limit = at.loss * self._shared.divergence_factor
         _note_divergence(state, at.loss, state.step)
         if schedule.logs(state.step) or state.step % self._check_every == 0:
-            alive = self._retire(state, rows)
+            alive = self._remove_diverged(state, rows)
             if not alive:
                 return
             if len(alive) < len(at.loss):
@@ -141,9 +142,7 @@ class Ensemble:
         return index
 
     def _may_replay(self, state: State, schedule: Schedule) -> bool:
-        """Return whether the step is one like many: without a row, at the full learning rate, not the first, not the
-        last.
-        """
+        """Return whether the step may be replayed: no row, the full learning rate, neither the first nor the last."""
         alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.steps
         return self._replayed is not None and alike and not schedule.logs(state.step)
 
@@ -156,9 +155,7 @@ class Ensemble:
         state.step += 1
 
     def _plain_step(self, state: State) -> Callable[[Tensor, Tensor | None], None]:
-        """Return (step, index of the samples) -> None: one update of these members, and the note of who has
-        diverged.
-        """
+        """Return (step, index of the samples) -> None: update these members once, and note who has diverged."""
         updates, any_step = self._rules.of(state), state.step
 
         def step(step: Tensor, index: Tensor | None) -> None:
@@ -170,7 +167,7 @@ class Ensemble:
 
         return step
 
-    def _retire(self, state: State, rows: Rows) -> list[int]:
+    def _remove_diverged(self, state: State, rows: Rows) -> list[int]:
         """Remove the diverged members; return the places of those that stay."""
         steps = state.diverged_at.tolist()
         if 0 in steps:
@@ -183,7 +180,7 @@ class Ensemble:
                 rows.diverged_step[member] = step
         alive = [place for place, step in enumerate(steps) if step < 0]
         if len(alive) < len(steps):
-            state.keep(alive)
+            state.select(alive)
         return alive
 
     def _measure(
@@ -206,7 +203,7 @@ class Ensemble:
         return torch.stack([values[name] for name in MEASURED_COLUMNS], dim=1).cpu().numpy()
 
     def _of_training_set(self, here: Moment, asked: list[Quantity], shared: Evaluation | None) -> dict[str, Tensor]:
-        """Return the loss is that of all samples, also where the derivatives are those of some."""
+        """Measure what is of the training loss: the loss of all samples, its derivatives perhaps only of some."""
         if self._probe.batch.n_samples == self._shared.n_train:
             return self._probe.measure(here, asked, shared)
         losses = [quantity for quantity in asked if order_of([quantity]) == LOSS]
@@ -234,7 +231,7 @@ class Ensemble:
 
 
 def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
-    """Note it in place, and without a question to the device."""
+    """Note which members have diverged, in place; the CPU does not wait for the device."""
     fine = torch.isfinite(loss) & (loss <= state.loss_limit)
     state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
 

@@ -1,4 +1,4 @@
-"""The training of one ensemble into the store, taken up where it was left."""
+"""The training of one ensemble into the store, resumed where it was left."""
 
 from __future__ import annotations
 

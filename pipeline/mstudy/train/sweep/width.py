@@ -1,7 +1,7 @@
 """How many runs train side by side: measured here, for each model, batch size and device, and bounded by memory.
 
-Small networks gain from company, since the interpreter's time is shared; convolutions and wide layers lose on a CPU.
-Nobody can tell beforehand, so widths are tried in doubling order until another doubling no longer pays.
+Small networks train faster together because they share Python's overhead; convolutions and wide layers lose on a CPU.
+The best width cannot be known beforehand, so widths are tried in doubling order until another doubling no longer pays.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from mstudy.train.ensemble.schedule import Schedule
 from mstudy.train.ensemble.step import Ensemble
 
 _MAX_WIDTH = {"cpu": 64, "cuda": 1024}
-_PATIENCE = 2  # doublings that may lose before the search ends: two stacked networks may, where sixteen gain
-_PAYS = 0.95  # a wider ensemble must take at most this share of the time, a run and step
-_PLAINLY = 0.8  # above this share the one before is timed again, next to it: it may have met a disturbance
-_SHARE_OF_MEMORY = 0.5
-_SECONDS_A_TRIAL = 0.15
-_FAR = 10**9  # a step that no trial reaches
+_MAX_LOSSES = 2  # doublings that may lose before the search ends: two stacked networks may, where sixteen gain
+_MAX_TIME_RATIO = 0.95  # a wider ensemble must take at most this share of the time, a run and step
+_MIN_DOUBTFUL_RATIO = 0.8  # from here on the width before is timed again: a disturbance may have slowed it
+_MEMORY_SHARE = 0.5  # of the free memory, for all workers together
+_TRIAL_SECONDS = 0.15
+_UNREACHED_STEP = 10**9  # a step that no trial reaches
 
-NOTHING = Schedule(Cadence(), [_FAR])
+NO_ROWS = Schedule(Cadence(), [_UNREACHED_STEP])
 
 
 @dataclass(frozen=True)
-class Engine:
-    """How the runs of one batch size train.
+class MeasuredWidth:
+    """How many runs of one batch size train side by side, and what was measured there.
 
-    name: "explicit" or "autograd". width: runs side by side; 1 is a plain loop over runs. seconds: of one step of one
+    name: how the derivatives are computed, "explicit" or "autograd". width: runs side by side; 1 is a plain loop over runs. seconds: of one step of one
     run, without logging. megabytes: of one ensemble.
     """
 
@@ -46,9 +46,9 @@ class Engine:
     megabytes: float
 
 
-def choose_engine(
+def choose_width(
     runs: Sequence[RunConfig], data: Dataset, device: torch.device, workers: int, width: int | None = None
-) -> Engine:
+) -> MeasuredWidth:
     """Return the fastest width for these runs of one batch size, trained by `workers` processes of one thread each.
 
     width: the only one to try.
@@ -56,25 +56,29 @@ def choose_engine(
     gentle = min(runs, key=lambda run: run.learning_rate)  # a trial in which members diverge would time nothing
     small, scale = shrunk(gentle)
     limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
-    best: Engine | None = None
+    best: MeasuredWidth | None = None
     incumbent: Ensemble | None = None
     worse = 0
     for candidate in [width] if width else _doublings(limit):
         ensemble = Ensemble([small] * candidate, data, device)
         megabytes = ensemble.bytes_per_member() * candidate / 1e6
-        if best is not None and megabytes > _SHARE_OF_MEMORY * free_bytes(device) / 1e6 / workers:
+        if best is not None and megabytes > _MEMORY_SHARE * free_bytes(device) / 1e6 / workers:
             break
-        seconds = step_seconds(ensemble, NOTHING) / candidate * scale
-        if best is not None and incumbent is not None and _PLAINLY < seconds / best.seconds < _PAYS:
-            again = step_seconds(incumbent, NOTHING) / best.width * scale
+        seconds = step_seconds(ensemble, NO_ROWS) / candidate * scale
+        if (
+            best is not None
+            and incumbent is not None
+            and _MIN_DOUBTFUL_RATIO < seconds / best.seconds < _MAX_TIME_RATIO
+        ):
+            again = step_seconds(incumbent, NO_ROWS) / best.width * scale
             best = replace(best, seconds=min(best.seconds, again))
-        if best is None or seconds < best.seconds * _PAYS:
+        if best is None or seconds < best.seconds * _MAX_TIME_RATIO:
             worse = 0
             incumbent = ensemble
-            best = Engine(gentle.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
-        elif seconds > best.seconds / _PAYS:
+            best = MeasuredWidth(gentle.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
+        elif seconds > best.seconds / _MAX_TIME_RATIO:
             worse += 1
-            if worse == _PATIENCE:
+            if worse == _MAX_LOSSES:
                 break
     assert best is not None, "a study has at least one run"
     return best
@@ -99,7 +103,7 @@ def step_seconds(ensemble: Ensemble, schedule: Schedule) -> float:
     state, rows = ensemble.start(), Rows.empty(len(ensemble.runs))
     ensemble.advance(state, rows, schedule)  # the first touch of memory and of the kernels is not the price of a step
     best, spent = float("inf"), 0.0
-    while spent < _SECONDS_A_TRIAL:
+    while spent < _TRIAL_SECONDS:
         start = time.perf_counter()
         ensemble.advance(state, rows, schedule)
         if state.w.is_cuda:
