@@ -31,7 +31,7 @@ from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.stability_limits import find_limits, limit_rows
 from mstudy.estimate.rates.thresholds import estimate_thresholds, find_threshold
 from mstudy.estimate.rates.trends import THRESHOLD, measure_trends
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import STABILITY_LIMITS
 
 from benchmarks.error_rates.evidence import evidence_of
@@ -58,7 +58,7 @@ Draw = Callable[[int, np.random.Generator], pl.DataFrame]
 
 def judge_cells(runs: pl.DataFrame, judge: Callable[[Evidence, Estimate], Answer]) -> str:
     """Verdict of C1 or C2."""
-    lines = lines_of(runs, MARGINS)
+    lines = rate_lines(runs, MARGINS)
     thresholds = estimate_thresholds(lines, MARGINS, ESTIMATE)
     placements = place_cells(lines, MARGINS, ESTIMATE)
     return judge(evidence_of(thresholds=thresholds, placements=placements), ESTIMATE).verdict
@@ -77,7 +77,7 @@ def judge_c3(runs: pl.DataFrame) -> str:
 
 
 def judge_c6(runs: pl.DataFrame) -> str:
-    best = compare_best(lines_of(runs, MARGINS), MARGINS, ESTIMATE)
+    best = compare_best(rate_lines(runs, MARGINS), MARGINS, ESTIMATE)
     return judge_best(evidence_of(best=best), ESTIMATE).verdict
 
 
@@ -88,7 +88,7 @@ def judge_c7(runs: pl.DataFrame) -> str:
 
 def trends_of(runs: pl.DataFrame) -> pl.DataFrame:
     """tables.TRENDS."""
-    lines = lines_of(runs, MARGINS)
+    lines = rate_lines(runs, MARGINS)
     limits = STABILITY_LIMITS.frame(limit_rows(find_limits(runs), ESTIMATE))
     return measure_trends(lines, estimate_thresholds(lines, MARGINS, ESTIMATE), limits, ESTIMATE)
 
@@ -240,7 +240,7 @@ def coverage(job: tuple[str, int, int]) -> tuple[int, int, int]:
     rng = np.random.default_rng([SEED, SHAPES.index(shape), seeds, k])
     design = Design(seeds=seeds, momenta=(0.9,))
     truth = draw_truth(design, rng, shape)
-    lines = lines_of(sample_runs(design, truth, rng), MARGINS)
+    lines = rate_lines(sample_runs(design, truth, rng), MARGINS)
     estimated = covered = 0
     for i, line in enumerate(lines):
         found = find_threshold(line, MARGINS, ESTIMATE)

@@ -19,9 +19,18 @@ import polars as pl
 from mstudy.core.files import write_whole
 
 KEY = "key"
-_READ = ("cache.py", "core", "runlog/raw", "runlog/reading", "runlog/rules", "runlog/schema.py", "tables", "workers.py")
+_READING_CODE = (
+    "cache.py",
+    "core",
+    "runlog/raw",
+    "runlog/reading",
+    "runlog/rules",
+    "runlog/schema.py",
+    "tables",
+    "workers.py",
+)
 # The code that each kind of result depends on: what dvc.yaml lists for the stage (a test holds the two equal).
-CODE = {"read": _READ, "detect": (*_READ, "detect"), "compare": (*_READ, "compare", "pairs")}
+CODE = {"read": _READING_CODE, "detect": (*_READING_CODE, "detect"), "compare": (*_READING_CODE, "compare", "pairs")}
 _LIBRARIES = ("numpy", "polars", "pyarrow", "ruptures", "scipy")
 
 
@@ -37,8 +46,8 @@ class Cache:
     def load(self, name: str, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame]:
         """Return the tables that were stored last; all empty where there are none, or not all of them sound."""
         wanted = {table: pl.Schema({KEY: pl.String()} | dict(schema)) for table, schema in schemas.items()}
-        found = None if self._folder is None else _read_group(self._folder / name, wanted)
-        return found or {table: schema.to_frame() for table, schema in wanted.items()}
+        stored = None if self._folder is None else _read_group(self._folder / name, wanted)
+        return stored or {table: schema.to_frame() for table, schema in wanted.items()}
 
     def store(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
         """Replace what is stored by these tables, which have the column `key`. Raises LogError where that fails."""
@@ -90,11 +99,11 @@ def key_of(stage: str, *parts: Mapping[str, Any]) -> str:
 @lru_cache
 def _version(stage: str) -> str:
     """Return a digest of the stage's modules: after an edit nobody has to remember to raise a number."""
-    here = Path(__file__).parent
+    package = Path(__file__).parent
     digest = blake2b(digest_size=16)
     for name in CODE[stage]:
-        for path in sorted((here / name).glob("*.py")) or [here / name]:
-            digest.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
+        for path in sorted((package / name).glob("*.py")) or [package / name]:
+            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     digest.update(json.dumps([_installed(name) for name in _LIBRARIES]).encode())
     return digest.hexdigest()
 
@@ -106,12 +115,12 @@ def _installed(name: str) -> str:
         return ""
 
 
-_MOVABLE = "path"  # where a file lies changes nothing
+_PLACE_COLUMN = "path"  # where a file lies changes nothing
 
 
 def run_keys(stage: str, scanned: pl.DataFrame, params: dict[str, Any]) -> pl.DataFrame:
     """Return run_id and key of each run. scanned: runlog.rules.folder.SCANNED, with the digest of the file."""
-    rows = scanned.drop(_MOVABLE).iter_rows(named=True)
+    rows = scanned.drop(_PLACE_COLUMN).iter_rows(named=True)
     keys = [key_of(stage, row, params) for row in rows]
     return scanned.select("run_id", pl.Series(KEY, keys, dtype=pl.String))
 
@@ -125,7 +134,7 @@ def group_keys(stage: str, scanned: pl.DataFrame, by: tuple[str, ...], params: d
 
 
 Frames = dict[str, pl.DataFrame]
-_DONE = "done"  # every key that was computed: one may have no row in any table
+_DONE_GROUP = "done"  # every key that was computed: one may have no row in any table
 
 
 def reuse(
@@ -140,16 +149,16 @@ def reuse(
     name: of the step. compute: gives, in parts, the tables of the keys that the cache lacks, with the column `key`.
     """
     wanted = set(keys)
-    known = cache.load(name, {_DONE: pl.Schema({})} | dict(schemas))
+    known = cache.load(name, {_DONE_GROUP: pl.Schema({})} | dict(schemas))
     kept = {table: frame.filter(pl.col(KEY).is_in(wanted)) for table, frame in known.items()}
-    done = set(kept[_DONE][KEY])
+    done = set(kept[_DONE_GROUP][KEY])
     missing = [key for key in dict.fromkeys(keys) if key not in done]
     parts = list(compute(missing)) if missing else []
-    found = {
+    stored = {
         table: pl.concat([kept[table], *(part[table].select(kept[table].columns) for part in parts)])
         for table in schemas
     }
-    if missing or len(done) < len(known[_DONE]):
+    if missing or len(done) < len(known[_DONE_GROUP]):
         all_done = pl.DataFrame({KEY: sorted(done | set(missing))}, schema={KEY: pl.String()})
-        cache.store(name, {_DONE: all_done} | found)
-    return {table: frame.drop(KEY) for table, frame in found.items()}
+        cache.store(name, {_DONE_GROUP: all_done} | stored)
+    return {table: frame.drop(KEY) for table, frame in stored.items()}

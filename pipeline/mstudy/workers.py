@@ -21,8 +21,10 @@ from mstudy.core.errors import LogError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_ENDS = [kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")]  # not every system has the second
-_AHEAD = 4  # tasks a worker that wait: results are read in order, and must not pile up
+_END_SIGNALS = [
+    kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")
+]  # not every system has the second
+_TASKS_AHEAD = 4  # tasks a worker that wait: results are read in order, and must not pile up
 
 
 def available_cores() -> int:
@@ -69,7 +71,7 @@ class Workers:
             return
         progress = Progress(label, len(tasks))
         try:
-            for result in _in_order(self._started(), function, tasks, _AHEAD * self.count):
+            for result in _in_order(self._started(), function, tasks, _TASKS_AHEAD * self.count):
                 progress.advance(1)
                 yield result
         except BrokenProcessPool:
@@ -101,8 +103,8 @@ def _ends_as_interrupts() -> Iterator[None]:
 
     Signals reach the main thread of Python alone; elsewhere this does nothing.
     """
-    here = threading.current_thread() is threading.main_thread()
-    usual = [kind for kind in _ENDS if here and signal.getsignal(kind) == signal.SIG_DFL]
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    usual = [kind for kind in _END_SIGNALS if in_main_thread and signal.getsignal(kind) == signal.SIG_DFL]
     for kind in usual:
         signal.signal(kind, signal.default_int_handler)
     try:

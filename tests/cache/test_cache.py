@@ -188,7 +188,7 @@ def test_old_files_of_the_cache_go(runs, tmp_path):
 
 def test_processes_find_the_same(runs, tmp_path, monkeypatch):
     for module in (detect, compare):
-        monkeypatch.setattr(module, "_WORTHWHILE", 0)
+        monkeypatch.setattr(module, "_MIN_RUNS_FOR_WORKERS", 0)
     monkeypatch.setattr(detect, "_CHUNK", 5)
 
     with Workers(2) as workers:

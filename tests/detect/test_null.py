@@ -8,10 +8,10 @@ import pytest
 from mstudy.core.series import local_scale
 from mstudy.detect.levels import noise_units, window_medians
 from mstudy.detect.null import fit_null
-from mstudy.detect.p_values import Significance, weigh
+from mstudy.detect.p_values import Significance, simulate_p_values
 from mstudy.detect.points import coarsen, usable_points
 from mstudy.detect.proposals import Change
-from mstudy.detect.sure_jumps import beyond_doubt
+from mstudy.detect.significant_jumps import significant_jumps
 from mstudy.detect.trend import trend_and_jumps
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -27,7 +27,7 @@ def significance(height, null_heights, complete):
 def test_a_small_jump_in_a_quiet_phase_is_beyond_doubt_whatever_a_wild_phase_does(rng):
     # Noise 0.02, then 1.0: a jump of 0.3 is fifteen of the first and a third of the second.
     noise = rng.normal(0, np.where(INDEX < 120, 0.02, 1.0))
-    jumps = beyond_doubt(noise + 0.3 * (INDEX >= 60), FLAT, [(60, 60)])
+    jumps = significant_jumps(noise + 0.3 * (INDEX >= 60), FLAT, [(60, 60)])
 
     assert len(jumps) == 1
     assert jumps[0, 50] == 0 and jumps[0, 70] == 1
@@ -36,7 +36,7 @@ def test_a_small_jump_in_a_quiet_phase_is_beyond_doubt_whatever_a_wild_phase_doe
 def test_mere_noise_holds_no_jump_beyond_doubt():
     # 100 series, three places each that are searched: one in a hundred may be taken for a jump.
     taken = [
-        len(beyond_doubt(np.random.default_rng(seed).normal(0, 1, N), FLAT, [(50, 50), (100, 100), (150, 150)]))
+        len(significant_jumps(np.random.default_rng(seed).normal(0, 1, N), FLAT, [(50, 50), (100, 100), (150, 150)]))
         for seed in range(100)
     ]
 
@@ -126,7 +126,7 @@ def test_a_fall_makes_no_rise_significant():
     for seed in range(60):
         rng = np.random.default_rng(seed)
         y = -6 * INDEX / N + rng.normal(0, 0.1, N)
-        p.append(weigh(y, [], [(8, 0), (16, 0), (8, 8), (16, 8)], 99, rng).of_largest())
+        p.append(simulate_p_values(y, [], [(8, 0), (16, 0), (8, 8), (16, 8)], 99, rng).of_largest())
 
     assert np.mean(np.array(p) <= 0.05) <= 0.12
     assert 0.3 <= np.mean(np.array(p) <= 0.5) <= 0.7
@@ -143,9 +143,9 @@ def test_p_values_by_hand():
 
 
 def test_sampling_stops_at_the_tenth_series_that_rises_further(rng):
-    quiet = weigh(rng.normal(0, 1, N), [], [(8, 0), (8, 4)], 199, rng)
+    quiet = simulate_p_values(rng.normal(0, 1, N), [], [(8, 0), (8, 4)], 199, rng)
     y = rng.normal(0, 0.1, N) + 3.0 * (INDEX >= 100)
-    jump = weigh(y, [(100, 100)], [(8, 0), (8, 4)], 199, rng)
+    jump = simulate_p_values(y, [(100, 100)], [(8, 0), (8, 4)], 199, rng)
 
     assert not quiet.complete and len(quiet.null_heights) < 199
     assert (quiet.null_heights >= quiet.heights.max()).sum() == 10

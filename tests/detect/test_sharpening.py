@@ -93,7 +93,7 @@ def test_each_rise_that_is_taken_back_is_one_more_chance(rng, monkeypatch):
         def of_largest(self):
             return self.p
 
-    monkeypatch.setattr("mstudy.detect.judge.weigh", lambda *arguments: Fixed(next(wholes, 0.01)))
+    monkeypatch.setattr("mstudy.detect.judge.simulate_p_values", lambda *arguments: Fixed(next(wholes, 0.01)))
     found = find(noisy(rng, sigma=0.1) + 3 * up, rng)
 
     assert [e.p_value for e in found.events] == pytest.approx([0.04] * 3)
@@ -132,7 +132,7 @@ def test_where_no_rise_reaches_the_factor_nothing_is_tested(rng, monkeypatch):
     y = np.log(2) * (STEPS >= 80) - np.log(20) * (STEPS >= 200) + noisy(rng, sigma=0.05)
     assert find(y, rng, jump_factor=1.5).p_value <= 0.01
 
-    monkeypatch.setattr("mstudy.detect.judge.weigh", None)  # the null is not sampled
+    monkeypatch.setattr("mstudy.detect.judge.simulate_p_values", None)  # the null is not sampled
     found = find(y, rng, jump_factor=3.0)
 
     assert (found.status, found.p_value, found.events) == ("none", None, ())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.best import best_of_others, capped_losses, compare_best
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 from statsmodels.stats.weightstats import DescrStatsW
 
 from tests.estimate.tables import runs_of
@@ -14,7 +14,7 @@ WOBBLE = (0.0, 0.01, -0.02, 0.015, 0.03)
 
 
 def row_of(loss):
-    return compare_best(lines_of(runs_of(loss, RATES), Margins()), Margins(), Estimate()).row(0, named=True)
+    return compare_best(rate_lines(runs_of(loss, RATES), Margins()), Margins(), Estimate()).row(0, named=True)
 
 
 def bowl(b, rate, mu, seed):
@@ -62,4 +62,4 @@ def test_a_best_at_the_end_of_the_grid_is_told(edge, momenta):
 def test_two_seeds_are_insufficient():
     runs = runs_of(bowl, RATES, n_seeds=2)
 
-    assert compare_best(lines_of(runs, Margins()), Margins(), Estimate())["status"].to_list() == ["insufficient"]
+    assert compare_best(rate_lines(runs, Margins()), Margins(), Estimate())["status"].to_list() == ["insufficient"]

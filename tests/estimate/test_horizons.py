@@ -7,7 +7,7 @@ from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.horizons import estimate_horizons
 from mstudy.estimate.rates.thresholds import estimate_thresholds
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 
 from tests.estimate.tables import runs_of
 
@@ -79,7 +79,7 @@ def test_the_whole_of_training_gives_the_threshold_itself(rng):
     losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, loss_at))
 
     found = estimate_horizons(runs, losses, Margins(), Estimate()).sort("horizon")
-    whole = estimate_thresholds(lines_of(runs, Margins()), Margins(), Estimate())
+    whole = estimate_thresholds(rate_lines(runs, Margins()), Margins(), Estimate())
 
     assert found["eta_ef_star"][1] == pytest.approx(whole["eta_ef_star"][0])
     assert found["eta_ef_star"].to_list() == pytest.approx([0.2 * np.exp(1 / 6), 0.05 * np.exp(1 / 6)], rel=0.3)

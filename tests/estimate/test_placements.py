@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.placements import place_cells
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 from scipy import stats
 
 from tests.estimate.tables import runs_of
@@ -20,7 +20,7 @@ def placed(change=lambda ratio, rate, seed: ratio, diverged=lambda rate, mu, see
         ratio = 0.2 * max(np.log(rate / 0.1), 0.0) + 0.01 * np.sin(7 * seed + 100 * rate)
         return float(np.exp(change(ratio, rate, seed))) if mu == 0 else 1.0
 
-    return place_cells(lines_of(runs_of(loss, RATES), Margins()), Margins(), Estimate())
+    return place_cells(rate_lines(runs_of(loss, RATES), Margins()), Margins(), Estimate())
 
 
 def test_cells_lie_on_their_side_of_the_threshold():

@@ -7,7 +7,7 @@ from mstudy.compare.advantage import measure_advantage
 from mstudy.core.params import Compare, Estimate, Margins
 from mstudy.estimate.rates.advantage_shapes import family_of
 from mstudy.estimate.rates.thresholds import estimate_thresholds, find_threshold
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 
 from tests.estimate.tables import runs_of
 
@@ -20,7 +20,7 @@ def line(ratio_of, rng, n_seeds=5, sd=0.02, rates=RATES):
     def loss(b, rate, mu, seed):
         return 1.0 if mu > 0 else float(np.exp(rng.normal(ratio_of(rate), sd)))
 
-    return lines_of(runs_of(loss, rates, n_seeds), Margins())[0]
+    return rate_lines(runs_of(loss, rates, n_seeds), Margins())[0]
 
 
 def find(line):
@@ -98,7 +98,7 @@ def diverging(b, rate, mu, seed):
 def test_diverged_sgd_bounds_the_threshold_but_does_not_bend_it():
     runs = runs_of(diverging, RATES)
     advantage = measure_advantage(runs, Margins(), Compare())
-    row = estimate_thresholds(lines_of(runs, Margins()), Margins(), Estimate()).row(0, named=True)
+    row = estimate_thresholds(rate_lines(runs, Margins()), Margins(), Estimate()).row(0, named=True)
 
     assert advantage["n_diverged_sgd"].to_list() == [0] * 6 + [5] * 3
     assert advantage["log_ratio"].to_list()[-1] == 3.0
@@ -110,7 +110,7 @@ def test_diverged_sgd_bounds_the_threshold_but_does_not_bend_it():
 def test_divergence_alone_gives_a_threshold_before_it():
     runs = runs_of(lambda b, rate, mu, seed: None if mu == 0 and rate > 0.6 else 1.0 + 0.001 * seed * (mu + 1), RATES)
 
-    found = find(lines_of(runs, Margins())[0])
+    found = find(rate_lines(runs, Margins())[0])
 
     assert found.status == "estimated"
     assert 0.3 <= found.eta_ef_star <= 0.64
@@ -120,7 +120,7 @@ def test_divergence_alone_gives_a_threshold_before_it():
 def test_sgdm_diverging_is_no_threshold():
     runs = runs_of(lambda b, rate, mu, seed: None if mu > 0 and rate > 0.6 else 1.0 + 0.001 * seed * (mu + 1), RATES)
 
-    assert find(lines_of(runs, Margins())[0]).status == "above_grid"
+    assert find(rate_lines(runs, Margins())[0]).status == "above_grid"
 
 
 def test_both_diverged_compares_nothing_and_one_such_pair_is_a_tie():

@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import AT_RATE, AT_SHARE, OVER_LIMIT, PER_SAMPLE, THRESHOLD, measure_trends
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import STABILITY_LIMITS
 
 from tests.estimate.tables import SETTING, runs_of
@@ -29,7 +29,7 @@ def trends(slope=0.05, knee_per_doubling=0.0, limit_per_doubling=0.0, batch_size
         ratio = (0.3 + slope * doublings + wobble[b]) * up + 0.002 * np.sin(7 * seed + b + rate)
         return float(np.exp(ratio)) if mu == 0 else 1.0
 
-    lines = lines_of(runs_of(loss, RATES, batch_sizes=batch_sizes), Margins())
+    lines = rate_lines(runs_of(loss, RATES, batch_sizes=batch_sizes), Margins())
     sgd = SETTING | {"optimizer": "sgd", "momentum": 0.0, "status": "estimated"}
     edges = [
         sgd | {"batch_size": b, "eta_ef_max": 0.8 * np.exp(limit_per_doubling * np.log2(b / 32))} for b in batch_sizes
@@ -84,7 +84,7 @@ def test_few_batch_sizes_have_no_slope():
 
 
 def test_without_a_threshold_nothing_is_matched():
-    lines = lines_of(runs_of(lambda *_: 1.0, RATES, batch_sizes=BATCH_SIZES), Margins())
+    lines = rate_lines(runs_of(lambda *_: 1.0, RATES, batch_sizes=BATCH_SIZES), Margins())
     found = measure_trends(
         lines, estimate_thresholds(lines, Margins(), Estimate()), STABILITY_LIMITS.frame([]), Estimate()
     )

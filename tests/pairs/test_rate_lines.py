@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 from mstudy.core.params import Margins
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 
 from tests.estimate.tables import runs_of
 
@@ -15,7 +15,7 @@ def loss(b, rate, mu, seed):
 
 
 def the_line():
-    return lines_of(runs_of(loss, (0.4, 0.1, 0.2), n_seeds=2), Margins())[0]
+    return rate_lines(runs_of(loss, (0.4, 0.1, 0.2), n_seeds=2), Margins())[0]
 
 
 def test_ratios_are_capped_and_ties_are_zero():
@@ -29,7 +29,7 @@ def test_ratios_are_capped_and_ties_are_zero():
 
 
 def test_a_cell_of_ties_compares_nothing():
-    line = lines_of(runs_of(lambda *_: None, (0.1,)), Margins())[0]
+    line = rate_lines(runs_of(lambda *_: None, (0.1,)), Margins())[0]
 
     assert line.compared.tolist() == [False]
     assert line.ratio.tolist() == [[0.0] * 5]
@@ -38,7 +38,7 @@ def test_a_cell_of_ties_compares_nothing():
 def test_a_missing_pair_is_nan_and_not_counted():
     runs = runs_of(loss, (0.1, 0.2), n_seeds=2).filter(pl.col("run_id") != "8-0.1-0.9-0")
 
-    line = lines_of(runs, Margins())[0]
+    line = rate_lines(runs, Margins())[0]
 
     assert np.isnan(line.ratio[0, 0])
     assert line.n.tolist() == [1, 2]

@@ -117,7 +117,7 @@ def test_a_branch_by_replayed_and_by_restored_steps_is_the_branch(data, monkeypa
             training = Training(runs, data, torch.device("cpu"))
             training.restore(saved)
         training.step()
-    monkeypatch.setitem(ensemble._RECORDS, "cpu", True)
+    monkeypatch.setitem(ensemble._REPLAYS, "cpu", True)
     replayed = train_ensemble(runs, data)
 
     for other in (training.logs(), replayed):
@@ -222,7 +222,7 @@ def test_replayed_steps_are_the_steps(data, monkeypatch, model, batch_size):
     cadence = Cadence(dense_steps=2, growth=0.9, adaptive_factor=1.5)
     runs = [replace(r, model=model, batch_size=batch_size, steps=60, warmup_steps=5, cadence=cadence) for r in runs]
     stepped = train_ensemble(runs, pictures)
-    monkeypatch.setitem(ensemble._RECORDS, "cpu", True)
+    monkeypatch.setitem(ensemble._REPLAYS, "cpu", True)
     monkeypatch.setitem(ensemble._STEPS_BETWEEN_CHECKS, "cpu", 7)
     played = []
     call = RecordedStep.__call__

@@ -85,7 +85,7 @@ def test_buffers_come_back_from_a_checkpoint_and_are_those_of_replayed_steps(dat
             training = Training(runs, data, torch.device("cpu"))
             training.restore(saved)
         training.step()
-    monkeypatch.setitem(ensemble._RECORDS, "cpu", True)
+    monkeypatch.setitem(ensemble._REPLAYS, "cpu", True)
 
     assert_same(stepped, training.logs())
     assert_same(stepped, train_ensemble(runs, data))

@@ -146,14 +146,14 @@ def analyze_cli(
         exit_interrupted("interrupted; run the same command again")
     results = done.results
     if as_json:
-        found = {"claims": results.claims, "problems": results.problems, "warnings": results.warnings}
-        print(json.dumps({"schema": 1} | found))
+        summary = {"claims": results.claims, "problems": results.problems, "warnings": results.warnings}
+        print(json.dumps({"schema": 1} | summary))
     else:
         _print_claims(results.claims)
         print(f"report: {out / 'index.html'}")
     _summarise(results.warnings)
     for problem in results.problems:
-        typer.echo(f"left out: {_told(problem)}", err=True)
+        typer.echo(f"left out: {_message_of(problem)}", err=True)
     if results.problems:
         raise typer.Exit(3)
 
@@ -163,10 +163,10 @@ def _summarise(warnings: list[dict[str, Any]]) -> None:
     counts = Counter(warning["rule"] for warning in warnings)
     first = {warning["rule"]: warning for warning in reversed(warnings)}
     for rule, count in counts.items():
-        typer.echo(f"warning: {rule} ({count} times): {_told(first[rule])}", err=True)
+        typer.echo(f"warning: {rule} ({count} times): {_message_of(first[rule])}", err=True)
 
 
-def _told(problem: dict[str, Any]) -> str:
+def _message_of(problem: dict[str, Any]) -> str:
     from mstudy.runlog.rules.rule import printable
 
     return printable(f"{problem['path']}: {problem['reason']}")
@@ -183,9 +183,9 @@ def validate_cli(runs: _Runs, workers: _Workers = None, as_json: _Json = False) 
     from mstudy.runlog.validate import validate
     from mstudy.workers import available_cores
 
-    found = validate(runs, workers or available_cores())
-    print(json.dumps(found.as_dict()) if as_json else found.as_text())
-    if found.n_errors:
+    problems = validate(runs, workers or available_cores())
+    print(json.dumps(problems.as_dict()) if as_json else problems.as_text())
+    if problems.n_errors:
         raise typer.Exit(1)
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Compare, Margins
-from mstudy.pairs.rate_lines import Line, lines_of
+from mstudy.pairs.rate_lines import Line, rate_lines
 from mstudy.pairs.seed_tests import bootstrap_interval, p_equivalent, p_greater, p_less
 from mstudy.tables.contracts import ADVANTAGE
 from mstudy.tables.table import CELL
@@ -15,7 +15,7 @@ from mstudy.tables.table import CELL
 
 def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
     """Measure each cell (one row of tables.ADVANTAGE): mean log ratio of final losses, its interval, its tests."""
-    rows = [_cell(line, k, margins, compare) for line in lines_of(runs, margins) for k in range(len(line.eta_ef))]
+    rows = [_cell(line, k, margins, compare) for line in rate_lines(runs, margins) for k in range(len(line.eta_ef))]
     return ADVANTAGE.frame(rows)
 
 

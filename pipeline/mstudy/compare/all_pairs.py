@@ -35,18 +35,18 @@ def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins
         members = list(cell.iter_rows(named=True))
         each = [Pair(curves.of(row["sgd_run_id"]), curves.of(row["sgdm_run_id"])) for row in members]
         twins = curves.twins([row[side] for row in members for side in ("sgd_run_id", "sgdm_run_id")])
-        found = find_partings(each, members[0]["momentum"], compare, members[0]["optimizer"], twins)
-        for row, parting in zip(members, found.pairs, strict=True):
+        cell_parting = find_partings(each, members[0]["momentum"], compare, members[0]["optimizer"], twins)
+        for row, parting in zip(members, cell_parting.pairs, strict=True):
             keys = {key: row[key] for key in (*CELL, "seed", "sgd_run_id", "sgdm_run_id")}
-            rows.append(keys | vars(parting) | {"gap": row["log_ratio"], "cell_p_value": found.p_value})
-        cells.append({key: members[0][key] for key in CELL} | _cell_row(cell, found))
+            rows.append(keys | vars(parting) | {"gap": row["log_ratio"], "cell_p_value": cell_parting.p_value})
+        cells.append({key: members[0][key] for key in CELL} | _cell_row(cell, cell_parting))
     return Partings(PARTINGS.frame(rows), CELL_PARTINGS.frame(cells))
 
 
-def _cell_row(cell: pl.DataFrame, found: CellParting) -> dict[str, Any]:
-    return {name: value for name, value in vars(found).items() if name != "pairs"} | {
+def _cell_row(cell: pl.DataFrame, cell_parting: CellParting) -> dict[str, Any]:
+    return {name: value for name, value in vars(cell_parting).items() if name != "pairs"} | {
         "n_pairs": len(cell),
-        "n_parted": sum(parting.status == PartingStatus.PARTED for parting in found.pairs),
+        "n_parted": sum(parting.status == PartingStatus.PARTED for parting in cell_parting.pairs),
         "n_diverged_sgd": cell["sgd_diverged_step"].count(),
         "n_diverged_sgdm": cell["sgdm_diverged_step"].count(),
     }

@@ -93,10 +93,10 @@ def find_partings(
     known = [each for each in evidence if each is not None]
     dated = iter(date_onsets(known, 1 - compare.alpha))
     onsets = [None if each is None else next(dated) for each in evidence]
-    found = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
+    partings = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
     return CellParting(
-        found,
-        *_typical(found, known, status, compare.alpha),
+        partings,
+        *_typical(partings, known, status, compare.alpha),
         late_gap=float(late.mean()) if len(late) else None,
         p_value=p_value,
         transient_p_value=transient,
@@ -156,14 +156,14 @@ def _ahead(gaps: Sequence[Gap], end: float | None) -> Ahead:
 
 
 def _first_divergence(pair: Pair) -> LossCurve | None:
-    gone = [curve for curve in (pair.sgd, pair.sgdm) if curve.diverged_step is not None]
-    return min(gone, key=lambda curve: curve.diverged_step or 0, default=None)
+    diverged = [curve for curve in (pair.sgd, pair.sgdm) if curve.diverged_step is not None]
+    return min(diverged, key=lambda curve: curve.diverged_step or 0, default=None)
 
 
 def _evidence(pair: Pair, gap: Gap | None, status: PartingStatus, end: float | None) -> Evidence | None:
     """Return when the pair parts: at the divergence; else where its gap opens, if its cell's does."""
-    if (gone := _first_divergence(pair)) is not None:
-        return known_onset(float(gone.diverged_step or 0))
+    if (diverged := _first_divergence(pair)) is not None:
+        return known_onset(float(diverged.diverged_step or 0))
     if gap is None or status not in (PartingStatus.PARTED, PartingStatus.TRANSIENT):
         return None
     part = gap.until(end) if status == PartingStatus.TRANSIENT and end is not None else gap
@@ -184,25 +184,25 @@ def _pair_parting(
     if gap is not None:
         return Parting(status, ahead, onset.step, onset.low, onset.high)
     # Known up to the row before: the log ends there. Nobody is ahead when both diverge.
-    gone = _first_divergence(pair) or pair.sgd
-    low = min(float(gone.steps[-1]), onset.step)
+    diverged = _first_divergence(pair) or pair.sgd
+    low = min(float(diverged.steps[-1]), onset.step)
     both = pair.sgd.diverged_step is not None and pair.sgdm.diverged_step is not None
     if both:
         return Parting(PartingStatus.BOTH_DIVERGED, None, onset.step, low, onset.step)
-    if gone is pair.sgd:
+    if diverged is pair.sgd:
         return Parting(PartingStatus.SGD_DIVERGED, Ahead.SGDM, onset.step, low, onset.step)
     return Parting(PartingStatus.SGDM_DIVERGED, Ahead.SGD, onset.step, low, onset.step)
 
 
 def _typical(
-    found: Sequence[Parting], known: Sequence[Evidence], status: PartingStatus, alpha: float
+    partings: Sequence[Parting], evidence: Sequence[Evidence], status: PartingStatus, alpha: float
 ) -> tuple[PartingStatus, Ahead | None, float | None, float | None, float | None]:
     """Return status, ahead, step and interval of the cell; where runs diverged, that is the status."""
-    kinds = {parting.status for parting in found}
+    kinds = {parting.status for parting in partings}
     for diverged in WITH_DIVERGENCE:
         status = diverged if diverged in kinds else status
-    sides = {parting.ahead for parting in found if parting.step is not None}
+    sides = {parting.ahead for parting in partings if parting.step is not None}
     ahead = sides.pop() if len(sides) == 1 else None
-    if not known:
+    if not evidence:
         return status, ahead, None, None, None
-    return status, ahead, *typical_onset(known, 1 - alpha)
+    return status, ahead, *typical_onset(evidence, 1 - alpha)

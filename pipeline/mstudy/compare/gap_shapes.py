@@ -18,14 +18,14 @@ from mstudy.core.series import Series, local_scale
 N_KINDS = 4  # exponential with power 1, 2, 3; ramp
 _SHAPES = 5  # those, the ramp twice
 _SCALES = np.geomspace(0.005, 4.0, 20)  # shares of the run
-_BETWEEN = float((_SCALES[1] / _SCALES[0]) ** 0.5)
-_AT_ONCE = 8  # onsets
-_EVERY_ONSET, _EVERY_SCALE = 3, 2  # of those are tried until the noise is known
-_NEGLIGIBLE = 1e-5  # likelihood against that of the best shape
+_HALF_SCALE_STEP = float((_SCALES[1] / _SCALES[0]) ** 0.5)
+_ONSETS_PER_CHUNK = 8  # onsets
+_ONSET_STRIDE, _SCALE_STRIDE = 3, 2  # of those are tried until the noise is known
+_MIN_LIKELIHOOD = 1e-5  # likelihood against that of the best shape
 _MAX_PHI = 0.95
 _FITTED = 4  # level, height, onset, scale
-_TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
-_SLOW = 0.5  # share of the run: the scale from which a beginning of power 2 or 3 is as likely as any other
+_LIKELIHOOD_POWER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
+_SLOW_SHARE = 0.5  # share of the run: the scale from which a beginning of power 2 or 3 is as likely as any other
 _CUBIC = 0.85  # prior of power 3 against power 2
 
 
@@ -93,7 +93,7 @@ def likelihood(steps: Series, onsets: Series, scales: Series, values: Series, no
     steps, values: (n_points,) of the gap. onsets: (n_onsets,). scales: shares of the run. A few onsets at a time, which
     a processor's cache holds.
     """
-    parts = [onsets[start : start + _AT_ONCE] for start in range(0, len(onsets), _AT_ONCE)]
+    parts = [onsets[start : start + _ONSETS_PER_CHUNK] for start in range(0, len(onsets), _ONSETS_PER_CHUNK)]
     rest = np.concatenate([_family(steps, part, scales).rest(values, noise) for part in parts])
     by_shape = _by_shape(rest, len(values), scales).sum(axis=2)
     by_kind = np.column_stack([by_shape[:, : N_KINDS - 1], by_shape[:, N_KINDS - 1 :].sum(axis=1)])
@@ -103,16 +103,16 @@ def likelihood(steps: Series, onsets: Series, scales: Series, values: Series, no
 
 def likely(family: Family, onsets: Series, values: Series, noise: Noise) -> tuple[Series, Series]:
     """Return the logged steps among `onsets`, and the scales, about which a coarse family has any likelihood."""
-    weights = _by_shape(family.rest(values, noise), len(values), _SCALES[::_EVERY_SCALE])
+    weights = _by_shape(family.rest(values, noise), len(values), _SCALES[::_SCALE_STRIDE])
     weights = weights / weights.max()
-    some_onsets = np.flatnonzero(weights.max(axis=(1, 2)) > _NEGLIGIBLE)
-    some_scales = np.flatnonzero(weights.max(axis=(0, 1)) > _NEGLIGIBLE)
-    return _around(onsets, some_onsets, _EVERY_ONSET), _around(_SCALES, some_scales, _EVERY_SCALE)
+    some_onsets = np.flatnonzero(weights.max(axis=(1, 2)) > _MIN_LIKELIHOOD)
+    some_scales = np.flatnonzero(weights.max(axis=(0, 1)) > _MIN_LIKELIHOOD)
+    return _around(onsets, some_onsets, _ONSET_STRIDE), _around(_SCALES, some_scales, _SCALE_STRIDE)
 
 
 def _by_shape(rest: Series, n_points: int, scales: Series) -> Series:
     """Return likelihood times prior, (n_onsets * _SHAPES * n_scales,) to (n_onsets, _SHAPES, n_scales)."""
-    weights = np.exp(-_TEMPER * (n_points - 1) / 2 * np.log(rest / rest.min()))
+    weights = np.exp(-_LIKELIHOOD_POWER * (n_points - 1) / 2 * np.log(rest / rest.min()))
     by_shape: Series = weights.reshape(-1, _SHAPES, len(scales)) * _prior(scales)
     return by_shape
 
@@ -131,7 +131,7 @@ def coarse_family(steps: Series, latest: int) -> Family:
 def _coarse_family(steps: bytes, latest: int) -> Family:
     """Make it once: every run that was logged at these steps (float64) is first held against it."""
     at = np.frombuffer(steps)
-    return _family(at, at[:-latest][::_EVERY_ONSET], _SCALES[::_EVERY_SCALE])
+    return _family(at, at[:-latest][::_ONSET_STRIDE], _SCALES[::_SCALE_STRIDE])
 
 
 def _family(steps: Series, onsets: Series, scales: Series) -> Family:
@@ -148,7 +148,7 @@ def _family(steps: Series, onsets: Series, scales: Series) -> Family:
     np.exp(curved, out=curved)
     np.subtract(1.0, curved, out=curved)
     # Sharp corners ask for scales in between.
-    np.minimum(elapsed * _BETWEEN, 1.0, out=shapes[:, -2])
+    np.minimum(elapsed * _HALF_SCALE_STEP, 1.0, out=shapes[:, -2])
     np.minimum(elapsed, 1.0, out=elapsed)
     flat = shapes.reshape(-1, len(steps))
     return Family(flat, flat**2, flat[:, 1:] * flat[:, :-1])
@@ -160,5 +160,5 @@ def _prior(scales: Series) -> Series:
     A steep gap that did would have its onset a logged step or two before anything is to be seen, and data that cannot
     tell the two apart would date every steep gap early.
     """
-    even, slow = np.ones_like(scales), np.minimum(scales / _SLOW, 1.0) ** 2
+    even, slow = np.ones_like(scales), np.minimum(scales / _SLOW_SHARE, 1.0) ** 2
     return np.stack([even, slow, _CUBIC * slow, even / 2, even / 2])

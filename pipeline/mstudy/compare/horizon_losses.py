@@ -20,24 +20,26 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
     steps: of `horizon_steps`, or some of its runs; points: one row a logged step of these. A divergence after the
     horizon has not happened yet. Null where a run was interrupted before it.
     """
-    seen = (
+    rows = (
         points.select("run_id", "step", "loss")
         .join(steps.select("run_id", "horizon", "horizon_step"), on="run_id")
         .filter((pl.col("step") <= pl.col("horizon_step")) & pl.col("loss").is_finite())
     )
-    late = seen.filter(pl.col("step") >= 0.9 * pl.col("step").max().over("run_id", "horizon"))
+    late = rows.filter(pl.col("step") >= 0.9 * pl.col("step").max().over("run_id", "horizon"))
     positive = (pl.col("loss") > 0).all()
     mean = pl.when(positive).then(pl.col("loss").log().mean().exp()).otherwise(pl.col("loss").mean())
     losses = late.group_by("run_id", "horizon").agg(mean.alias("loss"))
     joined = steps.join(losses, on=["run_id", "horizon"], how="left")
-    fallen = pl.col("status").eq(RunStatus.DIVERGED) & (pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step"))
+    diverged = pl.col("status").eq(RunStatus.DIVERGED) & (
+        pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step")
+    )
     reached = (pl.col("last_step") >= pl.col("horizon_step")) | pl.col("status").is_in(
         [RunStatus.COMPLETED, RunStatus.DIVERGED]
     )
     return (
         joined.with_columns(
-            pl.when(fallen).then(pl.coalesce("diverged_step", "last_step")).alias("diverged_step"),
-            pl.when(~fallen & reached).then(pl.col("loss")).alias("final_loss"),
+            pl.when(diverged).then(pl.coalesce("diverged_step", "last_step")).alias("diverged_step"),
+            pl.when(~diverged & reached).then(pl.col("loss")).alias("final_loss"),
         )
         .select(HORIZON_LOSSES.schema.names())
         .sort(HORIZON_LOSSES.key)

@@ -14,11 +14,11 @@ from mstudy.pairs.gap import Gap
 
 _MAX_POINTS = 128
 _LATE_POINTS = 3  # an onset is followed by at least so many
-_ROUNDS = 3  # of noise and shape, each from the other
+_N_ROUNDS = 3  # of noise and shape, each from the other
 _WINSOR = 4.0  # scales beyond which a point says no more
-_EARLY = 0.05  # share of the run before which the prior is even in steps, after which in log steps
+_EARLY_SHARE = 0.05  # share of the run before which the prior is even in steps, after which in log steps
 _SPREADS = np.geomspace(0.02, 1.0, 20)  # of the log onsets of a cell's pairs
-_TOGETHER = 0.7  # power of a kind's evidence in all pairs: what no shape fits is common to them
+EVIDENCE_POWER = 0.7  # power of a kind's evidence in all pairs: what no shape fits is common to them
 _LOG_STEP = 0.03  # grid of log onsets
 
 
@@ -39,7 +39,7 @@ class Evidence:
         """Return that of each onset, (n_onsets,): even in log(step + a twentieth of the run)."""
         if len(self.steps) == 1:
             return np.ones(1)
-        prior: Series = np.gradient(self.steps) / (self.steps + _EARLY * self.rows[-1])
+        prior: Series = np.gradient(self.steps) / (self.steps + _EARLY_SHARE * self.rows[-1])
         return prior
 
 
@@ -57,7 +57,7 @@ def weigh_onsets(gap: Gap) -> Evidence:
     steps, values = _thin(gap)
     family = coarse_family(steps, _LATE_POINTS)
     noise, clean = Noise(0.0, np.ones(len(steps) - 1)), values
-    for _ in range(_ROUNDS):
+    for _ in range(_N_ROUNDS):
         fitted = family.best_fit(clean, noise)
         residual = values - fitted
         limit = _WINSOR * 1.4826 * np.median(np.abs(residual)) + 1e-12
@@ -73,33 +73,33 @@ def known_onset(step: float) -> Evidence:
     return Evidence(np.array([step]), np.ones((1, N_KINDS)), np.array([step]))
 
 
-def date_onsets(found: Sequence[Evidence], level: float = 0.95) -> list[Onset]:
+def date_onsets(evidence: Sequence[Evidence], level: float = 0.95) -> list[Onset]:
     """Date the onset of each pair of a cell. Its gaps open in one kind of shape, which all pairs together tell.
 
     An interval reaches at least half-way to the logged step on either side.
     """
-    logs = sum((np.log(evidence.prior @ evidence.by_kind + 1e-300) for evidence in found), np.zeros(N_KINDS))
+    logs = sum((np.log(pair.prior @ pair.by_kind + 1e-300) for pair in evidence), np.zeros(N_KINDS))
     kinds = np.exp(logs - logs.max())
-    return [_dated(evidence, kinds, level) for evidence in found]
+    return [_dated(pair, kinds, level) for pair in evidence]
 
 
-def typical_onset(found: Sequence[Evidence], level: float = 0.95) -> tuple[float, float | None, float | None]:
+def typical_onset(evidence: Sequence[Evidence], level: float = 0.95) -> tuple[float, float | None, float | None]:
     """Return median and interval of the typical (median) onset over a cell's pairs; one pair has no interval.
 
     The pairs' log onsets are normal around it; the prior of their spread is even in its logarithm, from which Student's
     interval follows where onsets are known. Each pair counts by its whole likelihood, so one whose gap opens too slowly
     to be dated does not drag the others along; the kind of shape is one for all.
     """
-    ends = [np.log(np.maximum(evidence.steps[[0, -1]], 1.0)) for evidence in found]
+    ends = [np.log(np.maximum(pair.steps[[0, -1]], 1.0)) for pair in evidence]
     grid = np.arange(min(e[0] for e in ends) - 1, max(e[1] for e in ends) + 1, _LOG_STEP)
-    columns = np.concatenate([_on_grid(evidence, grid) for evidence in found], axis=1)
+    columns = np.concatenate([_on_grid(pair, grid) for pair in evidence], axis=1)
     spread_out = np.log(_kernels(len(grid)) @ columns + 1e-300)  # of all pairs at once: the kernels are large
-    by_pair = spread_out.reshape(len(_SPREADS), len(grid), len(found), N_KINDS)
+    by_pair = spread_out.reshape(len(_SPREADS), len(grid), len(evidence), N_KINDS)
     log_posterior = by_pair.sum(axis=2)
     of_kinds = np.exp(log_posterior - log_posterior.max()).sum(axis=0)
-    posterior = of_kinds @ np.maximum(of_kinds.sum(axis=0), 1e-300) ** (_TOGETHER - 1)
+    posterior = of_kinds @ np.maximum(of_kinds.sum(axis=0), 1e-300) ** (EVIDENCE_POWER - 1)
     middle, low, high = np.exp(_quantiles(grid, posterior, (0.5, (1 - level) / 2, (1 + level) / 2)))
-    return (middle, low, high) if len(found) > 1 else (middle, None, None)
+    return (middle, low, high) if len(evidence) > 1 else (middle, None, None)
 
 
 @lru_cache(maxsize=256)

@@ -19,7 +19,7 @@ from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORI
 from mstudy.tables.table import BLOCK, LINE, RESULTS
 from mstudy.workers import Workers
 
-_WORTHWHILE = 200  # runs
+_MIN_RUNS_FOR_WORKERS = 200  # runs
 _CHUNK = 60  # runs a task, or one block if it has more
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
 _TABLES = (PARTINGS, CELL_PARTINGS, HORIZON_LOSSES)
@@ -50,9 +50,9 @@ def compare(
     """
     ADVANTAGE.write(measure_advantage(folder.runs, margins, params), out / RESULTS)
     FINAL_LOSSES.write(summarise_losses(folder.runs), out / RESULTS)
-    found = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
+    rows = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
-        table.write(found[table.name], out / RESULTS)
+        table.write(rows[table.name], out / RESULTS)
 
 
 def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
@@ -72,7 +72,10 @@ def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Wor
             for part in _whole_blocks(todo)
         ]
         return workers.map(
-            _compare_blocks, tasks, "looking for partings, some blocks a part", len(folder.scanned) >= _WORTHWHILE
+            _compare_blocks,
+            tasks,
+            "looking for partings, some blocks a part",
+            len(folder.scanned) >= _MIN_RUNS_FOR_WORKERS,
         )
 
     return reuse("partings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)

@@ -30,13 +30,13 @@ class TrainingError(MstudyError):
     """Training could not go on; what was finished stays in the store."""
 
 
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
 def shown(value: object) -> str:
     """Return a value from outside as part of a sentence: short, however long or deep it is."""
-    return _SHORT.repr(value)
+    return _REPR.repr(value)
 
 
 def require(holds: bool, key: str, value: object, rule: str) -> None:

@@ -108,12 +108,12 @@ def _convert_scalar(kind: type, value: object, key: str) -> Any:
     return value
 
 
-_LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
+_MAX_WHOLE = 2**53  # beyond, float64 does not tell whole numbers apart
 
 
 def _within_range(value: object, key: str) -> object:
     """Return the value. Raises ConfigError for a number too large to count with, and text that no file can hold."""
-    if isinstance(value, int) and abs(value) >= _LARGEST:
+    if isinstance(value, int) and abs(value) >= _MAX_WHOLE:
         raise ConfigError(f"{key} must be below 2^53, found {shown(value)}.")
     if isinstance(value, str) and not is_text(value):
         raise ConfigError(f"{key} must be text that UTF-8 can hold, found {shown(value)}.")

@@ -64,7 +64,7 @@ class PartingStatus(StrEnum):
 
 
 # Statuses with a step from which the two stay apart.
-APART = (PartingStatus.PARTED, PartingStatus.SGD_DIVERGED, PartingStatus.SGDM_DIVERGED)
+PARTED_OR_DIVERGED = (PartingStatus.PARTED, PartingStatus.SGD_DIVERGED, PartingStatus.SGDM_DIVERGED)
 # Statuses of a pair in which a run diverged.
 WITH_DIVERGENCE = (PartingStatus.SGD_DIVERGED, PartingStatus.SGDM_DIVERGED, PartingStatus.BOTH_DIVERGED)
 

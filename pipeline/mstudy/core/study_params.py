@@ -10,7 +10,12 @@ from mstudy.core.optimizers import OPTIMIZERS, implied_optimizer
 from mstudy.core.quantities import CHOSEN, Quantity
 
 FULL = "full"  # a batch size: the whole training set
-_NULL = {"n_train": " for all", "probe_samples": " for all", "chunk": " for the model's own", "width": " to measure"}
+_MEANING_OF_NULL = {
+    "n_train": " for all",
+    "probe_samples": " for all",
+    "chunk": " for the model's own",
+    "width": " to measure",
+}
 _BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
 _OF_MOMENTA = tuple(each.name for each in OPTIMIZERS if each.has_momentum)
 
@@ -150,7 +155,7 @@ class Study:
             require(len(set(values)) == len(values), key, values, "free of repetitions")
         for key in ("n_train", "probe_samples", "chunk", "width"):
             value = getattr(self, key)
-            require(value is None or value >= 1, key, value, f"at least 1, or null{_NULL[key]}")
+            require(value is None or value >= 1, key, value, f"at least 1, or null{_MEANING_OF_NULL[key]}")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "at least 0")
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")

@@ -73,34 +73,34 @@ class OfMiniBatches:
     compute: Callable[[Moment, StepBatches], Columns]
 
 
-def _training_loss(here: Moment, at: Evaluation) -> Columns:
+def _training_loss(moment: Moment, at: Evaluation) -> Columns:
     return (at.loss.double(),)
 
 
-def _sharpness(here: Moment, at: Evaluation) -> Columns:
+def _sharpness(moment: Moment, at: Evaluation) -> Columns:
     """Compute the largest eigenvalue of H, and ||H v - sharpness v||."""
-    top = top_eigenpair(at.hessian_operator(), here.eigenvectors, here.gradient)
-    here.eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, here.eigenvectors))
+    top = top_eigenpair(at.hessian_operator(), moment.eigenvectors, moment.gradient)
+    moment.eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, moment.eigenvectors))
     return top.value, top.residual
 
 
-def _directional_curvature(here: Moment, at: Evaluation) -> Columns:
+def _directional_curvature(moment: Moment, at: Evaluation) -> Columns:
     """Compute u^T H u / ||u||^2 along the update u, H the Hessian of the training loss."""
-    return (torch.where(here.moves, at.curvature_along(unit(here.update)), torch.nan),)
+    return (torch.where(moment.moves, at.curvature_along(unit(moment.update)), torch.nan),)
 
 
-def _own_batch(here: Moment, batches: StepBatches) -> Columns:
-    return batches.loss.double(), norms(here.gradient), norms(here.update)
+def _own_batch(moment: Moment, batches: StepBatches) -> Columns:
+    return batches.loss.double(), norms(moment.gradient), norms(moment.update)
 
 
-def _batch_sharpness(here: Moment, batches: StepBatches) -> Columns:
+def _batch_sharpness(moment: Moment, batches: StepBatches) -> Columns:
     return sharpness_of_batches(batches.drawn())
 
 
-def _edge_ratio(here: Moment, batches: StepBatches) -> Columns:
-    slope = inner(here.gradient, here.update)
-    after = batches.loss_at(here.w + here.update).double()
-    return (torch.where(here.moves, edge_ratio(batches.loss.double(), after, slope), torch.nan),)
+def _edge_ratio(moment: Moment, batches: StepBatches) -> Columns:
+    slope = inner(moment.gradient, moment.update)
+    after = batches.loss_at(moment.w + moment.update).double()
+    return (torch.where(moment.moves, edge_ratio(batches.loss.double(), after, slope), torch.nan),)
 
 
 # In the order of their computation. The sharpness comes before the curvature along the update, which may use up what
@@ -115,32 +115,32 @@ MEASURES: dict[Quantity, OfTrainingSet | OfMiniBatches] = {
 }
 
 
-def order_of(asked: Iterable[Quantity]) -> int:
+def order_of(quantities: Iterable[Quantity]) -> int:
     """Return the highest derivative of the training loss that these quantities need."""
-    measures = (MEASURES[quantity] for quantity in asked)
+    measures = (MEASURES[quantity] for quantity in quantities)
     return max((measure.order for measure in measures if isinstance(measure, OfTrainingSet)), default=LOSS)
 
 
-def measure_at(here: Moment, at: Evaluation, asked: Iterable[Quantity]) -> dict[str, Tensor]:
+def measure_at(moment: Moment, at: Evaluation, quantities: Iterable[Quantity]) -> dict[str, Tensor]:
     """Compute those of the quantities asked for that are of the training loss: column -> (n_members,) float64.
 
     at: the training loss at the weights, ready for the derivatives that the quantities need.
     """
-    asked = set(asked)
+    quantities = set(quantities)
     values: dict[str, Tensor] = {}
     for quantity, measure in MEASURES.items():
-        if quantity in asked and isinstance(measure, OfTrainingSet):
-            values |= zip(quantity.columns, measure.compute(here, at), strict=True)
+        if quantity in quantities and isinstance(measure, OfTrainingSet):
+            values |= zip(quantity.columns, measure.compute(moment, at), strict=True)
     return values
 
 
-def measure_batches(here: Moment, batches: StepBatches, asked: Iterable[Quantity]) -> dict[str, Tensor]:
+def measure_batches(moment: Moment, batches: StepBatches, quantities: Iterable[Quantity]) -> dict[str, Tensor]:
     """Compute those of the quantities asked for that are of mini-batches: column -> (n_members,) float64."""
-    asked = set(asked)
+    quantities = set(quantities)
     values: dict[str, Tensor] = {}
     for quantity, measure in MEASURES.items():
-        if quantity in asked and isinstance(measure, OfMiniBatches):
-            values |= zip(quantity.columns, measure.compute(here, batches), strict=True)
+        if quantity in quantities and isinstance(measure, OfMiniBatches):
+            values |= zip(quantity.columns, measure.compute(moment, batches), strict=True)
     return values
 
 
@@ -154,22 +154,24 @@ class Probe:
         self._network, self.batch, self._chunk = network, batch, chunk
         self._members = members or max(1, chunk // min(batch.n_samples, chunk))
 
-    def measure(self, here: Moment, asked: Iterable[Quantity], at: Evaluation | None = None) -> dict[str, Tensor]:
+    def measure(
+        self, moment: Moment, quantities: Iterable[Quantity], at: Evaluation | None = None
+    ) -> dict[str, Tensor]:
         """Compute what `measure_at` does, of the mean loss of the samples.
 
         at: an evaluation of these samples at `here.w` that the caller has already, of a high enough order.
         """
-        asked = list(asked)
-        if not asked:
+        quantities = list(quantities)
+        if not quantities:
             return {}
         if at is not None:
-            return measure_at(here, at, asked)
-        parts = [self._measure_group(here.of(group), asked) for group in in_groups(here.w, self._members)]
+            return measure_at(moment, at, quantities)
+        parts = [self._measure_group(moment.of(group), quantities) for group in in_groups(moment.w, self._members)]
         return {column: torch.cat([part[column] for part in parts]) for column in parts[0]}
 
-    def _measure_group(self, here: Moment, asked: list[Quantity]) -> dict[str, Tensor]:
-        at = evaluate(self._network, here.w, self.batch, order_of(asked), self._chunk)
-        return measure_at(here, at, asked)
+    def _measure_group(self, moment: Moment, quantities: list[Quantity]) -> dict[str, Tensor]:
+        at = evaluate(self._network, moment.w, self.batch, order_of(quantities), self._chunk)
+        return measure_at(moment, at, quantities)
 
 
 def sharpness_of_batches(evaluations: Iterable[Evaluation]) -> tuple[Tensor, Tensor]:

@@ -103,10 +103,10 @@ class Mlp:
         return x if x[0].numel() == padded(x[0].numel()) else self.like("x", x).copy_(x)
 
     def _scratch_of(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        held = self._scratch.get(name)
-        if held is None or held.shape != (like.shape[0], *shape):
-            held = self._scratch[name] = new_rows(like.shape[0], shape, like)
-        return held
+        buffer = self._scratch.get(name)
+        if buffer is None or buffer.shape != (like.shape[0], *shape):
+            buffer = self._scratch[name] = new_rows(like.shape[0], shape, like)
+        return buffer
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,8 @@ class ModuleNetwork:
         return call(parts, batch.x)
 
     def _call(self, parts: list[Tensor], x: Tensor) -> Tensor:
-        for held, name, index in self._places:
-            held[name] = parts[index]
+        for holder, name, index in self._places:
+            holder[name] = parts[index]
         outputs: Tensor = self._module(x)
         return outputs
 
@@ -177,7 +177,7 @@ class ModuleEvaluation:
         """Compute those by the leaves, then by what the tape asks for; differentiable ones serve for both."""
         if self._first is None or (differentiable and not self._differentiable):
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
-            found = torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 self._loss,
                 [*self._leaves, *self._curved_outputs],
                 torch.ones_like(self._loss),
@@ -185,7 +185,7 @@ class ModuleEvaluation:
                 create_graph=differentiable,
                 materialize_grads=True,
             )
-            self._first, self._differentiable = list(found), differentiable
+            self._first, self._differentiable = list(gradients), differentiable
         return self._first
 
     def _product(self, v: Tensor, keep: bool) -> Tensor:

@@ -41,8 +41,8 @@ def read_archive(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
-                if (found := _BATCH.fullmatch(member.name)) and (content := archive.extractfile(member)):
-                    batches[found[1]] = content.read()
+                if (match := _BATCH.fullmatch(member.name)) and (content := archive.extractfile(member)):
+                    batches[match[1]] = content.read()
     except (tarfile.TarError, *BROKEN_GZIP) as error:
         raise DataError(f"{path} must be a whole tar.gz archive, found a broken one ({error}).") from None
     except OSError as error:
@@ -97,8 +97,8 @@ def _decoded(picture: Any, where: str) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(encoded), formats=["PNG"]) as image:
             if image.size != (32, 32) or image.mode != "RGB":  # known before any pixel is decoded
-                found = f"{image.mode} {image.width} x {image.height}"
-                raise DataError(f"image must be an RGB PNG of 32 x 32, found {found} in {where}.")
+                size = f"{image.mode} {image.width} x {image.height}"
+                raise DataError(f"image must be an RGB PNG of 32 x 32, found {size} in {where}.")
             return np.asarray(image).transpose(2, 0, 1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's kinds of broken PNG
         raise DataError(f"image must be an RGB PNG of 32 x 32, found {error} in {where}.") from None

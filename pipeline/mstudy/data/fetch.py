@@ -83,12 +83,12 @@ def _hash(algorithm: str) -> hashlib._Hash:
 
 
 def _check(remote: Remote, part: Path) -> None:
-    found = digest_of(part, remote)
-    if found != remote.digest:
+    digest = digest_of(part, remote)
+    if digest != remote.digest:
         part.unlink()
         what = f"{remote.algorithm} of its content" if remote.gzipped else remote.algorithm
         raise DataError(
-            f"{remote.name} must have the {what} {remote.digest}, found {found} at {remote.url}; "
+            f"{remote.name} must have the {what} {remote.digest}, found {digest} at {remote.url}; "
             f"it was removed, {_by_hand(part)}."
         )
 
@@ -164,21 +164,21 @@ def _shown(chunks: Iterator[bytes], remote: Remote, start: int, total: int | Non
     if total is None:
         yield from chunks
         return
-    progress, size, shown = Progress(f"{remote.name}, kB", _kilobytes(total)), start, 0
+    progress, size, reported = Progress(f"{remote.name}, kB", _kilobytes(total)), start, 0
     for data in chunks:
         yield data
         size += len(data)
-        progress.advance(_kilobytes(size) - shown)
-        shown = _kilobytes(size)
+        progress.advance(_kilobytes(size) - reported)
+        reported = _kilobytes(size)
 
 
 def _kilobytes(n: int) -> int:
     return -(-n // 1000)
 
 
-def _cut(remote: Remote, part: Path, found: str) -> str:
+def _cut(remote: Remote, part: Path, digest: str) -> str:
     return (
-        f"{remote.name} must arrive whole, found the connection to {remote.url} cut ({found}); "
+        f"{remote.name} must arrive whole, found the connection to {remote.url} cut ({digest}); "
         f"run the command again to go on, or put the file into {part.parent} by hand."
     )
 

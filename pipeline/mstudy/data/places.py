@@ -55,11 +55,11 @@ def required_files(entry: Entry) -> tuple[Path, ...]:
 
 def _missing(entry: Entry) -> str:
     names = sorted({name for layout in entry.layouts for name in layout})
-    found = [name for name in names if any((folder / name).is_file() for folder in folders(entry))]
+    present = [name for name in names if any((folder / name).is_file() for folder in folders(entry))]
     wanted = ", or ".join(" and ".join(layout) for layout in entry.layouts)
     places = " or ".join(map(str, folders(entry)))
     return (
-        f"{entry.name} must have its files ({wanted}), found {' and '.join(found) or 'none'} in {places}; "
+        f"{entry.name} must have its files ({wanted}), found {' and '.join(present) or 'none'} in {places}; "
         f"run `mstudy data fetch {entry.name}`."
     )
 

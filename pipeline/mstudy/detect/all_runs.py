@@ -45,22 +45,22 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
     """
     judged = (_judge(log, detect) for log in _logs(runs, points, detect.quantity))
     rows, events = [], []
-    for run_id, (found, stable) in zip(runs["run_id"], judged, strict=True):
+    for run_id, (sharpening, stable) in zip(runs["run_id"], judged, strict=True):
         rows.append(
             {
                 "run_id": run_id,
-                "status": found.status,
-                "n_points": found.n_points,
-                "n_events": len(found.events),
-                **(asdict(found.events[0]) if found.events else {}),
-                "p_value": found.p_value,
-                "followup_step": found.followup_step,
+                "status": sharpening.status,
+                "n_points": sharpening.n_points,
+                "n_events": len(sharpening.events),
+                **(asdict(sharpening.events[0]) if sharpening.events else {}),
+                "p_value": sharpening.p_value,
+                "followup_step": sharpening.followup_step,
                 "stability_status": stable.status,
                 "stability_step": stable.step,
-                "stability_agrees": _agree(found, stable.step, detect.agreement),
+                "stability_agrees": _agree(sharpening, stable.step, detect.agreement),
             }
         )
-        events += [_event_row(run_id, index, event) for index, event in enumerate(found.events)]
+        events += [_event_row(run_id, index, event) for index, event in enumerate(sharpening.events)]
     return Detected(SHARPENINGS.frame(rows), SHARPENING_EVENTS.frame(events))
 
 
@@ -78,24 +78,24 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
 
 def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability]:
     rng = generator_for(log.run_id, detect.seed)
-    found = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
+    sharpening = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
     if log.line is None:
-        return found, Stability(StabilityStatus.NO_LINE)
-    return found, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
+        return sharpening, Stability(StabilityStatus.NO_LINE)
+    return sharpening, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
 
 
 def _event_row(run_id: str, index: int, event: Event) -> dict[str, Any]:
     return {"run_id": run_id, "index": index, **asdict(event)}
 
 
-def _agree(found: Sharpening, stability_step: float | None, tolerance: float) -> bool | None:
+def _agree(sharpening: Sharpening, stability_step: float | None, tolerance: float) -> bool | None:
     """Return whether the first jump and the step of stability are the same moment; None where either is missing.
 
     The same: within the jump's interval or between its onset and end, or apart by at most the tolerated share.
     """
-    if not found.events or stability_step is None:
+    if not sharpening.events or stability_step is None:
         return None
-    first = found.events[0]
+    first = sharpening.events[0]
     slack = tolerance * first.step
     low, high = min(first.step_low, first.onset), max(first.step_high, first.end)
     return low - slack <= stability_step <= high + slack

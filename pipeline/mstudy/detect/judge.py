@@ -11,13 +11,13 @@ from mstudy.core.params import Detect
 from mstudy.core.series import Series
 from mstudy.core.statuses import Refusal
 from mstudy.detect.levels import window_medians
-from mstudy.detect.p_values import weigh
+from mstudy.detect.p_values import simulate_p_values
 from mstudy.detect.proposals import Change, longest_rise, propose, spans_for, window_width
 from mstudy.detect.rise_time import Rise, locate
 
-_SLACK = 8  # blocks by which a proposed time may be wrong
-_AROUND = 2  # points on either side of one whose level is asked for
-_BEFORE = 1.5  # lengths of a rise in which a fall before it is just before it
+_MAX_TIME_ERROR = 8  # blocks by which a proposed time may be wrong
+_LEVEL_POINTS = 2  # points on either side of one whose level is asked for
+_FALL_DISTANCE = 1.5  # lengths of a rise in which a fall before it is just before it
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
         return [JudgedChange(change, None, Refusal.SMALL) for change in changes], None
     jumps = [span_of(c) for c in changes if abs(c.rise) >= threshold]
     tested = spans_for(n), detect.resamples, rng
-    whole = weigh(y, jumps, *tested)
+    whole = simulate_p_values(y, jumps, *tested)
     falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
     # Each rise that is taken back may be significant on the run up to there as well: so many more chances.
     looks = 1 + sum(fall < n and change.rise >= threshold for change, fall in zip(changes, falls, strict=True))
@@ -67,13 +67,13 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
         else:
             if p_value > detect.alpha and fall < n:
                 stop = max(fall, detect.min_points)
-                until = weigh(y[:stop], [span for span in jumps if span[1] < stop], *tested).of(change)
+                until = simulate_p_values(y[:stop], [span for span in jumps if span[1] < stop], *tested).of(change)
                 p_value = min(p_value, looks * until)
             if p_value > detect.alpha:
                 reason = Refusal.LIKE_NOISE
             else:
                 bounds = bounds_of(change, changes, n)
-                place = locate(np.arange(n, dtype=np.float64), y, *span_of(change), _SLACK, bounds, 0.99)
+                place = locate(np.arange(n, dtype=np.float64), y, *span_of(change), _MAX_TIME_ERROR, bounds, 0.99)
                 reason = _refusal(y, place, detect.jump_factor)
         verdicts.append(JudgedChange(change, p_value, reason, place))
     return verdicts, whole.of_largest()
@@ -95,8 +95,8 @@ def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
     later = window_medians(y[change.end : change.start + 4 * width], width)
     if later.min() - before >= share * change.rise:
         return True
-    held = int((y[change.start : fall + width] - before >= share * change.rise).sum())
-    return fall < len(y) and held >= max(width, change.end - change.start)
+    n_raised = int((y[change.start : fall + width] - before >= share * change.rise).sum())
+    return fall < len(y) and n_raised >= max(width, change.end - change.start)
 
 
 def _refusal(y: Series, place: Rise, jump_factor: float) -> Refusal | None:
@@ -123,14 +123,14 @@ def _rebounds(y: Series, place: Rise) -> bool:
     length = place.end - place.onset
     if length <= window_width(len(y)):
         return False
-    earlier = np.arange(place.onset - _BEFORE * length, place.onset)
+    earlier = np.arange(place.onset - _FALL_DISTANCE * length, place.onset)
     return max(_level_at(y, index) for index in earlier) >= _level_at(y, place.end)
 
 
 def _level_at(y: Series, index: float) -> float:
     """Return the median of the points around an index."""
     at = min(max(round(index), 0), len(y) - 1)
-    return float(np.median(y[max(at - _AROUND, 0) : at + _AROUND + 1]))
+    return float(np.median(y[max(at - _LEVEL_POINTS, 0) : at + _LEVEL_POINTS + 1]))
 
 
 def bounds_of(change: Change, changes: list[Change], n: int) -> tuple[int, int]:

@@ -76,7 +76,7 @@ def noise_units(y: Series, scale: Series, spans: Sequence[tuple[int, int]]) -> R
     A level over the narrowest width is a median, one over a wider width the mean of the medians at its two ends. Entry
     k is the boundary before point k + narrowest, whatever the width; -inf where a wider level does not fit.
     """
-    narrowest, found = min(width for width, _ in spans), {}
+    narrowest, units = min(width for width, _ in spans), {}
     medians = window_medians(y, narrowest)
     for width in {width: None for width, _ in spans}:
         further = width - narrowest
@@ -86,5 +86,5 @@ def noise_units(y: Series, scale: Series, spans: Sequence[tuple[int, int]]) -> R
             rise = rises(levels, width, gap)
             rise *= weight[..., : rise.shape[-1]]
             missing = np.full((*y.shape[:-1], further), -np.inf)
-            found[width, gap] = np.concatenate([missing, rise], axis=-1) if further else rise
-    return found
+            units[width, gap] = np.concatenate([missing, rise], axis=-1) if further else rise
+    return units

@@ -16,7 +16,7 @@ from mstudy.detect.levels import rises, window_means
 
 _ORDER = 4  # filters against period 2 leave more than two lags
 _MAX_INFLATION = 3.0  # of the noise, for what the fit took from it
-_BURN_IN = 100
+_BURN_IN_POINTS = 100
 _CALIBRATION = 25  # series simulated to see what the fit takes from the noise
 
 
@@ -30,11 +30,11 @@ class Noise:
 
     def simulate(self, n_series: int, n: int, rng: np.random.Generator) -> Series:
         """Draw stationary series, (n_series, n), in single precision: they are many, and are compared, not measured."""
-        places = rng.integers(0, len(self.innovations), size=(n_series, n + _BURN_IN), dtype=np.int32)
+        places = rng.integers(0, len(self.innovations), size=(n_series, n + _BURN_IN_POINTS), dtype=np.int32)
         drawn = self.innovations.astype(np.float32)[places]
         forward = np.array([self.inflation], dtype=np.float32)
         feedback = np.concatenate([[1.0], -self.coefficients]).astype(np.float32)
-        return np.asarray(lfilter(forward, feedback, drawn, axis=-1)[:, _BURN_IN:])
+        return np.asarray(lfilter(forward, feedback, drawn, axis=-1)[:, _BURN_IN_POINTS:])
 
 
 def fit_noise(z: Series, design: Series, jumped: bool, rng: np.random.Generator) -> Noise:

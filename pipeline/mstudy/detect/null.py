@@ -12,7 +12,7 @@ from mstudy.core.series import Series, local_scale
 from mstudy.detect.noise import Noise, fit_noise
 from mstudy.detect.trend import trend_and_jumps, without_jumps
 
-_BESIDE = 4  # points on either side of a jump
+_JUMP_MARGIN = 4  # points on either side of a jump
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def fit_null(y: Series, spans: Sequence[tuple[int, int]], rng: np.random.Generat
 def _beside(jumps: Series) -> NDArray[np.bool_]:
     """Return at which points a jump is under way, or nearly: (n_jumps, n) to (n,)."""
     under_way = np.abs(np.diff(jumps, axis=1, prepend=0.0)).sum(axis=0)
-    near: NDArray[np.bool_] = np.convolve(under_way, np.ones(2 * _BESIDE + 1), mode="same") > 1e-9
+    near: NDArray[np.bool_] = np.convolve(under_way, np.ones(2 * _JUMP_MARGIN + 1), mode="same") > 1e-9
     return near
 
 

@@ -13,7 +13,7 @@ from mstudy.detect.levels import Rises, noise_units
 from mstudy.detect.null import Null, fit_null
 from mstudy.detect.proposals import Change
 
-_ENOUGH = 10  # larger rises under the null: a p-value that is not small is known well enough
+MIN_LARGER_DRAWS = 10  # larger rises under the null: a p-value that is not small is known well enough
 _BATCH = 40  # series under the null at once
 
 
@@ -47,7 +47,7 @@ class Significance:
         return (1 + beyond) / (n + 1) if self.complete else beyond / n
 
 
-def weigh(
+def simulate_p_values(
     y: Series,
     jumps: Sequence[tuple[int, int]],
     spans: Sequence[tuple[int, int]],
@@ -67,12 +67,12 @@ def weigh(
     usual = _Usual({span: (float(rises.mean()), max(float(rises.std()), 1e-12)) for span, rises in first.items()})
     heights = usual.highest(noise_units(y, null.scale, spans))
     drawn, complete = usual.highest(first), False
-    while len(beyond := np.flatnonzero(drawn >= heights.max())) < _ENOUGH and not complete:
+    while len(beyond := np.flatnonzero(drawn >= heights.max())) < MIN_LARGER_DRAWS and not complete:
         more = _null_rises(null, spans, min(_BATCH, n_resamples - len(drawn)), rng)
         drawn = np.concatenate([drawn, usual.highest(more)])
         complete = len(drawn) == n_resamples
-    if len(beyond) >= _ENOUGH:
-        drawn, complete = drawn[: beyond[_ENOUGH - 1] + 1], False
+    if len(beyond) >= MIN_LARGER_DRAWS:
+        drawn, complete = drawn[: beyond[MIN_LARGER_DRAWS - 1] + 1], False
     return Significance(heights, drawn, complete, min(width for width, _ in spans))
 
 

@@ -12,7 +12,7 @@ from mstudy.core.series import Series
 
 _MAX_BLOCKS = 500
 _HAMPEL = 11
-_DENSE = 3.0  # gaps shorter than the usual one by this factor are a dense stretch
+_DENSE_RATIO = 3.0  # gaps shorter than the usual one by this factor are a dense stretch
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _even_cadence(steps: Series) -> NDArray[np.int64]:
         inside = octave == each
         order = np.sort(gaps[inside])
         usual[inside] = order[np.searchsorted(order.cumsum(), order.sum() / 2)]
-    if not (dense := gaps * _DENSE < usual).any():
+    if not (dense := gaps * _DENSE_RATIO < usual).any():
         return np.arange(len(steps) + 1)
     edges, passed = [0], 0.0
     for i, gap in enumerate(gaps.tolist()):

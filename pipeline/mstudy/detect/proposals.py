@@ -13,8 +13,8 @@ from mstudy.detect.levels import rises, window_medians
 
 _MIN_SIDE = 4  # points that a level needs on its side of a change
 _MAX_CHANGES = 40
-_GAPS = (0, 4, 8, 16)  # points that a rise may take
-_LONGEST = 0.05  # of the series
+_RISE_LENGTHS = (0, 4, 8, 16)  # points that a rise may take
+_MAX_RISE_SHARE = 0.05  # of the series
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def window_width(n: int) -> int:
 
 def gaps_for(n: int) -> tuple[int, ...]:
     """Return the durations of a change that are tried: at most 5 % of the series, and 4 points in any case."""
-    return tuple(gap for gap in _GAPS if gap <= max(4, _LONGEST * n))
+    return tuple(gap for gap in _RISE_LENGTHS if gap <= max(4, _MAX_RISE_SHARE * n))
 
 
 def spans_for(n: int) -> list[tuple[int, int]]:
@@ -66,8 +66,8 @@ def propose(y: Series, least: float) -> list[Change]:
     if max(float(np.abs(values).max()) for values in by_gap.values()) < least:
         return [largest]
     places = [place - width for place in _search(y, width)]
-    found = [_steepest(by_gap, place, max(2, width // 2), width) for place in places]
-    return _apart([change for change in [*found, largest] if change is not None])
+    changes = [_steepest(by_gap, place, max(2, width // 2), width) for place in places]
+    return _apart([change for change in [*changes, largest] if change is not None])
 
 
 def _search(y: Series, width: int) -> list[int]:

@@ -12,15 +12,15 @@ import numpy as np
 
 from mstudy.core.series import Series
 
-_TAIL = 4.0  # degrees of freedom of the noise
-_SIDE = 40  # points of context on either side of where the rise may be
-_SHRINK = 0.6  # the scale is that of all innovations; the Student-t's own variance is smaller
-_LENGTHS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 16, 22, 30, 44, 60)
-LONGEST = _LENGTHS[-1]
-_COARSE = 48  # onsets tried before the place is known to a few points
+_NOISE_DEGREES = 4.0  # degrees of freedom of the noise
+_CONTEXT_POINTS = 40  # points of context on either side of where the rise may be
+_SCALE_FACTOR = 0.6  # the scale is that of all innovations; the Student-t's own variance is smaller
+_RISE_LENGTHS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 16, 22, 30, 44, 60)
+LONGEST = _RISE_LENGTHS[-1]
+_COARSE_ONSETS = 48  # onsets tried before the place is known to a few points
 _STEP = 0.5  # points between onsets
-_TEMPER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
-_ROUNDS = 2  # of noise and shape, each from the other
+_LIKELIHOOD_POWER = 0.75  # of the log likelihood: the noise is estimated and no shape is exact
+_N_ROUNDS = 2  # of noise and shape, each from the other
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ def locate(times: Series, y: Series, first: int, last: int, slack: int, bounds: 
     """
     longest = min(max(4.0, 2.0 * (last - first) + slack), LONGEST)
     place = float(first - slack), float(last + slack)
-    if place[1] - place[0] > _COARSE * _STEP:
+    if place[1] - place[0] > _COARSE_ONSETS * _STEP:
         place = _narrowed(times, y, place, longest, bounds)
     start, stop = _surroundings(place, longest, bounds)
     clock, window, low, high = times[start:stop], y[start:stop], place[0] - start, place[1] - start
     grid = _grid(clock, _onsets(low, high, len(window)), longest)
     noise = _first_noise(window, low, high)
-    for _ in range(_ROUNDS):
+    for _ in range(_N_ROUNDS):
         noise = _noise_beside(window, grid, _posterior(window, grid, noise)[1])
     weights, best = _posterior(window, grid, noise)
     low_end, high_end, early, late = _quantiles(grid.middle, weights, [(1 - level) / 2, (1 + level) / 2, 0.1, 0.9])
@@ -95,12 +95,14 @@ def _narrowed(
 def _surroundings(place: tuple[float, float], longest: float, bounds: tuple[int, int]) -> tuple[int, int]:
     """Return the points that tell when a rise is whose onset lies between two places."""
     low, high = place
-    return max(bounds[0], int(low - _SIDE - longest / 2)), min(bounds[1], int(high + _SIDE + longest))
+    return max(bounds[0], int(low - _CONTEXT_POINTS - longest / 2)), min(
+        bounds[1], int(high + _CONTEXT_POINTS + longest)
+    )
 
 
 def _onsets(low: float, high: float, n: int) -> Series:
     """Return some _COARSE onsets from low to high, half a point or some points apart."""
-    step = max(_STEP, round((high - low) / _COARSE / _STEP) * _STEP)
+    step = max(_STEP, round((high - low) / _COARSE_ONSETS / _STEP) * _STEP)
     return np.arange(max(low, 0.0), min(high, n - 2.0) + step, step)
 
 
@@ -109,7 +111,7 @@ def _grid(clock: Series, onsets: Series, longest: float, rough: bool = False) ->
 
     rough: every other length and linear ones alone, which is enough to see about where a rise is.
     """
-    lengths = np.array([length for length in _LENGTHS if length <= longest])[:: 2 if rough else 1]
+    lengths = np.array([length for length in _RISE_LENGTHS if length <= longest])[:: 2 if rough else 1]
     index = np.arange(len(clock), dtype=np.float64)
     onset, length = (a.ravel() for a in np.meshgrid(onsets, lengths, indexing="ij"))
     end = onset + length
@@ -173,7 +175,7 @@ def _posterior(window: Series, grid: _Grid, noise: _Noise) -> tuple[Series, int]
     residual = shapes
     residual *= -height[:, None]
     residual += target - (base @ pseudo) @ base
-    likelihood = -_TEMPER * (_TAIL + 1) / 2 * _sum_of_logs(residual)
+    likelihood = -_LIKELIHOOD_POWER * (_NOISE_DEGREES + 1) / 2 * _sum_of_logs(residual)
     weights = np.exp(likelihood - likelihood.max())
     return weights / weights.sum(), int(likelihood.argmax())
 
@@ -181,7 +183,7 @@ def _posterior(window: Series, grid: _Grid, noise: _Noise) -> tuple[Series, int]
 def _sum_of_logs(residual: Series) -> Series:
     """Sum over each row of log(1 + residual^2 / (_TAIL _SHRINK)), (m, n) to (m,); logs of products of 8 are cheaper."""
     np.square(residual, out=residual)
-    residual *= 1 / (_TAIL * _SHRINK)
+    residual *= 1 / (_NOISE_DEGREES * _SCALE_FACTOR)
     residual += 1
     full = residual.shape[1] // 8 * 8
     products = residual[:, :full].reshape(len(residual), -1, 8).prod(axis=2)

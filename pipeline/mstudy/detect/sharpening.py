@@ -20,11 +20,11 @@ from mstudy.detect.points import Coarse, Usable, coarsen, usable_points
 from mstudy.detect.proposals import Change, window_width
 from mstudy.detect.rise_time import Rise, locate
 
-_SLACK = 8  # blocks by which a proposed time may be wrong
-_MANY_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
-_MANY_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one
-_AROUND = 2  # points on either side of one whose level is asked for
-_BEFORE = 1.5  # lengths of a rise in which a fall before it is just before it
+_MAX_TIME_ERROR = 8  # blocks by which a proposed time may be wrong
+_MIN_SURE_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
+_MIN_FINE_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one
+_LEVEL_POINTS = 2  # points on either side of one whose level is asked for
+_FALL_DISTANCE = 1.5  # lengths of a rise in which a fall before it is just before it
 _LEVEL = 0.95  # of the interval
 
 
@@ -132,12 +132,12 @@ def _event(points: Usable, coarse: Coarse, verdict: JudgedChange, changes: list[
     bounds = bounds_of(verdict.change, changes, n)
     span = int(edges[bounds[0]]), int(edges[bounds[1]])
     fine = locate(points.steps, points.log_curvature, first, last, max(4, 2 * block), span, _LEVEL)
-    found = _times(fine)
-    if place.end - place.onset >= _MANY_BLOCKS and fine.end - fine.onset >= _MANY_POINTS:
-        rough = locate(np.arange(n, dtype=np.float64), y, *span_of(verdict.change), _SLACK, bounds, _LEVEL)
-        found = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
-    times = np.interp(found, np.arange(len(points.steps)), points.steps).tolist()
-    return Event(times[0], times[1], times[2], times[3], times[4], factor_of(y, place), p_value)
+    times = _times(fine)
+    if place.end - place.onset >= _MIN_SURE_BLOCKS and fine.end - fine.onset >= _MIN_FINE_POINTS:
+        rough = locate(np.arange(n, dtype=np.float64), y, *span_of(verdict.change), _MAX_TIME_ERROR, bounds, _LEVEL)
+        times = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
+    steps = np.interp(times, np.arange(len(points.steps)), points.steps).tolist()
+    return Event(steps[0], steps[1], steps[2], steps[3], steps[4], factor_of(y, place), p_value)
 
 
 def _times(rise: Rise) -> Series:

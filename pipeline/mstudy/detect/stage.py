@@ -18,7 +18,7 @@ from mstudy.tables.table import PROBLEMS, RESULTS
 from mstudy.workers import Workers, in_chunks
 
 _CHUNK = 50  # runs a task: their rows are in memory together
-_WORTHWHILE = 200  # runs
+_MIN_RUNS_FOR_WORKERS = 200  # runs
 _TABLES = (SHARPENINGS, SHARPENING_EVENTS)
 
 
@@ -37,9 +37,9 @@ def detect(
     """Write the tables of runs and of sharpenings, and the list of problems; search the runs that the cache lacks."""
     RUNS.write(folder.runs, out / RESULTS)
     write_json([problem.as_dict() for problem in folder.problems], out / PROBLEMS)
-    found = _sharpenings(folder, params, workers or Workers(), cache or Cache())
+    sharpenings = _sharpenings(folder, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
-        table.write(found[table.name], out / RESULTS)
+        table.write(sharpenings[table.name], out / RESULTS)
 
 
 def _sharpenings(folder: RunFolder, params: Detect, workers: Workers, cache: Cache) -> Frames:
@@ -49,13 +49,15 @@ def _sharpenings(folder: RunFolder, params: Detect, workers: Workers, cache: Cac
         todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
         parts = [todo[slice(*bounds)] for bounds in in_chunks(len(todo), _CHUNK)]
         tasks = [_Task(folder.of(part), part.select("run_id", KEY), params) for part in parts]
-        return workers.map(_detect_part, tasks, "looking for sharpenings, 50 runs a part", len(todo) >= _WORTHWHILE)
+        return workers.map(
+            _detect_part, tasks, "looking for sharpenings, 50 runs a part", len(todo) >= _MIN_RUNS_FOR_WORKERS
+        )
 
     return reuse("sharpenings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)
 
 
 def _detect_part(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss", task.params.quantity])
-    found = detect_sharpenings(task.part.runs, points, task.params)
-    frames = {SHARPENINGS.name: found.sharpenings, SHARPENING_EVENTS.name: found.events}
+    sharpenings = detect_sharpenings(task.part.runs, points, task.params)
+    frames = {SHARPENINGS.name: sharpenings.sharpenings, SHARPENING_EVENTS.name: sharpenings.events}
     return {name: frame.join(task.keys, on="run_id") for name, frame in frames.items()}

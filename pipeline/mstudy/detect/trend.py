@@ -10,9 +10,9 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from mstudy.core.series import Series
-from mstudy.detect.sure_jumps import autocorrelation, beyond_doubt, whiten
+from mstudy.detect.significant_jumps import autocorrelation, significant_jumps, whiten
 
-_STIFF, _FLEXIBLE = 5, 8  # degrees of freedom: the more, the more of a jump does the trend follow
+_STIFF_DEGREES, _FLEXIBLE_DEGREES = 5, 8  # degrees of freedom: the more, the more of a jump does the trend follow
 _PENALTY = 2.0  # times ln n a degree of freedom (1 is BIC) that the flexible one must gain
 _LEVEL = 8  # points that the level on a side of a jump is measured over, at most
 
@@ -22,11 +22,11 @@ def trend_and_jumps(y: Series, spans: Sequence[tuple[int, int]]) -> tuple[Series
 
     y: (n,). spans: about where (start, end) each jump may be.
     """
-    stiff, flexible = _spline(len(y), _STIFF), _spline(len(y), _FLEXIBLE)
-    jumps = beyond_doubt(y, stiff, spans)
+    stiff, flexible = _spline(len(y), _STIFF_DEGREES), _spline(len(y), _FLEXIBLE_DEGREES)
+    jumps = significant_jumps(y, stiff, spans)
     if not _earns(y, np.vstack([flexible, jumps]), np.vstack([stiff, jumps])):
         return stiff, jumps
-    return flexible, beyond_doubt(y, flexible, spans)
+    return flexible, significant_jumps(y, flexible, spans)
 
 
 def _earns(y: Series, more: Series, fewer: Series) -> bool:
@@ -57,8 +57,8 @@ def _heights(y: Series, columns: Series, jumps: Series) -> Series:
     A flexible trend may take the jump itself, and more, if a jump the other way makes up for it.
     """
     fitted = np.linalg.lstsq(columns.T, y, rcond=None)[0][len(columns) - len(jumps) :]
-    seen = _seen_heights(y, jumps)
-    heights: Series = np.clip(fitted, np.minimum(seen, 0), np.maximum(seen, 0))
+    medians = _seen_heights(y, jumps)
+    heights: Series = np.clip(fitted, np.minimum(medians, 0), np.maximum(medians, 0))
     return heights
 
 

@@ -23,7 +23,7 @@ from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
 from mstudy.pairs.pairing import aligned_pairs
-from mstudy.pairs.rate_lines import lines_of
+from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
     ALIGNMENT,
     BEST,
@@ -52,7 +52,7 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     runs, sharpenings, partings, horizon_losses = (
         t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
     )
-    lines = lines_of(runs, margins)
+    lines = rate_lines(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
     limits, law = measure_limits(runs, params)
     estimates = {

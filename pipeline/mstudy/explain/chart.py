@@ -77,14 +77,14 @@ def _candidates(candidates: pl.DataFrame, steps: tuple[float, float]) -> list[al
     )
     colour = alt.condition("datum.accepted", alt.value(ACCEPTED), alt.value(GREY))
     base = alt.Chart(frame)
-    seen = [*tips(number="candidate", factor="factor"), alt.Tooltip("p:N"), alt.Tooltip("text:N", title="judged")]
+    tooltips = [*tips(number="candidate", factor="factor"), alt.Tooltip("p:N"), alt.Tooltip("text:N", title="judged")]
     x = log_x("low", "step (updates made + 1)", steps)
     bars = base.mark_rule(strokeWidth=5).encode(
         x=x,
         x2=alt.X2("high:Q"),
         y=alt.YValue(_HEIGHT - 8),
         color=colour,
-        tooltip=seen,
+        tooltip=tooltips,
     )
     words = base.mark_text(fontSize=11, fontWeight=600, align="left", dx=-2).encode(
         x=x, y=alt.YValue(_HEIGHT - 19), text=alt.Text("number:N"), color=colour

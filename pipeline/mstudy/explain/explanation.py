@@ -54,9 +54,9 @@ def explain_sharpening(
 
     steps, curvature, loss: (n_rows,), as for find_sharpening.
     """
-    found = find_sharpening(steps, curvature, loss, detect, generator_for(run_id, detect.seed))
-    if found.status in (SharpeningStatus.TOO_SHORT, SharpeningStatus.NO_CURVATURE):
-        return Explanation(found, _BLOCKS.to_frame(), _CANDIDATES.to_frame())
+    sharpening = find_sharpening(steps, curvature, loss, detect, generator_for(run_id, detect.seed))
+    if sharpening.status in (SharpeningStatus.TOO_SHORT, SharpeningStatus.NO_CURVATURE):
+        return Explanation(sharpening, _BLOCKS.to_frame(), _CANDIDATES.to_frame())
     points = usable_points(steps, curvature, loss)
     coarse = coarsen(points)
     verdicts = judge_rises(coarse.values, detect, generator_for(run_id, detect.seed))
@@ -77,7 +77,7 @@ def explain_sharpening(
         for v in verdicts
     ]
     return Explanation(
-        found,
+        sharpening,
         pl.DataFrame(blocks | {"middle": middle, "high": high}, schema=_BLOCKS),
         pl.DataFrame(rows, schema=_CANDIDATES).sort("start"),
     )

@@ -77,11 +77,11 @@ def explain_in_words(folder: RunFolder, detect: Detect) -> str:
 
 def _judged(candidates: pl.DataFrame) -> pl.Series:
     """Return the reason for each candidate, in words."""
-    told = [
+    rows = [
         "refused: a fall" if factor < 1 else _REASONS[reason]
         for factor, reason in candidates.select("factor", "reason").iter_rows()
     ]
-    return pl.Series("verdict", told, dtype=pl.String)
+    return pl.Series("verdict", rows, dtype=pl.String)
 
 
 def summary(explanation: Explanation) -> str:

@@ -17,12 +17,12 @@ from mstudy.core.optimizers import SGD, implied_optimizer, name_of_optimizer
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
 from mstudy.importers.source_run import Series, Setting, SourceRun
-from mstudy.runlog.recording.describe import describe_run
+from mstudy.runlog.recording.describe import complete_metadata
 
-_WHOLE = ("batch_size", "seed", "n_train")
+_WHOLE_NUMBERS = ("batch_size", "seed", "n_train")
 _PAIR = re.compile(r"([A-Za-z][A-Za-z_]*)=([^=,/\s]*?)(?=$|[,/\s]|[_-][A-Za-z][A-Za-z_]*=)")
 _MAX_NAME_LENGTH = 1000
-_NUMBERS = ("learning_rate", "momentum", *_WHOLE)
+_NUMBERS = ("learning_rate", "momentum", *_WHOLE_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
         used.pop("batch_loss", None)
     if "loss" not in used:
         wanted = mapping.columns.get("loss", "the training loss")
-        raise LogError(f"{wanted} must be among the metrics, found {_few(run.series)}; name it by --map, columns.loss.")
+        raise LogError(
+            f"{wanted} must be among the metrics, found {_some_of(run.series)}; name it by --map, columns.loss."
+        )
     loss, diverged = _until_diverged(run.series[used["loss"]])
     columns: dict[str, NDArray[Any]] = {"step": loss.steps, "loss": loss.values}
     notes = list(run.notes)
@@ -59,9 +61,11 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
                 notes.append(f"{n_lost} values of {metric} at steps without a loss are left out")
     facts, used_config = _facts(run, mapping)
     try:
-        about = describe_run(run_id_of(run.name), facts | {"imported_from": kind, "source_name": run.name})
+        about = complete_metadata(run_id_of(run.name), facts | {"imported_from": kind, "source_name": run.name})
     except LogError as error:
-        raise LogError(f"{error} Name it by --map, in config or values; its settings are {_few(run.config)}.") from None
+        raise LogError(
+            f"{error} Name it by --map, in config or values; its settings are {_some_of(run.config)}."
+        ) from None
     ended = {"status": run.status if diverged is None else RunStatus.DIVERGED, "diverged_step": diverged}
     return Assembled(columns, about | ended, used, used_config, tuple(notes))
 
@@ -134,22 +138,23 @@ def _number(key: str, value: Setting) -> Setting:
             value = float(value)
         except ValueError:
             raise LogError(f"{key} must be a number, found {value!r}.") from None
-    if key in _WHOLE and isinstance(value, float) and value.is_integer():
+    if key in _WHOLE_NUMBERS and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
 
 
 def _settings_in_name(name: str) -> dict[str, Setting]:
     """Return `key=value` pairs in a run's name, as in "mlp_lr=0.1_momentum=0.9_batch_size=64"."""
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     for key, value in _PAIR.findall(name[:_MAX_NAME_LENGTH]):
         words = key.lower().split("_")
         endings = ["_".join(words[k:]) for k in range(len(words))]  # of mlp_batch_size the longest that is known
         known = [ending for ending in endings if any(ending in names for names in CONFIG_NAMES.values())]
-        found |= {known[0]: value} if known else {}
-    return found
+        settings |= {known[0]: value} if known else {}
+    return settings
 
 
-def _few(found: Iterable[str]) -> str:
-    names = sorted(found)
-    return (", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")) or "none"
+def _some_of(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 8} more" if len(ordered) > 8 else ""
+    return ", ".join(ordered[:8]) + more or "none"

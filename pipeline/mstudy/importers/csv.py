@@ -28,7 +28,7 @@ def find_csv(root: Path, mapping: Mapping) -> list[Found]:
     paths = files_below(root, "*.csv", "*.tsv", "*.jsonl", "*.ndjson")
     if not paths:
         raise LogError(f"The source must hold tables, found no *.csv, *.tsv, *.jsonl or *.ndjson in {root}.")
-    return [found for path in paths for found in _runs_of(path, root, mapping)]
+    return [run for path in paths for run in _runs_of(path, root, mapping)]
 
 
 def _runs_of(path: Path, root: Path, mapping: Mapping) -> list[Found]:
@@ -61,7 +61,7 @@ def read_run(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> So
     if metric is not None and value is not None:
         tags, values = frame[metric].cast(pl.String).to_numpy(), numbers(frame, value, path)
         parts = {str(tag): tags == tag for tag in frame[metric].drop_nulls().unique(maintain_order=True)}
-        series = {tag: _series(steps[here], values[here]) for tag, here in parts.items()}
+        series = {tag: _series(steps[rows], values[rows]) for tag, rows in parts.items()}
         return SourceRun(name, series, config | _constants(frame, {step, metric, value}, mapping))
     config |= _constants(frame, {step}, mapping)
     wanted = {metric for name, metric in mapping.columns.items() if name not in TABLE_NAMES} & set(frame.columns)
@@ -89,9 +89,9 @@ def _steps(frame: pl.DataFrame, path: Path, mapping: Mapping) -> tuple[NDArray[n
         column = choose("epoch", {}, _EPOCH, frame.columns)
         given = mapping.values.get("steps_per_epoch")
         if column is None or not isinstance(given, int | float) or given <= 0:
-            found = ", ".join(frame.columns[:8])
+            columns = ", ".join(frame.columns[:8])
             raise LogError(
-                f"The steps must be known, found columns {found} in {path}; name them by --map, columns.step, "
+                f"The steps must be known, found columns {columns} in {path}; name them by --map, columns.step, "
                 "or give values.steps_per_epoch where there are epochs."
             )
         per_epoch = float(given)

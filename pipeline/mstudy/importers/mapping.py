@@ -97,13 +97,13 @@ def _check_section(section: str, content: Any, keys: tuple[str, ...] | None, pat
             raise ConfigError(f"{section}.{key} must be {rule}, found {value!r} in {path}.")
 
 
-def choose(wanted: str, given: dict[str, str], names: dict[str, tuple[str, ...]], found: Iterable[str]) -> str | None:
+def choose(wanted: str, given: dict[str, str], names: dict[str, tuple[str, ...]], columns: Iterable[str]) -> str | None:
     """Return the name among those found that stands for `wanted`: as given, else the best guess, else None."""
-    found = list(found)
+    columns = list(columns)
     if wanted in given:
-        return given[wanted] if given[wanted] in found else None
+        return given[wanted] if given[wanted] in columns else None
     for last_part in (False, True):  # optim.lr only where nothing is called lr
-        plain = {_plain(name.rsplit(".", 1)[-1] if last_part else name): name for name in reversed(found)}
+        plain = {_plain(name.rsplit(".", 1)[-1] if last_part else name): name for name in reversed(columns)}
         for guess in names.get(wanted, ()):
             if guess in plain:
                 return plain[guess]

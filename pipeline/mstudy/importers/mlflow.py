@@ -17,7 +17,7 @@ from mstudy.importers.source_run import MAX_BYTES, Found, Series, Setting, Sourc
 
 _TABLES = ("runs", "metrics", "params")
 _COMPLETED = ("FINISHED", 3, "3")  # a name in the database, its number in meta.yaml
-_LARGEST = 1.79e308  # the database holds infinity as the largest float
+_INFINITY = 1.79e308  # the database holds infinity as the largest float
 
 
 def find_mlflow(root: Path) -> list[Found]:
@@ -27,7 +27,7 @@ def find_mlflow(root: Path) -> list[Found]:
     """
     databases = files_below(root, "mlflow.db")
     if databases:
-        return [found for path in databases for found in _runs_of_database(path)]
+        return [run for path in databases for run in _runs_of_database(path)]
     runs = [p for p in files_below(root, "meta.yaml") if (p.parent / "metrics").is_dir()]
     if not runs:
         raise LogError(f"The source must hold mlflow.db or mlruns/, found neither in {root}.")
@@ -121,7 +121,7 @@ def _point(step: object, time: object, value: object, path: Path) -> tuple[int, 
     if not fine or not -(2**63) <= int(step) < 2**63:  # type: ignore[call-overload]
         raise LogError(f"A metric of MLflow must have a whole step and a number, found {step!r}, {value!r} in {path}.")
     number = float(value)  # type: ignore[arg-type]
-    return int(step), int(time), np.copysign(np.inf, number) if abs(number) > _LARGEST else number  # type: ignore[call-overload]
+    return int(step), int(time), np.copysign(np.inf, number) if abs(number) > _INFINITY else number  # type: ignore[call-overload]
 
 
 def _all_series(metrics: dict[str, list[tuple[int, int, float]]]) -> dict[str, Series]:

@@ -16,7 +16,7 @@ from mstudy.runlog.writer import write_run
 _NO_CURVATURE = (
     "no directional_curvature: what rests on losses is analysed; abrupt sharpening, and the claims C4 and C5, are not"
 )
-_SHOWN = ("optimizer", "learning_rate", "momentum", "batch_size", "seed", "status")
+_PLAN_COLUMNS = ("optimizer", "learning_rate", "momentum", "batch_size", "seed", "status")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Plan:
             lines.append(_NO_CURVATURE)
         for name, run in self.runs.items():
             steps = run.columns["step"]
-            facts = ", ".join(f"{key} {run.metadata[key]}" for key in _SHOWN)
+            facts = ", ".join(f"{key} {run.metadata[key]}" for key in _PLAN_COLUMNS)
             lines.append(f"{name}: {len(steps)} rows, steps {steps[0]} to {steps[-1]}; {facts}")
             lines += [f"  {note}" for note in run.notes]
         lines += [f"left out: {name}: {reason}" for name, reason in self.problems.items()]
@@ -65,14 +65,14 @@ def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
     """Read and check all runs of the source. Raises LogError where it holds none that can be imported."""
     runs: dict[str, Assembled] = {}
     problems: dict[str, str] = {}
-    for found in kind.find(source, mapping):
-        if found.name in runs or found.name in problems:
-            problems[f"{found.name} (again)"] = f"its name must be its own, found another run called {found.name}."
+    for run in kind.find(source, mapping):
+        if run.name in runs or run.name in problems:
+            problems[f"{run.name} (again)"] = f"its name must be its own, found another run called {run.name}."
             continue
         try:
-            runs[found.name] = assemble(found.read(), mapping, kind.name)
+            runs[run.name] = assemble(run.read(), mapping, kind.name)
         except LogError as error:
-            problems[found.name] = str(error)
+            problems[run.name] = str(error)
     unknown = [name for name in mapping.runs if name not in runs and name not in problems]
     if unknown:
         raise LogError(f"runs in the map must be runs of the source, found {unknown[0]!r}, which is none.")
@@ -98,9 +98,9 @@ def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = Fa
             f"{_printable(f'{name}: {reason}')} See --dry-run; leave them out with --skip-bad."
         )
     paths = {name: out / f"{run.metadata['run_id']}.parquet" for name, run in plan.runs.items()}
-    there = [path for path in paths.values() if path.exists()]
-    if there and not replace:
-        raise LogError(f"No log must be overwritten, found {there[0]}; choose another --out, or say --replace.")
+    existing = [path for path in paths.values() if path.exists()]
+    if existing and not replace:
+        raise LogError(f"No log must be overwritten, found {existing[0]}; choose another --out, or say --replace.")
     for name, run in plan.runs.items():
         write_run(paths[name], run.columns, run.metadata)
 

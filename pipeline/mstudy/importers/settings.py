@@ -17,12 +17,12 @@ NAMES = ("hparams.yaml", "config.yaml", "config.json", "params.json", "args.json
 def settings_beside(folder: Path, stem: str | None = None) -> dict[str, Setting]:
     """Return what the files of these names in the folder say, flat; `stem`: also of `<stem>.json` and `<stem>.yaml`."""
     own = () if stem is None else (f"{stem}.json", f"{stem}.yaml")
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     for name in (*NAMES, *own):
         path = folder / name
         if path.is_file() and path.resolve().parent == folder.resolve():
-            found |= read_settings(path)
-    return found
+            settings |= read_settings(path)
+    return settings
 
 
 def read_settings(path: Path) -> dict[str, Setting]:

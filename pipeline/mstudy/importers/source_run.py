@@ -79,8 +79,8 @@ def files_below(root: Path, *patterns: str) -> list[Path]:
     if not root.is_dir():
         raise LogError(f"The source must exist, found nothing at {root}.")
     home = root.resolve()
-    found = {path for pattern in patterns for path in root.rglob(pattern)}
-    return sorted(p for p in found if p.is_file() and p.resolve().is_relative_to(home))
+    paths = {path for pattern in patterns for path in root.rglob(pattern)}
+    return sorted(p for p in paths if p.is_file() and p.resolve().is_relative_to(home))
 
 
 def name_of(path: Path, root: Path) -> str:

@@ -19,7 +19,7 @@ from mstudy.importers.read_table import read_table
 from mstudy.importers.source_run import Found, Series, SourceRun, files_below, name_of
 
 _STEP, _PAGE_STEP, _BETWEEN = "_step", "Step", " - "
-_OWN = ("_runtime", "_timestamp", "_wandb")
+_WANDB_KEYS = ("_runtime", "_timestamp", "_wandb")
 _SAMPLED = "exported from the web page, which samples a run's history; export by run.scan_history() to have all of it"
 
 
@@ -28,21 +28,21 @@ def find_wandb(root: Path, mapping: Mapping) -> list[Found]:
     paths = files_below(root, "*.parquet", "*.csv", "*.jsonl")
     if not paths:
         raise LogError(f"The source must hold exports, found no *.parquet, *.csv or *.jsonl in {root}.")
-    found: list[Found] = []
+    runs: list[Found] = []
     pages: dict[str, dict[str, tuple[Path, pl.DataFrame]]] = {}
     for path in paths:
         name = name_of(path, root).removesuffix(path.suffix)
         try:
             frame = read_table(path)
         except LogError as error:
-            found.append(Found(name, partial(_refuse, error)))
+            runs.append(Found(name, partial(_refuse, error)))
             continue
         if _PAGE_STEP in frame.columns and any(_BETWEEN in column for column in frame.columns):
             for run, metric in _page_columns(frame):
                 pages.setdefault(run, {})[metric] = (path, frame)
         else:
-            found.append(Found(name, partial(_read_history, frame, path, name, mapping)))
-    return found + [Found(run, partial(_read_pages, run, metrics)) for run, metrics in pages.items()]
+            runs.append(Found(name, partial(_read_history, frame, path, name, mapping)))
+    return runs + [Found(run, partial(_read_pages, run, metrics)) for run, metrics in pages.items()]
 
 
 def _refuse(error: LogError) -> SourceRun:
@@ -50,7 +50,7 @@ def _refuse(error: LogError) -> SourceRun:
 
 
 def _read_history(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> SourceRun:
-    frame = frame.drop([column for column in frame.columns if column.startswith(_OWN)])
+    frame = frame.drop([column for column in frame.columns if column.startswith(_WANDB_KEYS)])
     if _STEP in frame.columns and "step" not in mapping.columns:
         frame = frame.drop("step", strict=False).rename({_STEP: "step"})
     return read_run(frame, path, name, mapping)

@@ -174,25 +174,25 @@ def _taken_apart(family: Family, model: str, parts: dict[str, str]) -> ModelName
 def check_data(name: ModelName, input_shape: tuple[int, ...], is_text: bool) -> None:
     """Check that a model can take samples of this shape. Raises ConfigError when it cannot."""
     takes = FAMILY[name.family].takes
-    found = f"found {'text' if is_text else 'numbers'} of shape {'x'.join(str(n) for n in input_shape)}"
+    inputs = f"found {'text' if is_text else 'numbers'} of shape {'x'.join(str(n) for n in input_shape)}"
     if is_text != (takes == TEXT):
         kind, other = ("text", "another model") if takes == TEXT else ("numbers", "a transformer")
-        raise ConfigError(f"model {name.text} needs {kind}, {found}; name {other} or another data set.")
+        raise ConfigError(f"model {name.text} needs {kind}, {inputs}; name {other} or another data set.")
     if is_text and len(input_shape) != 1:
-        raise ConfigError(f"model {name.text} needs samples of shape (length,), {found}.")
+        raise ConfigError(f"model {name.text} needs samples of shape (length,), {inputs}.")
     if takes == IMAGES:
-        _check_image(name, input_shape, found)
+        _check_image(name, input_shape, inputs)
 
 
-def _check_image(name: ModelName, input_shape: tuple[int, ...], found: str) -> None:
+def _check_image(name: ModelName, input_shape: tuple[int, ...], inputs: str) -> None:
     smallest = FAMILY[name.family].smallest_image
     if len(input_shape) != 3:
         raise ConfigError(
-            f"model {name.text} needs images of shape (channels, height, width), {found}; "
+            f"model {name.text} needs images of shape (channels, height, width), {inputs}; "
             "name an mlp or another data set."
         )
     if min(input_shape[1:]) < smallest:
         raise ConfigError(
-            f"model {name.text} needs images of at least {smallest}x{smallest} pixels, {found}; "
+            f"model {name.text} needs images of at least {smallest}x{smallest} pixels, {inputs}; "
             "name a cnn or another data set."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from mstudy.core.optimizers import SGD
-from mstudy.core.statuses import APART, SharpeningStatus
+from mstudy.core.statuses import PARTED_OR_DIVERGED, SharpeningStatus
 from mstudy.tables.table import BLOCK, CELL
 
 
@@ -61,7 +61,7 @@ def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataF
     events = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED).select(
         pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP_COLUMNS)
     )
-    both = partings.filter(pl.col("status").is_in(APART)).join(events, on="sgd_run_id")
+    both = partings.filter(pl.col("status").is_in(PARTED_OR_DIVERGED)).join(events, on="sgd_run_id")
     lag = log_step("step") - log_step("sharpening_step")
     return both.with_columns(lag.alias("log_lag")).sort(*BLOCK, "momentum", "seed")
 

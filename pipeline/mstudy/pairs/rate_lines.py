@@ -66,7 +66,7 @@ class Line:
             yield k, self.only(np.arange(len(self.seeds)) != k)
 
 
-def lines_of(runs: pl.DataFrame, margins: Margins) -> list[Line]:
+def rate_lines(runs: pl.DataFrame, margins: Margins) -> list[Line]:
     """Return all lines of tables.RUNS, sorted by their key."""
     pairs = pair_runs(runs)
     pairs = pairs.with_columns(

@@ -25,9 +25,9 @@ def as_sentences(row: dict[str, Any]) -> str:
         seeds = f" of {row['n_seeds']} seeds" if row["n_seeds"] is not None else ""
         parts.append(f"this analysis has {row['n_units']} {row['replicate']}{seeds}")
     if row["unit"] is not None:
-        found = "no effect" if row["effect_80"] is None else f"{row['effect_80']:.3g}"
-        seen = "nothing" if row["observed"] is None else f"{row['observed']:.3g}"
-        parts.append(f"four times in five it would find {found}; observed is {seen} ({row['unit']})")
+        effect = "no effect" if row["effect_80"] is None else f"{row['effect_80']:.3g}"
+        observed = "nothing" if row["observed"] is None else f"{row['observed']:.3g}"
+        parts.append(f"four times in five it would find {effect}; observed is {observed} ({row['unit']})")
     if row["replicate"] is not None:
         parts.append(f"seeds needed with as many {row['replicate']}: {_count(row['seeds_needed'])}")
         parts.append(f"{row['replicate']} needed with as many seeds: {_count(row['units_needed'])}")

@@ -143,22 +143,24 @@ class CurvatureProbe:
         w = network.rows(before)
         update = network.rows([new.to(w.dtype) - old.to(w.dtype) for old, new in zip(before, after, strict=True)])
         moves = survives(before, after, [p.grad for p in network.trainable])
-        asked = [LOSS, DIRECTIONAL_CURVATURE] if moves else [LOSS]
+        quantities = [LOSS, DIRECTIONAL_CURVATURE] if moves else [LOSS]
         with measuring_mode(self._module, network.dtype, network.device):
             at = network.evaluate(w, self._data, CURVATURE, self._chunk)
-            here = Moment(w, w, update, torch.tensor([moves], device=w.device), torch.zeros_like(w))
+            moment = Moment(w, w, update, torch.tensor([moves], device=w.device), torch.zeros_like(w))
             if self._due(self._sharpness_every):
-                here, asked = self._with_gradient(here, at), [*asked, SHARPNESS]
-            row: dict[str, float | None] = {name: float(value) for name, value in measure_at(here, at, asked).items()}
+                moment, quantities = self._with_gradient(moment, at), [*quantities, SHARPNESS]
+            row: dict[str, float | None] = {
+                name: float(value) for name, value in measure_at(moment, at, quantities).items()
+            }
             if self._mini_batches is not None and self._due(self._batch_sharpness_every):
                 row |= self._batch_sharpness(w, self._mini_batches)
         return {**_null_curvature(row), "update_norm": float(norms(update))}
 
-    def _with_gradient(self, here: Moment, at: Evaluation) -> Moment:
+    def _with_gradient(self, moment: Moment, at: Evaluation) -> Moment:
         """Return what the search for the sharpness begins from: the last eigenvector, and the gradient."""
         if self._eigenvector is None:
-            self._eigenvector = torch.zeros_like(here.w)
-        return replace(here, gradient=at.gradient(), eigenvectors=self._eigenvector)
+            self._eigenvector = torch.zeros_like(moment.w)
+        return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvector)
 
     def _batch_sharpness(self, w: Tensor, mini_batches: UserData) -> dict[str, float]:
         reseed(self._network.device, self.steps_done)  # a loader that shuffles draws other batches at each step
@@ -172,8 +174,8 @@ class CurvatureProbe:
 
     def _trainable(self, optimizer: Optimizer) -> list[nn.Parameter]:
         trainable = [p for p in self._module.parameters() if p.requires_grad]
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if not any(id(p) in held for p in trainable):
+        optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if not any(id(p) in optimized for p in trainable):
             raise TrainingError("optimizer must hold trainable parameters of the module, found none of them in it.")
         return trainable
 

@@ -21,10 +21,10 @@ def measuring_mode(module: nn.Module, dtype: torch.dtype, device: torch.device) 
     torch are what they were; the gradients in `.grad` are never touched.
     """
     places = [
-        (held, name, tensor)
+        (tensors, name, tensor)
         for part in module.modules()
-        for held in (part._parameters, part._buffers)
-        for name, tensor in held.items()
+        for tensors in (part._parameters, part._buffers)
+        for name, tensor in tensors.items()
         if tensor is not None
     ]
     modes = [(part, part.training) for part in module.modules()]
@@ -35,14 +35,14 @@ def measuring_mode(module: nn.Module, dtype: torch.dtype, device: torch.device) 
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.enable_grad())
         try:
-            for held, name, tensor in places:
-                held[name] = copies[id(tensor)]  # type: ignore[assignment]
+            for tensors, name, tensor in places:
+                tensors[name] = copies[id(tensor)]  # type: ignore[assignment]
             for part, _ in modes:
                 part.training = part.training and isinstance(part, _NormBase)
             yield
         finally:
-            for held, name, tensor in places:
-                held[name] = tensor  # type: ignore[assignment]
+            for tensors, name, tensor in places:
+                tensors[name] = tensor  # type: ignore[assignment]
             for part, mode in modes:
                 part.training = mode
 

@@ -66,8 +66,8 @@ def _generators_kept(batches: Any, seed: int) -> Iterator[None]:
     sampler = getattr(batches, "sampler", None)
     batch_sampler = getattr(batches, "batch_sampler", None)
     holders = (batches, sampler, batch_sampler, getattr(batch_sampler, "sampler", None))
-    found = (getattr(holder, "generator", None) for holder in holders)
-    generators = {id(g): g for g in found if isinstance(g, torch.Generator)}
+    owned = (getattr(holder, "generator", None) for holder in holders)
+    generators = {id(g): g for g in owned if isinstance(g, torch.Generator)}
     states = [(g, g.get_state()) for g in generators.values()]
     for generator, _ in states:
         generator.manual_seed(seed)

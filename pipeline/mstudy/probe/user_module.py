@@ -50,14 +50,14 @@ class UserModule:
 
     def loss(self, parts: list[Tensor], batch: Any, n_members: int) -> Tensor:
         """Mean loss of the batch, (1,). The parts stay in their places: a backward pass may compute forward again."""
-        for held, name, index in self._places:
-            held[name] = parts[index]  # type: ignore[assignment]
+        for holder, name, index in self._places:
+            holder[name] = parts[index]  # type: ignore[assignment]
         reseed(self.device, 0)
         loss = self._loss(self._module, placed(batch, self.device, self.dtype))
         if not isinstance(loss, Tensor) or loss.ndim > 0:
-            found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+            given = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
             raise TrainingError(
-                f"loss(module, batch) must return the batch's mean loss, a scalar tensor, found {found}."
+                f"loss(module, batch) must return the batch's mean loss, a scalar tensor, found {given}."
             )
         return loss[None]
 

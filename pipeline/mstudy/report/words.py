@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -15,7 +15,7 @@ def number(value: float | None, digits: int = 3) -> str:
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
     if "e-" in text:
         mantissa, power = text.split("e-")
-        text = f"{mantissa}·10⁻{str(int(power)).translate(_RAISED)}"
+        text = f"{mantissa}·10⁻{str(int(power)).translate(_SUPERSCRIPTS)}"
     return text.replace("-", "−")
 
 

@@ -42,5 +42,5 @@ class Validation:
 def validate(runs: str | PathLike[str], n_workers: int = 1) -> Validation:
     """Check the runs below a path or an address. Raises LogError when there is no folder, or no log in it."""
     with Workers(n_workers) as workers:
-        found = scan(source_of(runs), workers, Cache())
-    return Validation(found.n_files, found.problems + FOLDER.problems(found.runs, ""))
+        scanned = scan(source_of(runs), workers, Cache())
+    return Validation(scanned.n_files, scanned.problems + FOLDER.problems(scanned.runs, ""))

@@ -93,17 +93,17 @@ def widths_of(
 
     A width measured earlier is read from the store, so that a restart gives the same numbers.
     """
-    found = {}
+    widths = {}
     for batch_size in sorted({run.batch_size for run in runs}, reverse=True):
         same = [run for run in runs if run.batch_size == batch_size]
         path = store.root / "engines" / f"{_width_key(same, study, workers, device)}.json"
         if path.exists():
-            found[batch_size] = MeasuredWidth(**json.loads(path.read_text()))
+            widths[batch_size] = MeasuredWidth(**json.loads(path.read_text()))
             continue
-        found[batch_size] = choose_width(same, dataset(study.dataset), device, workers, study.width)
+        widths[batch_size] = choose_width(same, dataset(study.dataset), device, workers, study.width)
         if store.root.exists():
-            write_whole(path, json.dumps(asdict(found[batch_size])).encode(), "The choice of a width")
-    return found
+            write_whole(path, json.dumps(asdict(widths[batch_size])).encode(), "The choice of a width")
+    return widths
 
 
 def _width_key(runs: Sequence[RunConfig], study: Study, workers: int, device: torch.device) -> str:

@@ -192,7 +192,7 @@ _SECOND_ORDER: dict[Any, Rule] = {
     functional.mse_loss: mse_loss,
 }
 # Arguments, by name and place, for which a rule holds only at this value, the default of torch.
-_ONLY_WITH: dict[Any, dict[str, tuple[int, Any]]] = {
+_REQUIRED_ARGUMENTS: dict[Any, dict[str, tuple[int, Any]]] = {
     functional.relu: {"inplace": (1, False)},
     functional.silu: {"inplace": (1, False)},
     functional.gelu: {"approximate": (1, "none")},
@@ -212,7 +212,7 @@ def has_rule(function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> boo
     """Return whether a rule holds for this call."""
     if function not in RULES or "out" in named:
         return False
-    for name, (place, value) in _ONLY_WITH.get(function, {}).items():
+    for name, (place, value) in _REQUIRED_ARGUMENTS.get(function, {}).items():
         given = args[place] if len(args) > place else named.get(name, value)
         if given != value:
             return False

@@ -18,7 +18,7 @@ from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import LINE
 
 _PLACING_SHARE = 0.4  # of alpha: a cell that is not equivalent may by its noise be placed nowhere
-_IN_LEAST_SURE = "in the least sure cell"
+_IN_LEAST_CERTAIN = "in the least sure cell"
 _MAX_EFFECT_SDS = 50.0  # up to so many standard deviations an effect is looked for
 
 
@@ -74,7 +74,7 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
     if cells.is_empty():
         return Power("not estimable: no cell lies below a threshold with enough seeds")
     level = equivalence_level(estimate.alpha)
-    return equivalence_power(cells, "cells", _IN_LEAST_SURE, evidence.margin, level, estimate.min_seeds)
+    return equivalence_power(cells, "cells", _IN_LEAST_CERTAIN, evidence.margin, level, estimate.min_seeds)
 
 
 def above_power(evidence: Evidence, estimate: Estimate) -> Power:
@@ -91,7 +91,7 @@ def above_power(evidence: Evidence, estimate: Estimate) -> Power:
         n_units=len(cells),
         replicate="cells",
         effect_80=margin + root_of_power(lambda e: power_greater(e, sd, n, alpha), 0.0, _MAX_EFFECT_SDS * sd),
-        unit=f"log loss ratio {_IN_LEAST_SURE}",
+        unit=f"log loss ratio {_IN_LEAST_CERTAIN}",
         observed=worst["log_ratio"],
         seeds_needed=needed,
         note="every cell above must be superior; the least sure one is shown"
@@ -130,7 +130,7 @@ def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArra
         n_unit="cells",
         estimate=worst["log_ratio"],
         ci=(worst["ci_low"], worst["ci_high"]),
-        unit=f"log L_SGD / L_SGDM {_IN_LEAST_SURE}",
+        unit=f"log L_SGD / L_SGDM {_IN_LEAST_CERTAIN}",
         p_value=float(p_values.max()),
         rows=tuple(_cell_name(cell) for cell in cells.iter_rows(named=True)),
     )

@@ -18,7 +18,7 @@ TARGET_POWER = 0.8
 MAX_COUNT = 50  # more seeds or units than this are no plan
 COUNTS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, MAX_COUNT)  # tried where each trial is a simulation
 _MIN_SD = 1e-9  # of a log ratio over seeds
-_HALVINGS = 6
+_N_HALVINGS = 6
 
 
 def power_greater(effect: float, sd: float, n: int, alpha: float) -> float:
@@ -99,7 +99,7 @@ def bisect_power(power: Callable[[float], float], low: float, high: float) -> fl
     """Return the effect at which a rising, simulated power passes the target; None if it never does."""
     if power(high) < TARGET_POWER:
         return None
-    for _ in range(_HALVINGS):
+    for _ in range(_N_HALVINGS):
         middle = (low * high) ** 0.5 if low > 0 else (low + high) / 2
         low, high = (low, middle) if power(middle) >= TARGET_POWER else (middle, high)
     return float(high)

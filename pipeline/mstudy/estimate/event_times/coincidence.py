@@ -15,7 +15,7 @@ import polars as pl
 
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Estimate
-from mstudy.core.statuses import APART, SharpeningStatus
+from mstudy.core.statuses import PARTED_OR_DIVERGED, SharpeningStatus
 from mstudy.estimate.event_times import coincidence_tests, refused_tests
 from mstudy.estimate.event_times.coincidence_tests import Times
 from mstudy.pairs.pairing import aligned_pairs, log_step
@@ -78,11 +78,11 @@ def times_of(pairs: pl.DataFrame) -> Times:
 
 def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, object]:
     """Count the pairs that part, and those of them whose SGD run could have been seen to sharpen."""
-    parted = partings.filter(pl.col("status").is_in(APART)).join(
+    parted = partings.filter(pl.col("status").is_in(PARTED_OR_DIVERGED)).join(
         sharpenings.select(pl.col("run_id").alias("sgd_run_id"), pl.col("status").alias("sharpening")), on="sgd_run_id"
     )
-    seen = parted.filter(pl.col("sharpening").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
-    return {"n_parted": len(parted), "n_parted_seen": len(seen)}
+    observed = parted.filter(pl.col("sharpening").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
+    return {"n_parted": len(parted), "n_parted_seen": len(observed)}
 
 
 def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, object]:

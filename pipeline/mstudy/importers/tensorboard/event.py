@@ -53,7 +53,7 @@ def parse_event(data: bytes) -> Event:
         elif (number, kind) == (5, BYTES):
             _parse_summary(data, first, end, event)
         elif (number, kind) == (7, BYTES):
-            event.is_start = any(found[:3] == (1, VARINT, _START) for found in fields(data, first, end))
+            event.is_start = any(field[:3] == (1, VARINT, _START) for field in fields(data, first, end))
     return event
 
 
@@ -80,12 +80,12 @@ def _parse_value(data: bytes, start: int, end: int, event: Event) -> None:
 
 def _parse_tensor(data: bytes, start: int, end: int) -> Scalar | None:
     """Return the value of a tensor of one number; None of any other."""
-    found = list(fields(data, start, end))
-    dtypes = [_DTYPES.get(first) for number, kind, first, _ in found if (number, kind) == (1, VARINT)]
+    parts = list(fields(data, start, end))
+    dtypes = [_DTYPES.get(first) for number, kind, first, _ in parts if (number, kind) == (1, VARINT)]
     if not dtypes or dtypes[-1] is None:
         return None
     dtype, own_field = dtypes[-1]
-    values = [one for one in found if one[0] in (own_field, _CONTENT) and one[0] != 2]
+    values = [one for one in parts if one[0] in (own_field, _CONTENT) and one[0] != 2]
     if len(values) != 1:
         return None
     number, kind, first, last = values[0]

@@ -39,7 +39,7 @@ class EventFile:
 
     def series(self) -> dict[str, Series]:
         """Return each tag's values as written, with those before a restart at a smaller step left out."""
-        found = {}
+        by_tag = {}
         for tag, chunks in self._chunks.items():
             places, steps, values = (np.concatenate(part) for part in zip(*chunks, strict=True))
             order = np.argsort(places, kind="stable")
@@ -47,8 +47,8 @@ class EventFile:
             keep = np.ones(len(steps), dtype=bool)
             for place, step in self._starts:
                 keep &= (places > place) | (steps < step)
-            found[tag] = Series(steps[keep], values[keep])
-        return found
+            by_tag[tag] = Series(steps[keep], values[keep])
+        return by_tag
 
     def add(self, tag: str, places: NDArray[np.int64], steps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Add values of a tag, in any order."""
@@ -65,23 +65,23 @@ class EventFile:
 
 def read_event_file(path: Path) -> EventFile:
     """Read the scalars of a file. Raises LogError where it is damaged before its tail."""
-    found, before = EventFile(), 0
+    content, before = EventFile(), 0
     for records in read_records(path):
         if before == 0:
-            found.wall_time = _parse(records, 0, path).wall_time
+            content.wall_time = _parse(records, 0, path).wall_time
         for length, which in by_length(records.lengths):
             if len(which) < _MIN_EVENTS or not _STEP_AT + 8 < length <= _MAX_EVENT_BYTES:
                 rest = which
             else:
-                rest = which[_read_alike(records, which, before, found, path)]
+                rest = which[_read_alike(records, which, before, content, path)]
             for k in rest:
-                found.add_event(before + int(k), _parse(records, int(k), path))
+                content.add_event(before + int(k), _parse(records, int(k), path))
         before += len(records.starts)
-    return found
+    return content
 
 
 def _read_alike(
-    records: Records, which: NDArray[np.int64], before: int, found: EventFile, path: Path
+    records: Records, which: NDArray[np.int64], before: int, content: EventFile, path: Path
 ) -> NDArray[np.int64]:
     """Read those of the events (all of one length) that are like others; the rest's places in `which`."""
     columns = records.columns(which)
@@ -100,7 +100,7 @@ def _read_alike(
             same &= (body[place + size :] == body[place + size :, :1]).all(axis=0)
             alike, body = alike[same], body[:, same]
             values = np.ascontiguousarray(body[place : place + size].T).view(dtype)[:, 0].astype(np.float64)
-            found.add(scalar.tag, before + which[alike], steps[alike], values)
+            content.add(scalar.tag, before + which[alike], steps[alike], values)
             left[alike] = False
     return np.flatnonzero(left)
 

@@ -86,11 +86,11 @@ def note_layer(text: str, y: float) -> alt.Chart:
 def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parameter]:
     """Return a hairline at the learning rate that the page's control has picked; none until it has."""
     parameter = alt.param(name="picked_rate", value=0)
-    shown = alt.OpacityValue(condition={"test": "datum.eta_ef == picked_rate", "value": 0.9}, value=0.0)
+    opacity = alt.OpacityValue(condition={"test": "datum.eta_ef == picked_rate", "value": 0.9}, value=0.0)
     rule = (
         alt.Chart(pl.DataFrame({"eta_ef": sorted(rates)}))
         .mark_rule(color=GREY, strokeWidth=1, strokeDash=[2, 3])
-        .encode(x=x, opacity=shown)
+        .encode(x=x, opacity=opacity)
     )
     return rule, parameter
 

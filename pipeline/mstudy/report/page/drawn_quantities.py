@@ -18,8 +18,8 @@ def quantities_drawn(points: pl.DataFrame) -> Drawn:
     The panel of curvature is the first, then comes the loss. points: one row a logged step, a column a quantity.
     """
     panels = dict.fromkeys([CURVATURE_PANEL, LOSS_PANEL, *(q.panel for q in QUANTITIES if q.panel is not None)])
-    found = {panel: [q for q in QUANTITIES if q.panel == panel and _is_drawn(q, points)] for panel in panels}
-    return {panel: of_panel for panel, of_panel in found.items() if of_panel}
+    by_panel = {panel: [q for q in QUANTITIES if q.panel == panel and _is_drawn(q, points)] for panel in panels}
+    return {panel: of_panel for panel, of_panel in by_panel.items() if of_panel}
 
 
 def _is_drawn(quantity: Quantity, points: pl.DataFrame) -> bool:

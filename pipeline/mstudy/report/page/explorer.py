@@ -43,27 +43,27 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     runs = ranked_runs(results)
     blocks = runs.select(BLOCK).unique(maintain_order=True)
     kept = blocks_within(runs, report.max_runs)
-    shown = runs.join(kept, on=BLOCK, maintain_order="left")
+    runs_drawn = runs.join(kept, on=BLOCK, maintain_order="left")
     drawn = quantities_drawn(points)
     logs = _logs(points, [quantity.name for of_panel in drawn.values() for quantity in of_panel])
     steps = _StepGrids()
     n_drawn = n_logged = 0
     curves = []
-    for run_id in shown["run_id"]:
+    for run_id in runs_drawn["run_id"]:
         packed = {}
         for name, curve in logs[run_id].items():
             rows = spike_rows(np.log(curve[1]), report.points_per_curve)
             packed[name] = [steps.index(curve[0][rows]), *pack(curve[1][rows], log=True)]
             n_drawn, n_logged = n_drawn + len(rows), n_logged + len(curve[0])
         curves.append(packed)
-    place = {run_id: k for k, run_id in enumerate(shown["run_id"])}
+    place = {run_id: k for k, run_id in enumerate(runs_drawn["run_id"])}
     data = {
-        "runs": columns(_described(shown, results)),
-        "optimisers": columns(_named(shown)),
+        "runs": columns(_described(runs_drawn, results)),
+        "optimisers": columns(_named(runs_drawn)),
         "curves": curves,
         "events": _events(results, place),
         "pairs": _pairs(results, logs, place, report, steps),
-        "medians": _medians(shown, logs, steps, [of_panel[0].name for of_panel in drawn.values()]),
+        "medians": _medians(runs_drawn, logs, steps, [of_panel[0].name for of_panel in drawn.values()]),
         "panels": {panel: [quantity.name for quantity in of_panel] for panel, of_panel in drawn.items()},
         "steps": steps.packed,
     }
@@ -73,10 +73,10 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     )
     if len(kept) < len(blocks):
         note += (
-            f" The page holds the curves of {len(shown):,} of {len(runs):,} runs: of each study first the learning "
-            f"rates at which runs sharpen or part, then the rest by batch size."
+            f" The page holds the curves of {len(runs_drawn):,} of {len(runs):,} runs: of each study first the "
+            f"learning rates at which runs sharpen or part, then the rest by batch size."
         )
-    captions = pl.Series("caption", _captions(shown, results), dtype=pl.String)
+    captions = pl.Series("caption", _captions(runs_drawn, results), dtype=pl.String)
     return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, drawn, note)
 
 
@@ -110,46 +110,46 @@ def _logs(points: pl.DataFrame, names: list[str]) -> dict[str, Log]:
     return logs
 
 
-def _described(shown: pl.DataFrame, results: Results) -> pl.DataFrame:
+def _described(runs: pl.DataFrame, results: Results) -> pl.DataFrame:
     """Return one row a run: keys, its line, and what is known of it in words."""
-    found = {row["run_id"]: row for row in results[SHARPENINGS].iter_rows(named=True)}
-    rows = list(shown.iter_rows(named=True))
-    blocks = shown.select(pl.struct(BLOCK).rank("dense")).to_series()
+    sharpenings = {row["run_id"]: row for row in results[SHARPENINGS].iter_rows(named=True)}
+    rows = list(runs.iter_rows(named=True))
+    blocks = runs.select(pl.struct(BLOCK).rank("dense")).to_series()
     order = {rank: k for k, rank in enumerate(blocks.unique(maintain_order=True))}
     return pl.DataFrame(
         {
             "block": [order[rank] for rank in blocks],
             "optimiser": [run_label(row) for row in rows],
-            "seed": shown["seed"],
+            "seed": runs["seed"],
             "line": pl.Series([stability_line_of(row) for row in rows], dtype=pl.Float64),
-            "diverged_step": shown["diverged_step"],
-            "sentence": [run_sentence(row, found[row["run_id"]]) for row in rows],
-            "id": shown["run_id"],
+            "diverged_step": runs["diverged_step"],
+            "sentence": [run_sentence(row, sharpenings[row["run_id"]]) for row in rows],
+            "id": runs["run_id"],
         }
     )
 
 
-def _named(shown: pl.DataFrame) -> pl.DataFrame:
+def _named(runs: pl.DataFrame) -> pl.DataFrame:
     """Return one row an optimiser: its label, a short label, and the name of its stability line."""
-    runs = {run_label(run): run for run in shown.iter_rows(named=True)}
+    run_of = {run_label(run): run for run in runs.iter_rows(named=True)}
     return pl.DataFrame(
         {
-            "name": list(runs),
-            "short": [short(name) for name in runs],
-            "line_name": [line_name(run["momentum"], run["optimizer"]) for run in runs.values()],
+            "name": list(run_of),
+            "short": [short(name) for name in run_of],
+            "line_name": [line_name(run["momentum"], run["optimizer"]) for run in run_of.values()],
         }
     )
 
 
-def _captions(shown: pl.DataFrame, results: Results) -> list[str]:
+def _captions(runs: pl.DataFrame, results: Results) -> list[str]:
     """Return a sentence a block, in their order."""
-    labels = [run_label(row) for row in shown.iter_rows(named=True)]
-    named = shown.with_columns(pl.Series("label", labels, dtype=pl.String))
+    labels = [run_label(row) for row in runs.iter_rows(named=True)]
+    named = runs.with_columns(pl.Series("label", labels, dtype=pl.String))
     pairs = {key: rows for key, rows in results[PARTINGS].partition_by(BLOCK, as_dict=True).items()}
     none = results[PARTINGS].clear()
-    found = results[SHARPENINGS].join(shown.select("run_id"), on="run_id")
+    sharpenings = results[SHARPENINGS].join(runs.select("run_id"), on="run_id")
     return [
-        block_sentence(rows, found, pairs.get(rows.select(BLOCK).row(0), none))
+        block_sentence(rows, sharpenings, pairs.get(rows.select(BLOCK).row(0), none))
         for rows in named.partition_by(BLOCK, maintain_order=True)
     ]
 
@@ -174,8 +174,8 @@ def _pairs(
     results: Results, logs: dict[str, Log], place: dict[str, int], report: Report, steps: _StepGrids
 ) -> dict[str, list[Any]]:
     """Return one row a pair: its two runs, its parting, and the gap of its losses over the steps."""
-    shown = results[PARTINGS].filter(pl.col("sgdm_run_id").is_in(list(place)))
-    rows = list(shown.iter_rows(named=True))
+    partings = results[PARTINGS].filter(pl.col("sgdm_run_id").is_in(list(place)))
+    rows = list(partings.iter_rows(named=True))
     gaps = []
     for row in rows:
         at, gap = _gap(logs[row["sgd_run_id"]], logs[row["sgdm_run_id"]], row["optimizer"], row["momentum"])
@@ -185,7 +185,7 @@ def _pairs(
         "sgd": [place[row["sgd_run_id"]] for row in rows],
         "sgdm": [place[row["sgdm_run_id"]] for row in rows],
         "sentence": [pair_sentence(row) for row in rows],
-        **columns(shown.select("status", "step", "step_low", "step_high")),
+        **columns(partings.select("status", "step", "step_low", "step_high")),
         "gap": gaps,
     }
 
@@ -202,16 +202,16 @@ def _gap(sgd: Log, sgdm: Log, optimizer: str, momentum: float) -> Curve:
     return gap.steps.astype(np.int64), gap.values
 
 
-def _medians(shown: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names: list[str]) -> dict[str, list[Any]]:
+def _medians(runs: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names: list[str]) -> dict[str, list[Any]]:
     """Return the median over seeds of these quantities, block by block and optimiser by optimiser, of all points.
 
     Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
     """
     rows: dict[str, list[Any]] = {"first": [], "n": []} | {name: [] for name in names}
-    for cell in shown.partition_by(*BLOCK, "optimizer", "momentum", *BRANCH, maintain_order=True):
+    for cell in runs.partition_by(*BLOCK, "optimizer", "momentum", *BRANCH, maintain_order=True):
         if len(cell) < 3:
             continue
-        rows["first"].append(int(np.flatnonzero(shown["run_id"] == cell["run_id"][0])[0]))
+        rows["first"].append(int(np.flatnonzero(runs["run_id"] == cell["run_id"][0])[0]))
         rows["n"].append(len(cell))
         for name in names:
             at, values = median_curve([logs[run][name] for run in cell["run_id"]])

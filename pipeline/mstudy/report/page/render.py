@@ -54,7 +54,7 @@ _HEADINGS = {
 _LIBRARIES = ("mstudy", "altair", "numpy", "polars", "ruptures", "scipy", "statsmodels", "vl-convert-python")
 
 
-_HERE = "mstudy.report.page"
+_PACKAGE = "mstudy.report.page"
 
 
 def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
@@ -110,7 +110,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     )
 
 
-def template(name: str, package: str = _HERE) -> jinja2.Template:
+def template(name: str, package: str = _PACKAGE) -> jinja2.Template:
     """Return a template of a package, which may include files of this one; what is put into it is escaped."""
     loader = jinja2.FunctionLoader(partial(_source, package))
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -183,4 +183,4 @@ def bundle() -> str:
 
 def _source(package: str, name: str) -> str:
     own = files(package).joinpath(name)
-    return (own if own.is_file() else files(_HERE).joinpath(name)).read_text(encoding="utf-8")
+    return (own if own.is_file() else files(_PACKAGE).joinpath(name)).read_text(encoding="utf-8")

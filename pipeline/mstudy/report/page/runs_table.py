@@ -33,23 +33,23 @@ HEADINGS = (
     ("stability_step", "at its line from", True),
     ("definitions", "the two", False),
 )
-_SEVERAL_ONLY = ("model", "dataset")
+_SHOWN_IF_SEVERAL = ("model", "dataset")
 
 
 def runs_table(results: Results) -> dict[str, Any]:
     """Return {headings: [[name, heading, is number]], rows: columns}; model and data set where there are several."""
-    found = results[SHARPENINGS].select(
+    sharpenings = results[SHARPENINGS].select(
         "run_id",
         pl.col("status").alias("sharpening"),
         *["step", "step_low", "step_high", "jump", "p_value", "stability_step"],
         _definitions().alias("definitions"),
     )
-    runs = results[RUNS].join(found, on="run_id", how="left")
+    runs = results[RUNS].join(sharpenings, on="run_id", how="left")
     runs = runs.sort("model", "dataset", "batch_size", "eta_ef", "momentum", "seed", "run_id")
     names = [run_label(row) for row in runs.select("momentum", "optimizer", "intervention").iter_rows(named=True)]
     runs = runs.with_columns(pl.Series("optimiser", names, dtype=pl.String))
-    shown = [h for h in HEADINGS if h[0] not in _SEVERAL_ONLY or runs[h[0]].n_unique() > 1]
-    return {"headings": [list(h) for h in shown], "rows": columns(runs.select(name for name, _, _ in shown))}
+    headings = [h for h in HEADINGS if h[0] not in _SHOWN_IF_SEVERAL or runs[h[0]].n_unique() > 1]
+    return {"headings": [list(h) for h in headings], "rows": columns(runs.select(name for name, _, _ in headings))}
 
 
 def _definitions() -> pl.Expr:

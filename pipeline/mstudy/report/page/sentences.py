@@ -11,23 +11,23 @@ from mstudy.report.charts.theme import label, run_label
 from mstudy.report.words import count, interval, listed, number, spanned
 
 
-def run_sentence(run: dict[str, Any], found: dict[str, Any]) -> str:
+def run_sentence(run: dict[str, Any], sharpening: dict[str, Any]) -> str:
     """Say what is known of a run: a row of tables.RUNS; found: its row of tables.SHARPENINGS."""
-    parts = [_jump(found), *_stability(found)]
-    if found["stability_status"] == StabilityStatus.NO_LINE and run["branch_of"] is None:
+    parts = [_jump(sharpening), *_stability(sharpening)]
+    if sharpening["stability_status"] == StabilityStatus.NO_LINE and run["branch_of"] is None:
         parts.append("no stability line is known for its optimizer")
     if run["diverged_step"] is not None:
         parts.append(f"diverges at step {number(run['diverged_step'])}")
     return f"{run_label(run)}, seed {run['seed']}: {'; '.join(parts)}."
 
 
-def _jump(found: dict[str, Any]) -> str:
-    status = SharpeningStatus(found["status"])
+def _jump(sharpening: dict[str, Any]) -> str:
+    status = SharpeningStatus(sharpening["status"])
     match status:
         case SharpeningStatus.DETECTED:
-            return _first_event(found)
+            return _first_event(sharpening)
         case SharpeningStatus.NONE:
-            return f"no abrupt sharpening up to step {number(found['followup_step'])}"
+            return f"no abrupt sharpening up to step {number(sharpening['followup_step'])}"
         case SharpeningStatus.TOO_SHORT:
             return "too few points to tell of abrupt sharpening"
         case SharpeningStatus.NO_CURVATURE:
@@ -36,21 +36,22 @@ def _jump(found: dict[str, Any]) -> str:
             assert_never(status)
 
 
-def _first_event(found: dict[str, Any]) -> str:
-    more = "" if (found["n_events"] or 1) < 2 else f", the first of {found['n_events']}"
+def _first_event(sharpening: dict[str, Any]) -> str:
+    more = "" if (sharpening["n_events"] or 1) < 2 else f", the first of {sharpening['n_events']}"
+    between = interval(sharpening["step_low"], sharpening["step_high"])
     return (
-        f"sharpens abruptly at step {number(found['step'])} {interval(found['step_low'], found['step_high'])}{more}, "
-        f"by a factor {number(found['jump'])} (p = {number(found['p_value'])})"
+        f"sharpens abruptly at step {number(sharpening['step'])} {between}{more}, "
+        f"by a factor {number(sharpening['jump'])} (p = {number(sharpening['p_value'])})"
     )
 
 
-def _stability(found: dict[str, Any]) -> list[str]:
+def _stability(sharpening: dict[str, Any]) -> list[str]:
     """Return the second definition, and whether the two agree."""
-    jumped = found["status"] == SharpeningStatus.DETECTED
-    if found["stability_status"] == StabilityStatus.REACHED:
-        verdict = {True: ": the two agree", False: ": the two disagree", None: ""}[found["stability_agrees"]]
-        return [f"stays at its stability line from step {number(found['stability_step'])}{verdict}"]
-    if found["stability_status"] == StabilityStatus.NONE and jumped:
+    jumped = sharpening["status"] == SharpeningStatus.DETECTED
+    if sharpening["stability_status"] == StabilityStatus.REACHED:
+        verdict = {True: ": the two agree", False: ": the two disagree", None: ""}[sharpening["stability_agrees"]]
+        return [f"stays at its stability line from step {number(sharpening['stability_step'])}{verdict}"]
+    if sharpening["stability_status"] == StabilityStatus.NONE and jumped:
         return ["never settles at its stability line: the two disagree"]
     return []
 
@@ -85,12 +86,12 @@ def _leader(pair: dict[str, Any]) -> str:
     return "SGDM" if pair["ahead"] == Ahead.SGDM else "SGD"
 
 
-def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame) -> str:
+def block_sentence(runs: pl.DataFrame, sharpenings: pl.DataFrame, pairs: pl.DataFrame) -> str:
     """Say of all seeds of one block how many sharpen and part, and when.
 
     runs: rows of tables.RUNS with their `label`; found, pairs: the rows of SHARPENINGS and PARTINGS of these runs.
     """
-    both = runs.join(found, on="run_id", suffix="_sharpening")
+    both = runs.join(sharpenings, on="run_id", suffix="_sharpening")
     detected = pl.col("status_sharpening") == SharpeningStatus.DETECTED
     jumps = [
         f"{rows['label'][0]} {_happened(rows.filter(detected)['step'], len(rows))}"
@@ -102,13 +103,13 @@ def block_sentence(runs: pl.DataFrame, found: pl.DataFrame, pairs: pl.DataFrame)
         .sort("optimizer", "momentum")
         .partition_by("optimizer", "momentum", maintain_order=True)
     ]
-    gone = [
+    diverged = [
         f"{rows['label'][0]} in {count(len(rows), 'seed')}"
         for rows in runs.filter(pl.col("diverged_step").is_not_null()).partition_by("label", maintain_order=True)
     ]
     text = f"Sharpens abruptly: {', '.join(jumps)}."
     text += f" Parts from SGD: {', '.join(parts)}." if parts else ""
-    return text + (f" Diverges: {listed(gone)}." if gone else "")
+    return text + (f" Diverges: {listed(diverged)}." if diverged else "")
 
 
 def _parted(pairs: pl.DataFrame) -> str:
@@ -120,8 +121,8 @@ def _parted(pairs: pl.DataFrame) -> str:
 
 def _happened(steps: pl.Series, n: int, more: str = "") -> str:
     when = "" if steps.is_empty() else f"step {spanned([float(round(step)) for step in steps])}"
-    told = "; ".join(part for part in (when, more) if part)
-    return f"in {len(steps) or 'none'} of {count(n, 'seed')}" + (f" ({told})" if told else "")
+    details = "; ".join(part for part in (when, more) if part)
+    return f"in {len(steps) or 'none'} of {count(n, 'seed')}" + (f" ({details})" if details else "")
 
 
 def study_sentence(runs: pl.DataFrame) -> str:

@@ -81,14 +81,14 @@ def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], 
     """Place the events in rows, one for each optimiser and kind that occurs, and name the rows."""
     runs, events, pairs, about = data["runs"], data["events"], data["pairs"], _optimisers(data)
     ends = ("step", "step_low", "step_high")
-    found = [(events["run"][k], events["kind"][k], *[events[e][k] for e in ends]) for k in range(len(events["run"]))]
-    found += [
+    rows = [(events["run"][k], events["kind"][k], *[events[e][k] for e in ends]) for k in range(len(events["run"]))]
+    rows += [
         (pairs["sgdm"][k], "parts", *[pairs[e][k] for e in ends])
         for k, status in enumerate(pairs["status"])
         if status == PartingStatus.PARTED
     ]
-    found += [(k, "diverges", *[runs["diverged_step"][k]] * 3) for k in keys if runs["diverged_step"][k] is not None]
-    mine = [keys[run] | {"kind": kind, "times": times} for run, kind, *times in found if run in keys]
+    rows += [(k, "diverges", *[runs["diverged_step"][k]] * 3) for k in keys if runs["diverged_step"][k] is not None]
+    mine = [keys[run] | {"kind": kind, "times": times} for run, kind, *times in rows if run in keys]
     names = sorted({(_rank(data, e["optimiser"]), _KINDS.index(e["kind"])) for e in mine})
     order = {place: k for k, place in enumerate(names)}
     seeds = sorted({e["seed"] for e in mine})

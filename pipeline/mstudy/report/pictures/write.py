@@ -131,7 +131,7 @@ def _block_spec(block: Block, palette: Palette, quantities: Drawn) -> Spec:
     """Put the panels of the page below each other."""
     rows = block.rows
     y_of = {"gap": [0.0] + [r["y"] for r in rows["gaps"]], "events": []}
-    y_of |= {panel: _heights(block, [quantity.name for quantity in shown]) for panel, shown in quantities.items()}
+    y_of |= {panel: _heights(block, [quantity.name for quantity in listed]) for panel, listed in quantities.items()}
     y_of[CURVATURE_PANEL] += [r["level"] for r in rows["levels"]]
     drawn = []
     for name, _, chart in all_panels(palette, quantities, max(len(rows["rows"]), 1)):

@@ -84,7 +84,7 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
     rates, span: the axes' domains, shared by all panels.
     """
     low, high = span
-    fallen = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") > 0
+    any_diverged = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") > 0
     columns = ["optimiser", "batch_size", "eta_ef", "log_ratio", "ci_low", "ci_high", "n_seeds"]
     frame = named(advantage.filter(pl.col("log_ratio").is_not_null()))
     # Side by side, a hair apart: what is true of one momentum is often true of the next.
@@ -92,7 +92,7 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
     shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     frame = frame.with_columns((pl.col("eta_ef") * (1 + 0.08 * shift)).alias("at"))
     # What does not fit is cut at the edge, where a triangle would say so too.
-    whole = frame.filter(~fallen).select("at", *columns)
+    whole = frame.filter(~any_diverged).select("at", *columns)
     whole = whole.with_columns(pl.col("ci_low", "ci_high", "log_ratio").clip(low, high))
     scale = alt.Scale(domain=[low, high], nice=False)
     x = log_x("at", RATE_TITLE, rates, LABEL_ROOM)
@@ -107,12 +107,14 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
         .encode(y=y("low"), y2=alt.Y2("high:Q"))
     )
     base = alt.Chart(whole).encode(x=x, color=colour)
-    seen = tips(optimiser="optimiser", eta_ef="η_ef", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
+    tooltips = tips(
+        optimiser="optimiser", eta_ef="η_ef", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n"
+    )
     bars = base.mark_rule(strokeWidth=1.8).encode(y=y("ci_low"), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), strokeWidth=1).encode(
-        y=y("log_ratio"), tooltip=seen
+        y=y("log_ratio"), tooltip=tooltips
     )
-    edges = frame.filter(fallen).select(
+    edges = frame.filter(any_diverged).select(
         "optimiser",
         "batch_size",
         "eta_ef",
@@ -127,9 +129,11 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
         scale=alt.Scale(domain=["SGD", "SGDM"], range=["triangle-up", "triangle-down"]),
         legend=None,
     )
-    gone = tips(optimiser="optimiser", eta_ef="η_ef", n_diverged_sgd="SGD diverged", n_diverged_sgdm="SGDM diverged")
+    diverged_tooltips = tips(
+        optimiser="optimiser", eta_ef="η_ef", n_diverged_sgd="SGD diverged", n_diverged_sgdm="SGDM diverged"
+    )
     triangles = alt.Chart(edges).mark_point(filled=True, size=55, opacity=0.95)
-    triangles = triangles.encode(x=x, y=y("edge"), color=colour, shape=shape, tooltip=gone)
+    triangles = triangles.encode(x=x, y=y("edge"), color=colour, shape=shape, tooltip=diverged_tooltips)
     ends = end_labels(whole, "at", "log_ratio", span, HEIGHT, log=False)
     rule, picked = picked_rate(advantage["eta_ef"].unique().to_list(), log_x("eta_ef", RATE_TITLE, rates, LABEL_ROOM))
     remark = [note_layer("▲ SGD diverged", 2)] if len(edges.filter(pl.col("diverged") == "SGD")) else []

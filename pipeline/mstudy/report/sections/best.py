@@ -87,11 +87,13 @@ def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
     columns = ["row", "optimiser", "batch_size", "log_ratio", "ci_low", "ci_high", "n_seeds", "at_edge"]
     base = alt.Chart(frame.select(columns)).encode(y=y, yOffset=offset, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=title, scale=scale), x2=alt.X2("ci_high:Q"))
-    seen = tips(optimiser="optimiser", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
+    tooltips = tips(
+        optimiser="optimiser", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n"
+    )
     # Open: the best rate lies at the end of the grid, so a better one may lie beyond.
     inside = base.transform_filter("!datum.at_edge").mark_point(size=60, filled=True, opacity=1)
     at_edge = base.transform_filter("datum.at_edge").mark_point(size=60, strokeWidth=1.8, filled=False)
-    dots = [points.encode(x=x, tooltip=seen) for points in (inside, at_edge)]
+    dots = [points.encode(x=x, tooltip=tooltips) for points in (inside, at_edge)]
     return layered(34 * len(order) + 20, zone, bars, *dots)
 
 

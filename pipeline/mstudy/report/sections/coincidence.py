@@ -22,7 +22,7 @@ from mstudy.report.sections.base import Figure, Plate, ReportData, Section, Sect
 from mstudy.report.words import count, interval
 from mstudy.tables.contracts import ALIGNMENT, LAGS, PARTINGS, SHARPENINGS
 
-_TALL = HEIGHT + 100  # pixels
+_CHART_HEIGHT = HEIGHT + 100  # pixels
 
 
 _TEST = ("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "null", "why_refused")
@@ -134,11 +134,13 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered
             x=x, y=log_y("step_low", "step of parting", square), y2=alt.Y2("step_high:Q"), color=colour_scale(palette)
         )
     )
-    seen = tips(
+    tooltips = tips(
         optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="parting"
     )
     dots = alt.Chart(frame).mark_point(size=60, filled=True, opacity=0.9)
-    return layered(_TALL, identity, word, bars, dots.encode(x=x, y=y, color=colour_scale(palette), tooltip=seen))
+    return layered(
+        _CHART_HEIGHT, identity, word, bars, dots.encode(x=x, y=y, color=colour_scale(palette), tooltip=tooltips)
+    )
 
 
 def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> Layered:
@@ -163,11 +165,11 @@ def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette
         .mark_tick(color=PALE, thickness=1.5, size=50)
         .encode(tooltip=tips(batch_size="b", eta_ef="η_ef", ratio="ratio"))
     )
-    seen = tips(optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", ratio="ratio")
+    tooltips = tips(optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", ratio="ratio")
     own = (
         base.transform_filter("datum.kind == 'own'")
         .mark_tick(thickness=2.5, size=50)
-        .encode(color=colour_scale(palette), tooltip=seen)
+        .encode(color=colour_scale(palette), tooltip=tooltips)
     )
     return layered(180, zone, null, own)
 

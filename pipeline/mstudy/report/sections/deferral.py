@@ -62,8 +62,8 @@ def _survival(data: ReportData) -> list[Figure]:
         quiet = [part["stratum"][0] for part in strata if part["stratum"][0] != ALL and part["n_events"].sum() == 0]
         drawn = [_stratum_figure(data, index, part) for part in eventful]
         if quiet and drawn:
-            told = f"{drawn[0].caption} No run sharpens abruptly at {', '.join(quiet)}."
-            drawn[0] = replace(drawn[0], caption=told)
+            caption = f"{drawn[0].caption} No run sharpens abruptly at {', '.join(quiet)}."
+            drawn[0] = replace(drawn[0], caption=caption)
         figures += drawn
     return figures
 
@@ -180,8 +180,8 @@ def survival_curves(
     base = alt.Chart(clipped.select("optimiser", "at", "step", "share", "low", "high"))
     base = base.encode(x=x, color=colour_scale(palette))
     band = base.mark_area(interpolate="step-after", opacity=0.13).encode(y=y("low"), y2=alt.Y2("high:Q"))
-    seen = tips(optimiser="optimiser", step="step", share="without sharpening", low="from", high="to")
-    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(y=y("share"), tooltip=seen)
+    tooltips = tips(optimiser="optimiser", step="step", share="without sharpening", low="from", high="to")
+    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(y=y("share"), tooltip=tooltips)
     per_pixel = (1 - floor + room) / HEIGHT
     places = {name: floor - (k + 1.5) * _ROW_PIXELS * per_pixel for k, name in enumerate(palette)}
     counts = named(at_risk).with_columns(

@@ -24,7 +24,7 @@ def definitions_plate(data: ReportData) -> Plate:
     """Compare jump and stability line: where both are met, and where they disagree."""
     results = data.results
     keys = ["batch_size", "optimizer", "momentum"]
-    found = (
+    sharpenings = (
         main_runs(results[RUNS])
         .select("run_id", *keys, "eta_ef", "seed")
         .join(
@@ -47,7 +47,7 @@ def definitions_plate(data: ReportData) -> Plate:
         pl.col("stability_status") == StabilityStatus.REACHED,
     )
     counts = (
-        found.group_by(keys)
+        sharpenings.group_by(keys)
         .agg(
             pl.len().alias("runs"),
             jumped.sum().alias("jump"),
@@ -60,11 +60,11 @@ def definitions_plate(data: ReportData) -> Plate:
         .filter(pl.col("jump") + pl.col("at_stability_line") > 0)
         .sort(keys)
     )
-    apart = found.filter(jumped & (~reached | ~pl.col("stability_agrees").fill_null(True))).sort(
+    apart = sharpenings.filter(jumped & (~reached | ~pl.col("stability_agrees").fill_null(True))).sort(
         *keys, "eta_ef", "seed"
     )
     listed = apart.select("batch_size", "eta_ef", "momentum", "seed", "step", "step_low", "step_high", "stability_step")
-    figures = [Figure("How often each is met", definitions_caption(found), counts)]
+    figures = [Figure("How often each is met", definitions_caption(sharpenings), counts)]
     if len(listed):
         what = f"The {len(listed)} runs with a jump on which the two disagree; a dash: never settles at its line."
         figures.append(Figure("Where they disagree", what, listed))
@@ -78,24 +78,24 @@ def definitions_plate(data: ReportData) -> Plate:
 
 def why_answer(results: Results) -> str:
     """Say how many runs sharpen abruptly, by the jump and by the stability line."""
-    found = results[SHARPENINGS].join(main_runs(results[RUNS]).select("run_id"), on="run_id")
-    seen = found.filter(pl.col("status").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
-    if seen.is_empty():
+    sharpenings = results[SHARPENINGS].join(main_runs(results[RUNS]).select("run_id"), on="run_id")
+    observed = sharpenings.filter(pl.col("status").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
+    if observed.is_empty():
         return "No run has a log of curvature that is long enough to tell of sharpening."
-    jumped = int((seen["status"] == SharpeningStatus.DETECTED).sum())
-    agree = int(seen["stability_agrees"].sum() or 0)
-    both = int(seen["stability_agrees"].is_not_null().sum())
-    reached = int((found["stability_status"] == StabilityStatus.REACHED).sum())
+    jumped = int((observed["status"] == SharpeningStatus.DETECTED).sum())
+    agree = int(observed["stability_agrees"].sum() or 0)
+    both = int(observed["stability_agrees"].is_not_null().sum())
+    reached = int((sharpenings["stability_status"] == StabilityStatus.REACHED).sum())
     text = (
-        f"{jumped} of {count(len(seen), 'run')} long enough to tell sharpen abruptly; {reached} settle at their "
+        f"{jumped} of {count(len(observed), 'run')} long enough to tell sharpen abruptly; {reached} settle at their "
         f"stability line"
     )
     return text + (f"; of the {both} that do both, {agree} do so at the same moment." if both else "; none does both.")
 
 
-def definitions_caption(found: pl.DataFrame) -> str:
+def definitions_caption(sharpenings: pl.DataFrame) -> str:
     """Say how often the two agree. found: a row a run with both statuses and `stability_agrees`."""
-    jumped = found.filter(pl.col("status") == SharpeningStatus.DETECTED)
+    jumped = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED)
     if jumped.is_empty():
         return "No run has a jump, so there is nothing on which the two definitions could disagree."
     agree = int(jumped["stability_agrees"].sum() or 0)

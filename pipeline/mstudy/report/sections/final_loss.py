@@ -71,9 +71,9 @@ def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
         f"b = {batch_size:,}: the lowest loss, {number(best['loss'])}, is reached by {winner} at "
         f"η_ef = {number(best['eta_ef'])} ({count(n, 'seed')} a point)."
     )
-    fallen = losses.filter((pl.col("optimizer") == SGD) & (pl.col("n_diverged") > 0))
-    if not fallen.is_empty():
-        text += f" SGD diverges from η_ef = {number(min(fallen['eta_ef'].to_list()))}."
+    diverged = losses.filter((pl.col("optimizer") == SGD) & (pl.col("n_diverged") > 0))
+    if not diverged.is_empty():
+        text += f" SGD diverges from η_ef = {number(min(diverged['eta_ef'].to_list()))}."
     return text
 
 
@@ -91,7 +91,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
     drawn = frame.filter(pl.col("loss").is_not_null())
     base = alt.Chart(drawn).encode(x=x, color=colour)
     band = base.mark_area(opacity=0.16).encode(y=log_y("loss_low", _LOSS_TITLE, domain), y2=alt.Y2("loss_high:Q"))
-    seen = tips(
+    tooltips = tips(
         optimiser="optimiser",
         eta_ef="η_ef",
         loss="loss, geometric mean",
@@ -101,15 +101,15 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
         n_diverged="seeds diverged",
     )
     line = base.mark_line(point=alt.OverlayMarkDef(size=30, filled=True), strokeWidth=1.8).encode(
-        y=log_y("loss", _LOSS_TITLE, domain), tooltip=seen
+        y=log_y("loss", _LOSS_TITLE, domain), tooltip=tooltips
     )
-    fallen = frame.filter(pl.col("n_diverged") > 0).with_columns(
+    diverged = frame.filter(pl.col("n_diverged") > 0).with_columns(
         pl.col("optimiser").replace_strict(rows, default=domain[1], return_dtype=pl.Float64).alias("ceiling"),
         (pl.col("n_finished") + pl.col("n_diverged")).alias("n"),
     )
     y = alt.Y("ceiling:Q", title=_LOSS_TITLE, scale=log_scale(domain))
     crosses = (
-        alt.Chart(fallen.select("optimiser", "batch_size", "eta_ef", "ceiling", "n_diverged", "n"))
+        alt.Chart(diverged.select("optimiser", "batch_size", "eta_ef", "ceiling", "n_diverged", "n"))
         .mark_point(shape="cross", angle=45, size=55, filled=True, opacity=0.95)
         .encode(x=x, y=y, color=colour, tooltip=tips(optimiser="optimiser", eta_ef="η_ef", n_diverged="seeds diverged"))
     )
@@ -119,7 +119,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
         end_labels(drawn, "eta_ef", "loss", domain, HEIGHT), x, log_y("label_y", _LOSS_TITLE, domain), palette
     )
     rule, picked = picked_rate(losses["eta_ef"].unique().to_list(), x)
-    remark = [note_layer("diverged", _STRIP_PIXELS / 2)] if len(fallen) else []
+    remark = [note_layer("diverged", _STRIP_PIXELS / 2)] if len(diverged) else []
     return layered(HEIGHT, rule, band, line, crosses, counts, ends, *remark, parameters=[picked])
 
 
@@ -128,8 +128,8 @@ def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float
     places.
     """
     low, high = math.log(span[0]), math.log(span[1])
-    taken = _STRIP_PIXELS * len(palette)
-    per_pixel = (high - low) / (HEIGHT - taken)
-    top = high + taken * per_pixel
+    strip_height = _STRIP_PIXELS * len(palette)
+    per_pixel = (high - low) / (HEIGHT - strip_height)
+    top = high + strip_height * per_pixel
     rows = {name: math.exp(top - (k + 0.5) * _STRIP_PIXELS * per_pixel) for k, name in enumerate(palette)}
     return (span[0], math.exp(top)), rows

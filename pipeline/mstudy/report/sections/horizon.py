@@ -44,11 +44,11 @@ def horizon_caption(horizons: pl.DataFrame) -> str:
     for rows in horizons.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
         known = rows.filter(pl.col("status") == GridStatus.ESTIMATED).sort("horizon")
-        told = [
+        sentences = [
             f"{number(r['eta_ef_star'])} {interval(r['ci_low'], r['ci_high'])} at {r['horizon']:.0%} of training"
             for r in known.iter_rows(named=True)
         ]
-        parts.append(f"{name}: {', '.join(told) or 'no threshold can be estimated'}")
+        parts.append(f"{name}: {', '.join(sentences) or 'no threshold can be estimated'}")
     n = max(horizons["n_seeds"].to_list(), default=0)
     return f"b = {horizons['batch_size'][0]:,}: {'; '.join(parts)} ({count(n, 'seed')})."
 
@@ -62,12 +62,12 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
     steps = data_domain(frame["horizon_step"].to_list(), 1.3) or (1.0, 10.0)
     x = log_x("horizon_step", "training cut at step", steps, 1.7)
     title = "threshold, η/(1−μ)"
-    seen = tips(optimiser="optimiser", horizon_step="cut at", eta_ef_star="threshold", ci_low="from", ci_high="to")
+    tooltips = tips(optimiser="optimiser", horizon_step="cut at", eta_ef_star="threshold", ci_low="from", ci_high="to")
     columns = ["optimiser", "batch_size", "horizon_step", "eta_ef_star", "ci_low", "ci_high"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=1.8).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=36, filled=True), strokeWidth=1).encode(
-        y=log_y("eta_ef_star", title, span), tooltip=seen
+        y=log_y("eta_ef_star", title, span), tooltip=tooltips
     )
     ends = end_labels(frame, "horizon_step", "eta_ef_star", span, HEIGHT)
     return layered(HEIGHT, bars, dots, label_layer(ends, x, log_y("label_y", title, span), palette))

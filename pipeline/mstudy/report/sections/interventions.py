@@ -18,10 +18,10 @@ from mstudy.report.sections.base import Figure, Plate, ReportData, Section, Sect
 from mstudy.report.words import count, number
 from mstudy.tables.contracts import INTERVENTIONS
 
-_TALL = HEIGHT + 60  # pixels
+_CHART_HEIGHT = HEIGHT + 60  # pixels
 
 
-_PLAIN = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
+_AXIS = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
@@ -50,10 +50,10 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
 def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
     """Say, of the branches that lost the sharpening of their parents, how many lost the gap."""
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
-    gone = int((lost["gap_branch"].abs() <= margin).sum())
+    n_closed = int((lost["gap_branch"].abs() <= margin).sum())
     return (
         f"Of {count(len(branches), 'branch')}, {len(lost)} lost the abrupt sharpening of the run they left; of these, "
-        f"{gone} end within {margin:g} in log loss of SGDM."
+        f"{n_closed} end within {margin:g} in log loss of SGDM."
     )
 
 
@@ -87,11 +87,11 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     gaps = [*frame["gap_parent"], *frame["gap_branch"], 0.0, margin * 2]
     ends = [min(gaps) - margin, max(gaps) + margin]
     scale = alt.Scale(domain=ends, nice=False)
-    x = alt.X("gap_parent:Q", title="log L(SGD) / L(SGDM), left alone", scale=scale, axis=_PLAIN)
+    x = alt.X("gap_parent:Q", title="log L(SGD) / L(SGDM), left alone", scale=scale, axis=_AXIS)
     y_title = "the same of the branch"
 
     def y(column: str) -> alt.Y:
-        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=_PLAIN)
+        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=_AXIS)
 
     zone = (
         alt.Chart(pl.DataFrame({"gap_parent": [ends[0]], "to": [ends[1]], "low": [-margin], "high": [margin]}))
@@ -100,14 +100,14 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     )
     same = alt.Chart(pl.DataFrame({"gap_parent": ends, "gap_branch": ends}))
     line = same.mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y("gap_branch"))
-    seen = tips(
+    tooltips = tips(
         optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", gap_parent="alone", gap_branch="branch"
     )
-    base = alt.Chart(frame).encode(x=x, y=y("gap_branch"), color=colour_scale(palette), tooltip=seen)
+    base = alt.Chart(frame).encode(x=x, y=y("gap_branch"), color=colour_scale(palette), tooltip=tooltips)
     # Open: the branch sharpened all the same, so it says nothing of a run that did not.
     removed = base.transform_filter("datum.removed").mark_point(size=60, filled=True, opacity=1)
     others = base.transform_filter("!datum.removed").mark_point(size=60, strokeWidth=1.8, filled=False)
-    return layered(_TALL, zone, line, removed, others)
+    return layered(_CHART_HEIGHT, zone, line, removed, others)
 
 
 SECTION = SectionSpec(anchor="interventions", claims=("C8",), build=build)

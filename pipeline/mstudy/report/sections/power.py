@@ -17,8 +17,8 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
     power = data.results[POWER]
     if power.is_empty():
         return None
-    told = power_caption(power)
-    figure = Figure("Power", told, power)
+    caption = power_caption(power)
+    figure = Figure("Power", caption, power)
     note = (
         "A verdict of inconclusive or untestable is a statement about the study: this is how large it would have to be."
     )

@@ -27,7 +27,7 @@ from mstudy.report.sections.base import Figure, Plate, ReportData, Section, Sect
 from mstudy.report.words import count, interval, number
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 
-_TALL = HEIGHT + 30  # pixels
+_CHART_HEIGHT = HEIGHT + 30  # pixels
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
@@ -47,8 +47,8 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
         )
         plates.append(Plate("limits", "Limit of stability against batch size", note, figures, wide=True))
     if len(law):
-        told = "The law's coefficients, fitted per setting; a small p-value of the misfit speaks against the law."
-        plates.append(Plate("law", "The law", "", [Figure("Coefficients", told, law)], wide=True))
+        caption = "The law's coefficients, fitted per setting; a small p-value of the misfit speaks against the law."
+        plates.append(Plate("law", "The law", "", [Figure("Coefficients", caption, law)], wide=True))
     if not plates:
         return None
     answer = limits_answer(limits) if len(limits) else ""
@@ -75,12 +75,12 @@ def limits_caption(limits: pl.DataFrame) -> str:
         name = label(rows["momentum"][0], rows["optimizer"][0])
         known = rows.filter(pl.col("eta_ef_max").is_not_null()).sort("batch_size")
         ends = [known.row(0, named=True), known.row(-1, named=True)] if len(known) > 1 else list(known.rows(named=True))
-        told = [
+        sentences = [
             f"{number(r['eta_ef_max'])} {interval(r['ci_low'], r['ci_high'])} at b = {r['batch_size']:,} (predicted "
             f"{number(r['predicted'])}, {count(r['n_seeds'], 'seed')})"
             for r in ends
         ]
-        parts.append(f"{name}: {', '.join(told) or 'no limit within the grid'}")
+        parts.append(f"{name}: {', '.join(sentences) or 'no limit within the grid'}")
     return f"{'; '.join(parts)}."
 
 
@@ -105,12 +105,14 @@ def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:
         x=x, color=colour
     )
     bars = base.mark_rule(strokeWidth=2).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
-    seen = tips(optimiser="optimiser", batch_size="b", eta_ef_max="measured", ci_low="from", ci_high="to")
+    tooltips = tips(optimiser="optimiser", batch_size="b", eta_ef_max="measured", ci_low="from", ci_high="to")
     dots = base.mark_point(filled=True, size=50).encode(
-        y=log_y("eta_ef_max", title, span), tooltip=[*seen, *tips(predicted="predicted", n_seeds="seeds")]
+        y=log_y("eta_ef_max", title, span), tooltip=[*tooltips, *tips(predicted="predicted", n_seeds="seeds")]
     )
-    words = label_layer(end_labels(frame, "at", "eta_ef_max", span, _TALL), x, log_y("label_y", title, span), palette)
-    return layered(_TALL, band, line, bars, dots, words)
+    words = label_layer(
+        end_labels(frame, "at", "eta_ef_max", span, _CHART_HEIGHT), x, log_y("label_y", title, span), palette
+    )
+    return layered(_CHART_HEIGHT, band, line, bars, dots, words)
 
 
 SECTION = SectionSpec(anchor="law", claims=("C7",), build=build)

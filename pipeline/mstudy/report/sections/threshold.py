@@ -30,7 +30,7 @@ from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.words import count, interval, number
 from mstudy.tables.contracts import STABILITY_LIMITS, THRESHOLDS
 
-_TALL = HEIGHT + 30  # pixels
+_CHART_HEIGHT = HEIGHT + 30  # pixels
 
 
 _UNITS = {
@@ -106,8 +106,8 @@ def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample
             f"{name}: {number(first[column])} at b = {first['batch_size']:,}, "
             f"{number(last[column])} at b = {last['batch_size']:,}"
         )
-    told = f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
-    return told + _below_the_limit(thresholds, limits)
+    sentence = f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
+    return sentence + _below_the_limit(thresholds, limits)
 
 
 def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
@@ -135,15 +135,17 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
     span = span or (0.1, 1.0)
     batches = data_domain([*frame["batch_size"], *law["batch_size"]], 1.3) or (1.0, 10.0)
     x = batch_axis(frame.select("batch_size").vstack(law.select("batch_size")), "at", batches)
-    seen = tips(optimiser="optimiser", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds")
+    tooltips = tips(
+        optimiser="optimiser", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds"
+    )
     columns = ["optimiser", "batch_size", "at", star, low, high, "n_seeds"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=2).encode(y=log_y(low, title, span), y2=alt.Y2(f"{high}:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=50, filled=True), strokeWidth=1).encode(
-        y=log_y(star, title, span), tooltip=seen
+        y=log_y(star, title, span), tooltip=tooltips
     )
-    words = label_layer(end_labels(frame, "at", star, span, _TALL), x, log_y("label_y", title, span), palette)
-    return layered(_TALL, *_law_layers(law, x, title, span, palette), bars, dots, words)
+    words = label_layer(end_labels(frame, "at", star, span, _CHART_HEIGHT), x, log_y("label_y", title, span), palette)
+    return layered(_CHART_HEIGHT, *_law_layers(law, x, title, span, palette), bars, dots, words)
 
 
 def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
@@ -162,8 +164,10 @@ def _law_layers(
         return []
     base = alt.Chart(law).encode(x=x, color=colour_scale(palette))
     band = base.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2=alt.Y2("predicted_high:Q"))
-    seen = tips(batch_size="b", predicted="SGD's limit by the law", predicted_low="from", predicted_high="to")
-    line = base.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(y=log_y("predicted", title, span), tooltip=seen)
+    tooltips = tips(batch_size="b", predicted="SGD's limit by the law", predicted_low="from", predicted_high="to")
+    line = base.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(
+        y=log_y("predicted", title, span), tooltip=tooltips
+    )
     top = law.head(1).with_columns(predicted_high=law["predicted_high"].max())  # above the band wherever it rises to
     first = alt.Chart(top).encode(x=x, color=colour_scale(palette))
     name = first.mark_text(align="left", baseline="bottom", dy=-6, fontSize=11).encode(

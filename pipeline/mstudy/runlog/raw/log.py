@@ -52,8 +52,8 @@ def open_file(content: bytes) -> pq.ParquetFile:
 
 def metadata_text(file: pq.ParquetFile) -> bytes | None:
     """Return the metadata entry of the run, as it stands in the file."""
-    found: dict[bytes, bytes] = file.metadata.metadata or {}
-    return found.get(METADATA_KEY.encode())
+    metadata: dict[bytes, bytes] = file.metadata.metadata or {}
+    return metadata.get(METADATA_KEY.encode())
 
 
 def read_columns(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
@@ -61,8 +61,8 @@ def read_columns(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
 
     Raises pyarrow's errors where a value cannot be read as such.
     """
-    found = file.read(columns=list(columns), use_threads=False)
-    arrays = [found.column(name).cast(pa.int64() if name == "step" else pa.float64()) for name in columns]
+    rows = file.read(columns=list(columns), use_threads=False)
+    arrays = [rows.column(name).cast(pa.int64() if name == "step" else pa.float64()) for name in columns]
     return pa.table(dict(zip(columns, arrays, strict=True)))
 
 
@@ -70,10 +70,10 @@ def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Tab
     """Return `run_id` and these columns of a file, one row a logged step; a column that it lacks is null."""
     file = open_file(content)
     names = file.schema_arrow.names
-    found = read_columns(file, [name for name in columns if name in names])
+    rows = read_columns(file, [name for name in columns if name in names])
     n_rows = file.metadata.num_rows
     absent = pa.nulls(n_rows, pa.float64())
-    arrays = {name: found.column(name) if name in names else absent for name in columns}
+    arrays = {name: rows.column(name) if name in names else absent for name in columns}
     return pa.table({"run_id": pa.repeat(pa.scalar(run_id, pa.string()), n_rows)} | arrays)
 
 
@@ -90,8 +90,8 @@ def as_log(table: pa.Table, diverged: bool, diverged_step: int | None) -> Log:
 def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     if column.null_count == 0:
         return np.zeros(len(column), dtype=bool)
-    found: NDArray[np.bool_] = pc.is_null(column).to_numpy()
-    return found
+    nulls: NDArray[np.bool_] = pc.is_null(column).to_numpy()
+    return nulls
 
 
 def final_loss(log: Log) -> float | None:

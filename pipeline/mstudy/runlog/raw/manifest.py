@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from mstudy.runlog.raw.metadata import Metadata
 from mstudy.runlog.raw.source import MANIFESTS, Source
 
-_WHOLE = ("batch_size", "seed", "n_train", "diverged_step", "schema")
-_REAL = ("learning_rate", "momentum")
+_WHOLE_NUMBERS = ("batch_size", "seed", "n_train", "diverged_step", "schema")
+_REAL_NUMBERS = ("learning_rate", "momentum")
 _MAX_ROWS = 5_000_000
 
 
@@ -72,7 +72,7 @@ def _read_csv(content: bytes) -> Iterator[dict[str, Any]]:
 
 def _value(key: str, text: str) -> Any:
     """Return a cell as the field's type; text that is no number stays text, for the rules to refuse."""
-    kind = int if key in _WHOLE else float if key in _REAL else str
+    kind = int if key in _WHOLE_NUMBERS else float if key in _REAL_NUMBERS else str
     try:
         return kind(text)
     except ValueError:
@@ -80,10 +80,10 @@ def _value(key: str, text: str) -> Any:
 
 
 def _read_json(content: bytes) -> Iterator[dict[str, Any]]:
-    found = json.loads(content.decode("utf-8"))
-    if not isinstance(found, list):
+    value = json.loads(content.decode("utf-8"))
+    if not isinstance(value, list):
         raise ValueError(f"it must be a list of objects, found {content[:40]!r}")
-    yield from found
+    yield from value
 
 
 def _read_parquet(content: bytes) -> Iterator[dict[str, Any]]:

@@ -21,15 +21,15 @@ def parse_metadata(text: bytes | None) -> Metadata:
     if text is None:
         return {}
     try:
-        found = json.loads(text.decode("utf-8"))
+        metadata = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError):
         raise ValueError(f"must be JSON, found {text[:40]!r}") from None
-    if not isinstance(found, dict):
+    if not isinstance(metadata, dict):
         raise ValueError(f"must be a JSON object, found {text[:40]!r}")
-    return found
+    return metadata
 
 
-def describe_run(metadata: Metadata, path: str) -> dict[str, Any]:
+def run_row(metadata: Metadata, path: str) -> dict[str, Any]:
     """Return the run's row of tables.RUNS, as far as the metadata says. metadata: free of errors."""
     optimizer, momentum = metadata.get("optimizer"), metadata.get("momentum")
     momentum = float(momentum or 0.0)

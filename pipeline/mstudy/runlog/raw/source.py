@@ -18,7 +18,7 @@ from mstudy.core.errors import LogError
 SUFFIX = ".parquet"
 MANIFESTS = ("manifest.csv", "manifest.json", "manifest.parquet")
 _STORE = "s3://"
-_AT_ONCE = 16  # requests under way: an object store answers late, but many at a time
+_MAX_REQUESTS = 16  # requests under way: an object store answers late, but many at a time
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Source:
         if not self.is_remote:
             yield from map(self._try, names)
             return
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
             yield from pool.map(self._try, names)
 
     def _try(self, name: str) -> bytes | OSError:
@@ -73,7 +73,7 @@ class Source:
     def _list_remote(self) -> list[str]:
         system, base = _open_store(self.root)
         try:
-            found = system.get_file_info(fs.FileSelector(base, recursive=True))
+            entries = system.get_file_info(fs.FileSelector(base, recursive=True))
         except FileNotFoundError:
             raise LogError(f"The runs folder must exist, found none at {self.root}.") from None
         except OSError as error:
@@ -81,7 +81,7 @@ class Source:
                 f"The object store must let us list {self.root}, found: {_short(error)}; check the bucket's "
                 f"name, the credentials (AWS_ACCESS_KEY_ID, AWS_PROFILE, ...) and the endpoint (AWS_ENDPOINT_URL)."
             ) from None
-        return [info.path[len(base) + 1 :] for info in found if info.is_file]
+        return [info.path[len(base) + 1 :] for info in entries if info.is_file]
 
 
 @lru_cache(maxsize=8)

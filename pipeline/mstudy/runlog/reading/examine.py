@@ -21,7 +21,7 @@ from mstudy.runlog.raw.log import (
     open_file,
     read_columns,
 )
-from mstudy.runlog.raw.metadata import Metadata, describe_run, parse_metadata
+from mstudy.runlog.raw.metadata import Metadata, parse_metadata, run_row
 from mstudy.runlog.rules.column_types import SCHEMA
 from mstudy.runlog.rules.file_content import CONTENT, first_line
 from mstudy.runlog.rules.manifest_entries import STATED, Stated
@@ -56,12 +56,12 @@ def examine(content: bytes, path: str, listed: Metadata) -> Examined:
     file = open_file(content)
     schema = file.schema_arrow
     problems += SCHEMA.problems(schema, path)
-    metadata, found = _metadata(file, path, listed)
-    problems += found
+    metadata, problems_found = _metadata(file, path, listed)
+    problems += problems_found
     if has_error(problems):
         return Examined(None, problems)
-    log, found = _rows(file, schema.names, path, metadata)
-    problems += found
+    log, problems_found = _rows(file, schema.names, path, metadata)
+    problems += problems_found
     if log is None or has_error(problems):
         return Examined(None, problems)
     return Examined(_describe(log, metadata, path) | {"digest": digest_of(content)}, problems)
@@ -88,7 +88,7 @@ def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata)
 
 
 def _describe(log: Log, metadata: Metadata, path: str) -> dict[str, Any]:
-    return describe_run(metadata, path) | {
+    return run_row(metadata, path) | {
         "diverged_step": divergence_of(log),
         "n_points": log.n_rows,
         "first_step": int(log.step[0]),

@@ -104,8 +104,8 @@ def read_runs(
     bad (an error of runlog.rules).
     """
     source = source_of(folder)
-    found = scan(source, workers or Workers(), cache or Cache())
-    return _as_folder(source, found, skip_bad)
+    scanned = scan(source, workers or Workers(), cache or Cache())
+    return _as_folder(source, scanned, skip_bad)
 
 
 def read_run(path: Path) -> RunFolder:
@@ -113,25 +113,27 @@ def read_run(path: Path) -> RunFolder:
     if not path.is_file():
         raise LogError(f"RUN must be the log of one run, a Parquet file, found none at {path}.")
     source = source_of(path.parent)
-    found = scan(source, Workers(), Cache(), path.name)
-    errors = [problem for problem in found.problems if problem.severity == Severity.ERROR and problem.path == path.name]
+    scanned = scan(source, Workers(), Cache(), path.name)
+    errors = [
+        problem for problem in scanned.problems if problem.severity == Severity.ERROR and problem.path == path.name
+    ]
     if errors:
         raise LogError(f"{path} must be a run's log: {errors[0].reason} {errors[0].remedy}")
-    return RunFolder(source, found.runs, [])
+    return RunFolder(source, scanned.runs, [])
 
 
-def _as_folder(source: Source, found: Scan, skip_bad: bool) -> RunFolder:
-    runs, of_folder = leave_out(found.runs)
-    problems = found.problems + of_folder
+def _as_folder(source: Source, scanned: Scan, skip_bad: bool) -> RunFolder:
+    runs, of_folder = leave_out(scanned.runs)
+    problems = scanned.problems + of_folder
     errors = [problem for problem in problems if problem.severity == Severity.ERROR]
     if runs.is_empty():
         first = f"{errors[0].path}: {errors[0].reason}" if errors else "nothing"
         raise LogError(
-            f"{source.root} must hold at least one readable run, found {found.n_files} files, none readable; "
+            f"{source.root} must hold at least one readable run, found {scanned.n_files} files, none readable; "
             f"the first: {first}"
         )
     if errors and not skip_bad:
-        raise LogError(_describe(errors, found.n_files, source.root))
+        raise LogError(_describe(errors, scanned.n_files, source.root))
     return RunFolder(source, runs, problems)
 
 
@@ -140,21 +142,21 @@ def leave_out(runs: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
     errors: list[Problem] = []
     while True:
         problems = FOLDER.problems(runs, "")
-        found = [problem for problem in problems if problem.severity == Severity.ERROR]
-        if not found:
+        remaining = [problem for problem in problems if problem.severity == Severity.ERROR]
+        if not remaining:
             return runs, errors + problems
         # Of one rule at a time: a run that is there twice also has two partners.
-        found = [problem for problem in found if problem.rule == found[0].rule]
-        errors += found
-        runs = runs.filter(~pl.col("path").is_in([problem.path for problem in found]))
+        first = [problem for problem in remaining if problem.rule == remaining[0].rule]
+        errors += first
+        runs = runs.filter(~pl.col("path").is_in([problem.path for problem in first]))
 
 
 def _describe(errors: list[Problem], n_files: int, folder: str) -> str:
     bad = list(dict.fromkeys(error.path for error in errors))
     first = {path: next(error for error in errors if error.path == path) for path in bad[:5]}
-    shown = "; ".join(printable(f"{path}: {error.reason}") for path, error in first.items())
+    examples = "; ".join(printable(f"{path}: {error.reason}") for path, error in first.items())
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     return (
-        f"Every run must be usable, found {len(bad)} of {n_files} files bad in {folder}: {shown}{more} "
+        f"Every run must be usable, found {len(bad)} of {n_files} files bad in {folder}: {examples}{more} "
         f"Mend or remove them (`mstudy validate` lists all), or leave them out with --skip-bad."
     )

@@ -24,7 +24,7 @@ from mstudy.workers import Workers, in_chunks
 
 _CHUNK = 200  # files a task
 _KIND, _TABLE = "scan", "files"
-_WORTHWHILE = 4000  # files; fewer take less time than starting processes
+_MIN_FILES_FOR_WORKERS = 4000  # files; fewer take less time than starting processes
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None
     manifest = read_manifest(source, everything)
     problems = NAMES.problems(Names(source, everything), "")
     problems += LISTED.problems(Listed(manifest, frozenset(map(printable_name, everything))), manifest.name)
-    found = _examine_all(source, names, manifest.by_path(), workers, cache)
+    files = _examine_all(source, names, manifest.by_path(), workers, cache)
     refused = [problem.path for problem in problems if problem.severity == Severity.ERROR]
-    runs = found.runs.filter(~pl.col("path").is_in(refused))
-    return Scan(len(names), runs, problems + found.problems)
+    runs = files.runs.filter(~pl.col("path").is_in(refused))
+    return Scan(len(names), runs, problems + files.problems)
 
 
 def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], workers: Workers, cache: Cache) -> Scan:
@@ -76,9 +76,11 @@ def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], 
         )
         for part in (readable[slice(*bounds)] for bounds in in_chunks(len(readable), _CHUNK))
     ]
-    found = list(workers.map(_examine_chunk, tasks, "reading runs, 200 a part", len(readable) >= _WORTHWHILE))
-    runs = pl.concat([known.clear(), *(frame for frame, _ in found)])
-    problems = [problem for _, part in found for problem in part]
+    parts = list(
+        workers.map(_examine_chunk, tasks, "reading runs, 200 a part", len(readable) >= _MIN_FILES_FOR_WORKERS)
+    )
+    runs = pl.concat([known.clear(), *(frame for frame, _ in parts)])
+    problems = [problem for _, part in parts for problem in part]
     # A file with a problem is examined again, so that the problem is told again.
     sound = runs.filter(~pl.col("path").is_in([problem.path for problem in problems]))
     cache.store(_KIND, {_TABLE: sound})
@@ -99,8 +101,8 @@ def _examine_chunk(task: _Task) -> tuple[pl.DataFrame, list[Problem]]:
         if key in known:
             rows.append(known[key])
             continue
-        found = examine(content, name, listed)
-        problems += found.problems
-        if found.run is not None:
-            rows.append({KEY: key} | found.run)
+        examined = examine(content, name, listed)
+        problems += examined.problems
+        if examined.run is not None:
+            rows.append({KEY: key} | examined.run)
     return pl.DataFrame(rows, schema=task.known.schema, orient="row"), problems

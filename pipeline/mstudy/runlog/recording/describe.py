@@ -16,7 +16,7 @@ from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.schema import SCHEMA_VERSION
 
 
-def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
+def complete_metadata(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata of a run, complete but for `status` and `diverged_step`.
 
     facts: `learning_rate`, `batch_size`, `seed`, `momentum` and/or `optimizer`, and anything else that is text, a
@@ -27,12 +27,12 @@ def describe_run(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:
     for key, value in _leaves(known):
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise LogError(f"{key} must be text, a finite number, true or false, found {value!r}, for {run_id}.")
-    told = _with_optimizer(known) | {"schema": SCHEMA_VERSION, "run_id": run_id}
-    errors = [problem for problem in METADATA.problems(told, run_id) if problem.severity == Severity.ERROR]
+    metadata = _with_optimizer(known) | {"schema": SCHEMA_VERSION, "run_id": run_id}
+    errors = [problem for problem in METADATA.problems(metadata, run_id) if problem.severity == Severity.ERROR]
     if errors:
         raise LogError(f"{errors[0].reason.removesuffix('.')}, for {run_id}.")
-    numbers = {key: float(told[key]) for key in ("learning_rate", "momentum")}
-    return told | numbers | {key: int(told[key]) for key in ("batch_size", "seed")}
+    numbers = {key: float(metadata[key]) for key in ("learning_rate", "momentum")}
+    return metadata | numbers | {key: int(metadata[key]) for key in ("batch_size", "seed")}
 
 
 def _leaves(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -13,12 +13,22 @@ from typing import Any, BinaryIO, SupportsFloat, SupportsIndex
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
 from mstudy.core.statuses import RunStatus
-from mstudy.runlog.recording.describe import describe_run
+from mstudy.runlog.recording.describe import complete_metadata
 from mstudy.runlog.recording.journal import head_line, journal_of, parse_journal, row_line, whole_length
 from mstudy.runlog.recording.resume import read_finished
 from mstudy.runlog.writer import write_run
 
-_SAME = ("optimizer", "momentum", "learning_rate", "batch_size", "seed", "study", "model", "dataset", "objective")
+_RESUMED_KEYS = (
+    "optimizer",
+    "momentum",
+    "learning_rate",
+    "batch_size",
+    "seed",
+    "study",
+    "model",
+    "dataset",
+    "objective",
+)
 
 
 class RunLogger:
@@ -68,7 +78,7 @@ class RunLogger:
         if self.path.suffix != ".parquet":
             raise LogError(f"The name of a log must end in .parquet, found {self.path.name!r}.")
         facts = {"learning_rate": learning_rate, "momentum": momentum, "batch_size": batch_size, "seed": seed}
-        self._metadata = describe_run(run_id or self.path.stem, about | facts | {"optimizer": optimizer})
+        self._metadata = complete_metadata(run_id or self.path.stem, about | facts | {"optimizer": optimizer})
         self._last_step = -1
         self._diverged_step: int | None = None
         self._journal = self._open(overwrite)
@@ -176,7 +186,7 @@ class RunLogger:
         return len(content)
 
     def _check_same(self, earlier: Mapping[str, Any], where: Path) -> None:
-        for key in _SAME:
+        for key in _RESUMED_KEYS:
             if earlier.get(key) != self._metadata.get(key):
                 raise LogError(
                     f"A run must go on as it began: {key} is {self._metadata.get(key)!r}, found {earlier.get(key)!r} "

@@ -42,9 +42,9 @@ def _torn(content: bytes) -> Iterator[Fault]:
     if not content.startswith(_MAGIC):
         return
     try:
-        found = pq.ParquetFile(pa.BufferReader(content))
-        n_rows = found.metadata.num_rows
-        found.schema_arrow  # noqa: B018  # a damaged schema says so here
+        parquet = pq.ParquetFile(pa.BufferReader(content))
+        n_rows = parquet.metadata.num_rows
+        parquet.schema_arrow  # noqa: B018  # a damaged schema says so here
     except (pa.ArrowException, OSError, ValueError) as error:
         yield Fault(f"not a whole Parquet file ({first_line(error)}).")
         return

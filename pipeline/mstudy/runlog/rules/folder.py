@@ -26,8 +26,8 @@ SCANNED = pl.Schema(
         "digest": pl.String(),  # of the file's bytes
     }
 )
-_NEAR = 0.01  # learning rates nearer than this share, but not equal, were meant to be equal
-_HORIZON = 0.1  # share of the steps by which the runs of a pair may differ in length
+_NEAR_RATE_SHARE = 0.01  # learning rates nearer than this share, but not equal, were meant to be equal
+_LENGTH_SHARE = 0.1  # share of the steps by which the runs of a pair may differ in length
 FOLDER: Stage[pl.DataFrame] = Stage()
 
 
@@ -110,7 +110,9 @@ def _near_rates(runs: pl.DataFrame) -> Iterator[Fault]:
     key = [*SETTING, "batch_size"]
     rates = runs.group_by(*key, "eta_ef").agg(pl.col("path").min()).sort(*key, "eta_ef")
     before = pl.col("eta_ef").shift().over(key)
-    near = rates.with_columns(before.alias("before")).filter(pl.col("eta_ef") < pl.col("before") * (1 + _NEAR))
+    near = rates.with_columns(before.alias("before")).filter(
+        pl.col("eta_ef") < pl.col("before") * (1 + _NEAR_RATE_SHARE)
+    )
     for path, before_, eta_ef, b in near.select("path", "before", "eta_ef", "batch_size").iter_rows():
         found = f"{before_:g} and {eta_ef:g} at batch size {b}"
         yield Fault(f"eta_ef must match to six digits or differ clearly, found {found}.", "learning_rate", path=path)
@@ -185,7 +187,9 @@ def _horizons(runs: pl.DataFrame) -> Iterator[Fault]:
         pl.max_horizontal("last_step", "last_step_sgd").alias("last"),
     )
     differ = (
-        ends.filter(pl.col("end") < (1 - _HORIZON) * pl.col("last")).sort("path", "longer").unique("path", keep="first")
+        ends.filter(pl.col("end") < (1 - _LENGTH_SHARE) * pl.col("last"))
+        .sort("path", "longer")
+        .unique("path", keep="first")
     )
     for path, longer, end, last in differ.sort("path").iter_rows():
         yield Fault(

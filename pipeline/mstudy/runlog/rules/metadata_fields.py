@@ -16,7 +16,7 @@ Metadata = dict[str, Any]
 METADATA: Stage[Metadata] = Stage()
 _NAMES = ", ".join(each.name for each in OPTIMIZERS)
 _WITHOUT_MOMENTUM = ", ".join(each.name for each in OPTIMIZERS if not each.has_momentum)
-_LARGEST = 2**53  # beyond, float64 does not tell whole numbers apart
+_MAX_WHOLE = 2**53  # beyond, float64 does not tell whole numbers apart
 
 
 @METADATA.rule(
@@ -64,7 +64,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and float(value).is_integer() and abs(value) < _LARGEST
+    return _is_number(value) and float(value).is_integer() and abs(value) < _MAX_WHOLE
 
 
 def _is_text(value: Any) -> bool:
@@ -158,8 +158,8 @@ def _branch(metadata: Metadata) -> Iterator[Fault]:
     if parent is None and about is None:
         return
     kind, step = (about.get("kind"), about.get("step")) if isinstance(about, dict) else (None, None)
-    told = isinstance(kind, str) and is_text(kind) and step is not None and _is_whole(step) and step >= 0
-    if parent is None or not told:
+    is_complete = isinstance(kind, str) and is_text(kind) and step is not None and _is_whole(step) and step >= 0
+    if parent is None or not is_complete:
         found = f"branch_of {shown(parent)} and intervention {shown(about)}"
         yield Fault(f'a branch must give branch_of and intervention = {{"kind": text, "step": number}}, found {found}.')
     momentum = about.get("momentum") if isinstance(about, dict) else None

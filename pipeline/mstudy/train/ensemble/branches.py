@@ -43,6 +43,6 @@ class Rules:
     def start_branches(self, state: State) -> None:
         """Begin those that branch at this step: SGD has no buffers to hand on, so theirs begin at zero. In place."""
         if state.step in self._changes:
-            here = [place for place, member in enumerate(state.members) if self._branch_steps[member] == state.step]
+            places = [place for place, member in enumerate(state.members) if self._branch_steps[member] == state.step]
             for buffer in state.buffers.values():
-                buffer[here] = 0.0
+                buffer[places] = 0.0

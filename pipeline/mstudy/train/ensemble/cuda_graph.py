@@ -54,10 +54,10 @@ class RecordedStep:
 
     def _set_up(self) -> None:
         """Run aside from the main stream, as the recording will: what a library sets up belongs to a stream."""
-        here = torch.cuda.current_stream()
+        current = torch.cuda.current_stream()
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(here)
+        aside.wait_stream(current)
         with torch.cuda.stream(aside):
             self._work()
-        here.wait_stream(aside)
+        current.wait_stream(aside)
         self._is_set_up = True

@@ -32,12 +32,12 @@ class Rows:
             if np.isfinite(row[_LOSS]):  # the full loss may overflow a few steps before the batch loss does
                 self.by_run[member][step] = row
 
-    def fill(self, run: int, found: dict[int, NDArray[np.float64]]) -> None:
+    def fill(self, run: int, values: dict[int, NDArray[np.float64]]) -> None:
         """Add rows between those there are; where a step has one, only what it lacks."""
-        here = self.by_run[run]
-        for step, row in found.items():
-            here[step] = np.where(np.isnan(here[step]), row, here[step]) if step in here else row
-        self.by_run[run] = dict(sorted(here.items()))
+        rows = self.by_run[run]
+        for step, row in values.items():
+            rows[step] = np.where(np.isnan(rows[step]), row, rows[step]) if step in rows else row
+        self.by_run[run] = dict(sorted(rows.items()))
 
     def table(self, run: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return steps (n_rows,) in order and the values there (n_rows, n_columns)."""

@@ -72,11 +72,11 @@ class Training:
     def step(self) -> None:
         """Make one step of all members, logged where the schedule says so."""
         step, factor = self._state.step, self._shared.cadence.adaptive_factor
-        here = self._state.copy() if factor is not None and self._schedule.asks(DIRECTIONAL_CURVATURE, step) else None
+        state = self._state.copy() if factor is not None and self._schedule.asks(DIRECTIONAL_CURVATURE, step) else None
         self._ensemble.advance(self._state, self._rows, self._schedule)
-        if here is not None and factor is not None:
+        if state is not None and factor is not None:
             self._fill_the_gap(step, factor)
-            self._before = here
+            self._before = state
 
     def logs(self) -> list[RunLog]:
         """Return one log a run, in the order of the runs."""

@@ -194,21 +194,23 @@ class Ensemble:
         update: Tensor,
     ) -> NDArray[np.float64]:
         """Return one row a member, of MEASURED_COLUMNS. shared: the step's own evaluation, where it saw all samples."""
-        here = Moment(state.w, gradient, update, _moves(state.w, update), state.eigenvectors)
-        asked = schedule.asked(state.step)
+        moment = Moment(state.w, gradient, update, _moves(state.w, update), state.eigenvectors)
+        quantities = schedule.asked(state.step)
         nothing = torch.full((len(state.w),), torch.nan, dtype=torch.float64, device=self._device)
         values = dict.fromkeys(MEASURED_COLUMNS, nothing)
-        values |= self._of_training_set(here, asked, shared)
-        values |= measure_batches(here, self._batches(state, batch, at), asked)
+        values |= self._of_training_set(moment, quantities, shared)
+        values |= measure_batches(moment, self._batches(state, batch, at), quantities)
         return torch.stack([values[name] for name in MEASURED_COLUMNS], dim=1).cpu().numpy()
 
-    def _of_training_set(self, here: Moment, asked: list[Quantity], shared: Evaluation | None) -> dict[str, Tensor]:
+    def _of_training_set(
+        self, moment: Moment, quantities: list[Quantity], shared: Evaluation | None
+    ) -> dict[str, Tensor]:
         """Measure what is of the training loss: the loss of all samples, its derivatives perhaps only of some."""
         if self._probe.batch.n_samples == self._shared.n_train:
-            return self._probe.measure(here, asked, shared)
-        losses = [quantity for quantity in asked if order_of([quantity]) == LOSS]
-        derivatives = [quantity for quantity in asked if quantity not in losses]
-        return self._loss_probe.measure(here, losses) | self._probe.measure(here, derivatives)
+            return self._probe.measure(moment, quantities, shared)
+        losses = [quantity for quantity in quantities if order_of([quantity]) == LOSS]
+        derivatives = [quantity for quantity in quantities if quantity not in losses]
+        return self._loss_probe.measure(moment, losses) | self._probe.measure(moment, derivatives)
 
     def _batches(self, state: State, batch: Batch, at: Evaluation) -> StepBatches:
         w, chunk = state.w, self._shared.chunk

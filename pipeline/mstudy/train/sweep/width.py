@@ -35,8 +35,8 @@ NO_ROWS = Schedule(Cadence(), [_UNREACHED_STEP])
 class MeasuredWidth:
     """How many runs of one batch size train side by side, and what was measured there.
 
-    name: how the derivatives are computed, "explicit" or "autograd". width: runs side by side; 1 is a plain loop over runs. seconds: of one step of one
-    run, without logging. megabytes: of one ensemble.
+    name: how the derivatives are computed, "explicit" or "autograd". width: runs side by side; 1 is a plain loop over
+    runs. seconds: of one step of one run, without logging. megabytes: of one ensemble.
     """
 
     batch_size: int

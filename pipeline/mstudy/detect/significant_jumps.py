@@ -12,13 +12,15 @@ import numpy as np
 
 from mstudy.core.series import Series, local_scale
 
-_SURE = 4.6  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
-_REACH = 8  # points by which a proposed time may be wrong
-_LENGTHS = (0, 1, 2, 4, 8, 16)  # points between the last one before the jump and the first one after
+MIN_STANDARD_ERRORS = (
+    4.6  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
+)
+_MAX_TIME_ERROR = 8  # points by which a proposed time may be wrong
+_RISE_LENGTHS = (0, 1, 2, 4, 8, 16)  # points between the last one before the jump and the first one after
 _MAX_PHI = 0.98
 
 
-def beyond_doubt(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> Series:
+def significant_jumps(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> Series:
     """Find the sure jumps; return them as columns from 0 to 1, (n_jumps, n).
 
     y: (n,). trend: (n_columns, n), fitted beside the jumps. spans: about where (start, end) each jump may be.
@@ -29,13 +31,13 @@ def beyond_doubt(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> 
         phi = autocorrelation(y, columns)
         timed = [_surest(y, ramps, columns, phi)[1] for ramps in candidates]
         # Once more with the autocorrelation that is left without the jump: a jump looks like strong dependence.
-        found = [
+        jumps = [
             _surest(y, ramps, columns, autocorrelation(y, np.vstack([columns, ramps[timing]])))
             for ramps, timing in zip(candidates, timed, strict=True)
         ]
-        k = int(np.argmax([sure for sure, _ in found]))
-        sure, timing = found[k]
-        if sure < _SURE:
+        k = int(np.argmax([errors for errors, _ in jumps]))
+        errors, timing = jumps[k]
+        if errors < MIN_STANDARD_ERRORS:
             break
         columns = np.vstack([columns, candidates.pop(k)[timing]])
     return columns[len(trend) :]
@@ -43,8 +45,8 @@ def beyond_doubt(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> 
 
 def _ramps(n: int, start: int, end: int) -> Series:
     """Return every rise from 0 to 1 near (start, end): (n_ramps, n); 0 before its start, 1 from its end on."""
-    first = np.arange(max(1, start - _REACH), min(n - 1, end + _REACH) + 1)
-    a, length = (grid.ravel()[:, None] for grid in np.meshgrid(first, np.array(_LENGTHS), indexing="ij"))
+    first = np.arange(max(1, start - _MAX_TIME_ERROR), min(n - 1, end + _MAX_TIME_ERROR) + 1)
+    a, length = (grid.ravel()[:, None] for grid in np.meshgrid(first, np.array(_RISE_LENGTHS), indexing="ij"))
     ramps: Series = np.clip((np.arange(n) - a + 1) / (length + 1), 0.0, 1.0)
     return ramps
 
