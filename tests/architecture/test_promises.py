@@ -113,7 +113,7 @@ WRITES = re.compile(
 WRITERS = {
     "core/files.py",
     "data/fetch.py",  # adds to a part, whose name must stay the same for a download to go on
-    "runlog/recording/logger.py",  # adds rows to a journal
+    "runlog/recording/journal_file.py",  # adds rows to a journal
 }
 
 

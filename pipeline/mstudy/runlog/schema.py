@@ -9,6 +9,7 @@ from __future__ import annotations
 from mstudy.core.quantities import LOSS, QUANTITIES
 
 SCHEMA_VERSION = 1
+MAX_STEP = 2**53 - 1  # beyond, float64 does not tell whole numbers apart
 METADATA_KEY = "mstudy"
 
 REQUIRED_COLUMNS = ("step", *LOSS.columns)

@@ -8,14 +8,16 @@ import operator
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
 from mstudy.core.statuses import RunStatus
 from mstudy.runlog.recording.describe import complete_metadata
 from mstudy.runlog.recording.journal import head_line, journal_of, parse_journal, row_line, whole_length
+from mstudy.runlog.recording.journal_file import JournalFile
 from mstudy.runlog.recording.resume import read_finished
+from mstudy.runlog.schema import MAX_STEP
 from mstudy.runlog.writer import write_run
 
 _RESUMED_KEYS = (
@@ -74,9 +76,8 @@ class RunLogger:
         overwrite: bool = False,
         **about: Any,
     ) -> None:
-        self.path = Path(path)
-        if self.path.suffix != ".parquet":
-            raise LogError(f"The name of a log must end in .parquet, found {self.path.name!r}.")
+        self.path = Path(path).absolute()  # a training loop may change the current folder
+        _check_name(self.path.name)
         facts = {"learning_rate": learning_rate, "momentum": momentum, "batch_size": batch_size, "seed": seed}
         self._metadata = complete_metadata(run_id or self.path.stem, about | facts | {"optimizer": optimizer})
         self._last_step = -1
@@ -96,9 +97,7 @@ class RunLogger:
         finite mean "not measured". Raises LogError where the step does not increase or the disk refuses.
         """
         step = operator.index(step)
-        if step <= self._last_step or step < 0:
-            found = f"{step} after {self._last_step}" if self._last_step >= 0 else str(step)
-            raise LogError(f"step must be at least 0 and increase from row to row, found {found}, in {self.path}.")
+        self._check_step(step)
         value = float(loss)
         if not math.isfinite(value):
             self.mark_diverged(step)
@@ -107,7 +106,7 @@ class RunLogger:
         row: dict[str, Any] = {"step": step, "loss": value}
         for name, number in columns.items():
             row[name] = None if number is None or not math.isfinite(number := float(number)) else number
-        _write(self._journal, row_line(row), self.path)
+        self._journal.append(row_line(row))
         self._last_step = step
 
     def mark_diverged(self, step: SupportsIndex) -> None:
@@ -119,7 +118,8 @@ class RunLogger:
         """Write the Parquet file and remove the journal; a second call does nothing.
 
         status: `completed`, `interrupted` or `diverged`; a run that is marked as diverged stays so. Raises LogError
-        where nothing was logged or the disk refuses; the journal then stays.
+        where nothing was logged or the disk refuses; in the second case the journal stays, and `finish` can be called
+        again when there is space.
         """
         if status not in tuple(RunStatus):
             raise LogError(f"status must be one of {', '.join(tuple(RunStatus))}, found {status!r}, in {self.path}.")
@@ -127,15 +127,13 @@ class RunLogger:
             return
         if status == RunStatus.DIVERGED:
             self.mark_diverged(self._last_step + 1)
-        self._journal.close()
-        place = journal_of(self.path)
-        columns = parse_journal(_read(place), place).columns
+        columns = parse_journal(self._journal.content(), journal_of(self.path)).columns
         if not columns:
-            place.unlink()
+            self._journal.remove()
             raise LogError(f"A run's log must hold at least one row, found none logged, for {self.path}.")
         ended = {"status": RunStatus.DIVERGED if self.diverged else status, "diverged_step": self._diverged_step}
         write_run(self.path, columns, self._metadata | ended)
-        place.unlink()
+        self._journal.remove()
 
     def __enter__(self) -> RunLogger:
         return self
@@ -149,19 +147,18 @@ class RunLogger:
         with contextlib.suppress(LogError):  # the body's own exception is the one to be seen
             self.finish(RunStatus.INTERRUPTED)
 
-    def _open(self, overwrite: bool) -> BinaryIO:
-        place = journal_of(self.path)
-        kept = 0 if overwrite else self._resume(place)
+    def _check_step(self, step: int) -> None:
+        if step <= self._last_step or step < 0:
+            found = f"{step} after {self._last_step}" if self._last_step >= 0 else str(step)
+            raise LogError(f"step must be at least 0 and increase from row to row, found {found}, in {self.path}.")
+        if step > MAX_STEP:
+            raise LogError(f"step must be at most {MAX_STEP}, found {step}, in {self.path}.")
+
+    def _open(self, overwrite: bool) -> JournalFile:
+        kept = 0 if overwrite else self._resume(journal_of(self.path))
+        journal = JournalFile(self.path, kept)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            journal = place.open("ab", buffering=0)
-        except OSError as error:
-            raise LogError(f"A run's log must be writable, found at {self.path}: {error.strerror or error}.") from None
-        try:
-            _lock(journal, self.path)
-            if place.stat().st_size > kept:
-                journal.truncate(kept)
-            _write(journal, head_line(self._metadata), self.path)
+            journal.append(head_line(self._metadata))
         except BaseException:
             journal.close()
             raise
@@ -194,13 +191,11 @@ class RunLogger:
                 )
 
 
-def _write(journal: BinaryIO, line: bytes, path: Path) -> None:
-    try:
-        written = journal.write(line)
-    except (OSError, ValueError) as error:  # ValueError: the file is closed
-        raise LogError(f"A run's log must be open and writable, found at {path}: {error}.") from None
-    if written != len(line):
-        raise LogError(f"A run's log must be written, found no space for it at {path}.")
+def _check_name(name: str) -> None:
+    if not name.endswith(".parquet"):
+        raise LogError(f"The name of a log must end in .parquet, found {name!r}.")
+    if name.startswith("."):
+        raise LogError(f"The name of a log must not begin with a dot, as hidden files are not read, found {name!r}.")
 
 
 def _read(place: Path) -> bytes:
@@ -210,17 +205,3 @@ def _read(place: Path) -> bytes:
         return b""
     except OSError as error:
         raise LogError(f"A run's journal must be readable, found at {place}: {error.strerror or error}.") from None
-
-
-def _lock(journal: BinaryIO, path: Path) -> None:
-    """Keep a second process off: two loops that log one run would tear it."""
-    try:
-        import fcntl
-
-        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LogError(
-            f"One process alone may log a run, found another that logs {path}; in distributed training log in rank 0."
-        ) from None
-    except (ImportError, OSError):  # not a Unix, or a file system without locks: nothing keeps the second one off
-        return

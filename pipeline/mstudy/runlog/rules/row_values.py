@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import Log, is_late
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.runlog.schema import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from mstudy.runlog.schema import MAX_STEP, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 ROWS: Stage[Log] = Stage()
-_LAST_STEP = 2**53
 
 
 @ROWS.rule("no-rows", Severity.ERROR, "a log has at least one row", "Remove the file, or log the run again.")
@@ -36,7 +35,7 @@ def _null(log: Log) -> Iterator[Fault]:
 
 @ROWS.rule("step-range", Severity.ERROR, "`step` is at least 0 and below 2^53", "Count updates from 0.")
 def _range(log: Log) -> Iterator[Fault]:
-    outside = (log.step < 0) | (log.step >= _LAST_STEP)
+    outside = (log.step < 0) | (log.step > MAX_STEP)
     if outside.any():
         row = _first(outside)
         yield Fault(f"step must be at least 0 and below 2^53, found {log.step[row]}.", "step", row)
