@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mstudy.compare.stage import compare
-from mstudy.core.errors import exit_with_sentence
+from mstudy.core.boundary import exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.workers import Workers, available_cores

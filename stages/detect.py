@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mstudy.core.errors import exit_with_sentence
+from mstudy.core.boundary import exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.detect.stage import detect
 from mstudy.runlog.reading.reader import read_runs

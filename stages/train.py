@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mstudy.core.errors import exit_interrupted, exit_with_sentence
+from mstudy.core.boundary import exit_interrupted, exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.train.stage import train_study
 from mstudy.train.sweep.store import DEFAULT_STORE, Store

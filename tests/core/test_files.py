@@ -169,7 +169,7 @@ def test_a_refused_table_keeps_the_old_one(tmp_path, monkeypatch, call):
 def run_on_limited_disk(code, tmp_path, start, limit=""):
     """Standard error of a process that writes to tmp_path/here. Python's development mode hides no late fault."""
     code = (
-        "from pathlib import Path; from mstudy.core.errors import exit_with_sentence\n"
+        "from pathlib import Path; from mstudy.core.boundary import exit_with_sentence\n"
         f"{limit}\nhere = Path({str(tmp_path / 'here')!r})\n"
         f"with exit_with_sentence():\n" + "".join(f"    {line}\n" for line in code.splitlines())
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +15,7 @@ import typer
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
 from mstudy.cli.report import attach as attach_report
-from mstudy.core.errors import exit_interrupted, exit_with_sentence
+from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +40,15 @@ _Study = Annotated[str, typer.Argument(help="Name of a study in the parameter fi
 def main() -> None:
     """Run the command line; a foreseeable fault is one sentence and exit code 1."""
     with exit_with_sentence():
-        app()
+        app(args=_without_debug(sys.argv[1:]))
+
+
+def _without_debug(arguments: list[str]) -> list[str]:
+    """Take --debug out of the arguments, wherever it stands before a "--": it belongs to no command."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--debug" in arguments[:end]:
+        os.environ[DEBUG] = "1"
+    return [argument for argument in arguments[:end] if argument != "--debug"] + arguments[end:]
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,6 +62,7 @@ def _options(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a foreseeable fault.")] = False,
 ) -> None:
     pass
 
@@ -153,7 +164,7 @@ def analyze_cli(
         print(f"report: {out / 'index.html'}")
     _summarise(results.warnings)
     for problem in results.problems:
-        typer.echo(f"left out: {_message_of(problem)}", err=True)
+        say(f"left out: {_message_of(problem)}")
     if results.problems:
         raise typer.Exit(3)
 
@@ -163,7 +174,7 @@ def _summarise(warnings: list[dict[str, Any]]) -> None:
     counts = Counter(warning["rule"] for warning in warnings)
     first = {warning["rule"]: warning for warning in reversed(warnings)}
     for rule, count in counts.items():
-        typer.echo(f"warning: {rule} ({count} times): {_message_of(first[rule])}", err=True)
+        say(f"warning: {rule} ({count} times): {_message_of(first[rule])}")
 
 
 def _message_of(problem: dict[str, Any]) -> str:

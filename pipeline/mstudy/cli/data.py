@@ -57,7 +57,7 @@ def fetch_cli(name: Annotated[str, typer.Argument(help="A data set; see `mstudy 
 
     Example: mstudy data fetch fashion-mnist
     """
-    from mstudy.core.errors import exit_interrupted
+    from mstudy.core.boundary import exit_interrupted
     from mstudy.data.catalogue import entry_of
     from mstudy.data.fetch import fetch_dataset
     from mstudy.data.places import own_folder

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import reprlib
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
 
 
 class MstudyError(Exception):
@@ -48,24 +43,3 @@ def require(holds: bool, key: str, value: object, rule: str) -> None:
 def is_text(value: str) -> bool:
     """Return whether UTF-8 can hold it: JSON and YAML can spell half a character."""
     return not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
-
-
-@contextmanager
-def exit_with_sentence() -> Iterator[None]:
-    """Turn a foreseeable fault into one line on stderr and exit code 1."""
-    try:
-        yield
-    except MstudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
-def exit_interrupted(sentence: str = "") -> NoReturn:
-    """Say how to go on, and exit with 130, after the work was interrupted.
-
-    From here on Ctrl-C is ignored: there is nothing left to interrupt, and Python would end in a traceback.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sentence:
-        print(sentence, file=sys.stderr)
-    sys.exit(130)

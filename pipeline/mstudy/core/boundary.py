@@ -1,0 +1,131 @@
+"""Where the program ends: a foreseeable fault is one sentence on stderr and an exit code, never a traceback.
+
+What is not foreseeable is a fault of the program itself and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from mstudy.core.errors import MstudyError, shown
+
+DEBUG = "MSTUDY_DEBUG"  # environment variable: anything but nothing shows the traceback of a foreseeable fault
+
+# Packages whose own exceptions speak of the input. They are named by text, so that none of them is imported here.
+_READERS = frozenset(
+    ("polars", "pyarrow", "zipfile", "zlib", "lzma", "_lzma", "tarfile", "gzip", "sqlite3", "yaml", "json", "PIL")
+)
+_REMEDIES = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within the quota",
+    errno.EFBIG: "raise the limit of the size of a file (ulimit -f)",
+    errno.EACCES: "change its permissions",
+    errno.EPERM: "change its permissions",
+    errno.EROFS: "choose a folder that can be written",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EAGAIN: "raise the limit of processes (ulimit -u), or ask for fewer --workers",
+    errno.ENOMEM: "ask for fewer --workers",
+}
+
+
+@contextmanager
+def exit_with_sentence() -> Iterator[None]:
+    """Turn a foreseeable fault into one line on stderr and exit code 1."""
+    _prepare_streams()
+    try:
+        with _complete_output():
+            yield
+    except BrokenPipeError:
+        _drop_output()  # whoever read the output has enough of it
+        sys.exit(1)
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None or os.environ.get(DEBUG):
+            raise
+        say(f"error: {sentence}")
+        sys.exit(1)
+
+
+def sentence_of(error: Exception) -> str | None:
+    """Return the sentence of a foreseeable fault; None for a fault of the program itself."""
+    match error:
+        case MstudyError():
+            return str(error)
+        case OSError():
+            return f"{_fault_of_system(error)} `mstudy --debug` shows where."
+        case MemoryError():
+            return "The work must fit into memory, found too little of it; ask for fewer --workers or a smaller study."
+        case RecursionError():
+            return "The input must not be nested as deeply as this, found more levels than Python can follow."
+        case _ if _READERS & {cls.__module__.partition(".")[0] for cls in type(error).__mro__}:
+            reason = shown(str(error).partition("\n")[0])
+            return f"The input must be readable, found {type(error).__name__}: {reason}. `mstudy --debug` shows where."
+    return None
+
+
+def exit_interrupted(sentence: str = "") -> NoReturn:
+    """Say how to go on, and exit with 130, after the work was interrupted.
+
+    From here on Ctrl-C is ignored: there is nothing left to interrupt, and Python would end in a traceback.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sentence:
+        say(sentence)
+    sys.exit(130)
+
+
+def say(sentence: str) -> None:
+    """Print a sentence on stderr. Where stderr takes nothing, nothing is said and the work goes on."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(sentence, file=sys.stderr, flush=True)
+
+
+def _fault_of_system(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    remedy = f"; {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
+    if error.filename is not None:
+        return f"The operating system must grant what is needed, found at {shown(error.filename)}: {reason}{remedy}."
+    return f"The operating system must grant what is needed, found: {reason}{remedy}."
+
+
+def _prepare_streams() -> None:
+    """Open the null device for each standard stream that is closed, and make none fail for want of a letter."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next opened file would take its number, and output would go into that file
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _complete_output() -> Iterator[None]:
+    """Write what is left of the output at the end, however the body ends, while a refusal can still be reported."""
+    try:
+        yield
+    finally:
+        if sys.stdout is not None:
+            try:
+                sys.stdout.flush()
+            except OSError:
+                _drop_output()
+                raise
+
+
+def _drop_output() -> None:
+    """Let stdout lead to the null device, so that Python does not try again when it ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
