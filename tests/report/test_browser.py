@@ -9,8 +9,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from mstudy.analyze import analyze
 from mstudy.core.params import Analysis, Detect, Report
 from mstudy.explain.page import write_explanation
 from mstudy.report.page.render import render_report
@@ -295,3 +297,16 @@ def test_the_page_of_one_run_draws_in_silence(browser, save_sweep, tmp_path, bra
     assert page.said == [] and page.requests == [path.as_uri()]
     assert page.axe() == []
     assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_losses_at_both_ends_of_floats_are_drawn_in_silence(browser, save_run, tmp_path):
+    for k, scale in enumerate((1e300, 1e-300, 1.7e308, 5e-324)):
+        for rate, mu, optimizer in ((0.1, 0.0, "sgd"), (0.01, 0.9, "heavy_ball")):
+            losses = scale * np.exp(-0.001 * np.arange(60))
+            save_run({"step": np.arange(60), "loss": losses}, learning_rate=rate, momentum=mu, optimizer=optimizer, seed=k)
+    analyze(tmp_path / "runs", tmp_path / "out")
+
+    page = Page(browser, tmp_path / "out" / "index.html")
+    page.draw_all()
+
+    assert page.said == []

@@ -12,6 +12,8 @@ from mstudy.report.words import count, interval, listed, number, signs, spanned
         (0.0000683, "6.83·10⁻⁵"),
         (-0.00002, "−2·10⁻⁵"),
         (0.0, "0"),
+        (1e14, "100,000,000,000,000"),
+        (-2.5e300, "−2.5·10³⁰⁰"),
     ],
 )
 def test_numbers(value, text):

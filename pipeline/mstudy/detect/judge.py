@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,4 +151,4 @@ def factor_of(y: Series, place: Rise) -> float:
     width = window_width(len(y))
     onset, end = int(place.onset), int(np.ceil(place.end))
     before, after = y[max(onset - width, 0) : max(onset, 0) + 1], y[end : end + width]
-    return math.exp(float(np.median(after) - np.median(before)))
+    return math.exp(min(float(np.median(after) - np.median(before)), math.log(sys.float_info.max)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,7 @@ def explain_sharpening(
         {
             "start": float(points.steps[coarse.edges[v.change.start] - 1]),
             "end": float(points.steps[coarse.edges[v.change.end]]),
-            "factor": math.exp(v.change.rise),
+            "factor": math.exp(min(v.change.rise, math.log(sys.float_info.max))),
             "p_value": v.p_value,
             "reason": v.reason or "",
         }

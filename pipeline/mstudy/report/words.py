@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MAX_WRITTEN_OUT = 1e15  # from here on a number is written with its power of ten
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number for readers; a dash where there is none."""
     if value is None:
         return "–"
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
-    if "e-" in text:
-        mantissa, power = text.split("e-")
-        text = f"{mantissa}·10⁻{str(int(power)).translate(_SUPERSCRIPTS)}"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < _MAX_WRITTEN_OUT else f"{value:.{digits}g}"
+    if "e" in text:
+        mantissa, power = text.split("e")
+        text = f"{mantissa}·10{str(int(power)).translate(_SUPERSCRIPTS)}"
     return text.replace("-", "−")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ _MOMENTA = (
 GREY, PALE = "#6a7078", "#b9bec5"
 DARK_COLOURS = dict([_SGD, *_MOMENTA, (GREY, "#a1a8b0"), (PALE, "#4c525a")])
 HEIGHT = 210
+_MAX_DECADES = 24  # decades that have a tick each on an axis
+_EXPONENTS = (-307, 307)  # of the powers of ten that, times any digit, are ordinary floats
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 Palette = dict[str, str]
 
@@ -87,24 +90,39 @@ def log_scale(domain: tuple[float, float] | None = None, room: float = 1.0) -> a
     """Return a log scale of a fixed domain, or of that of its data."""
     if domain is None:
         return alt.Scale(type="log", nice=False, padding=8)
-    return alt.Scale(type="log", nice=False, domain=[domain[0], domain[1] * room])
+    return alt.Scale(type="log", nice=False, domain=[domain[0], drawable(domain[1] * room)])
 
 
 def log_axis(domain: tuple[float, float] | None = None) -> alt.Axis:
     """Return ticks at 1, 2 and 5 of each decade, more or fewer where the domain is short or long; labels that fit."""
     low, high = domain or (1e-9, 1e9)
-    digits = (1, 2, 5) if domain is None else _digits(high / low)
-    values = [float(f"{digit}e{power}") for power in range(-12, 13) for digit in digits]
-    inside = [value for value in values if low * 0.999 <= value <= high * 1.001]
+    digits = (1, 2, 5) if domain is None else _digits(math.log(high) - math.log(low))
+    values = [float(f"{digit}e{power}") for power in powers_of_ten(low, high, _MAX_DECADES) for digit in digits]
+    inside = [value for value in values if low * 0.999 <= value <= drawable(high * 1.001)]
     return alt.Axis(
         format="~g", values=inside, labelOverlap="greedy", labelSeparation=2, grid=False, labelExpr=_TICK_TEXT
     )
 
 
-def _digits(ratio: float) -> tuple[float, ...]:
-    if ratio < 8:
+def powers_of_ten(low: float, high: float, n: int) -> list[int]:
+    """Return the exponents of the powers of ten from below `low` to `high`; beyond `n` decades every second or less.
+
+    What is beside a round number of decades is left out, so that 1 keeps its tick.
+    """
+    first, last = max(math.floor(math.log10(low)), _EXPONENTS[0]), min(math.ceil(math.log10(high)), _EXPONENTS[1])
+    every = max(1, math.ceil((last - first) / n))
+    return [power for power in range(first, last + 1) if power % every == 0]
+
+
+def drawable(value: float) -> float:
+    """Return a positive number as it can be drawn: a product that no float holds is the largest or the smallest one."""
+    return min(max(value, sys.float_info.min), sys.float_info.max)
+
+
+def _digits(log_ratio: float) -> tuple[float, ...]:
+    if log_ratio < math.log(8):
         return (1, 1.5, 2, 3, 4, 5, 6, 8)
-    return (1, 2, 5) if ratio < 2000 else (1,)
+    return (1, 2, 5) if log_ratio < math.log(2000) else (1,)
 
 
 # 1e-6, not 0.000001; 20,000 as 20k.
@@ -117,7 +135,7 @@ _TICK_TEXT = (
 def data_domain(values: Iterable[float | None], widen: float = 1.15) -> tuple[float, float] | None:
     """Return the range of the positive finite values, widened by a factor either side; None without one."""
     usable = [v for v in values if v is not None and math.isfinite(v) and v > 0]
-    return (min(usable) / widen, max(usable) * widen) if usable else None
+    return (drawable(min(usable) / widen), drawable(max(usable) * widen)) if usable else None
 
 
 def config(dark: bool) -> dict[str, Any]:

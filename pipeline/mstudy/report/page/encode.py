@@ -72,7 +72,7 @@ def unpack(packed: list[Any], log: bool) -> NDArray[np.float64]:
     low, high, text = packed
     places = np.frombuffer(base64.b64decode(text), dtype="<u2").astype(np.float64)
     warped: NDArray[np.float64] = low + places / _LEVELS * (high - low)
-    return np.exp(warped) if log else warped
+    return np.minimum(np.exp(warped), np.finfo(float).max) if log else warped
 
 
 def pack_steps(steps: NDArray[np.int64]) -> list[Any]:

@@ -23,7 +23,7 @@ function stepsOf(packed) {
 function curveOf([grid, low, high, text], log) {
   const values = places(text).map(place => low + place / 65535 * (high - low));
   const steps = stepsOf(explorer.steps[grid]);
-  return values.map((value, k) => ({ step: steps[k], x: steps[k] + 1, y: log ? Math.exp(value) : value }));
+  return values.map((value, k) => ({ step: steps[k], x: steps[k] + 1, y: log ? Math.min(Math.exp(value), Number.MAX_VALUE) : value }));
 }
 
 // ---- drawing: each chart when it comes near, anew in another theme ------------------------------------------------
@@ -108,9 +108,11 @@ function eventRows() {
   return [found, rows];
 }
 function ticks(low, high) {
-  const digits = high / low < 6 ? [1, 1.5, 2, 3, 5, 7] : high / low < 300 ? [1, 2, 5] : [1], values = [];
-  const every = Math.max(1, Math.ceil(Math.log10(high / low) / 8));
-  for (let power = -16; power <= 16; power++) if (digits.length > 1 || power % every === 0)
+  const decades = Math.log10(high) - Math.log10(low);  // of a quotient that a float need not hold
+  const digits = decades < Math.log10(6) ? [1, 1.5, 2, 3, 5, 7] : decades < Math.log10(300) ? [1, 2, 5] : [1], values = [];
+  const every = Math.max(1, Math.ceil(decades / 8));
+  const first = Math.max(Math.floor(Math.log10(low)), -307), last = Math.min(Math.ceil(Math.log10(high)), 307);
+  for (let power = first; power <= last; power++) if (digits.length > 1 || power % every === 0)
     for (const digit of digits) if (digit * 10 ** power >= low && digit * 10 ** power <= high) values.push(+`${digit}e${power}`);
   return values;
 }
@@ -129,7 +131,7 @@ function withBlock(spec, panel) {
   const gaps = gapsOf(), log = panel !== "gap";
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];
   const [low, high] = heights.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
-  const range = !(low <= high) ? [0.1, 1] : log ? [low / 1.3, high * 1.3] : [low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6];
+  const range = !(low <= high) ? [0.1, 1] : log ? [Math.max(low / 1.3, 2.3e-308), Math.min(high * 1.3, Number.MAX_VALUE)] : [low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6];
   spec.datasets = { ...spec.datasets, curves, ends, levels: curves.length ? levels : [], gaps, events: found, rows, spans: single ? found : [] };
   for (const param of spec.params) {
     if (param.name === "last_step") param.value = last * 1.05;

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mstudy.core.statuses import PartingStatus
+from mstudy.report.charts.theme import drawable, powers_of_ten
 from mstudy.report.page.encode import unpack, unpack_steps
 from mstudy.report.words import count
 
 Row = dict[str, Any]
+_MAX_DENSE_DECADES = 2.5  # decades up to which an axis has ticks at 1, 2 and 5
+_MAX_TICKS = 8  # ticks of an axis of more decades
 _KINDS = ("sharpens", "reaches its line", "parts", "diverges")
 
 
@@ -121,13 +122,12 @@ def y_range(values: list[float], log: bool) -> tuple[float, float]:
         return (0.1, 1.0)
     low, high = min(usable), max(usable)
     slack = 0.05 * (high - low) + 1e-6
-    return (low / 1.3, high * 1.3) if log else (low - slack, high + slack)
+    return (drawable(low / 1.3), drawable(high * 1.3)) if log else (low - slack, high + slack)
 
 
 def y_ticks(low: float, high: float) -> list[float]:
     """Return ticks of a logarithmic axis: 1, 2 and 5 of each decade, over many decades fewer."""
-    decades = np.log10(high / low)
-    digits = [1, 2, 5] if decades < 2.5 else [1]
-    every = max(1, math.ceil(decades / 8))
-    powers = [p for p in range(-16, 17) if len(digits) > 1 or p % every == 0]
+    decades = math.log10(high) - math.log10(low)
+    digits = [1, 2, 5] if decades < _MAX_DENSE_DECADES else [1]
+    powers = powers_of_ten(low, high, 1000 if len(digits) > 1 else _MAX_TICKS)
     return [v for p in powers for d in digits if low <= (v := float(f"{d}e{p}")) <= high]

@@ -71,7 +71,7 @@ def _survival(data: ReportData) -> list[Figure]:
 def _stratum_figure(data: ReportData, index: int, rows: pl.DataFrame) -> Figure:
     last = float(data.results[RUNS]["last_step"].max() or 1)  # type: ignore[arg-type]  # of a column of whole numbers
     curves = drawn_curves(rows)
-    at_risk = numbers_at_risk(rows, [moment for moment in _COUNTED_STEPS if moment < last])
+    at_risk = numbers_at_risk(rows, counted_moments(last))
     floor = max(0.0, min(0.9, round(min(curves["low"].to_list()) - 0.05, 1)))
     chart = survival_curves(curves, at_risk, floor, last, data.palette)
     stratum = rows["stratum"][0]
@@ -140,6 +140,11 @@ def drawn_curves(survival: pl.DataFrame) -> pl.DataFrame:
         start = kept.head(1).with_columns(step=pl.lit(0.0), share=pl.lit(1.0), low=pl.lit(1.0), high=pl.lit(1.0))
         curves += [start, kept]
     return pl.concat(curves)
+
+
+def counted_moments(last_step: float) -> list[float]:
+    """Return the moments at which the runs at risk are counted: in a log too short for any of them, its start."""
+    return [moment for moment in _COUNTED_STEPS if moment < last_step] or [0.0]
 
 
 def numbers_at_risk(survival: pl.DataFrame, moments: Sequence[float]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import altair as alt
 import polars as pl
@@ -25,6 +26,7 @@ from mstudy.report.charts.theme import (
     Palette,
     colour_scale,
     data_domain,
+    drawable,
     label,
     log_scale,
     log_x,
@@ -130,6 +132,7 @@ def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float
     low, high = math.log(span[0]), math.log(span[1])
     strip_height = _STRIP_PIXELS * len(palette)
     per_pixel = (high - low) / (HEIGHT - strip_height)
-    top = high + strip_height * per_pixel
+    # Losses from one end of what floats hold to the other leave no room on top: the rows then lie over the curves.
+    top = min(high + strip_height * per_pixel, math.log(sys.float_info.max))
     rows = {name: math.exp(top - (k + 0.5) * _STRIP_PIXELS * per_pixel) for k, name in enumerate(palette)}
-    return (span[0], math.exp(top)), rows
+    return (span[0], drawable(math.exp(top))), rows
