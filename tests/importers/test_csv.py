@@ -113,7 +113,13 @@ def test_the_map_names_everything(table, imported):
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        ("step,loss\n0,1\n1,abc\n", "a.csv", "the training loss must be among the metrics, found none"),
+        ("step,loss\n0,1\n1,abc\n", "a.csv", "loss must hold numbers, found 'abc' in .*a.csv, row 2; mend the cell"),
+        ("step,loss\n0,1\n\n1,1.7x\n", "a.csv", "loss must hold numbers, found '1.7x' in .*a.csv, row 3"),
+        ("step,loss,kappa\n0,1,\n1,2,n.a.\n", "a.csv", "kappa must hold numbers, found 'n.a.' in .*a.csv, row 2"),
+        ('{"step": 0, "loss": true}\n', "a.jsonl", "loss must hold numbers, found true in .*a.jsonl, row 1"),
+        ('{"step": 0, "loss": 1}\n\n{"step": 1, "loss": false}\n', "a.jsonl", "found 'false' in .*a.jsonl, row 3"),
+        ('{"step": 0, "loss": 1}\n{"step": 1, "loss": [2]}\n', "a.jsonl", "found '.2.' in .*a.jsonl, row 2"),
+        ('{"step": true, "loss": 1}\n', "a.jsonl", "step must hold numbers, found true in .*a.jsonl, row 1"),
         ("step,loss\n0.5,1\n", "a.csv", "step must hold whole numbers, found '0.5' in .*, row 1"),
         ("step,loss\nx,1\n", "a.csv", "step must hold numbers, found 'x' in .*, row 1"),
         ("step,loss\n-1,1\n", "a.csv", "step must be at least 0, found -1"),
@@ -131,6 +137,44 @@ def test_the_map_names_everything(table, imported):
 def test_what_cannot_be_used_is_named(table, imported, text, name, message):
     with pytest.raises(LogError, match=message):
         imported("csv", table(text, name))
+
+
+def test_the_row_of_a_bad_cell_is_the_file_s(table, imported):
+    plan = imported("csv", table("run,step,loss\np,0,1\nq,0,1\np,1,1\nq,1,x\n"))
+
+    assert list(plan.runs) == ["a/p"]
+    assert "loss must hold numbers, found 'x' in" in plan.problems["a/q"]
+    assert "row 4;" in plan.problems["a/q"]
+
+
+def test_text_that_is_a_setting_is_no_measurement(table, imported):
+    """`objective` is a name of the loss, and of the setting that says which loss it is."""
+    plan = imported("csv", table("step,train_loss,objective\n0,1,mse\n1,2,mse\n"))
+
+    assert plan.runs["a"].metadata["objective"] == "mse"
+    with pytest.raises(LogError, match="the training loss must be among the metrics"):
+        imported("csv", table("step,objective\n0,mse\n1,mse\n"))
+
+
+@pytest.mark.parametrize("setting", ["lr", "momentum", "batch_size", "seed"])
+def test_a_setting_that_changes_is_said_and_where(table, imported, setting):
+    given = {"lr": 0.5, "momentum": 0.9, "batch_size": 8, "seed": 0}
+    head = f"step,loss,{','.join(given)}\n"
+    lines = [",".join(map(str, (10 * k, 1, *(given | {setting: 1 if k < 31 else 3}).values()))) for k in range(40)]
+    path = table(head + "\n".join(lines) + "\n")
+    key = "learning_rate" if setting == "lr" else setting
+
+    message = f"{key} must be one number for a run, found {setting} changes from 1.0 to 3.0 at step 310; give it by"
+    with pytest.raises(LogError, match=message):
+        imported("csv", path, values={})
+    plan = imported("csv", path)
+    assert plan.runs["a"].notes[0].startswith(f"{setting} changes from 1.0 to 3.0 at step 310; {key} is ")
+
+
+def test_one_value_in_two_spellings_is_one(table, imported):
+    plan = imported("csv", table("step,loss,lr,momentum,bs,seed\n0,1,0.10,0,8,1\n1,1,0.1,0,8,1\n"), values={})
+
+    assert plan.runs["a"].metadata["learning_rate"] == 0.1
 
 
 def test_text_in_a_column_that_the_map_names_is_refused(table, imported):

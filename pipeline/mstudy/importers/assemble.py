@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mstudy.core.errors import LogError
+from mstudy.core.errors import LogError, shown
 from mstudy.core.optimizers import SGD, implied_optimizer, name_of_optimizer
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
+from mstudy.importers.row_order import lost_rows, require_kept
 from mstudy.importers.source_run import Series, Setting, SourceRun
 from mstudy.runlog.recording.describe import complete_metadata
 
@@ -51,15 +52,16 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
         raise LogError(
             f"{wanted} must be among the metrics, found {_some_of(run.series)}; name it by --map, columns.loss."
         )
+    facts, used_config = _facts(run, mapping)
+    notes = [*run.notes, *_notes_on_rows(run, used, is_allowed=facts.pop("restarts", False) is True)]
     loss, diverged = _until_diverged(run.series[used["loss"]])
     columns: dict[str, NDArray[Any]] = {"step": loss.steps, "loss": loss.values}
-    notes = list(run.notes)
     for name, metric in used.items():
         if name != "loss":
             columns[name], n_lost = _at(loss.steps, run.series[metric])
             if n_lost:
                 notes.append(f"{n_lost} values of {metric} at steps without a loss are left out")
-    facts, used_config = _facts(run, mapping)
+    notes += _notes_on_changes(run, mapping, facts)
     try:
         about = complete_metadata(run_id_of(run.name), facts | {"imported_from": kind, "source_name": run.name})
     except LogError as error:
@@ -68,6 +70,41 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
         ) from None
     ended = {"status": run.status if diverged is None else RunStatus.DIVERGED, "diverged_step": diverged}
     return Assembled(columns, about | ended, used, used_config, tuple(notes))
+
+
+def _notes_on_rows(run: SourceRun, used: dict[str, str], is_allowed: bool) -> list[str]:
+    """Tell the rows that did not stay. Raises LogError where they are too many, unless the map says what they are."""
+    notes = []
+    for name, metric in used.items():
+        written, kept = run.written.get(metric, run.series[metric].steps), run.series[metric].steps
+        if not is_allowed:
+            require_kept(metric, name == "loss", written, kept)
+        notes.append(lost_rows(metric, written, kept))
+    return [note for note in notes if note is not None]
+
+
+def _notes_on_changes(run: SourceRun, mapping: Mapping, facts: dict[str, Setting]) -> list[str]:
+    """Tell which settings, one number by the facts, change in a metric of their name. Raises LogError where the facts
+    lack one.
+    """
+    notes = []
+    for key in _NUMBERS:
+        metric = choose(key, mapping.config, CONFIG_NAMES, run.series)
+        change = None if metric is None else _change(metric, run.series[metric])
+        if change is not None and key not in facts:
+            raise LogError(f"{key} must be one number for a run, found {change}; give it by --map, values.{key}.")
+        if change is not None:
+            notes.append(f"{change}; {key} is {shown(facts[key])} here")
+    return notes
+
+
+def _change(metric: str, series: Series) -> str | None:
+    """Return where a metric first changes, and from what to what; None where it does not."""
+    other = np.flatnonzero(series.values[1:] != series.values[:-1])
+    if len(other) == 0:
+        return None
+    before, after = (float(value) for value in series.values[other[0] : other[0] + 2])
+    return f"{metric} changes from {before!r} to {after!r} at step {series.steps[other[0] + 1]}"
 
 
 def run_id_of(name: str) -> str:

@@ -14,12 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mstudy.core.errors import LogError
-from mstudy.importers.mapping import CONFIG_NAMES, TABLE_NAMES, Mapping, choose
-from mstudy.importers.read_table import constant, is_numeric, numbers, read_table
+from mstudy.core.errors import LogError, shown
+from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, TABLE_NAMES, Mapping, choose
+from mstudy.importers.read_table import PLACES, constant, is_cut, is_numeric, numbers, read_table, row_of
+from mstudy.importers.row_order import in_order
 from mstudy.importers.settings import settings_beside
-from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, later_wins, name_of
+from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, name_of
 
+_MIN_ROWS_IN_ORDER = 3  # before a last row that is not: fewer do not show an order
 _EPOCH: dict[str, tuple[str, ...]] = {"epoch": ("epoch", "epochs", "train_epoch")}
 
 
@@ -54,32 +56,60 @@ def _refuse(error: LogError) -> SourceRun:
 
 def read_run(frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> SourceRun:
     """Return one run of a table that holds no other. Raises LogError where it has no steps, or text for numbers."""
+    frame, notes = _without_torn_row(frame, path, mapping)
     metric = choose("metric", mapping.columns, TABLE_NAMES, frame.columns)
     value = choose("value", mapping.columns, TABLE_NAMES, frame.columns)
     steps, step = _steps(frame, path, mapping)
     config: dict[str, Setting] = settings_beside(path.parent, path.stem)
     if metric is not None and value is not None:
-        tags, values = frame[metric].cast(pl.String).to_numpy(), numbers(frame, value, path)
-        parts = {str(tag): tags == tag for tag in frame[metric].drop_nulls().unique(maintain_order=True)}
-        series = {tag: _series(steps[rows], values[rows]) for tag, rows in parts.items()}
-        return SourceRun(name, series, config | _constants(frame, {step, metric, value}, mapping))
-    config |= _constants(frame, {step}, mapping)
-    wanted = {metric for name, metric in mapping.columns.items() if name not in TABLE_NAMES} & set(frame.columns)
-    others = [c for c in frame.columns if c != step and (c in wanted or is_numeric(frame, c))]
-    return SourceRun(name, {c: _series(steps, numbers(frame, c, path), frame[c]) for c in others}, config)
-
-
-def _series(steps: NDArray[np.int64], values: NDArray[np.float64], raw: pl.Series | None = None) -> Series:
-    """Return the rows where something stands; a NaN that was written stays: it says that the run diverged."""
-    given = ~np.isnan(values)
-    if raw is not None:
-        written = raw.cast(pl.String).str.strip_chars().str.to_lowercase() == "nan"
-        given |= written.fill_null(False).to_numpy()
+        config |= _constants(frame, {step, metric, value}, mapping)
+        raw = _long(frame[metric].cast(pl.String), steps, numbers(frame, value, path))
     else:
-        given[:] = True
-    steps, values = steps[given], values[given]
-    keep = later_wins(steps)
-    return Series(steps[keep], values[keep])
+        config |= _constants(frame, {step}, mapping)
+        raw = {c: _given(steps, numbers(frame, c, path), frame[c]) for c in _measured(frame, step, mapping)}
+    return SourceRun(name, in_order(raw), config, notes=notes, written={c: each.steps for c, each in raw.items()})
+
+
+def _long(tags: pl.Series, steps: NDArray[np.int64], values: NDArray[np.float64]) -> dict[str, Series]:
+    names, every = tags.drop_nulls().unique(maintain_order=True), tags.to_numpy()
+    rows = {str(tag): every == tag for tag in names}
+    return {tag: Series(steps[own], values[own]) for tag, own in rows.items()}
+
+
+def _measured(frame: pl.DataFrame, step: str, mapping: Mapping) -> list[str]:
+    """Return the columns that must hold numbers, because the map or their names say so, and others that do."""
+    wanted = {metric for name, metric in mapping.columns.items() if name not in TABLE_NAMES}
+    wanted |= {column for name in COLUMN_NAMES if (column := _named(name, frame, mapping))}
+    others = [column for column in frame.columns if column not in (step, *PLACES)]
+    return [column for column in others if column in wanted or is_numeric(frame, column)]
+
+
+def _named(name: str, frame: pl.DataFrame, mapping: Mapping) -> str | None:
+    """Return the column that will be read as this one of the log; None also for text that is a setting."""
+    column = choose(name, mapping.columns, COLUMN_NAMES, frame.columns)
+    settings = {choose(key, mapping.config, CONFIG_NAMES, frame.columns) for key in CONFIG_NAMES}
+    return None if column in settings and column is not None and not is_numeric(frame, column) else column
+
+
+def _given(steps: NDArray[np.int64], values: NDArray[np.float64], raw: pl.Series) -> Series:
+    """Return the rows where something stands; a NaN that was written stays: it says that the run diverged."""
+    written = raw.cast(pl.String).str.strip_chars().str.to_lowercase() == "nan"
+    given = ~np.isnan(values) | written.fill_null(False).to_numpy()
+    return Series(steps[given], values[given])
+
+
+def _without_torn_row(frame: pl.DataFrame, path: Path, mapping: Mapping) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Leave out a file's last row where its writer was killed before the end of it: what is left of the step lies
+    before those of rows that are in order.
+    """
+    step = choose("step", mapping.columns, TABLE_NAMES, frame.columns)
+    if step is None or not is_cut(frame):
+        return frame, ()
+    steps = frame[step].cast(pl.Float64, strict=False).to_numpy()
+    if len(steps) <= _MIN_ROWS_IN_ORDER or not (np.diff(steps[:-1]) > 0).all() or steps[-1] > steps[-2]:
+        return frame, ()
+    note = f"the last row of {path}, which has no end of line, is left out as torn: its step is not beyond the others"
+    return frame[:-1], (note,)
 
 
 def _steps(frame: pl.DataFrame, path: Path, mapping: Mapping) -> tuple[NDArray[np.int64], str]:
@@ -89,7 +119,7 @@ def _steps(frame: pl.DataFrame, path: Path, mapping: Mapping) -> tuple[NDArray[n
         column = choose("epoch", {}, _EPOCH, frame.columns)
         given = mapping.values.get("steps_per_epoch")
         if column is None or not isinstance(given, int | float) or given <= 0:
-            columns = ", ".join(frame.columns[:8])
+            columns = ", ".join([column for column in frame.columns if column not in PLACES][:8])
             raise LogError(
                 f"The steps must be known, found columns {columns} in {path}; name them by --map, columns.step, "
                 "or give values.steps_per_epoch where there are epochs."
@@ -101,7 +131,8 @@ def _steps(frame: pl.DataFrame, path: Path, mapping: Mapping) -> tuple[NDArray[n
     wrong = ~np.isfinite(found_steps) | (found_steps != np.floor(found_steps)) | (np.abs(found_steps) >= 2.0**53)
     if wrong.any():
         row = int(wrong.argmax())
-        raise LogError(f"{column} must hold whole numbers, found {frame[column][row]!r} in {path}, row {row + 1}.")
+        cell = shown(frame[column][row])
+        raise LogError(f"{column} must hold whole numbers, found {cell} in {path}, row {row_of(frame, row)}.")
     return found_steps.astype(np.int64), column
 
 

@@ -9,6 +9,7 @@ learning_rate = "optim.lr"
 [values]              # the same for every run
 dataset = "cifar10"
 steps_per_epoch = 98  # where there are only epochs
+restarts = true       # rows that go back are restarts, however many steps they cost
 [runs."name"]         # for one run
 seed = 3
 """
@@ -49,7 +50,7 @@ TABLE_NAMES = {
     "metric": ("metric", "key", "tag", "metric_name", "variable"),
     "value": ("value", "metric_value"),
 }
-_EXTRA_VALUES = ("steps_per_epoch",)
+_EXTRA_VALUES = ("steps_per_epoch", "restarts")
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,7 @@ def _read_database(path: Path, run: str, status: str) -> SourceRun:
     ):
         metrics.setdefault(str(key), []).append(_point(step, time, np.nan if is_nan else value, path))
     params: dict[str, Setting] = {str(k): str(v) for k, v in _query(path, _PARAMS, run)}
-    return SourceRun(
-        run, _all_series(metrics), params, RunStatus.COMPLETED if status in _COMPLETED else RunStatus.INTERRUPTED
-    )
+    return _run(run, metrics, params, RunStatus.COMPLETED if status in _COMPLETED else RunStatus.INTERRUPTED)
 
 
 _PARAMS = "SELECT key, value FROM params WHERE run_uuid = ?"
@@ -81,7 +79,7 @@ def _read_folder(meta: Path) -> SourceRun:
             _key(path, folder / "params"): _read_text(path).strip() for path in files_below(folder / "params", "*")
         }
     status = RunStatus.COMPLETED if about.get("status") in _COMPLETED else RunStatus.INTERRUPTED
-    return SourceRun(f"{folder.parent.name}/{folder.name}", _all_series(metrics), params, status)
+    return _run(f"{folder.parent.name}/{folder.name}", metrics, params, status)
 
 
 def _key(path: Path, root: Path) -> str:
@@ -124,8 +122,12 @@ def _point(step: object, time: object, value: object, path: Path) -> tuple[int, 
     return int(step), int(time), np.copysign(np.inf, number) if abs(number) > _INFINITY else number  # type: ignore[call-overload]
 
 
-def _all_series(metrics: dict[str, list[tuple[int, int, float]]]) -> dict[str, Series]:
-    return {key: _series(points) for key, points in metrics.items() if points}
+def _run(
+    name: str, metrics: dict[str, list[tuple[int, int, float]]], params: dict[str, Setting], status: RunStatus
+) -> SourceRun:
+    series = {key: _series(points) for key, points in metrics.items() if points}
+    written = {key: np.array([step for step, _, _ in points], dtype=np.int64) for key, points in metrics.items()}
+    return SourceRun(name, series, params, status, written=written)
 
 
 def _series(points: list[tuple[int, int, float]]) -> Series:

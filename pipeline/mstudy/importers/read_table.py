@@ -11,15 +11,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mstudy.core.errors import LogError
+from mstudy.core.errors import LogError, shown
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+PLACES = ("\0row", "\0cut")  # columns that are added: each row's place in the file, whether its line has no end
+_ROW, _CUT = PLACES
 _EMPTY_CELLS = ("", "null", "none", "na", "n/a", "-")
 
 
 def read_table(path: Path) -> pl.DataFrame:
     """Return the table, its columns text, numbers or truth values; text of one column holds numbers as they were
-    written.
+    written. The columns PLACES are added.
 
     Raises LogError where the file is no such table.
     """
@@ -29,12 +31,28 @@ def read_table(path: Path) -> pl.DataFrame:
             return _read_lines(path)
         content = path.read_bytes()  # of a path polars would take brackets and stars for a pattern
         if suffix == ".parquet":
-            return _plain_columns(pl.read_parquet(io.BytesIO(content)))
+            return _with_places(_plain_columns(pl.read_parquet(io.BytesIO(content))))
         frame = pl.read_csv(content, separator=_SEPARATORS[suffix], infer_schema=False, truncate_ragged_lines=False)
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise LogError(f"{path} must be a whole {suffix[1:]} table, found otherwise ({reason}).") from None
-    return frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+    blank = pl.all_horizontal(pl.exclude(PLACES).is_null())
+    return _with_places(frame, is_cut=not content.endswith(b"\n")).filter(~blank)
+
+
+def row_of(frame: pl.DataFrame, place: int) -> int:
+    """Return the row of the file, from 1, that a place in the frame holds."""
+    return int(frame[_ROW][place])
+
+
+def is_cut(frame: pl.DataFrame) -> bool:
+    """Return whether the last row is the last line of a file, which has no end."""
+    return len(frame) > 0 and bool(frame[_CUT][-1])
+
+
+def _with_places(frame: pl.DataFrame, is_cut: bool = False) -> pl.DataFrame:
+    row = pl.int_range(1, pl.len() + 1)
+    return frame.with_columns(row.alias(_ROW), ((row == pl.len()) & is_cut).alias(_CUT))
 
 
 def numbers(frame: pl.DataFrame, column: str, where: Path) -> NDArray[np.float64]:
@@ -46,12 +64,20 @@ def numbers(frame: pl.DataFrame, column: str, where: Path) -> NDArray[np.float64
         cast = text.set(~given, None).cast(pl.Float64, strict=False)
         wrong = given & cast.is_null()
         if wrong.any():
-            row = int(wrong.arg_max() or 0)
-            raise LogError(f"{column} must hold numbers, found {series[row]!r} in {where}, row {row + 1}.")
+            raise _no_number(frame, column, int(wrong.arg_max() or 0), where)
         series = cast
-    if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
-        raise LogError(f"{column} must hold numbers, found {series.dtype} in {where}.")
+    if series.dtype == pl.Boolean and series.is_not_null().any():
+        raise _no_number(frame, column, int(series.is_not_null().arg_max() or 0), where)
     return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _no_number(frame: pl.DataFrame, column: str, place: int, where: Path) -> LogError:
+    cell = frame[column][place]
+    found = str(cell).lower() if isinstance(cell, bool) else shown(cell)
+    return LogError(
+        f"{column} must hold numbers, found {found} in {where}, row {row_of(frame, place)}; mend the cell, or name "
+        "another column by --map."
+    )
 
 
 def is_numeric(frame: pl.DataFrame, column: str) -> bool:
@@ -65,14 +91,20 @@ def is_numeric(frame: pl.DataFrame, column: str) -> bool:
 
 
 def constant(frame: pl.DataFrame, column: str) -> str | int | float | bool | None:
-    """Return the one value that the column holds wherever it holds any; None if there is none or more than one."""
-    values = frame[column].drop_nulls().unique()
+    """Return the one value that the column holds wherever it holds any; None if there is none or more than one.
+
+    0.1 and 0.10 are one.
+    """
+    values = frame[column].drop_nulls().unique(maintain_order=True)
+    as_numbers = values.cast(pl.Float64, strict=False) if values.dtype == pl.String else values
+    if as_numbers.null_count() == 0 and as_numbers.n_unique() == 1:
+        values = values[:1]
     value = values[0] if len(values) == 1 else None
     return value if isinstance(value, str | int | float | bool) else None
 
 
 def _read_lines(path: Path) -> pl.DataFrame:
-    rows: list[dict[str, Any]] = []
+    rows: dict[int, dict[str, Any]] = {}
     with path.open("rb") as source:
         for number, line in enumerate(source, 1):
             if not line.strip():
@@ -85,17 +117,27 @@ def _read_lines(path: Path) -> pl.DataFrame:
                 row = None
             if not isinstance(row, dict):
                 raise LogError(f"Each line must be a JSON object, found {line[:40]!r} in {path}, line {number}.")
-            rows.append(row)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pl.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
+            rows[number] = row
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    frame = pl.DataFrame({name: _column([row.get(name) for row in rows.values()]) for name in names})
+    return _with_places(frame).with_columns(pl.Series(_ROW, list(rows), dtype=pl.Int64))
 
 
 def _column(values: list[Any]) -> pl.Series:
-    """Return numbers if all are; else text, where what is neither is left out."""
-    if all(value is None or isinstance(value, int | float) for value in values):
+    """Return numbers if all are, or truth values if all are; else text. A list or an object is left out, unless it
+    stands among numbers.
+    """
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {int, float}:
         return pl.Series([None if value is None else _float(value) for value in values], dtype=pl.Float64)
-    plain = [str(value) if isinstance(value, str | int | float) else None for value in values]
-    return pl.Series(plain, dtype=pl.String)
+    if kinds == {bool}:
+        return pl.Series(values, dtype=pl.Boolean)
+    plain = (str, bool, int, float, list, dict) if kinds & {int, float} else (str, bool)
+    return pl.Series([_text(value) if isinstance(value, plain) else None for value in values], dtype=pl.String)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _float(value: float) -> float:

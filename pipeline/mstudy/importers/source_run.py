@@ -20,7 +20,7 @@ MAX_SETTINGS = 10_000
 
 @dataclass(frozen=True)
 class Series:
-    """One metric: steps (n,) int64, increasing; values (n,) float64."""
+    """One metric: steps (n,) int64, increasing unless it says "as written"; values (n,) float64."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -28,13 +28,19 @@ class Series:
 
 @dataclass(frozen=True)
 class SourceRun:
-    """name: of the run in its source, no more than a label. config: flat, keys joined by dots. notes: for the user."""
+    """A run, its series in the order of steps.
+
+    name: of the run in its source, no more than a label. config: flat, keys joined by dots. notes: for the user.
+    written: the steps of each series as its source has them, so that what did not stay can be counted; a series that
+    is not in it is whole.
+    """
 
     name: str
     series: dict[str, Series]
     config: dict[str, Setting] = field(default_factory=dict)
     status: RunStatus = RunStatus.COMPLETED
     notes: tuple[str, ...] = ()
+    written: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
 from mstudy.importers.csv import read_run
-from mstudy.importers.mapping import Mapping
-from mstudy.importers.read_table import read_table
+from mstudy.importers.mapping import TABLE_NAMES, Mapping
+from mstudy.importers.read_table import PLACES, read_table
 from mstudy.importers.source_run import Found, Series, SourceRun, files_below, name_of
 
 _STEP, _PAGE_STEP, _BETWEEN = "_step", "Step", " - "
@@ -42,7 +44,8 @@ def find_wandb(root: Path, mapping: Mapping) -> list[Found]:
                 pages.setdefault(run, {})[metric] = (path, frame)
         else:
             runs.append(Found(name, partial(_read_history, frame, path, name, mapping)))
-    return runs + [Found(run, partial(_read_pages, run, metrics)) for run, metrics in pages.items()]
+    plain = Mapping({name: metric for name, metric in mapping.columns.items() if name not in TABLE_NAMES})
+    return runs + [Found(run, partial(_read_pages, run, metrics, plain)) for run, metrics in pages.items()]
 
 
 def _refuse(error: LogError) -> SourceRun:
@@ -62,9 +65,12 @@ def _page_columns(frame: pl.DataFrame) -> list[tuple[str, str]]:
     return [(run, metric) for run, metric in pairs if not metric.endswith(("__MIN", "__MAX")) and metric != "_step"]
 
 
-def _read_pages(run: str, metrics: dict[str, tuple[Path, pl.DataFrame]]) -> SourceRun:
+def _read_pages(run: str, metrics: dict[str, tuple[Path, pl.DataFrame]], mapping: Mapping) -> SourceRun:
     series: dict[str, Series] = {}
+    written: dict[str, NDArray[np.int64]] = {}
+    notes: tuple[str, ...] = (_SAMPLED,)
     for metric, (path, frame) in metrics.items():
-        own = frame.select(pl.col(_PAGE_STEP).alias("step"), pl.col(f"{run}{_BETWEEN}{metric}").alias(metric))
-        series |= read_run(own, path, run, Mapping()).series
-    return SourceRun(run, series, notes=(_SAMPLED,))
+        own = frame.select(pl.col(_PAGE_STEP).alias("step"), pl.col(f"{run}{_BETWEEN}{metric}").alias(metric), *PLACES)
+        page = read_run(own, path, run, mapping)
+        series, written, notes = series | page.series, written | page.written, notes + page.notes
+    return SourceRun(run, series, notes=notes, written=written)

@@ -50,6 +50,14 @@ class EventFile:
             by_tag[tag] = Series(steps[keep], values[keep])
         return by_tag
 
+    def tags(self) -> set[str]:
+        """Return the names of all scalars."""
+        return set(self._chunks)
+
+    def steps_of(self, tag: str) -> NDArray[np.int64]:
+        """Return the steps of a tag, (n,), in any order, with those that a restart takes; (0,) of a tag not here."""
+        return np.concatenate([np.zeros(0, np.int64), *(steps for _, steps, _ in self._chunks.get(tag, []))])
+
     def add(self, tag: str, places: NDArray[np.int64], steps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Add values of a tag, in any order."""
         self._chunks.setdefault(tag, []).append((places, steps, values))

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
+from mstudy.importers.row_order import in_order
 from mstudy.importers.settings import settings_beside
-from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, later_wins, name_of
+from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, name_of
 from mstudy.importers.tensorboard.event_file import EventFile, read_event_file
 
 
@@ -49,7 +51,7 @@ def merge_files(files: list[EventFile]) -> dict[str, Series]:
             parts = defaultdict(list, {tag: [_before(part, min(again)) for part in old] for tag, old in parts.items()})
         for tag, part in new.items():
             parts[tag].append(part)
-    return {tag: _joined(some) for tag, some in parts.items()}
+    return in_order({tag: _joined(some) for tag, some in parts.items()})
 
 
 def _read_run(folder: Path, files: list[Path], sessions: list[Path], name: str) -> SourceRun:
@@ -57,7 +59,13 @@ def _read_run(folder: Path, files: list[Path], sessions: list[Path], name: str) 
     config: dict[str, Setting] = settings_beside(folder)
     for file in [*(read_event_file(path) for path in sessions), *read]:
         config |= file.hparams
-    return SourceRun(name, merge_files(read), config)
+    return SourceRun(name, merge_files(read), config, written=_written(read))
+
+
+def _written(files: list[EventFile]) -> dict[str, NDArray[np.int64]]:
+    """Return the steps of each tag in all files, whatever restarts take of them."""
+    tags = {tag for file in files for tag in file.tags()}
+    return {tag: np.concatenate([file.steps_of(tag) for file in files]) for tag in tags}
 
 
 def _is_session(folder: Path, files: list[Path]) -> bool:
@@ -76,6 +84,4 @@ def _before(part: Series, step: int) -> Series:
 
 def _joined(parts: list[Series]) -> Series:
     steps = np.concatenate([part.steps for part in parts])
-    values = np.concatenate([part.values for part in parts])
-    keep = later_wins(steps)
-    return Series(steps[keep], values[keep])
+    return Series(steps, np.concatenate([part.values for part in parts]))
