@@ -23,7 +23,9 @@ MSTUDY = [sys.executable, "-m", "mstudy.cli.app"]
 def run(body, shell='exec "$@"', **environment):
     """A program with this body within the boundary, started by a shell that closes or leads away its streams."""
     command = ["sh", "-c", shell, "sh", sys.executable, "-c", PROGRAM + body]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | environment)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=os.environ | {"PYTHONUNBUFFERED": ""} | environment
+    )
 
 
 def test_a_signal_that_comes_while_an_interrupted_program_ends_is_ignored():
