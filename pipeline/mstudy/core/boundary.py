@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from mstudy.core.errors import MstudyError, shown
 
@@ -46,7 +46,7 @@ def exit_with_sentence() -> Iterator[None]:
         with _complete_output():
             yield
     except BrokenPipeError:
-        _drop_output()  # whoever read the output has enough of it
+        _drop(sys.stdout)  # whoever read the output has enough of it
         sys.exit(1)
     except Exception as error:
         sentence = sentence_of(error)
@@ -86,9 +86,12 @@ def exit_interrupted(sentence: str = "") -> NoReturn:
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr. Where stderr takes nothing, nothing is said and the work goes on."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            print(sentence, file=sys.stderr, flush=True)
+    if sys.stderr is None:
+        return
+    try:
+        print(sentence, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _drop(sys.stderr)
 
 
 def _fault_of_system(error: OSError) -> str:
@@ -121,11 +124,11 @@ def _complete_output() -> Iterator[None]:
             try:
                 sys.stdout.flush()
             except OSError:
-                _drop_output()
+                _drop(sys.stdout)
                 raise
 
 
-def _drop_output() -> None:
-    """Let stdout lead to the null device, so that Python does not try again when it ends."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _drop(stream: TextIO) -> None:
+    """Let a stream lead to the null device, so that Python does not try again when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
