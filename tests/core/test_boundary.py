@@ -159,6 +159,35 @@ def test_no_opened_file_takes_the_place_of_a_closed_stream(tmp_path):
     assert int(place.read_text()) > 2
 
 
+def test_too_few_open_files_are_a_sentence_before_the_work(tmp_path):
+    command = ["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *MSTUDY, "validate", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: At least 32 open files must be allowed, found a limit of 16; raise it with ulimit -n.\n"
+    )
+
+
+def test_a_limit_of_open_files_that_may_be_raised_is_raised():
+    ended = run(
+        "import resource; from mstudy.core.boundary import require_open_files; require_open_files(); "
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))",
+        'ulimit -S -n 16; ulimit -H -n 100; exec "$@"',
+    )
+
+    assert (ended.stdout, ended.stderr) == ("(100, 100)\n", "")
+
+
+def test_a_library_that_gives_up_is_a_sentence():
+    class PanicException(BaseException):
+        __module__ = "pyo3_runtime"
+
+    assert sentence_of(PanicException("unwrap on None\nstack")) == (
+        "A library gave up, found 'unwrap on None'. `mstudy --debug` shows where."
+    )
+
+
 @pytest.mark.parametrize("stream", ["sys.stdout", "sys.stderr"])
 def test_a_letter_that_the_terminal_lacks_is_written_by_its_number(stream):
     ended = run(f"import sys; print('η', '\\udcff', file={stream})", PYTHONIOENCODING="ascii")

@@ -15,7 +15,7 @@ import typer
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
 from mstudy.cli.report import attach as attach_report
-from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, say
+from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, require_open_files, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,7 +64,7 @@ def _options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a foreseeable fault.")] = False,
 ) -> None:
-    pass
+    require_open_files()
 
 
 @app.command("train")

@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
-from mstudy.core.errors import MstudyError, shown
+from mstudy.core.errors import ConfigError, MstudyError, shown
 
 DEBUG = "MSTUDY_DEBUG"  # environment variable: anything but nothing shows the traceback of a foreseeable fault
+
+MIN_OPEN_FILES = 32  # libraries open some twenty for themselves, and fail in their own words without them
 
 # Packages whose own exceptions speak of the input. They are named by text, so that none of them is imported here.
 _READERS = frozenset(
@@ -48,7 +50,9 @@ def exit_with_sentence() -> Iterator[None]:
     except BrokenPipeError:
         _drop(sys.stdout)  # whoever read the output has enough of it
         sys.exit(1)
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not _is_panic(error):
+            raise  # an exit, or Ctrl-C
         sentence = sentence_of(error)
         if sentence is None or os.environ.get(DEBUG):
             raise
@@ -56,7 +60,7 @@ def exit_with_sentence() -> Iterator[None]:
         sys.exit(1)
 
 
-def sentence_of(error: Exception) -> str | None:
+def sentence_of(error: BaseException) -> str | None:
     """Return the sentence of a foreseeable fault; None for a fault of the program itself."""
     match error:
         case MstudyError():
@@ -67,6 +71,9 @@ def sentence_of(error: Exception) -> str | None:
             return "The work must fit into memory, found too little of it; ask for fewer --workers or a smaller study."
         case RecursionError():
             return "The input must not be nested as deeply as this, found more levels than Python can follow."
+        case _ if _is_panic(error):
+            reason = shown(str(error).partition("\n")[0])
+            return f"A library gave up, found {reason}. `mstudy --debug` shows where."
         case _ if _READERS & {cls.__module__.partition(".")[0] for cls in type(error).__mro__}:
             reason = shown(str(error).partition("\n")[0])
             return f"The input must be readable, found {type(error).__name__}: {reason}. `mstudy --debug` shows where."
@@ -84,6 +91,22 @@ def exit_interrupted(sentence: str = "") -> NoReturn:
     sys.exit(130)
 
 
+def require_open_files() -> None:
+    """Raise ConfigError where the system allows too few open files for the work, after asking it for more."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = {limit for limit in (allowed, most) if limit == resource.RLIM_INFINITY or limit >= MIN_OPEN_FILES}
+    if not enough:
+        raise ConfigError(
+            f"At least {MIN_OPEN_FILES} open files must be allowed, found a limit of {most}; raise it with ulimit -n."
+        )
+    if allowed not in enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def say(sentence: str) -> None:
     """Print a sentence on stderr. Where stderr takes nothing, nothing is said and the work goes on."""
     if sys.stderr is None:
@@ -92,6 +115,11 @@ def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _drop(sys.stderr)
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Return whether a library that is written in Rust gave up. Its exception is no `Exception`."""
+    return type(error).__module__ == "pyo3_runtime"
 
 
 def _fault_of_system(error: OSError) -> str:
