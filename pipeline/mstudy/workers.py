@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -16,11 +16,14 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import TextIO, TypeVar
 
+from mstudy.core.boundary import print_or_drop
 from mstudy.core.errors import LogError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What a child process of Python must find in its environment, or else it looks for modules in the current folder first.
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 _END_SIGNALS = [
     kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")
 ]  # not every system has the second
@@ -42,7 +45,6 @@ class Workers:
     def __init__(self, count: int = 1) -> None:
         self.count = count
         self._pool: ProcessPoolExecutor | None = None
-        self._before: dict[str, str | None] = {}
         self._until_exit = ExitStack()
 
     def __enter__(self) -> Workers:
@@ -53,9 +55,6 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
-        for name, value in self._before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-        self._before = {}
         self._until_exit.close()
 
     def map(
@@ -83,12 +82,23 @@ class Workers:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # A process reads these when it starts; ours has done so already.
-            self._before = {name: os.environ.get(name) for name in _THREADS}
-            os.environ.update(dict.fromkeys(_THREADS, "1"))
+            self._until_exit.enter_context(environment(dict.fromkeys(_THREADS, "1") | SAFE_PATH))
             self._pool = ProcessPoolExecutor(
                 self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
             )
         return self._pool
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Change environment variables, for child processes that start meanwhile."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def _start_worker() -> None:
@@ -144,12 +154,12 @@ def in_chunks(total: int, size: int) -> list[tuple[int, int]]:
 
 
 class Progress:
-    """Counts units of work done out of `total`."""
+    """Counts units of work done out of `total`. Where its stream takes nothing, it falls silent."""
 
     def __init__(self, label: str, total: int, stream: TextIO | None = None) -> None:
         self._label, self._total = label, total
-        self._stream = sys.stderr if stream is None else stream
-        self._terminal = self._stream.isatty()
+        self._stream: TextIO | None = sys.stderr if stream is None else stream
+        self._terminal = _is_terminal(self._stream)
         self._done = self._tenths = 0
         self._start = time.monotonic()
 
@@ -167,4 +177,12 @@ class Progress:
         text = f"{self._label}: {self._done} of {self._total}, {elapsed:.0f} s, about {left:.0f} s left"
         end = "\n" if not self._terminal or self._done == self._total else ""
         lead = "\r\x1b[K" if self._terminal else ""
-        print(f"{lead}{text}", end=end, file=self._stream, flush=True)
+        if self._stream is not None and not print_or_drop(f"{lead}{text}", end, self._stream):
+            self._stream = None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):  # a stream that is closed
+        return False

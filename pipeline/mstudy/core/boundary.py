@@ -109,12 +109,18 @@ def require_open_files() -> None:
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr. Where stderr takes nothing, nothing is said and the work goes on."""
-    if sys.stderr is None:
-        return
+    if sys.stderr is not None:
+        print_or_drop(sentence, "\n", sys.stderr)
+
+
+def print_or_drop(text: str, end: str, stream: TextIO) -> bool:
+    """Print text; whether the stream took it. One that did not leads nowhere from then on."""
     try:
-        print(sentence, file=sys.stderr, flush=True)
+        print(text, end=end, file=stream, flush=True)
     except (OSError, ValueError):
-        _drop(sys.stderr)
+        _drop(stream)
+        return False
+    return True
 
 
 def _is_panic(error: BaseException) -> bool:
@@ -158,5 +164,9 @@ def _complete_output() -> Iterator[None]:
 
 def _drop(stream: TextIO) -> None:
     """Let a stream lead to the null device, so that Python does not try again when it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())
+        finally:
+            os.close(null)

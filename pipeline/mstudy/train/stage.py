@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from mstudy.core.boundary import say
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Study
@@ -18,6 +19,7 @@ from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
+from mstudy.train.sweep.output import check_output, materialise
 from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth, choose_width
@@ -31,11 +33,21 @@ def train_study(name: str, study: Study, store: Store, runs: Path, workers: int,
     a checkpoint of each ensemble under way.
     """
     planned = study_runs(name, study)
-    n_missing = sum(run.run_id not in store for run in planned)
+    run_ids = [run.run_id for run in planned]
+    check_output(runs, store, name, run_ids)
+    _tell_damage(store, run_ids)
+    n_missing = sum(run_id not in store for run_id in run_ids)
     progress = Progress(f"train {name}", n_missing)
     trained = train_missing(planned, study, store, workers, torch_device(device), progress.advance)
-    store.materialise([run.run_id for run in planned], runs)
+    materialise(store, name, run_ids, runs)
     return trained
+
+
+def _tell_damage(store: Store, run_ids: Sequence[str]) -> None:
+    damaged = store.damaged(run_ids)
+    if damaged:
+        counted = f"found {len(damaged)} that are not, the first at {damaged[0]}"
+        say(f"The store must keep each log as it was written, {counted}; their runs are trained anew.")
 
 
 def study_runs(name: str, study: Study) -> list[RunConfig]:
@@ -55,6 +67,7 @@ def train_missing(
 ) -> int:
     """Train the runs that the store lacks; how many they were. checkpoint_seconds: the work that a kill may cost."""
     store.create()
+    store.seal_unsealed(run.run_id for run in runs)
     missing = {run.run_id for run in runs if run.run_id not in store}
     if not missing:
         return 0

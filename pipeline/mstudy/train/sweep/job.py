@@ -58,6 +58,7 @@ def train_task(store: Store, task: Task, stop: Callable[[], bool] = lambda: Fals
     checkpoint.save(path, training.saved())
     for log in training.logs():
         write_run(store.path(log.config.run_id), log.columns, log.metadata)
+        store.seal(log.config.run_id)
     append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
     path.unlink(missing_ok=True)
     return len(task.runs)

@@ -19,7 +19,7 @@ from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.sweep.interrupts import Interrupted, ignored_signals, on_interrupt, postponed_signals
 from mstudy.train.sweep.job import Task, train_task
 from mstudy.train.sweep.store import Store
-from mstudy.workers import end_with_parent
+from mstudy.workers import SAFE_PATH, end_with_parent, environment
 
 
 def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
@@ -84,7 +84,10 @@ def _fork_server() -> ForkServerContext:
     """Return a context that forks workers which have torch imported already, and no state of a thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mstudy.train.sweep.job"])
-    with ignored_signals():  # a terminal's Ctrl-C goes to every process: the server and its workers inherit deafness
+    with (
+        environment(SAFE_PATH),
+        ignored_signals(),
+    ):  # a terminal's Ctrl-C goes to every process: the server and its workers inherit deafness
         forkserver.ensure_running()
     return context
 
