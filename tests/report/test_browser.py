@@ -303,7 +303,9 @@ def test_losses_at_both_ends_of_floats_are_drawn_in_silence(browser, save_run, t
     for k, scale in enumerate((1e300, 1e-300, 1.7e308, 5e-324)):
         for rate, mu, optimizer in ((0.1, 0.0, "sgd"), (0.01, 0.9, "heavy_ball")):
             losses = scale * np.exp(-0.001 * np.arange(60))
-            save_run({"step": np.arange(60), "loss": losses}, learning_rate=rate, momentum=mu, optimizer=optimizer, seed=k)
+            save_run(
+                {"step": np.arange(60), "loss": losses}, learning_rate=rate, momentum=mu, optimizer=optimizer, seed=k
+            )
     analyze(tmp_path / "runs", tmp_path / "out")
 
     page = Page(browser, tmp_path / "out" / "index.html")
