@@ -119,7 +119,7 @@ _PLACE_COLUMN = "path"  # where a file lies changes nothing
 
 
 def run_keys(stage: str, scanned: pl.DataFrame, params: dict[str, Any]) -> pl.DataFrame:
-    """Return run_id and key of each run. scanned: runlog.rules.folder.SCANNED, with the digest of the file."""
+    """Return run_id and key of each run. scanned: runlog.rules.scanned.SCANNED, with the digest of the file."""
     rows = scanned.drop(_PLACE_COLUMN).iter_rows(named=True)
     keys = [key_of(stage, row, params) for row in rows]
     return scanned.select("run_id", pl.Series(KEY, keys, dtype=pl.String))

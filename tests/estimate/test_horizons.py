@@ -24,6 +24,11 @@ def points_of(runs, loss_at):
     return pl.concat(frames)
 
 
+def steps_at(runs, horizons):
+    """Of runs whose training began at step 0."""
+    return horizon_steps(runs.with_columns(pl.lit(0, pl.Int64).alias("origin")), horizons)
+
+
 def at(losses, horizon, run_id="8-0.1-0.0-0"):
     return losses.row(by_predicate=(pl.col("run_id") == run_id) & (pl.col("horizon") == horizon), named=True)
 
@@ -31,7 +36,7 @@ def at(losses, horizon, run_id="8-0.1-0.0-0"):
 def test_loss_at_a_horizon_is_the_geometric_mean_of_its_last_tenth():
     runs = runs_of(lambda *_: 1.0, (0.1,), n_seeds=1)
 
-    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, lambda run, step: np.exp(-step)))
+    losses = losses_at_horizons(steps_at(runs, (0.5, 1.0)), points_of(runs, lambda run, step: np.exp(-step)))
 
     # Steps 45 and 50; 90, 95 and 100.
     assert at(losses, 0.5)["horizon_step"] == 50
@@ -43,7 +48,7 @@ def test_a_later_divergence_has_not_happened_yet():
     runs = runs_of(lambda b, rate, mu, seed: None if mu == 0 else 1.0, (0.1,), n_seeds=1)
     runs = runs.with_columns(pl.when(pl.col("momentum") == 0).then(60).alias("diverged_step").cast(pl.Int64))
 
-    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, lambda run, step: 2.0))
+    losses = losses_at_horizons(steps_at(runs, (0.5, 1.0)), points_of(runs, lambda run, step: 2.0))
 
     assert (at(losses, 0.5)["final_loss"], at(losses, 0.5)["diverged_step"]) == (pytest.approx(2.0), None)
     assert (at(losses, 1.0)["final_loss"], at(losses, 1.0)["diverged_step"]) == (None, 60)
@@ -55,7 +60,7 @@ def test_an_interrupted_run_has_no_loss_beyond_its_end():
         pl.when(pl.col("momentum") == 0).then(60).otherwise("last_step").alias("last_step").cast(pl.Int64),
     )
 
-    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, lambda run, step: 1.0))
+    losses = losses_at_horizons(steps_at(runs, (0.5, 1.0)), points_of(runs, lambda run, step: 1.0))
 
     assert at(losses, 0.5)["final_loss"] == pytest.approx(1.0)
     assert at(losses, 1.0)["final_loss"] is None
@@ -76,7 +81,7 @@ def test_the_whole_of_training_gives_the_threshold_itself(rng):
 
     runs = runs_of(lambda *_: 1.0, rates)
     runs = runs.with_columns(pl.Series("final_loss", [loss_at(r, 100) for r in runs.iter_rows(named=True)]))
-    losses = losses_at_horizons(horizon_steps(runs, (0.5, 1.0)), points_of(runs, loss_at))
+    losses = losses_at_horizons(steps_at(runs, (0.5, 1.0)), points_of(runs, loss_at))
 
     found = estimate_horizons(runs, losses, Margins(), Estimate()).sort("horizon")
     whole = estimate_thresholds(rate_lines(runs, Margins()), Margins(), Estimate())
@@ -84,3 +89,16 @@ def test_the_whole_of_training_gives_the_threshold_itself(rng):
     assert found["eta_ef_star"][1] == pytest.approx(whole["eta_ef_star"][0])
     assert found["eta_ef_star"].to_list() == pytest.approx([0.2 * np.exp(1 / 6), 0.05 * np.exp(1 / 6)], rel=0.3)
     assert found["horizon_step"].to_list() == [50, 100]
+
+
+def test_horizons_of_logs_that_begin_late_are_shares_of_the_steps_they_hold():
+    """Truth: the same logs, counted from 0."""
+    runs = runs_of(lambda *_: 1.0, (0.1,), n_seeds=1)
+    points = points_of(runs, lambda run, step: np.exp(-step))
+    later = runs.with_columns(pl.col("last_step") + 9000, pl.lit(9000, pl.Int64).alias("origin"))
+    expected = losses_at_horizons(steps_at(runs, (0.5, 1.0)), points)
+
+    losses = losses_at_horizons(horizon_steps(later, (0.5, 1.0)), points.with_columns(pl.col("step") + 9000))
+
+    assert losses["final_loss"].to_list() == expected["final_loss"].to_list()
+    assert losses["horizon_step"].to_list() == [9050, 9100] * 2

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
+from mstudy.runlog.raw.metadata import plain_momentum
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.validate import validate
 from mstudy.runlog.writer import write_run
 
-from tests.runlog.folders import SGD, SGDM, rows, sound, write
+from tests.runlog.folders import SGD, SGDM, losses_of, rows, sound, write
 
 
 def test_what_is_written_is_read(save_run, tmp_path):
@@ -42,6 +43,35 @@ def test_final_loss_is_the_geometric_mean_of_the_last_tenth(save_run, tmp_path):
     save_run({"step": np.array([0, 50, 90, 100]), "loss": np.array([9.0, 9.0, 1.0, 4.0])})
 
     assert read_runs(tmp_path / "runs").runs["final_loss"].to_list() == [pytest.approx(2.0)]
+
+
+def test_the_final_loss_of_a_log_that_begins_late_is_that_of_its_own_last_tenth(save_run, tmp_path):
+    """Truth: a log that begins at step 1,000,000 has 100 steps, and its last tenth eleven rows."""
+    losses = np.linspace(2, 1, 101)
+    save_run({"step": 1_000_000 + np.arange(101), "loss": losses}, seed=0)
+    save_run({"step": 50 * np.arange(1, 102), "loss": losses}, seed=1)  # a row every 50 steps, from the first 50 on
+
+    final = read_runs(tmp_path / "runs").runs.sort("seed")["final_loss"].to_list()
+
+    assert final[0] == pytest.approx(np.exp(np.log(losses[90:]).mean()))
+    assert final[1] == pytest.approx(np.exp(np.log(losses[90:]).mean()))
+
+
+def test_a_branch_has_its_final_loss_over_the_steps_of_the_runs_it_is_compared_with(save_run, tmp_path):
+    branch = {"branch_of": "a", "intervention": {"kind": "momentum 0.9", "step": 95}}
+    save_run({"step": np.arange(101), "loss": np.linspace(2, 1, 101)}, run_id="a")
+    save_run({"step": np.arange(80, 101), "loss": np.linspace(3, 1, 21)}, run_id="b", **branch)
+
+    final = read_runs(tmp_path / "runs").runs.sort("run_id")["final_loss"].to_list()
+
+    assert final[1] == pytest.approx(np.exp(np.log(np.linspace(3, 1, 21)[10:]).mean()))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9, 0.99, 0.999, 0.1, 1e-8, 1 - 1e-9, 0.5])
+def test_a_momentum_kept_as_float32_is_the_momentum_itself(momentum):
+    if 1 - momentum > 1e-7:  # the float32 of a momentum nearer to 1 is 1
+        assert plain_momentum(float(np.float32(momentum))) == momentum
+    assert plain_momentum(momentum) == momentum
 
 
 def test_effective_rates_of_a_pair_meet(save_run, tmp_path):
@@ -85,9 +115,9 @@ def test_a_torn_file_is_named(save_run, tmp_path, damage):
 
 
 def test_a_diverged_run_may_end_in_infinity(tmp_path):
-    bad = {"loss": [1.0] * 15 + [float("inf")] * 5}
-    write(tmp_path / "known.parquet", rows(**bad), SGD | {"status": "diverged", "diverged_step": 14})
-    write(tmp_path / "unknown.parquet", rows(**bad), SGD | {"status": "diverged", "seed": 1})
+    known, unknown = ({"loss": losses_of(name)[:15] + [float("inf")] * 5} for name in ("known", "unknown"))
+    write(tmp_path / "known.parquet", rows(**known), SGD | {"status": "diverged", "diverged_step": 14})
+    write(tmp_path / "unknown.parquet", rows(**unknown), SGD | {"status": "diverged", "seed": 1})
 
     runs = read_runs(tmp_path).runs
 
@@ -123,7 +153,7 @@ def test_the_manifest_completes_metadata(tmp_path):
 
 def test_files_of_one_name_in_two_folders_are_two_runs(tmp_path):
     write(tmp_path / "1" / "run.parquet", rows(), SGD)
-    write(tmp_path / "2" / "run.parquet", rows(), SGD | {"seed": 1})
+    write(tmp_path / "2" / "run.parquet", rows(loss=losses_of("second")), SGD | {"seed": 1})
 
     assert read_runs(tmp_path).runs["run_id"].to_list() == ["1/run", "2/run"]
 

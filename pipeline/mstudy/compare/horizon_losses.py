@@ -22,10 +22,11 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
     """
     rows = (
         points.select("run_id", "step", "loss")
-        .join(steps.select("run_id", "horizon", "horizon_step"), on="run_id")
+        .join(steps.select("run_id", "horizon", "horizon_step", "origin"), on="run_id")
         .filter((pl.col("step") <= pl.col("horizon_step")) & pl.col("loss").is_finite())
     )
-    late = rows.filter(pl.col("step") >= 0.9 * pl.col("step").max().over("run_id", "horizon"))
+    trained = pl.col("step").max().over("run_id", "horizon") - pl.col("origin")
+    late = rows.filter(pl.col("step") >= pl.col("origin") + 0.9 * trained)
     positive = (pl.col("loss") > 0).all()
     mean = pl.when(positive).then(pl.col("loss").log().mean().exp()).otherwise(pl.col("loss").mean())
     losses = late.group_by("run_id", "horizon").agg(mean.alias("loss"))
@@ -49,10 +50,12 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
 def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:
     """Return each run of tables.RUNS once for each horizon, with `horizon` and `horizon_step`.
 
-    The step is that share of the longest completed run of the same setting and batch size.
+    The step is that share of the longest completed run of the same setting and batch size. runs: with `origin`, the
+    step at which the training that is logged began (runlog.rules.scanned.SCANNED).
     """
     whole = pl.col("last_step").filter(pl.col("status") == RunStatus.COMPLETED).max().over(HORIZON_GROUP)
     planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(HORIZON_GROUP)).alias("planned"))
     shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})
-    step = (pl.col("horizon") * pl.col("planned")).round().cast(pl.Int64)
+    began = pl.col("origin").filter(pl.col("branch_of").is_null()).min().over(HORIZON_GROUP).fill_null(0)
+    step = (began + pl.col("horizon") * (pl.col("planned") - began)).round().cast(pl.Int64)
     return planned.join(shares, how="cross").with_columns(step.alias("horizon_step"))

@@ -56,7 +56,7 @@ def compare(
 
 
 def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
-    steps = horizon_steps(folder.runs, params.horizons)
+    steps = horizon_steps(folder.scanned, params.horizons)
     # The one thing in which a block depends on others: how long the longest run of its batch size is.
     ends = key_of("compare", {"ends": steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows()})
     keys = group_keys(

@@ -13,7 +13,7 @@ from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.rule_tables import as_markdown, rules
 from mstudy.runlog.validate import validate
 
-from tests.runlog.folders import SGD, SGDM, pair, rows, sound, write
+from tests.runlog.folders import LOSS, SGD, SGDM, losses_of, pair, rows, sound, write
 
 NAN, INF = float("nan"), float("inf")
 BREAKS = {}
@@ -148,12 +148,26 @@ for run_id in ("/elsewhere/index", "../up", "a\\b", "a\x00", "a\nb", "a\x1b[2J",
     metadata_change("field-value", "run_id must be text of at least one character, without /", "run_id", run_id=run_id)
 metadata_change("field-value", "model must be text", "model", model=["a"])
 metadata_change("optimizer-momentum", "must be 0 for sgd and above 0 otherwise, found 0.5 with 'sgd'", momentum=0.5)
+metadata_change("batch-too-large", "must be at most n_train, found 8 of 7", "batch_size", n_train=7)
+MOMENTUM = {"momentum": 0.5, "optimizer": "heavy_ball"}
+metadata_change("momentum-form", "dampening must be 0 where", "dampening", dampening=0.5, **MOMENTUM)
+metadata_change("momentum-form", "found True with 'heavy_ball'", "nesterov", nesterov=True, **MOMENTUM)
+metadata_change("momentum-form", "found True with None", "nesterov", nesterov=True, momentum=0.5, optimizer=...)
+DIVERGED = {"status": "diverged", "diverged_step": 5}
+rows_change("divergence-place", "must end at diverged_step 5, or its loss be infinite", "loss", 19, DIVERGED, loss=LOSS)
+FAR = DIVERGED | {"diverged_step": 10**15}
+rows_change("divergence-place", "where the log ends, at step 19, found 1000000000000000", "step", None, FAR, loss=LOSS)
 metadata_change("divergence-contradiction", "found 7 with 'completed'", status="completed", diverged_step=7)
 
 
 @breaks("divergence-step", "must be given where status is diverged", "diverged_step")
 def no_divergence_step(folder):
     pair(folder, 9, status="diverged")
+
+
+@breaks("divergence-gap", "must follow the last row, at step 19, found 300", "step")
+def unseen_divergence(folder):
+    pair(folder, 9, status="diverged", diverged_step=300)
 
 
 rows_change("unreadable-rows", "rows cannot be read (Float value 0.5", None, None, step=[0.5] * 20)
@@ -278,7 +292,8 @@ def near(folder):
 
 @breaks("single-seed", "found one in 1 of 1 at batch size 16 and momentum 0")
 def one_seed(folder):
-    pair(folder / "b", 0, batch_size=16)
+    losses = [2 * loss for loss in losses_of("one")]
+    pair(folder / "b", 0, {"loss": losses}, {"loss": [1.01 * loss for loss in losses]}, batch_size=16)
 
 
 @breaks("steps-apart", "must overlap those of sgd-9.parquet, found 120 to 129 alone", "step")
@@ -320,7 +335,115 @@ def no_shared_rate(folder):
         write(folder / f"y{seed}.parquet", rows(), SGDM | {"seed": seed, "batch_size": 16, "learning_rate": 0.2})
 
 
-IMPLIED = {"grids-apart": {"sgd-unpaired", "sgdm-unpaired"}}
+@breaks("starts-differ", "must begin about where its partner sgd-9.parquet begins, at step 0, found 10", "step")
+def half(folder):
+    late = {"step": list(range(10, 20)), "loss": losses_of("half")[10:], "directional_curvature": [0.5, 1.0] * 5}
+    pair(folder, 9, sgdm=late)
+
+
+@breaks("same-rows", "found the steps and losses of sgd-9.parquet", "loss")
+def both_sides(folder):
+    pair(folder, 9, {"loss": losses_of("one log")}, {"loss": losses_of("one log")})
+
+
+@breaks("same-rows", "found the steps and losses of sgd-8.parquet", "loss")
+def seed_without_effect(folder):
+    for seed in (8, 9):
+        pair(folder, seed, {"loss": losses_of("sgd")}, {"loss": losses_of("sgdm")})
+
+
+@breaks("same-rows", "found the steps and losses of a.parquet", "loss")
+def same_under_another_rate(folder):
+    for name, changes in (("a", {}), ("b", {"learning_rate": 0.4})):
+        write(folder / f"{name}.parquet", rows(loss=losses_of("one log")), SGD | {"seed": 9} | changes)
+        write(folder / f"{name}m.parquet", rows(), SGDM | {"seed": 9} | {k: v / 2 for k, v in changes.items()})
+    for name, seed in (("c", 8), ("d", 7)):
+        write(folder / f"{name}.parquet", rows(), SGD | {"seed": seed, "learning_rate": 0.4})
+        write(folder / f"{name}m.parquet", rows(), SGDM | {"seed": seed, "learning_rate": 0.2})
+
+
+@breaks("loss-units", "must be that of sgd-9.parquet, 2, found 2000", "loss", 0)
+def thousandfold(folder):
+    pair(folder, 9, sgdm={"loss": [1000 * loss for loss in LOSS]})
+
+
+@breaks("loss-units", "must be that of sgd-7.parquet, 2, found 2.88", "loss", 0)
+def bits(folder):
+    for seed in (7, 8, 9):
+        other = {"study": "bits"}
+        pair(folder, seed, sgdm={"loss": [1.4427 * loss for loss in losses_of(str(seed))]}, **other)
+
+
+@breaks("initial-loss", "a factor of up to 1.5 in 1 of 3 pairs at batch size 8", "loss")
+def other_network(folder):
+    pair(folder, 9, sgdm={"loss": [1.5 * loss for loss in losses_of("own")]})
+
+
+TRAINING = {
+    "n_train": (1000, 500),
+    "weight_decay": (0, 5e-4),
+    "warmup_steps": (0, 100),
+    "dtype": ("float32", "bfloat16"),
+    "schedule": ("constant", {"kind": "cosine", "steps": 100}),
+    "max_grad_norm": (None, 1.0),
+    "augmentation": (True, False),
+}
+for key, (one, other) in TRAINING.items():
+
+    def change(folder, key=key, one=one, other=other):
+        for seed, value in ((8, one), (9, one), (7, one)):
+            about = {key: 2.0 if value is None else value, "study": "s"}
+            write(folder / f"s-sgd-{seed}.parquet", rows(), SGD | {"seed": seed} | about)
+            write(folder / f"s-sgdm-{seed}.parquet", rows(), SGDM | {"seed": seed} | about | {key: other})
+
+    change.__name__ = key
+    breaks("trained-alike", f"its {key} must be that of s-sgd-7.parquet", key)(change)
+
+
+@breaks("trained-alike", "its weight_decay must be that of sgd-8.parquet, 0.1, found 0.2", "weight_decay")
+def one_seed_trained_differently(folder):
+    for seed, decay in ((7, 0.2), (8, 0.1), (9, 0.1)):
+        pair(folder, seed, weight_decay=decay)
+
+
+@breaks("stated-alike", '\'data_order\' must be the same in both runs of a pair, found "b" beside "a" of SGD')
+def shuffled_otherwise(folder):
+    for seed in (8, 9):
+        write(folder / f"a{seed}.parquet", rows(), SGD | {"seed": seed, "data_order": "a"})
+        write(folder / f"b{seed}.parquet", rows(), SGDM | {"seed": seed, "data_order": "b"})
+
+
+IMPLIED = {"grids-apart": {"sgd-unpaired", "sgdm-unpaired"}, "steps-apart": {"starts-differ"}}
+
+
+def test_what_may_differ_is_no_problem(tmp_path):
+    """Machines, times, equal numbers in another form; what one side alone states; what both write as 1 and 1.0."""
+    for seed in (0, 1, 2):
+        side = {"torch": "2.1", "engine": "explicit", "device": "cpu", "width": 3, "weight_decay": 0, "steps": 20}
+        other = {"torch": "2.2", "engine": "autograd", "device": "cuda", "width": 4, "weight_decay": 0.0, "clip": 1.0}
+        started = {"nesterov": False, "started": f"08:0{seed}", "lr": 0.1}
+        write(tmp_path / f"a{seed}.parquet", rows(), SGD | {"seed": seed} | side | started)
+        started = {"nesterov": False, "started": f"09:0{seed}", "lr": 0.05, "dampening": 0}
+        write(tmp_path / f"b{seed}.parquet", rows(), SGDM | {"seed": seed} | other | started)
+
+    assert validate(tmp_path).problems == []
+
+
+def test_runs_of_one_constant_loss_are_no_copies(tmp_path):
+    """A network that never learns has the same loss whatever the seed."""
+    for seed in (0, 1):
+        pair(tmp_path, seed, {"loss": [2.3] * 20}, {"loss": [2.3] * 20})
+
+    assert validate(tmp_path).problems == []
+
+
+def test_a_momentum_kept_as_float32_is_in_the_cell_of_the_others(tmp_path):
+    for seed, momentum in ((0, 0.9), (1, 0.8999999761581421)):
+        write(tmp_path / f"a{seed}.parquet", rows(), SGD | {"seed": seed})
+        write(tmp_path / f"b{seed}.parquet", rows(), SGDM | {"seed": seed, "momentum": momentum, "learning_rate": 0.01})
+
+    assert validate(tmp_path).problems == []
+    assert read_runs(tmp_path).runs["momentum"].to_list() == [0.0, 0.0, 0.9, 0.9]
 
 
 def test_a_sound_folder_has_no_problem(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,8 @@ VARIES, CONSTANT, MISSING = "varies", "constant", "missing"
 class Log:
     """Columns of one run, each (n_rows,).
 
-    values: the optional columns that the file has. is_null: of each column; a null is NaN, in `step` 0.
+    values: the optional columns that the file has. is_null: of each column; a null is NaN, in `step` 0. origin: the
+    step at which training began, as far as the log tells.
     """
 
     step: NDArray[np.int64]
@@ -32,6 +34,7 @@ class Log:
     is_null: dict[str, NDArray[np.bool_]]
     diverged: bool = False
     diverged_step: int | None = None
+    origin: int = 0
 
     @property
     def n_rows(self) -> int:
@@ -39,9 +42,19 @@ class Log:
         return len(self.step)
 
 
-def is_late(step: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return the rows of the last tenth of the steps, of which the final loss is made; (n_rows,), at least one row."""
-    late: NDArray[np.bool_] = step >= 0.9 * step.max()
+def origin_of(step: NDArray[np.int64]) -> int:
+    """Return 0, or the first step of a log that begins later than the distance between its rows explains.
+
+    A log with a row every 50 steps may have its first one at step 50 of a training that began at 0.
+    """
+    return int(step[0]) if len(step) > 1 and step[0] > step[1] - step[0] else 0
+
+
+def is_late(log: Log) -> NDArray[np.bool_]:
+    """Return the rows of the last tenth of what was trained, of which the final loss is made; (n_rows,), at least one
+    row.
+    """
+    late: NDArray[np.bool_] = log.step >= log.origin + 0.9 * (log.step.max() - log.origin)
     return late
 
 
@@ -77,14 +90,18 @@ def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Tab
     return pa.table({"run_id": pa.repeat(pa.scalar(run_id, pa.string()), n_rows)} | arrays)
 
 
-def as_log(table: pa.Table, diverged: bool, diverged_step: int | None) -> Log:
-    """Return the columns as arrays. table: of `read_columns`, with `step` and `loss`."""
+def as_log(table: pa.Table, diverged: bool, diverged_step: int | None, is_branch: bool = False) -> Log:
+    """Return the columns as arrays. table: of `read_columns`, with `step` and `loss`.
+
+    is_branch: it may begin at its step, and is compared with runs that began at 0.
+    """
     values = {name: table.column(name) for name in table.column_names}
     step = values.pop("step")
     step = (pc.fill_null(step, 0) if step.null_count else step).to_numpy()
     series = {name: column.to_numpy() for name, column in values.items()}
     is_null = {name: _nulls(table.column(name)) for name in table.column_names}
-    return Log(step, series.pop("loss"), series, is_null, diverged, diverged_step)
+    origin = 0 if is_branch else origin_of(step)
+    return Log(step, series.pop("loss"), series, is_null, diverged, diverged_step, origin)
 
 
 def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -95,14 +112,14 @@ def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def final_loss(log: Log) -> float | None:
-    """Return the geometric mean of the loss over the last tenth of the steps: at the edge of stability one value is a
-    lottery.
+    """Return the geometric mean of the loss over the last tenth of what was trained: at the edge of stability one value
+    is a lottery.
 
     None where the run diverged. The loss must be above 0 there.
     """
     if log.diverged:
         return None
-    return float(np.exp(np.log(log.loss[is_late(log.step)]).mean()))
+    return float(np.exp(np.log(log.loss[is_late(log)]).mean()))
 
 
 def divergence_of(log: Log) -> int | None:
@@ -111,6 +128,19 @@ def divergence_of(log: Log) -> int | None:
         return log.diverged_step
     bad = ~np.isfinite(log.loss)
     return int(log.step[bad.argmax() if bad.any() else -1])
+
+
+_MIN_ROWS_TO_DIFFER = 3  # rows; runs that diverge at once may agree in fewer
+
+
+def rows_digest(log: Log) -> str | None:
+    """Return what tells the steps and losses of a log from another's.
+
+    None where two runs may well agree in them: a few rows, or a loss that never changes.
+    """
+    if log.n_rows < _MIN_ROWS_TO_DIFFER or (log.loss == log.loss[0]).all():
+        return None
+    return blake2b(log.step.tobytes() + log.loss.tobytes(), digest_size=16).hexdigest()
 
 
 def curvature_state(log: Log) -> str:

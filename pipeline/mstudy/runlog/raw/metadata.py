@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+
 from mstudy.core.optimizers import implied_optimizer
 from mstudy.core.statuses import RunStatus
 from mstudy.core.theory import effective_rate
@@ -32,11 +34,12 @@ def parse_metadata(text: bytes | None) -> Metadata:
 def run_row(metadata: Metadata, path: str) -> dict[str, Any]:
     """Return the run's row of tables.RUNS, as far as the metadata says. metadata: free of errors."""
     optimizer, momentum = metadata.get("optimizer"), metadata.get("momentum")
-    momentum = float(momentum or 0.0)
+    momentum = plain_momentum(float(momentum or 0.0))
     optimizer = optimizer or implied_optimizer(momentum)
     learning_rate, batch_size = float(metadata["learning_rate"]), int(metadata["batch_size"])
     eta_ef = effective_rate(learning_rate, momentum, optimizer)
     intervention = metadata.get("intervention") or {}
+    changed = intervention.get("momentum")
     return {
         "run_id": text_of(metadata.get("run_id")) or path.removesuffix(".parquet"),
         "path": path,
@@ -55,7 +58,7 @@ def run_row(metadata: Metadata, path: str) -> dict[str, Any]:
         "branch_of": name_of(metadata.get("branch_of")),
         "intervention": intervention.get("kind"),
         "intervention_step": whole_of(intervention.get("step")),
-        "intervention_momentum": real_of(intervention.get("momentum")),
+        "intervention_momentum": None if changed is None else plain_momentum(float(changed)),
     }
 
 
@@ -69,9 +72,10 @@ def name_of(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def real_of(value: Any) -> float | None:
-    """Return a number, or nothing."""
-    return None if value is None else float(value)
+def plain_momentum(momentum: float) -> float:
+    """Return the number that was meant: 0.9 where it went through a float32, or through 1 - 0.1; so it is in one cell."""
+    single = np.float32(momentum)
+    return float(str(single)) if float(single) == momentum else float(f"{momentum:.12g}")
 
 
 def whole_of(value: Any) -> int | None:

@@ -20,6 +20,7 @@ from mstudy.runlog.raw.log import (
     metadata_text,
     open_file,
     read_columns,
+    rows_digest,
 )
 from mstudy.runlog.raw.metadata import Metadata, parse_metadata, run_row
 from mstudy.runlog.rules.column_types import SCHEMA
@@ -28,13 +29,14 @@ from mstudy.runlog.rules.manifest_entries import STATED, Stated
 from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.rules.row_values import ROWS
 from mstudy.runlog.rules.rule import Problem, has_error
+from mstudy.runlog.rules.trained_alike import stated
 from mstudy.runlog.rules.unreadable import ENTRY, READING
 from mstudy.runlog.schema import COLUMNS
 
 
 @dataclass(frozen=True)
 class Examined:
-    """run: the row of rules.folder.SCANNED, None where a problem is an error."""
+    """run: the row of rules.scanned.SCANNED, None where a problem is an error."""
 
     run: dict[str, Any] | None
     problems: list[Problem]
@@ -83,7 +85,8 @@ def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
         return None, READING.problems(first_line(error), path)
     step = metadata.get("diverged_step")
-    log = as_log(table, metadata.get("status") == RunStatus.DIVERGED, None if step is None else int(step))
+    diverged, is_branch = metadata.get("status") == RunStatus.DIVERGED, metadata.get("branch_of") is not None
+    log = as_log(table, diverged, None if step is None else int(step), is_branch)
     return log, ROWS.problems(log, path)
 
 
@@ -92,6 +95,10 @@ def _describe(log: Log, metadata: Metadata, path: str) -> dict[str, Any]:
         "diverged_step": divergence_of(log),
         "n_points": log.n_rows,
         "first_step": int(log.step[0]),
+        "origin": log.origin,
+        "first_loss": float(log.loss[0]) if log.step[0] == 0 else None,
+        "rows_digest": rows_digest(log),
+        "stated": stated(metadata),
         "last_step": int(log.step[-1]),
         "final_loss": final_loss(log),
         "curvature": curvature_state(log),

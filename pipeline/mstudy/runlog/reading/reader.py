@@ -32,7 +32,7 @@ POINTS_SCHEMA = pl.Schema(
 class RunFolder:
     """The usable runs of a folder, and what is wrong in it. It can be sent to another process.
 
-    scanned: one row a run, rules.folder.SCANNED, which has the columns of tables.RUNS.
+    scanned: one row a run, rules.scanned.SCANNED, which has the columns of tables.RUNS.
     """
 
     source: Source

@@ -16,9 +16,9 @@ from mstudy.runlog.raw.metadata import Metadata
 from mstudy.runlog.raw.source import Source, run_names
 from mstudy.runlog.reading.examine import digest_of, examine
 from mstudy.runlog.rules.file_names import NAMES, Names, is_utf8, printable_name
-from mstudy.runlog.rules.folder import SCANNED
 from mstudy.runlog.rules.manifest_entries import LISTED, Listed
 from mstudy.runlog.rules.rule import Problem
+from mstudy.runlog.rules.scanned import SCANNED
 from mstudy.runlog.rules.unreadable import OPENING
 from mstudy.workers import Workers, in_chunks
 
@@ -29,7 +29,7 @@ _MIN_FILES_FOR_WORKERS = 4000  # files; fewer take less time than starting proce
 
 @dataclass(frozen=True)
 class Scan:
-    """runs: one row a usable file (rules.folder.SCANNED), by path. problems: of names, manifest and single files."""
+    """runs: one row a usable file (rules.scanned.SCANNED), by path. problems: of names, manifest and single files."""
 
     n_files: int
     runs: pl.DataFrame

@@ -1,6 +1,6 @@
 """Rules on all runs together: is each there once, has it a partner, are the two alike but for momentum?
 
-Subject of each: one row a run, the columns of SCANNED.
+Subject of each: one row a run, the columns of scanned.SCANNED.
 """
 
 from __future__ import annotations
@@ -9,23 +9,15 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from mstudy.core.optimizers import SGD
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import CONSTANT, MISSING
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.tables.contracts import RUNS
+from mstudy.runlog.rules.same_rows import SAME_ROWS
+from mstudy.runlog.rules.same_start import SAME_START
+from mstudy.runlog.rules.scanned import IS_SGD, finished_pairs, main_runs
+from mstudy.runlog.rules.trained_alike import TRAINED_ALIKE
 from mstudy.tables.table import BLOCK, CELL, LINE, SETTING
 
-# What of a log the analysis knows without its rows.
-SCANNED = pl.Schema(
-    dict(RUNS.schema)
-    | {
-        "first_step": pl.Int64(),
-        "curvature": pl.String(),  # varies, constant, missing
-        "curvature_of": pl.String(),  # what the log says of its definition
-        "digest": pl.String(),  # of the file's bytes
-    }
-)
 _NEAR_RATE_SHARE = 0.01  # learning rates nearer than this share, but not equal, were meant to be equal
 _LENGTH_SHARE = 0.1  # share of the steps by which the runs of a pair may differ in length
 FOLDER: Stage[pl.DataFrame] = Stage()
@@ -63,21 +55,13 @@ def _same_run(runs: pl.DataFrame) -> Iterator[Fault]:
         )
 
 
-def _main(runs: pl.DataFrame) -> pl.DataFrame:
-    """Return the runs that are paired and averaged: neither twins nor branches."""
-    return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
-
-
 def _unpaired(runs: pl.DataFrame, of_sgd: bool) -> Iterator[Fault]:
-    runs = _main(runs)
-    own, other = runs.filter(_IS_SGD if of_sgd else ~_IS_SGD), runs.filter(~_IS_SGD if of_sgd else _IS_SGD)
+    runs = main_runs(runs)
+    own, other = runs.filter(IS_SGD if of_sgd else ~IS_SGD), runs.filter(~IS_SGD if of_sgd else IS_SGD)
     what = "an SGDM run" if of_sgd else "an SGD run"
     alone = own.join(other, on=[*BLOCK, "seed"], how="anti").select("path", "eta_ef", "seed")
     for path, eta_ef, seed in alone.iter_rows():
         yield Fault(f"{what} of this setting must share eta_ef {eta_ef:g} and seed {seed}, found none.", path=path)
-
-
-_IS_SGD = pl.col("optimizer") == SGD
 
 
 @FOLDER.rule(
@@ -122,7 +106,7 @@ def _near_rates(runs: pl.DataFrame) -> Iterator[Fault]:
     "single-seed", Severity.WARNING, "a cell has more than one seed", "Train more seeds: three at least for a verdict."
 )
 def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
-    cells = _main(runs).group_by(CELL).agg(pl.col("seed").n_unique().alias("seeds"), pl.col("path").min())
+    cells = main_runs(runs).group_by(CELL).agg(pl.col("seed").n_unique().alias("seeds"), pl.col("path").min())
     lines = cells.group_by(LINE).agg((pl.col("seeds") == 1).sum().alias("single"), pl.len(), pl.col("path").min())
     for path, single, total, b, momentum in (
         lines.filter(pl.col("single") > 0).sort("path").select("path", "single", "len", "batch_size", "momentum")
@@ -138,7 +122,7 @@ def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
     "Train both at the same eta/(1 - mu): without a shared one nothing can be compared.",
 )
 def _grids_apart(runs: pl.DataFrame) -> Iterator[Fault]:
-    of = {is_sgd: pl.col("eta_ef").filter(_IS_SGD if is_sgd else ~_IS_SGD).unique() for is_sgd in (True, False)}
+    of = {is_sgd: pl.col("eta_ef").filter(IS_SGD if is_sgd else ~IS_SGD).unique() for is_sgd in (True, False)}
     grids = runs.group_by(*SETTING, "batch_size").agg(
         of[True].alias("sgd"), of[False].alias("sgdm"), pl.col("path").min()
     )
@@ -146,15 +130,6 @@ def _grids_apart(runs: pl.DataFrame) -> Iterator[Fault]:
     apart = grids.filter(both & (pl.col("sgd").list.set_intersection("sgdm").list.len() == 0)).sort("path")
     for path, b in apart.select("path", "batch_size").iter_rows():
         yield Fault(f"SGD and SGDM must share effective learning rates, found none at batch size {b}.", path=path)
-
-
-def _pairs(runs: pl.DataFrame) -> pl.DataFrame:
-    """Return each SGDM run beside its SGD run, if neither diverged."""
-    sides = ["path", "first_step", "last_step"]
-    finished = _main(runs).filter(pl.col("diverged_step").is_null())
-    sgdm = finished.filter(~_IS_SGD).select(*BLOCK, "seed", *sides)
-    sgd = finished.filter(_IS_SGD).select(*BLOCK, "seed", *sides)
-    return sgdm.join(sgd, on=[*BLOCK, "seed"], suffix="_sgd")
 
 
 @FOLDER.rule(
@@ -165,9 +140,8 @@ def _pairs(runs: pl.DataFrame) -> pl.DataFrame:
 )
 def _steps_apart(runs: pl.DataFrame) -> Iterator[Fault]:
     apart = (pl.col("first_step") > pl.col("last_step_sgd")) | (pl.col("first_step_sgd") > pl.col("last_step"))
-    for path, low, high, sgd in (
-        _pairs(runs).filter(apart).select("path", "first_step", "last_step", "path_sgd").sort("path").iter_rows()
-    ):
+    pairs = finished_pairs(runs).filter(apart).sort("path")
+    for path, low, high, sgd in pairs.select("path", "first_step", "last_step", "path_sgd").iter_rows():
         yield Fault(f"its steps must overlap those of {sgd}, found {low} to {high} alone.", "step", path=path)
 
 
@@ -178,7 +152,7 @@ def _steps_apart(runs: pl.DataFrame) -> Iterator[Fault]:
     "Finish the shorter run, or remove it: final losses at different steps do not compare.",
 )
 def _horizons(runs: pl.DataFrame) -> Iterator[Fault]:
-    pairs = _pairs(runs)
+    pairs = finished_pairs(runs)
     shorter = pl.col("last_step") < pl.col("last_step_sgd")
     ends = pairs.select(
         pl.when(shorter).then("path").otherwise("path_sgd").alias("path"),
@@ -194,6 +168,22 @@ def _horizons(runs: pl.DataFrame) -> Iterator[Fault]:
     for path, longer, end, last in differ.sort("path").iter_rows():
         yield Fault(
             f"it must end about where its partner {longer} ends, at step {last}, found {end}.", "step", path=path
+        )
+
+
+@FOLDER.rule(
+    "starts-differ",
+    Severity.ERROR,
+    "the logs of a pair, unless one diverged, begin within a tenth of their steps",
+    "Log both from the same step on: the final loss is that of the last tenth of what a log holds.",
+)
+def _starts(runs: pl.DataFrame) -> Iterator[Fault]:
+    apart = (pl.col("origin") - pl.col("origin_sgd")).abs()
+    shorter = pl.min_horizontal(pl.col("last_step") - pl.col("origin"), pl.col("last_step_sgd") - pl.col("origin_sgd"))
+    differ = finished_pairs(runs).filter(apart > _LENGTH_SHARE * (shorter + apart)).sort("path")
+    for path, start, sgd, other in differ.select("path", "first_step", "path_sgd", "first_step_sgd").iter_rows():
+        yield Fault(
+            f"it must begin about where its partner {sgd} begins, at step {other}, found {start}.", "step", path=path
         )
 
 
@@ -240,3 +230,6 @@ def _mixed(runs: pl.DataFrame) -> Iterator[Fault]:
         yield Fault(
             f"its curvature must be that of {first}, {usual_}, found {own}.", "directional_curvature", path=path
         )
+
+
+FOLDER.rules += [*SAME_ROWS.rules, *SAME_START.rules, *TRAINED_ALIKE.rules]

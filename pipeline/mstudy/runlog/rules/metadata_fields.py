@@ -7,7 +7,7 @@ from typing import Any
 from unicodedata import category
 
 from mstudy.core.errors import is_text, shown
-from mstudy.core.optimizers import OPTIMIZERS, SGD, is_optimizer, optimizer_of
+from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
 from mstudy.core.statuses import RunStatus, Severity
 from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
@@ -122,6 +122,38 @@ def _contradiction(metadata: Metadata) -> Iterator[Fault]:
             f"momentum must be 0 for {_WITHOUT_MOMENTUM} and above 0 otherwise, "
             f"found {shown(momentum)} with {shown(optimizer)}."
         )
+
+
+@METADATA.rule(
+    "batch-too-large",
+    Severity.ERROR,
+    "a batch is no larger than the training set",
+    "Correct batch_size or n_train; of full batch both are the same.",
+)
+def _batch(metadata: Metadata) -> Iterator[Fault]:
+    batch_size: Any = metadata.get("batch_size")
+    n_train: Any = metadata.get("n_train")
+    if _is_number(batch_size) and _is_number(n_train) and batch_size > n_train > 0:
+        yield Fault(f"batch_size must be at most n_train, found {batch_size} of {n_train}.", "batch_size")
+
+
+@METADATA.rule(
+    "momentum-form",
+    Severity.ERROR,
+    "dampening is 0 where there is momentum, and nesterov, where it is given, says the same as the optimizer",
+    "Log runs without dampening, and optimizer nesterov for those with nesterov=True.",
+)
+def _form(metadata: Metadata) -> Iterator[Fault]:
+    momentum: Any = metadata.get("momentum")
+    dampening, nesterov = metadata.get("dampening"), metadata.get("nesterov")
+    if not _is_number(momentum) or momentum <= 0:
+        return
+    if dampening is not None and dampening != 0:
+        yield Fault(f"dampening must be 0 where momentum is above 0, found {shown(dampening)}.", "dampening")
+    is_nesterov = metadata.get("optimizer") == NESTEROV
+    if nesterov is not None and nesterov != is_nesterov:
+        found = f"{shown(nesterov)} with {shown(metadata.get('optimizer'))}"
+        yield Fault(f"nesterov must be true for the optimizer nesterov alone, found {found}.", "nesterov")
 
 
 @METADATA.rule(

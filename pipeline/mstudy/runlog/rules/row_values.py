@@ -85,13 +85,13 @@ def _after_divergence(log: Log) -> NDArray[np.bool_]:
 @ROWS.rule(
     "loss-not-positive",
     Severity.ERROR,
-    "`loss` is above 0 over the last tenth of the steps",
+    "`loss` is above 0 over the last tenth of what was trained",
     "Log the loss itself; add a constant where it can be negative.",
 )
 def _not_positive(log: Log) -> Iterator[Fault]:
     if log.diverged or log.n_rows == 0:
         return
-    bad = is_late(log.step) & (log.loss <= 0)
+    bad = is_late(log) & (log.loss <= 0)
     if bad.any():
         row = _first(bad)
         yield Fault(
@@ -99,6 +99,55 @@ def _not_positive(log: Log) -> Iterator[Fault]:
             "loss",
             row,
         )
+
+
+@ROWS.rule(
+    "divergence-place",
+    Severity.ERROR,
+    "a log ends at its diverged_step, or its loss is not finite from there on; the step is not far beyond the log",
+    "Correct diverged_step, or status where the run did not diverge; end the log where the run diverged.",
+)
+def _divergence_place(log: Log) -> Iterator[Fault]:
+    if log.diverged_step is None or log.n_rows == 0 or not _is_ordered(log):
+        return
+    last = int(log.step[-1])
+    if last > log.diverged_step and np.isfinite(log.loss[-1]):
+        yield Fault(
+            f"the log must end at diverged_step {log.diverged_step}, or its loss be infinite from there on, found loss "
+            f"{float(log.loss[-1]):g} at step {last}.",
+            "loss",
+            log.n_rows - 1,
+        )
+    if log.diverged_step > last + max(_reach(log), _MAX_REACH):
+        yield Fault(f"diverged_step must be where the log ends, at step {last}, found {log.diverged_step}.", "step")
+
+
+@ROWS.rule(
+    "divergence-gap",
+    Severity.WARNING,
+    "diverged_step is at most as far beyond the last row as the log is long, or ten of its gaps",
+    "Log up to the divergence, or correct diverged_step: what happened in between is not seen.",
+)
+def _divergence_gap(log: Log) -> Iterator[Fault]:
+    if log.diverged_step is None or log.n_rows < 2 or not _is_ordered(log):
+        return
+    beyond = log.diverged_step - int(log.step[-1])
+    if _reach(log) < beyond <= max(_reach(log), _MAX_REACH):
+        found = f"at step {log.step[-1]}, found {log.diverged_step}"
+        yield Fault(f"diverged_step must follow the last row, {found}.", "step")
+
+
+_MAX_REACH = 100_000  # steps between the last row and the divergence, of a log that has fewer
+
+
+def _reach(log: Log) -> int:
+    """Return how far beyond its last row a log's own rows make a divergence plausible."""
+    gaps = np.diff(log.step)
+    return int(max(log.step[-1] - log.step[0], 10 * gaps.max())) if len(gaps) else 0
+
+
+def _is_ordered(log: Log) -> bool:
+    return bool((np.diff(log.step) > 0).all())
 
 
 @ROWS.rule(
