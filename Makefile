@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help study test lint bench pictures
+.PHONY: help study test lint bench mutants pictures
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*
 	$(BIN)/python -m benchmarks.speed.logging --write
 	$(BIN)/python -m benchmarks.speed.report --write
 
+mutants: .venv/mutants  ## Change the library at 200 places and count the changes that its tests see (two hours)
+	$(BIN)/python -m benchmarks.mutants --write
+
 pictures: .venv/study  ## Draw the README's pictures from the finished study
 	$(BIN)/mstudy report runs --out reports --params params.yaml --format svg --theme both --figure advantage --figure why --to docs/pictures
 
@@ -40,6 +43,11 @@ pictures: .venv/study  ## Draw the README's pictures from the finished study
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -e '.[train,pipeline,bench]'
 	@touch $@ .venv/study
+
+.venv/mutants: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[dev]' 'cosmic-ray>=8.4'
+	@touch $@ .venv/dev .venv/study
 
 .venv/dev: pyproject.toml
 	$(PYTHON) -m venv .venv
