@@ -3,24 +3,71 @@
 A series is, on a log scale: level + slow trend + rises + what follows a rise + noise, then logged at a cadence, with
 values missing or not positive. Positions are indices of logged points, as real numbers.
 
-*An event* is a rise of at least a factor 2 that takes at most 30 points or 5 % of the run, and lasts: its plateau
-may relax to half of the rise (in log), oscillate with period 2, ring, or fall back after a tenth of the run or more
-(a catapult) and rise again. *No event*: a slow trend of up to x12 over at least half of the run, up or down; noise of
-any kind below; a spike of at most 5 points; a fall; the exploding tail of a diverging run.
+*An event* is a rise of at least a factor 2 that takes 1 to 30 points and at most 3 % of the run, and lasts: its
+plateau may relax to half of the rise (in log), oscillate, or ring; or it is left after a tenth of the run or more and
+comes back, once for good (a catapult) or again and again (bursts). *No event*: a slow trend of up to x12 over at least
+half of the run; noise of any kind below; a spike of at most 5 points; a fall; the exploding tail of a diverging run.
+
+The detector is developed on the choices of DEVELOPMENT alone. Those of REPORTING have more: in each kind of stratum
+(length and shape of the rise, what follows it, trend, noise, autocorrelation, cadence, number of points) at least one
+that development never saw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 Series = NDArray[np.float64]
-LINEAR, EXPONENTIAL = "linear", "exponential"
-FLAT, RELAXING, RINGING, PERIOD_TWO, CATAPULTS = "flat", "relaxing", "ringing", "period_two", "catapults"
-NORMAL, STUDENT, SPIKES = "normal", "student_t5", "spikes"
-EVERY_STEP, LOGARITHMIC, BURSTS = "every_step", "logarithmic", "bursts"
+LINEAR, SMOOTH, EXPONENTIAL, ACCELERATING = "linear", "smooth", "exponential", "accelerating"
+FLAT, RELAXING, RINGING, PERIOD_TWO = "flat", "relaxing", "ringing", "period_two"
+CATAPULT, BURSTS_AFTER, PERIOD_FOUR = "catapult", "bursts", "period_four"
+STRAIGHT, BENT, LOG_TIME, HUMP = "straight", "bent", "log_time", "hump"
+NORMAL, STUDENT, LAPLACE = "normal", "student_t5", "laplace"
+EVERY_STEP, GEOMETRIC, DENSE_STRETCH = "every_step", "geometric", "dense_stretch"
+DENSE_THEN_SPARSE, HALVING = "dense_then_sparse", "halving"
+MIDDLE_OF_EXPONENTIAL = float(np.log(2) / 3)  # share of its length at which half of the rise is reached
+MIDDLE_OF_ACCELERATING = float(np.log1p(np.expm1(3.0) / 2) / 3)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a series may be made of; of each tuple one is drawn, all alike. phis None: any number up to 0.95."""
+
+    shapes: tuple[str, ...]
+    afters: tuple[str, ...]
+    trends: tuple[str, ...]
+    noises: tuple[str, ...]
+    phis: tuple[float, ...] | None
+    cadences: tuple[str, ...]
+    longest: float  # points that a rise may take
+    points: tuple[int, int]  # of a suite with a range of points, the part of that range used
+
+
+DEVELOPMENT = Choices(
+    shapes=(LINEAR, SMOOTH, EXPONENTIAL),
+    afters=(FLAT, FLAT, RELAXING, RINGING, PERIOD_TWO, CATAPULT, BURSTS_AFTER),
+    trends=(STRAIGHT, BENT),
+    noises=(NORMAL, STUDENT),
+    phis=(0.0, 0.5, 0.8, 0.95),
+    cadences=(EVERY_STEP, EVERY_STEP, GEOMETRIC, DENSE_STRETCH),
+    longest=20.0,
+    points=(200, 5_000),
+)
+REPORTING = Choices(
+    shapes=(*DEVELOPMENT.shapes, ACCELERATING),
+    afters=(*DEVELOPMENT.afters, PERIOD_FOUR),
+    trends=(*DEVELOPMENT.trends, LOG_TIME, HUMP),
+    noises=(*DEVELOPMENT.noises, LAPLACE),
+    phis=None,
+    cadences=(*DEVELOPMENT.cadences, DENSE_THEN_SPARSE, HALVING),
+    longest=30.0,
+    points=(130, 20_000),
+)
 
 
 @dataclass(frozen=True)
@@ -32,22 +79,23 @@ class Family:
     shape: str = LINEAR
     length: float = 1.0  # of the rise, in points; exponential: three time constants (95 %)
     after: str = FLAT
+    amplitude: float = 0.7  # of an oscillation afterwards, in log
     noise: str = NORMAL
     sigma: float = 0.2
     phi: float = 0.5
     trend: float = 1.0  # factor over the run
+    trend_shape: str = STRAIGHT
     cadence: str = EVERY_STEP
     missing: float = 0.0  # share of the values missing, and a tenth of it not positive
     diverging: bool = False
-    spike_length: int = 2
+    spike_length: int = 0  # points of the longest of some twenty spikes; 0: none
 
 
 @dataclass(frozen=True)
 class Planted:
     """A log and its truth. steps, curvature, loss: (n,). onset, midpoint, end: indices of the first event, or None.
 
-    The midpoint is where half of the rise (in log) is reached, the end where all of a linear or 95 % of an
-    exponential rise is.
+    The midpoint is where half of the rise (in log) is reached, the end where all of it or 95 % of an exponential is.
     """
 
     family: Family
@@ -61,45 +109,55 @@ class Planted:
 
 @dataclass(frozen=True)
 class Suite:
-    """Ranges that families are drawn from."""
+    """Ranges that families are drawn from. n: points, None for those of the choices."""
 
-    n: tuple[int, int]
+    n: tuple[int, int] | None
     factor: tuple[float, float]
     sigma: tuple[float, float]
-    phi: tuple[float, ...]
-    lengths: tuple[float, float]
-    spikes: float  # share of series with spikes
+    least_phi: float = 0.0
+    spikes: float = 0.2  # share of series with spikes
     spike_length: int = 2
 
 
 SUITES = {
-    "clean": Suite((500, 5000), (3, 20), (0.2, 0.2), (0.0, 0.5, 0.8, 0.95), (1, 10), 0.2),
-    "broad": Suite((200, 5000), (2, 20), (0.1, 0.3), (0.0, 0.5, 0.8, 0.95), (1, 10), 0.2),
-    "hard": Suite((500, 5000), (3, 20), (0.5, 0.5), (0.5, 0.8, 0.95), (1, 30), 0.5, 5),
+    "clean": Suite(None, (3, 20), (0.2, 0.2)),
+    "broad": Suite(None, (2, 20), (0.1, 0.3)),
+    "hard": Suite((500, 5000), (3, 20), (0.5, 0.5), 0.5, 0.5, 5),
+    "short": Suite((200, 200), (3, 20), (0.2, 0.2)),
 }
 
 
-def draw(suite: Suite, rng: np.random.Generator, event: bool = True) -> Planted:
+def draw(suite: Suite, rng: np.random.Generator, event: bool = True, choices: Choices = REPORTING) -> Planted:
     """One series of a suite, with an event or without."""
-    low, high = np.log(suite.n)
+    low, high = np.log(suite.n or choices.points)
+    n = round(np.exp(rng.uniform(low, high)))
+    longest = max(1.0, min(choices.longest, 0.03 * n))
     family = Family(
-        n=round(np.exp(rng.uniform(low, high))),
+        n=n,
         factor=np.exp(rng.uniform(*np.log(suite.factor))) if event else 1.0,
-        shape=str(rng.choice([LINEAR, LINEAR, EXPONENTIAL])),
-        length=np.exp(rng.uniform(*np.log(suite.lengths))),
-        after=str(rng.choice([FLAT, FLAT, RELAXING, RINGING, PERIOD_TWO, CATAPULTS])),
-        noise=SPIKES if rng.random() < suite.spikes else str(rng.choice([NORMAL, NORMAL, STUDENT])),
+        shape=str(rng.choice(choices.shapes)),
+        length=rng.uniform(1, longest) if rng.random() < 0.5 else np.exp(rng.uniform(0, np.log(longest))),
+        after=str(rng.choice(choices.afters)),
+        amplitude=rng.uniform(0.2, 0.8),
+        noise=str(rng.choice(choices.noises)),
         sigma=rng.uniform(*suite.sigma),
-        phi=float(rng.choice(suite.phi)),
+        phi=_phi(suite, choices, rng),
         trend=np.exp(rng.choice([0, 1, 1, -1]) * rng.uniform(0, np.log(12))),
-        cadence=str(rng.choice([EVERY_STEP, EVERY_STEP, LOGARITHMIC, BURSTS])),
+        trend_shape=str(rng.choice(choices.trends)),
+        cadence=str(rng.choice(choices.cadences)),
         missing=float(rng.choice([0, 0, 0, 0.1])),
         diverging=rng.random() < 0.1,
-        spike_length=suite.spike_length,
+        spike_length=suite.spike_length if rng.random() < suite.spikes else 0,
     )
-    if family.cadence == BURSTS and family.after == CATAPULTS:
-        family = replace(family, after=FLAT)  # its times are in rows, and a burst has many rows in little time
+    if family.cadence == DENSE_STRETCH and family.after in (CATAPULT, BURSTS_AFTER):
+        family = replace(family, after=FLAT)  # its times are in rows, and a stretch has many rows in little time
     return build(family, rng)
+
+
+def _phi(suite: Suite, choices: Choices, rng: np.random.Generator) -> float:
+    if choices.phis is None:
+        return float(rng.uniform(suite.least_phi, 0.95))
+    return float(rng.choice([phi for phi in choices.phis if phi >= suite.least_phi]))
 
 
 def build(family: Family, rng: np.random.Generator) -> Planted:
@@ -110,14 +168,15 @@ def build(family: Family, rng: np.random.Generator) -> Planted:
     y = rng.normal(-1, 1) + slow_trend(family, steps, rng) + noise(family, rng)
     truth: dict[str, float] = {}
     if family.factor > 1:
-        # A burst of rows at every step is where the event is, as adaptive logging makes it.
-        onset = _burst_middle(steps, rng) if family.cadence == BURSTS else rng.uniform(0.15, 0.75) * family.n
+        # A stretch of rows at every step is where the event is, as adaptive logging makes it.
+        dense = family.cadence == DENSE_STRETCH
+        onset = _stretch_middle(steps, rng) if dense else rng.uniform(0.15, 0.75) * family.n
         clock = _clock(steps, index, onset, family.length)
         y += np.log(family.factor) * course(clock, onset, family, rng)
-        middle = onset + family.length * (0.5 if family.shape == LINEAR else np.log(2) / 3)
+        middle = onset + family.length * SHAPES[family.shape][1]
         truth = {"onset": onset, "midpoint": float(np.interp(middle, clock, index)), "end": onset + family.length}
     elif family.after == PERIOD_TWO:  # the oscillation alone is no event
-        y += oscillation(index, 0.5 * family.n) * 0.5
+        y += oscillation(index, 0.5 * family.n, family.amplitude) * 0.5
     loss = np.exp(-2 * index / family.n)
     if family.diverging:
         tail = np.maximum(index - 0.95 * family.n, 0) / (0.05 * family.n)
@@ -129,20 +188,28 @@ def build(family: Family, rng: np.random.Generator) -> Planted:
 
 
 def log_steps(family: Family, rng: np.random.Generator) -> NDArray[np.int64]:
-    """About n logged steps: every step; gaps growing with the step; or every 20 with stretches at every step."""
+    """About n logged steps at the family's cadence."""
+    n = family.n
     if family.cadence == EVERY_STEP:
-        return np.arange(family.n)
-    if family.cadence == LOGARITHMIC:
-        dense = family.n // 3
-        later = dense + np.cumsum(np.maximum(1, np.exp(np.linspace(0, 4, family.n - dense)).astype(int)))
+        return np.arange(n)
+    if family.cadence == GEOMETRIC:  # gaps grow with the step
+        dense = n // 3
+        later = dense + np.cumsum(np.maximum(1, np.exp(np.linspace(0, 4, n - dense)).astype(int)))
         return np.concatenate([np.arange(dense), later])
-    sparse = 20 * np.arange(family.n)
-    middle = rng.integers(int(0.2 * family.n), int(0.7 * family.n))
-    burst = np.arange(sparse[middle], sparse[middle + 4])
-    return np.union1d(sparse, burst)
+    if family.cadence == DENSE_THEN_SPARSE:  # every step, then every tenth
+        dense = round(rng.uniform(0.2, 0.6) * n)
+        return np.concatenate([np.arange(dense), dense + 10 * np.arange(n - dense)])
+    if (
+        family.cadence == HALVING
+    ):  # an eighth step, a fourth, a second, each: the cadence is refined as training goes on
+        return np.cumsum(np.repeat([8, 4, 2, 1], -(-n // 4)))[:n]
+    sparse = 20 * np.arange(n)
+    middle = rng.integers(int(0.2 * n), int(0.7 * n))
+    stretch = np.arange(sparse[middle], sparse[middle + 4])
+    return np.union1d(sparse, stretch)
 
 
-def _burst_middle(steps: NDArray[np.int64], rng: np.random.Generator) -> float:
+def _stretch_middle(steps: NDArray[np.int64], rng: np.random.Generator) -> float:
     dense = np.flatnonzero(np.diff(steps) == 1)
     return float(rng.uniform(*np.quantile(dense, [0.2, 0.6])))
 
@@ -155,55 +222,75 @@ def _clock(steps: NDArray[np.int64], index: Series, onset: float, length: float)
 
 
 def slow_trend(family: Family, steps: NDArray[np.int64], rng: np.random.Generator) -> Series:
-    """Log of the trend, (n,): linear over the run, or a smooth rise over a middle part of at least half of it.
-
-    Over the logged points, which with a logarithmic cadence are about log time; with bursts, over the steps.
-    """
-    share = steps / steps[-1] if family.cadence == BURSTS else np.linspace(0, 1, family.n)
-    if rng.random() < 0.5:
-        first, width = rng.uniform(0, 0.3), rng.uniform(0.5, 0.7)
-        share = np.clip((share - first) / width, 0, 1)
+    """Log of the trend, (n,), over the logged points; with a dense stretch, over the steps."""
+    share = steps / steps[-1] if family.cadence == DENSE_STRETCH else np.linspace(0, 1, family.n)
+    if family.trend_shape == BENT:  # a smooth rise over a middle part of at least half of the run
+        share = np.clip((share - rng.uniform(0, 0.3)) / rng.uniform(0.5, 0.7), 0, 1)
         share = share**2 * (3 - 2 * share)
+    if family.trend_shape == LOG_TIME:
+        share = np.log1p(30 * share) / np.log(31)
+    if family.trend_shape == HUMP:  # up and down again, each over half of the run
+        share = np.sin(np.pi * share) ** 2
     return np.log(family.trend) * share
 
 
 def noise(family: Family, rng: np.random.Generator) -> Series:
     """Stationary AR(1), (n,), of standard deviation sigma; with spikes, some twenty lone ones of e^2 to e^4."""
-    scale = family.sigma * (1 - family.phi**2) ** 0.5
-    if family.noise == STUDENT:
-        innovations = rng.standard_t(5, family.n) * (3 / 5) ** 0.5 * scale
-    else:
-        innovations = rng.normal(0, scale, family.n)
-    y = np.empty(family.n)
-    y[0] = rng.normal(0, family.sigma)
-    for i in range(1, family.n):
-        y[i] = family.phi * y[i - 1] + innovations[i]
-    if family.noise == SPIKES:
+    draws: dict[str, Callable[[], Series]] = {
+        NORMAL: lambda: rng.normal(0, 1, family.n),
+        STUDENT: lambda: rng.standard_t(5, family.n) * (3 / 5) ** 0.5,
+        LAPLACE: lambda: rng.laplace(0, 0.5**0.5, family.n),
+    }
+    innovations = draws[family.noise]() * family.sigma * (1 - family.phi**2) ** 0.5
+    innovations[0] = rng.normal(0, family.sigma)
+    y: Series = lfilter([1.0], [1.0, -family.phi], innovations)
+    if family.spike_length:
         for start in rng.integers(0, family.n, max(3, min(20, family.n // 50))):
             y[start : start + rng.integers(1, family.spike_length + 1)] += rng.choice([-1, 1]) * rng.uniform(2, 4)
     return y
 
 
+# By shape: the rise from 0 to 1 over a share of its length (from 0, beyond 1 for what follows), and its middle.
+SHAPES: dict[str, tuple[Callable[[Series], Series], float]] = {
+    LINEAR: (lambda share: np.minimum(share, 1), 0.5),
+    SMOOTH: (lambda share: np.minimum(share, 1) ** 2 * (3 - 2 * np.minimum(share, 1)), 0.5),
+    EXPONENTIAL: (lambda share: -np.expm1(-3 * share), MIDDLE_OF_EXPONENTIAL),
+    ACCELERATING: (lambda share: np.expm1(3 * np.minimum(share, 1)) / np.expm1(3.0), MIDDLE_OF_ACCELERATING),
+}
+
+
 def course(index: Series, onset: float, family: Family, rng: np.random.Generator) -> Series:
     """The rise from 0 to 1 and what follows it, (n,)."""
-    since = np.maximum(index - onset, 0)
-    up = np.clip(since / family.length, 0, 1) if family.shape == LINEAR else -np.expm1(-3 * since / family.length)
-    later = np.maximum(index - onset - family.length, 0)
+    up = SHAPES[family.shape][0](np.maximum(index - onset, 0) / family.length)
+    end = onset + family.length
+    later = np.maximum(index - end, 0)
     scale = rng.uniform(0.05, 0.2) * family.n
     if family.after == RELAXING:
         return up - rng.uniform(0.1, 0.5) * -np.expm1(-later / scale)
     if family.after == RINGING:
         return up + 0.2 * np.sin(2 * np.pi * later / rng.uniform(20, 60)) * np.exp(-later / scale)
     if family.after == PERIOD_TWO:
-        return up * (1 + oscillation(index, onset + family.length) / np.log(family.factor))
-    if family.after == CATAPULTS:
-        hold = max(40.0, rng.uniform(0.1, 0.15) * family.n)
-        phase = (index - onset) % (2 * hold)
-        again = np.minimum(np.clip(phase / family.length, 0, 1), np.clip((2 * hold - phase) / hold - 1, 0, 0.02) / 0.02)
-        return np.where(index >= onset + hold * 0.9, again, up)
+        return up * (1 + oscillation(index, end, family.amplitude) / np.log(family.factor))
+    if family.after == PERIOD_FOUR:
+        return up + family.amplitude * np.cos(np.pi * np.floor(index) / 2) * (index >= end) / np.log(family.factor)
+    if family.after in (CATAPULT, BURSTS_AFTER):
+        return _comes_back(index, onset, up, family, rng)
     return up
 
 
-def oscillation(index: Series, start: float) -> Series:
-    """Period 2 from `start` on, amplitude 0.7 in log: the edge of stability."""
-    return 0.7 * np.cos(np.pi * index) * (index >= start)
+def _comes_back(index: Series, onset: float, up: Series, family: Family, rng: np.random.Generator) -> Series:
+    """A rise that is left for as long as it held, and comes back: a catapult for good, bursts again and again."""
+    hold = max(40.0, rng.uniform(0.1, 0.15) * family.n)
+    since = index - onset
+    phase = np.where(since >= 2 * hold, since - 2 * hold, since) if family.after == CATAPULT else since % (2 * hold)
+    falling = np.clip((2 * hold - phase) / hold - 1, 0, 0.02) / 0.02
+    if family.after == CATAPULT:
+        falling = np.where(since >= 2 * hold, 1.0, falling)
+    again = np.minimum(np.clip(phase / family.length, 0, 1), falling)
+    later: Series = np.where(since >= hold * 0.9, again, up)
+    return later
+
+
+def oscillation(index: Series, start: float, amplitude: float) -> Series:
+    """Period 2 from `start` on: the edge of stability."""
+    return amplitude * np.cos(np.pi * np.floor(index)) * (index >= start)

@@ -7,6 +7,7 @@ from mstudy.core.series import smooth
 from mstudy.detect.judge import judge_rises
 from mstudy.detect.levels import rises, window_medians
 from mstudy.detect.points import coarsen, usable_points
+from mstudy.detect.rise.location import locate
 from mstudy.detect.sharpening import find_sharpening
 
 N = 300
@@ -48,6 +49,26 @@ def test_the_time_of_a_ramp_is_its_middle(rng, length):
     assert found.events[0].step == pytest.approx(150 + length / 2, abs=1)
     assert found.events[0].onset == pytest.approx(150, abs=2)
     assert found.events[0].end == pytest.approx(150 + length, abs=2)
+
+
+def test_no_interval_is_narrower_than_half_a_gap_on_either_side(rng):
+    steps = 7 * STEPS
+
+    (event,) = find(3.0 * (STEPS >= 150) + noisy(rng, sigma=1e-4), rng, steps).events
+
+    assert event.step - event.step_low >= 3.5 - 1e-9
+    assert event.step_high - event.step >= 3.5 - 1e-9
+    assert event.step_high - event.step_low < 14
+
+
+def test_a_spike_beside_a_rise_does_not_move_it(rng):
+    y = 3 * np.clip((STEPS - 150) / 6, 0, 1) + noisy(rng, sigma=0.1)
+    y[143:145] += 3.0
+
+    (event,) = find(y, rng).events
+
+    assert event.step == pytest.approx(153, abs=1)
+    assert event.step_low <= 153 <= event.step_high
 
 
 def test_an_exponential_rise_has_its_middle_at_half_of_it(rng):
@@ -284,6 +305,16 @@ def test_a_jump_at_the_very_end_is_beyond_follow_up(rng):
 
     assert found.status == "none"
     assert found.followup_step < N - 4
+
+
+@pytest.mark.parametrize("bounds", [(0, 300), (148, 153), (100, 151), (149, 151)])
+def test_a_rise_is_located_within_its_bounds_however_narrow(rng, bounds):
+    y = 3.0 * (STEPS >= 150) + noisy(rng, sigma=0.1)
+
+    place = locate(STEPS.astype(float), y, (140.0, 160.0), 20.0, bounds, 0.95)
+
+    assert bounds[0] <= place.onset <= place.middle <= place.end <= bounds[1]
+    assert place.middle == pytest.approx(149.5, abs=1)
 
 
 def test_rises_and_smooth_by_hand():

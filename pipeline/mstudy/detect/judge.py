@@ -14,7 +14,7 @@ from mstudy.core.statuses import Refusal
 from mstudy.detect.levels import window_medians
 from mstudy.detect.p_values import simulate_p_values
 from mstudy.detect.proposals import Change, longest_rise, propose, spans_for, window_width
-from mstudy.detect.rise_time import Rise, locate
+from mstudy.detect.rise.location import Rise, locate
 
 _MAX_TIME_ERROR = 8  # blocks by which a proposed time may be wrong
 _LEVEL_POINTS = 2  # points on either side of one whose level is asked for
@@ -74,7 +74,7 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
                 reason = Refusal.LIKE_NOISE
             else:
                 bounds = bounds_of(change, changes, n)
-                place = locate(np.arange(n, dtype=np.float64), y, *span_of(change), _MAX_TIME_ERROR, bounds, 0.99)
+                place = locate_change(y, change, bounds, 0.99)
                 reason = _refusal(y, place, detect.jump_factor)
         verdicts.append(JudgedChange(change, p_value, reason, place))
     return verdicts, whole.of_largest()
@@ -107,7 +107,7 @@ def _refusal(y: Series, place: Rise, jump_factor: float) -> Refusal | None:
     rise took; it only takes back a fall; or it is small.
     """
     n, length = len(y), place.end - place.onset
-    if length > longest_rise(n) or place.spread > window_width(n):
+    if place.duration > longest_rise(n) or place.spread > window_width(n):
         return Refusal.SLOW
     if place.end + length > n:
         return Refusal.PASSING
@@ -132,6 +132,13 @@ def _level_at(y: Series, index: float) -> float:
     """Return the median of the points around an index."""
     at = min(max(round(index), 0), len(y) - 1)
     return float(np.median(y[max(at - _LEVEL_POINTS, 0) : at + _LEVEL_POINTS + 1]))
+
+
+def locate_change(y: Series, change: Change, bounds: tuple[int, int], level: float) -> Rise:
+    """Locate a proposed change in a coarse series, in blocks."""
+    middles = change.start - _MAX_TIME_ERROR - 0.5, change.end + _MAX_TIME_ERROR - 0.5
+    longest = max(4.0, 2.0 * (change.end - change.start) + _MAX_TIME_ERROR)
+    return locate(np.arange(len(y), dtype=np.float64), y, middles, longest, bounds, level)
 
 
 def bounds_of(change: Change, changes: list[Change], n: int) -> tuple[int, int]:

@@ -15,16 +15,13 @@ from mstudy.core.errors import ConfigError
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
 from mstudy.core.statuses import SharpeningStatus
-from mstudy.detect.judge import JudgedChange, bounds_of, factor_of, judge_changes, span_of
-from mstudy.detect.points import Coarse, Usable, coarsen, usable_points
+from mstudy.detect.judge import JudgedChange, bounds_of, factor_of, judge_changes, locate_change
+from mstudy.detect.points import Coarse, Usable, coarsen, usable_points, without_spikes
 from mstudy.detect.proposals import Change, window_width
-from mstudy.detect.rise_time import Rise, locate
+from mstudy.detect.rise.location import Rise, locate
 
-_MAX_TIME_ERROR = 8  # blocks by which a proposed time may be wrong
 _MIN_SURE_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
 _MIN_FINE_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one
-_LEVEL_POINTS = 2  # points on either side of one whose level is asked for
-_FALL_DISTANCE = 1.5  # lengths of a rise in which a fall before it is just before it
 _LEVEL = 0.95  # of the interval
 
 
@@ -127,14 +124,15 @@ def _event(points: Usable, coarse: Coarse, verdict: JudgedChange, changes: list[
     edges, y, place, p_value = coarse.edges, coarse.values, verdict.place, verdict.p_value
     assert place is not None and p_value is not None  # of an accepted one
     n = len(y)
-    first, last = (int(edges[min(max(round(b), 0), n)]) for b in (place.low, place.high + 1))
-    block = int(np.diff(edges[max(int(place.low) - 1, 0) : int(place.high) + 3]).max())
+    low, high, onset, end = np.interp(
+        [place.low - 1, place.high + 2, place.onset - 1, place.end + 2], np.arange(n + 1), edges
+    )
     bounds = bounds_of(verdict.change, changes, n)
     span = int(edges[bounds[0]]), int(edges[bounds[1]])
-    fine = locate(points.steps, points.log_curvature, first, last, max(4, 2 * block), span, _LEVEL)
+    fine = locate(points.steps, without_spikes(points.log_curvature), (low, high), 1.5 * (end - onset), span, _LEVEL)
     times = _times(fine)
     if place.end - place.onset >= _MIN_SURE_BLOCKS and fine.end - fine.onset >= _MIN_FINE_POINTS:
-        rough = locate(np.arange(n, dtype=np.float64), y, *span_of(verdict.change), _MAX_TIME_ERROR, bounds, _LEVEL)
+        rough = locate_change(y, verdict.change, bounds, _LEVEL)
         times = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
     steps = np.interp(times, np.arange(len(points.steps)), points.steps).tolist()
     return Event(steps[0], steps[1], steps[2], steps[3], steps[4], factor_of(y, place), p_value)
