@@ -23,7 +23,7 @@ def test_classes_and_the_file_s_hash(save_npz):
 
     data = load_dataset(str(path))
 
-    assert data.name == f"mine@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    assert data.name == f"mine@{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}"
     assert np.array_equal(data.inputs, X)
     assert (data.targets.tolist(), data.targets.dtype, data.n_outputs) == ([2, 0, 1], np.int64, 3)
     assert data.classification

@@ -14,6 +14,8 @@ from mstudy.train.ensemble.minibatches import MiniBatches
 from mstudy.train.ensemble.schedule import Schedule, logged_steps
 from mstudy.train.stage import ensembles, study_runs
 
+from tests.train.configs import RUN
+
 STUDY = Study(batch_sizes=(8, "full"), eta_ef=Grid(0.1, 0.4, 3), momenta=(0.0, 0.9), seeds=2)
 
 
@@ -160,3 +162,11 @@ def test_cross_entropy_needs_labels():
 
     with pytest.raises(ConfigError, match="objective must be squared_error for the real targets of curve, found"):
         plan_runs("s", replace(STUDY, objective="cross_entropy"), fitted)
+
+
+def test_a_file_from_outside_has_runs_of_128_bits():
+    """The same file under two names of which one is that of a file: 16 digits, and 32."""
+    named, file = replace(RUN, dataset="digits"), replace(RUN, dataset="mine@" + "0" * 32)
+
+    assert (len(named.run_id), len(file.run_id)) == (16, 32)
+    assert file.run_id != replace(file, dataset="mine@" + "0" * 31 + "1").run_id

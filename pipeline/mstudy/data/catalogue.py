@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mstudy.core.errors import DataError
+from mstudy.core.errors import DataError, shown
 
 
 @dataclass(frozen=True)
@@ -103,5 +103,5 @@ ENTRIES = {entry.name: entry for entry in _ENTRIES}
 def entry_of(name: str) -> Entry:
     """Return the data set of that name. Raises DataError for a name that is not known."""
     if name not in ENTRIES:
-        raise DataError(f"The data set must be one of {', '.join(ENTRIES)}, found {name!r}.")
+        raise DataError(f"The data set must be one of {', '.join(ENTRIES)}, found {shown(name)}.")
     return ENTRIES[name]

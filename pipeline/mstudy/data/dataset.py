@@ -16,7 +16,7 @@ from mstudy.core.errors import DataError
 class Dataset:
     """Inputs and what a network should say to them.
 
-    name: as a log says it, e.g. "digits", or "mydata@1a2b3c4d" for a file of the user's own.
+    name: as a log says it, e.g. "digits", or "mydata@1a2b3c4d..." for a file of the user's own.
     inputs: (n_samples, *input_shape); floats (channels, height, width) or (n_features,), or, for text, int64 symbols
     (length,). targets: int64 labels from 0, (n_samples,) or, for text, (n_samples, length); or float64
     (n_samples, n_outputs) for regression. n_outputs: classes, symbols or regression outputs.

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from mstudy.core.errors import DataError
 from mstudy.core.files import move_into_place
 from mstudy.data.catalogue import Entry, Remote
-from mstudy.data.places import BROKEN_GZIP, folders, own_folder
+from mstudy.data.places import BROKEN_GZIP, MAX_BYTES, folders, is_there, own_folder
 from mstudy.workers import Progress
 
 _CHUNK = 1 << 18
@@ -59,9 +59,9 @@ def has_right_content(path: Path, remote: Remote) -> bool:
 
     Raises DataError if it cannot be read.
     """
-    if not path.is_file():
-        return False
     try:
+        if not is_there(path) or path.stat().st_size > MAX_BYTES:  # beyond, it is none of those known by name
+            return False
         return digest_of(path, remote) == remote.digest
     except OSError as error:
         raise DataError(f"{path} must be readable, found: {error.strerror}.") from None

@@ -20,6 +20,10 @@ def load_idx(entry: Entry) -> Dataset:
     """Load (n, 1, height, width) float32, mean 0 and variance 1 over the whole training set. Raises DataError."""
     images_path, labels_path = required_files(entry)
     images = read_idx(images_path, 3)
+    if len(images) and images.size == 0:
+        raise DataError(
+            f"{images_path} must hold images of at least one pixel, found {' x '.join(map(str, images.shape[1:]))}."
+        )
     labels = checked_labels(read_idx(labels_path, 1), len(images), 10, labels_path)
     return Dataset(entry.name, _standardised(images, images_path)[:, None], labels, 10)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mstudy.core.errors import DataError
+from mstudy.core.errors import DataError, shown
 from mstudy.data.catalogue import ENTRIES, entry_of
 from mstudy.data.cifar import load_cifar10
 from mstudy.data.dataset import Dataset
@@ -14,6 +14,7 @@ from mstudy.data.npz import load_npz
 from mstudy.data.quadratic import load_quadratic
 from mstudy.data.text import load_text
 
+_MAX_PATH = 4096  # characters
 _COMPUTED = {"digits": load_digits, "quadratic": load_quadratic}
 _FROM_FILES = {
     "mnist": load_idx,
@@ -34,7 +35,17 @@ def load_dataset(name: str) -> Dataset:
     Raises DataError if the name or the files cannot be used.
     """
     if not is_known(name):
-        raise DataError(f"dataset must be one of {', '.join(ENTRIES)}, or a path ending in .npz, found {name!r}.")
+        raise DataError(f"dataset must be one of {', '.join(ENTRIES)}, or a path ending in .npz, found {shown(name)}.")
     if name.endswith(".npz"):
-        return load_npz(Path(name).expanduser())
+        return load_npz(_path(name))
     return _COMPUTED[name]() if name in _COMPUTED else _FROM_FILES[name](entry_of(name))
+
+
+def _path(name: str) -> Path:
+    if len(name) > _MAX_PATH or "\0" in name:
+        rule = f"at most {_MAX_PATH} characters, none of them NUL"
+        raise DataError(f"The path of a data file must have {rule}, found {len(name)}: {shown(name)}.")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # so pathlib says that a user has no home
+        raise DataError(f"The path of a data file must name a folder, found {shown(name)} ({error}).") from None

@@ -62,8 +62,11 @@ class RunConfig:
 
     @cached_property
     def run_id(self) -> str:
-        """First 16 hex digits of the SHA-256 of the configuration and the training code's version."""
-        return digest([SCHEMA_VERSION, TRAINING_VERSION, self._content()])
+        """First hex digits of the SHA-256 of the configuration and the training code's version.
+
+        16, and 32 where the data set is a file from outside, "@" in its name: nobody can make two files share 128 bits.
+        """
+        return digest([SCHEMA_VERSION, TRAINING_VERSION, self._content()], 32 if "@" in self.dataset else 16)
 
     @property
     def full_batch(self) -> bool:
@@ -108,9 +111,9 @@ def _cadence_content(cadence: Cadence) -> dict[str, Any]:
     return about | {f"{name}_every": n for name, n in every.items() if n}
 
 
-def digest(content: object) -> str:
-    """Return the first 16 hex digits of the SHA-256 of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+def digest(content: object, n_digits: int = 16) -> str:
+    """Return the first hex digits of the SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:n_digits]
 
 
 def family_of(name: str, study: Study) -> Family:
