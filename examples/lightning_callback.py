@@ -9,7 +9,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from mstudy import CurvatureProbe, RunLogger
-from mstudy.runlog.schema import INTERRUPTED
+from mstudy.core.statuses import RunStatus
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
@@ -48,7 +48,7 @@ class CurvatureLog(Callback):
     def on_exception(self, trainer: lightning.Trainer, module: lightning.LightningModule, error: BaseException) -> None:
         """Keep what there is."""
         if self._log is not None:
-            self._log.finish(INTERRUPTED)
+            self._log.finish(RunStatus.INTERRUPTED)
 
 
 class Classifier(lightning.LightningModule):

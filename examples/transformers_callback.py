@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from mstudy import CurvatureProbe, RunLogger
-from mstudy.runlog.schema import COMPLETED, INTERRUPTED
+from mstudy.core.statuses import RunStatus
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
@@ -32,11 +32,9 @@ class CurvatureLog(TrainerCallback):
         """Open the log; training that goes on from a checkpoint goes on counting."""
         if not state.is_world_process_zero:
             return
-        optimizer = found["optimizer"]
-        optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
         self._log = RunLogger(self._path, **self._settings)
         options = {"start_step": state.global_step, **self._options}
-        self._probe = CurvatureProbe(found["model"], self._loss, self._data, optimizer, **options)
+        self._probe = CurvatureProbe(found["model"], self._loss, self._data, found["optimizer"], **options)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Log what the optimizer's last step measured."""
@@ -47,7 +45,8 @@ class CurvatureLog(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the log."""
         if self._log is not None:
-            self._log.finish(COMPLETED if state.global_step >= state.max_steps else INTERRUPTED)
+            done = state.global_step >= state.max_steps
+            self._log.finish(RunStatus.COMPLETED if done else RunStatus.INTERRUPTED)
 
 
 def loss_of(model: nn.Module, batch: Any) -> Tensor:

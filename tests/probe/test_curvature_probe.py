@@ -449,11 +449,11 @@ def test_what_cannot_be_measured_is_refused_at_once(change, error, message):
     [
         (lambda m, b: m(b[0]).sum(dim=0), samples(), TrainingError, r"a scalar tensor, found a tensor of shape \(3,\)"),
         (lambda m, b: 0.5, samples(), TrainingError, "a scalar tensor, found 0.5"),
-        (cross_entropy, [], DataError, "must hold at least one batch, found none"),
+        (cross_entropy, [], TrainingError, "must hold at least one batch with a weight above 0, found none"),
         (
             cross_entropy,
             [(torch.zeros(2, 4), torch.zeros(3))],
-            DataError,
+            TrainingError,
             "the samples, .* first dimension, found {2, 3}",
         ),
     ],
@@ -461,7 +461,7 @@ def test_what_cannot_be_measured_is_refused_at_once(change, error, message):
 def test_what_is_found_out_while_measuring_is_a_sentence(loss, data, error, message):
     module = net()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-    CurvatureProbe(module, loss, data, optimizer)
+    CurvatureProbe(module, loss, data, optimizer, strict=True)
 
     with pytest.raises(error, match=message):
         step(module, cross_entropy, samples(), optimizer)

@@ -17,6 +17,24 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class CurvatureCheck(StrEnum):
+    """Whether a log's curvature agrees with second differences of its loss. UNDECIDED: kinks or noise drown them."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+class CurvatureBy(StrEnum):
+    """How a curvature was found where it was not by exact derivatives."""
+
+    DIFFERENCES = "differences"
+
+    def __round__(self, n_digits: int | None = None) -> CurvatureBy:
+        """Return the word itself, so that a row of numbers can be rounded as a whole."""
+        return self
+
+
 class SharpeningStatus(StrEnum):
     """Whether a run sharpens abruptly."""
 

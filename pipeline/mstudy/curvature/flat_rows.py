@@ -55,7 +55,7 @@ class RowLayout:
         lead = () if len(w) == 1 else (len(w),)
         starts = [0, *self._ends[:-1]]
         slices = (rows[..., start:end] for start, end in zip(starts, self._ends, strict=True))
-        return [part.view(*lead, *shape) for part, shape in zip(slices, self._shapes, strict=True)]
+        return [part.view((*lead, *shape)) for part, shape in zip(slices, self._shapes, strict=True)]
 
     def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
         """Return the inverse of `parts`, as new padded rows."""

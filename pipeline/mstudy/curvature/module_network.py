@@ -132,13 +132,15 @@ class Differentiable(Protocol[BatchT]):
 class ModuleEvaluation:
     """One recorded forward pass."""
 
+    uses_tape = True
+
     def __init__(self, network: Differentiable[BatchT], w: Tensor, batch: BatchT, order: int) -> None:
         self._network, self._n_members = network, len(w)
-        self._anew = partial(ModuleEvaluation, network, w, batch, order)
+        self._anew = partial(type(self), network, w, batch, order)
         self._used_up = False
         self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
         # With stacked members the operations are those of vmap, which a tape does not see.
-        tape = Tape() if order == CURVATURE and len(w) == 1 else None
+        tape = Tape() if self.uses_tape and order == CURVATURE and len(w) == 1 else None
         with torch.set_grad_enabled(order > LOSS), tape or nullcontext():
             self._loss = network.loss(self._leaves, batch, len(w))
         self._tape = tape if tape is not None and tape.understood(self._leaves, self._loss) else None
@@ -177,16 +179,19 @@ class ModuleEvaluation:
         """Compute those by the leaves, then by what the tape asks for; differentiable ones serve for both."""
         if self._first is None or (differentiable and not self._differentiable):
             # The members' losses do not touch each other's weights: the sum has each one's own gradient.
-            gradients = torch.autograd.grad(
-                self._loss,
-                [*self._leaves, *self._curved_outputs],
-                torch.ones_like(self._loss),
-                retain_graph=self._keep,
-                create_graph=differentiable,
-                materialize_grads=True,
-            )
-            self._first, self._differentiable = list(gradients), differentiable
+            self._first, self._differentiable = self._gradients(differentiable), differentiable
         return self._first
+
+    def _gradients(self, differentiable: bool) -> list[Tensor]:
+        gradients = torch.autograd.grad(
+            self._loss,
+            [*self._leaves, *self._curved_outputs],
+            torch.ones_like(self._loss),
+            retain_graph=self._keep,
+            create_graph=differentiable,
+            materialize_grads=True,
+        )
+        return list(gradients)
 
     def _product(self, v: Tensor, keep: bool) -> Tensor:
         first = self._first_derivatives(differentiable=True)[: len(self._leaves)]

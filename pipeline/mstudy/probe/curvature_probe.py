@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+import weakref
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mstudy.core.errors import TrainingError
-from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, LOSS, SHARPNESS
-from mstudy.curvature.flat_rows import norms
-from mstudy.curvature.measure import Moment, measure_at, sharpness_of_batches
-from mstudy.curvature.network import CURVATURE, Evaluation
-from mstudy.probe.measuring_mode import measuring_mode, reseed
-from mstudy.probe.rounding import survives
-from mstudy.probe.user_data import UserData
-from mstudy.probe.user_module import Loss, UserModule
+from mstudy.core.quantities import LOSS
+from mstudy.core.statuses import CurvatureBy
+from mstudy.probe.failures import Failures
+from mstudy.probe.row_measure import BY, Row, RowMeasure, Samples, Wanted
+from mstudy.probe.step_watch import StepWatch, hookable, was_skipped
+from mstudy.probe.user_data import UserData, Weight
+from mstudy.probe.user_module import Loss
 
+CHECK = "curvature_check"  # in a log's metadata
 # Wrappers that compute by replicas of their module; the probe wants the module itself.
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
@@ -86,114 +84,122 @@ class CurvatureProbe:
         mini_batches: Any = None,
         batch_sharpness_batches: int = 8,
         chunk: int | None = None,
+        weight: Weight = None,
+        check_every: int = 0,
         start_step: int = 0,
+        strict: bool = False,
     ) -> None:
         if isinstance(module, _WRAPPERS):
             raise TrainingError(f"module must be the plain module, found {type(module).__name__}; give its .module.")
         self._module: nn.Module = getattr(module, "_orig_mod", module)
-        self._loss, self._data = loss, UserData(data)
-        self._every, self._sharpness_every = every, sharpness_every
-        self._batch_sharpness_every, self._n_batches = batch_sharpness_every, batch_sharpness_batches
-        self._check_cadences(mini_batches)
-        self._mini_batches = UserData(mini_batches) if batch_sharpness_every else None
-        self._chunk = chunk
+        self._every, self._sharpness_every, self._check_every = every, sharpness_every, check_every
+        self._batch_sharpness_every = batch_sharpness_every
+        if batch_sharpness_every and mini_batches is None:
+            raise TrainingError("mini_batches must be given for the batch sharpness: batches as training draws them.")
+        batches = UserData(mini_batches, weight if callable(weight) else None) if batch_sharpness_every else None
+        self._samples = Samples(UserData(data, weight), batches, batch_sharpness_batches, chunk)
+        self._check_cadences()
         self.steps_done = start_step
         self._before: list[Tensor] | None = None
-        self._row: dict[str, float | None] | None = None
-        self._network = UserModule(self._module, loss, self._trainable(optimizer))
-        self._eigenvector: Tensor | None = None
+        self._row: Row | None = None
+        self._failures = Failures(strict)
+        steps = hookable(optimizer)
+        self._measure = RowMeasure(self._module, loss, self._trainable(steps), self._samples, self._failures)
+        self._watch = StepWatch(self._measure.network.trainable)
         self._hooks = (
-            optimizer.register_step_pre_hook(lambda *_: self._note_weights()),
-            optimizer.register_step_post_hook(lambda *_: self._note_step()),
+            steps.register_step_pre_hook(lambda *_: self._note_weights()),
+            steps.register_step_post_hook(lambda made, *_: self._note_step(made)),
         )
+        weakref.finalize(self, self._failures.tell)
 
-    def log_to(self, log: Log, **columns: float | None) -> None:
-        """Log what the last step measured, with columns of your own, as one row; nothing if it measured nothing."""
+    def log_to(self, log: Log, **columns: Any) -> None:
+        """Log what the last step measured, with columns of your own, as one row; nothing if it measured nothing.
+
+        A row without a loss is no row of a log, unless `columns` gives one.
+        """
         row = self.read()
-        if row is not None:
-            log.log(**row, **columns)  # type: ignore[arg-type]
+        if hasattr(log, "attach"):
+            log.attach(self)
+        if row is None:
+            return
+        numbers = {name: value for name, value in row.items() if not isinstance(value, str)} | columns
+        if numbers[LOSS.name] is not None:
+            log.log(**numbers)
 
-    def read(self) -> dict[str, float | None] | None:
+    def read(self) -> Row | None:
         """Return what the last step measured, by the names of the log's columns, with its `step`; once, then None."""
+        if not self._watch.is_over:
+            sentence = self._watch.look()
+            if sentence is not None:
+                self._failures.note(sentence)
         row, self._row = self._row, None
         return row
 
     def remove(self) -> None:
-        """Take the hooks off the optimizer."""
+        """Take the hooks off the optimizer, and say what could not be measured."""
         for hook in self._hooks:
             hook.remove()
+        self.tell()
+
+    @property
+    def about(self) -> dict[str, str | int]:
+        """What a log should say of the measuring: the check, whether by differences, and what failed."""
+        check = {} if self._measure.check is None else {CHECK: str(self._measure.check)}
+        by = {BY: str(CurvatureBy.DIFFERENCES)} if self._measure.by_differences else {}
+        return check | by | self._failures.about
+
+    def tell(self) -> None:
+        """Say what could not be measured, if it was not said yet."""
+        self._failures.tell()
 
     def _note_weights(self) -> None:
+        self._watch.is_over = True
+        self._before = None
         if self.steps_done % self._every:
             return
-        trainable = [p for p in self._module.parameters() if p.requires_grad]
-        if [id(p) for p in trainable] != [id(p) for p in self._network.trainable]:  # something was frozen or thawed
-            self._network, self._eigenvector = UserModule(self._module, self._loss, trainable), None
-        self._before = [p.detach().clone() for p in trainable]
+        with self._failures.boundary():
+            trainable = self._trainable_now()
+            if [id(p) for p in trainable.values()] != [id(p) for p in self._measure.network.trainable]:
+                self._measure = self._measure.successor(trainable)  # something was frozen or thawed
+            self._before = [p.detach().clone() for p in trainable.values()]
 
-    def _note_step(self) -> None:
-        if self._before is not None:
-            before, self._before = self._before, None
-            self._row = {"step": self.steps_done, **self._measure(before)}
-        self.steps_done += 1
+    def _note_step(self, optimizer: Optimizer) -> None:
+        if was_skipped(optimizer):
+            return
+        step, self.steps_done = self.steps_done, self.steps_done + 1
+        if self._before is None:
+            return
+        before, self._before = self._before, None
+        self._failures.n_measured += 1
+        wanted = Wanted(
+            sharpness=_due(step, self._sharpness_every),
+            batch_sharpness=_due(step, self._batch_sharpness_every),
+            check=self._measure.check is None or _due(self._failures.n_measured - 1, self._check_every),
+        )
+        self._row = self._measure.row(before, step, wanted)
 
-    def _measure(self, before: list[Tensor]) -> dict[str, float | None]:
-        network = self._network
-        after = [p.detach() for p in network.trainable]
-        w = network.rows(before)
-        update = network.rows([new.to(w.dtype) - old.to(w.dtype) for old, new in zip(before, after, strict=True)])
-        moves = survives(before, after, [p.grad for p in network.trainable])
-        quantities = [LOSS, DIRECTIONAL_CURVATURE] if moves else [LOSS]
-        with measuring_mode(self._module, network.dtype, network.device):
-            at = network.evaluate(w, self._data, CURVATURE, self._chunk)
-            moment = Moment(w, w, update, torch.tensor([moves], device=w.device), torch.zeros_like(w))
-            if self._due(self._sharpness_every):
-                moment, quantities = self._with_gradient(moment, at), [*quantities, SHARPNESS]
-            row: dict[str, float | None] = {
-                name: float(value) for name, value in measure_at(moment, at, quantities).items()
-            }
-            if self._mini_batches is not None and self._due(self._batch_sharpness_every):
-                row |= self._batch_sharpness(w, self._mini_batches)
-        return {**_null_curvature(row), "update_norm": float(norms(update))}
+    def _trainable_now(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self._module.named_parameters() if p.requires_grad}
 
-    def _with_gradient(self, moment: Moment, at: Evaluation) -> Moment:
-        """Return what the search for the sharpness begins from: the last eigenvector, and the gradient."""
-        if self._eigenvector is None:
-            self._eigenvector = torch.zeros_like(moment.w)
-        return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvector)
-
-    def _batch_sharpness(self, w: Tensor, mini_batches: UserData) -> dict[str, float]:
-        reseed(self._network.device, self.steps_done)  # a loader that shuffles draws other batches at each step
-        drawn = mini_batches.drawn(self._n_batches, self.steps_done)
-        evaluations = (self._network.evaluate_batch(w, batch, CURVATURE, self._chunk) for batch in drawn)
-        mean, error = sharpness_of_batches(evaluations)
-        return dict(zip(BATCH_SHARPNESS.columns, (float(mean), float(error)), strict=True))
-
-    def _due(self, every: int) -> bool:
-        return every > 0 and self.steps_done % every == 0
-
-    def _trainable(self, optimizer: Optimizer) -> list[nn.Parameter]:
-        trainable = [p for p in self._module.parameters() if p.requires_grad]
+    def _trainable(self, optimizer: Optimizer) -> dict[str, nn.Parameter]:
+        trainable = self._trainable_now()
         optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if not any(id(p) in optimized for p in trainable):
+        if not any(id(p) in optimized for p in trainable.values()):
             raise TrainingError("optimizer must hold trainable parameters of the module, found none of them in it.")
         return trainable
 
-    def _check_cadences(self, mini_batches: Any) -> None:
+    def _check_cadences(self) -> None:
         if self._every < 1:
             raise TrainingError(f"every must be at least 1, found {self._every}.")
         for name in ("sharpness_every", "batch_sharpness_every"):
             value = getattr(self, f"_{name}")
             if value < 0 or value % self._every:
                 raise TrainingError(f"{name} must be 0 or a multiple of every = {self._every}, found {value}.")
-        if self._batch_sharpness_every and mini_batches is None:
-            raise TrainingError("mini_batches must be given for the batch sharpness: batches as training draws them.")
-        if self._n_batches < 1:
-            raise TrainingError(f"batch_sharpness_batches must be at least 1, found {self._n_batches}.")
+        if self._check_every < 0:
+            raise TrainingError(f"check_every must be at least 0, found {self._check_every}.")
+        if self._samples.n_batches < 1:
+            raise TrainingError(f"batch_sharpness_batches must be at least 1, found {self._samples.n_batches}.")
 
 
-def _null_curvature(row: dict[str, float | None]) -> dict[str, float | None]:
-    """Return the row with None for a curvature along the update that was not measured or is not finite."""
-    curvature = row.get(DIRECTIONAL_CURVATURE.name)
-    known = curvature if curvature is not None and math.isfinite(curvature) else None
-    return row | {DIRECTIONAL_CURVATURE.name: known}
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

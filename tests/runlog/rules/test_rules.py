@@ -160,6 +160,16 @@ rows_change("divergence-place", "where the log ends, at step 19, found 100000000
 metadata_change("divergence-contradiction", "found 7 with 'completed'", status="completed", diverged_step=7)
 
 
+@breaks("curvature-check", "must be passed, or undecided, found 'failed'.", "curvature_check")
+def curvature_that_failed(folder):
+    pair(folder, 9, curvature_check="failed")
+
+
+@breaks("curvature-check", "found 'failed', and curvatures by 'differences' instead.", "curvature_check")
+def curvature_by_differences(folder):
+    pair(folder, 9, curvature_check="failed", curvature_by="differences")
+
+
 @breaks("divergence-step", "must be given where status is diverged", "diverged_step")
 def no_divergence_step(folder):
     pair(folder, 9, status="diverged")

@@ -151,7 +151,7 @@ def _square(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor)
 
 
 _LINEAR = (
-    *(Tensor.view, Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, Tensor.contiguous, Tensor.expand),
+    *(Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, Tensor.contiguous, Tensor.expand),
     *(Tensor.permute, Tensor.transpose, torch.transpose, Tensor.unsqueeze, Tensor.squeeze, Tensor.__getitem__),
     *(Tensor.unbind, torch.unbind, Tensor.sum, torch.sum, Tensor.mean, torch.mean, Tensor.neg),
     *(functional.avg_pool2d, functional.adaptive_avg_pool2d),
@@ -168,6 +168,7 @@ _ELEMENTWISE = {
 }
 _FIRST_ORDER: dict[Any, Rule] = {
     **{function: _linear_in_first(function) for function in _LINEAR},
+    Tensor.view: _linear_in_first(Tensor.reshape),  # a tangent may have other strides than its tensor
     **{function: _sum(1.0) for function in (Tensor.add, torch.add)},
     **{function: _sum(-1.0) for function in (Tensor.sub, torch.sub)},
     **{function: _divided for function in (Tensor.div, torch.div)},

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 from mstudy.core.errors import LogError
 from mstudy.runlog.recording.journal import journal_of
+
+# Of this process, by real path: a notebook's cell that is run again has left its object alive.
+_OPEN: WeakValueDictionary[str, JournalFile] = WeakValueDictionary()
 
 
 class JournalFile:
@@ -17,14 +22,17 @@ class JournalFile:
     others. The content is read through the open file: it is still there when the folder was moved or removed.
     """
 
-    def __init__(self, path: Path, kept: int) -> None:
+    def __init__(self, path: Path, kept: int, take_over: bool = False) -> None:
         """Open the journal and keep its first `kept` bytes. Raises LogError where the disk or another process refuses.
 
-        path: the place of the log, absolute, for a training loop may change the current folder.
+        path: the place of the log, absolute, for a training loop may change the current folder. take_over: close what
+        another object of this process has open there.
         """
         self._path = path
         self._place = journal_of(path)
         self._length = kept
+        self._process = os.getpid()
+        _end_other(self._place, self._process, take_over)
         self._file = _open(self._place, path)
         try:
             _lock(self._file, path)
@@ -32,6 +40,12 @@ class JournalFile:
         except BaseException:
             self._file.close()
             raise
+        _OPEN[os.path.realpath(self._place)] = self
+
+    @property
+    def process(self) -> int:
+        """The process that opened it."""
+        return self._process
 
     @property
     def closed(self) -> bool:
@@ -81,6 +95,20 @@ class JournalFile:
     def _cut_quietly(self) -> None:
         with contextlib.suppress(LogError):  # the first error says why; the next line tries again
             self._cut()
+
+
+def _end_other(place: Path, process: int, take_over: bool) -> None:
+    """Close the journal of another object of this process, or say that there is one."""
+    other = _OPEN.get(os.path.realpath(place))
+    if other is None or other.closed or other.process != process:
+        return
+    if not take_over:
+        raise LogError(
+            "One process alone may log a run, and one object in it, found another object of this same process that has "
+            f"{place} open, as a notebook's cell leaves it that is run again; end that one by its finish(), or begin "
+            "anew with overwrite=True."
+        )
+    other.close()
 
 
 def _open(place: Path, path: Path) -> BinaryIO:

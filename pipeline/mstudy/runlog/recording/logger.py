@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import operator
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +11,13 @@ from typing import Any, SupportsFloat, SupportsIndex
 
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
-from mstudy.core.statuses import RunStatus
+from mstudy.core.statuses import CurvatureBy, RunStatus
 from mstudy.runlog.recording.describe import complete_metadata
 from mstudy.runlog.recording.journal import head_line, journal_of, parse_journal, row_line, whole_length
 from mstudy.runlog.recording.journal_file import JournalFile
 from mstudy.runlog.recording.resume import read_finished
+from mstudy.runlog.recording.sources import Source, Sources
+from mstudy.runlog.recording.values import number_of, whole_step
 from mstudy.runlog.schema import MAX_STEP
 from mstudy.runlog.writer import write_run
 
@@ -49,7 +50,7 @@ class RunLogger:
     as in docs/log-format.md. optimizer: `sgd`, `heavy_ball` or `nesterov`; by default the first two, by the momentum.
     about: anything else that is text or a number: `study`, `model`, `dataset`, `objective`, `n_train`, ...; of a run
     that leaves another, `branch_of` and `intervention={"kind": ..., "step": ...}`.
-    overwrite: begin anew whatever lies at `path`.
+    overwrite: begin anew whatever lies at `path`, even if another object of this process has it open.
 
     Raises LogError where `about` lacks something, a finished run lies at `path`, another process logs there, what lies
     there is of another configuration, or the disk refuses. In distributed training log in one process alone.
@@ -82,6 +83,7 @@ class RunLogger:
         self._metadata = complete_metadata(run_id or self.path.stem, about | facts | {"optimizer": optimizer})
         self._last_step = -1
         self._diverged_step: int | None = None
+        self._sources = Sources()
         self._journal = self._open(overwrite)
 
     @property
@@ -89,30 +91,43 @@ class RunLogger:
         """Whether the run has diverged; what is logged from then on is dropped."""
         return self._diverged_step is not None
 
-    def log(self, step: SupportsIndex, loss: SupportsFloat, **columns: SupportsFloat | None) -> None:
+    def log(
+        self, step: SupportsIndex | SupportsFloat, loss: SupportsFloat, **columns: SupportsFloat | CurvatureBy | None
+    ) -> None:
         """Log one row. step: updates made before its quantities were measured, larger than in the row before.
 
         loss: mean training loss. A loss that is not finite is the end of the log: the run has diverged at this step,
         and this row and all later ones are dropped. columns: of docs/log-format.md or your own; None and what is not
-        finite mean "not measured". Raises LogError where the step does not increase or the disk refuses.
+        finite mean "not measured". Raises LogError where the step does not increase, a value is no number, or the disk
+        refuses.
         """
-        step = operator.index(step)
+        step = whole_step(step, self.path)
         self._check_step(step)
-        value = float(loss)
+        value = number_of("loss", loss, self.path)
         if not math.isfinite(value):
             self.mark_diverged(step)
         if self._diverged_step is not None:
             return
         row: dict[str, Any] = {"step": step, "loss": value}
-        for name, number in columns.items():
-            row[name] = None if number is None or not math.isfinite(number := float(number)) else number
+        for name, given in columns.items():
+            if isinstance(given, CurvatureBy):  # of the run as a whole
+                self._metadata[name] = str(given)
+                continue
+            number = math.nan if given is None else number_of(name, given, self.path)
+            row[name] = number if math.isfinite(number) else None
+        if self._sources.have_news():
+            self._journal.append(head_line(self._metadata | self._sources.about()))
         self._journal.append(row_line(row))
         self._last_step = step
 
-    def mark_diverged(self, step: SupportsIndex) -> None:
+    def attach(self, source: Source) -> None:
+        """Let what `source.about` says at the end stand in the metadata; `source.tell()` is then called."""
+        self._sources.add(source)
+
+    def mark_diverged(self, step: SupportsIndex | SupportsFloat) -> None:
         """Note that the run diverged at this step, by your own rule; what is logged from now on is dropped."""
         if self._diverged_step is None:
-            self._diverged_step = operator.index(step)
+            self._diverged_step = whole_step(step, self.path)
 
     def finish(self, status: str = RunStatus.COMPLETED) -> None:
         """Write the Parquet file and remove the journal; a second call does nothing.
@@ -127,12 +142,13 @@ class RunLogger:
             return
         if status == RunStatus.DIVERGED:
             self.mark_diverged(self._last_step + 1)
+        self._sources.tell()
         columns = parse_journal(self._journal.content(), journal_of(self.path)).columns
         if not columns:
             self._journal.remove()
             raise LogError(f"A run's log must hold at least one row, found none logged, for {self.path}.")
         ended = {"status": RunStatus.DIVERGED if self.diverged else status, "diverged_step": self._diverged_step}
-        write_run(self.path, columns, self._metadata | ended)
+        write_run(self.path, columns, self._metadata | self._sources.about() | ended)
         self._journal.remove()
 
     def __enter__(self) -> RunLogger:
@@ -156,7 +172,7 @@ class RunLogger:
 
     def _open(self, overwrite: bool) -> JournalFile:
         kept = 0 if overwrite else self._resume(journal_of(self.path))
-        journal = JournalFile(self.path, kept)
+        journal = JournalFile(self.path, kept, take_over=overwrite)
         try:
             journal.append(head_line(self._metadata))
         except BaseException:

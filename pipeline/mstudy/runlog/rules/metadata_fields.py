@@ -8,7 +8,7 @@ from unicodedata import category
 
 from mstudy.core.errors import is_text, shown
 from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
-from mstudy.core.statuses import RunStatus, Severity
+from mstudy.core.statuses import CurvatureCheck, RunStatus, Severity
 from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
 
@@ -198,3 +198,17 @@ def _branch(metadata: Metadata) -> Iterator[Fault]:
     domain, holds = _DOMAINS["momentum"]
     if momentum is not None and not holds(momentum):
         yield Fault(f"the momentum of an intervention must be {domain}, found {shown(momentum)}.", "intervention")
+
+
+@METADATA.rule(
+    "curvature-check",
+    Severity.WARNING,
+    "where the curvature was compared with second differences of the loss, they agree",
+    "Look for what cuts the loss off from second derivatives; a log without `curvature_by` has wrong curvatures.",
+)
+def _curvature_check(metadata: Metadata) -> Iterator[Fault]:
+    check = metadata.get("curvature_check")
+    if check == CurvatureCheck.FAILED:
+        by = metadata.get("curvature_by")
+        found = f"{shown(check)}" + ("" if by is None else f", and curvatures by {shown(by)} instead")
+        yield Fault(f"curvature_check must be passed, or undecided, found {found}.", "curvature_check")
