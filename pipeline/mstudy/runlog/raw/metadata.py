@@ -73,7 +73,7 @@ def name_of(value: Any) -> str | None:
 
 
 def plain_momentum(momentum: float) -> float:
-    """Return the number that was meant: 0.9 where it went through a float32, or through 1 - 0.1; so it is in one cell."""
+    """Return the number that was meant, so that it is in one cell: 0.9 where it went through a float32, or 1 - 0.1."""
     single = np.float32(momentum)
     return float(str(single)) if float(single) == momentum else float(f"{momentum:.12g}")
 
