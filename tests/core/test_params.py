@@ -127,6 +127,16 @@ def test_the_analysis_part_is_the_same_object():
             r"adaptive_factor must be above 1, or null for never, found 1\.0",
         ),
         ("studies: {digits: {momenta: 64}}", r"momenta must be a list, found 64"),
+        (
+            "studies: {digits: {init: {weights: he}}}",
+            r"init\.weights must be one of default, xavier_uniform, .*, found 'he'",
+        ),
+        ("studies: {digits: {init: {weights: xavier_normal, gain: 0}}}", r"init\.gain must be above 0, found 0"),
+        ("studies: {digits: {init: {scale: -1.0}}}", r"init\.scale must be above 0, found -1"),
+        (
+            "studies: {digits: {init: {gain: 2.0}}}",
+            r"init\.gain must be 1 where weights is default \(write scale\), found 2",
+        ),
         ("studies: {digits: {objective: hinge}}", r"objective must be squared_error or cross_entropy, found 'hinge'"),
         ("studies: {digits: {divergence_factor: 1}}", r"divergence_factor must be above 1, found 1.0"),
         ("studies: {digits: {log: {growth: 0}}}", r"log\.growth must be above 0 and at most 1"),

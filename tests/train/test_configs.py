@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError
-from mstudy.core.params import Cadence, Grid, Study
+from mstudy.core.params import Cadence, Grid, Init, Study
 from mstudy.core.params_file import load
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, SHARPNESS
 from mstudy.data.dataset import Dataset
@@ -170,3 +170,11 @@ def test_a_file_from_outside_has_runs_of_128_bits():
 
     assert (len(named.run_id), len(file.run_id)) == (16, 32)
     assert file.run_id != replace(file, dataset="mine@" + "0" * 31 + "1").run_id
+
+
+def test_a_log_says_how_its_weights_began_where_a_study_chose_it():
+    chosen = plan(replace(STUDY, init=Init("xavier_normal", gain=1.9, zero_biases=True)))[0]
+
+    assert chosen.metadata()["init"] == {"weights": "xavier_normal", "gain": 1.9, "scale": 1.0, "zero_biases": True}
+    assert "init" not in plan()[0].metadata()
+    assert chosen.run_id != plan()[0].run_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mstudy.core.analysis_params import Analysis, Compare, Detect, Estimate, Margins, Report
 from mstudy.core.errors import ConfigError
-from mstudy.core.study_params import FULL, Cadence, Grid, Study
+from mstudy.core.study_params import FULL, Cadence, Grid, Init, Study
 
 __all__ = [
     "FULL",
@@ -20,6 +20,7 @@ __all__ = [
     "Detect",
     "Estimate",
     "Grid",
+    "Init",
     "Margins",
     "Params",
     "Report",

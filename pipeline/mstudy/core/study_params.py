@@ -42,6 +42,34 @@ class Grid:
         return [float(f"{self.low * ratio**k:.12g}") for k in range(self.points)]
 
 
+INITIAL_WEIGHTS = ("default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal")
+
+
+@dataclass(frozen=True)
+class Init:
+    """How the weights of a network begin.
+
+    weights: the distribution of the weights of linear, convolutional and embedding layers; `default` is PyTorch's for
+    each kind of layer. gain: factor of the standard deviation of any other. scale: factor of all weights and biases of
+    these layers. zero_biases: their biases begin at 0. The parameters of normalisation layers begin as in PyTorch.
+    """
+
+    weights: str = "default"
+    gain: float = 1.0
+    scale: float = 1.0
+    zero_biases: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.weights in INITIAL_WEIGHTS, "weights", self.weights, f"one of {', '.join(INITIAL_WEIGHTS)}")
+        require(self.gain > 0, "gain", self.gain, "above 0")
+        require(self.scale > 0, "scale", self.scale, "above 0")
+        is_used = self.weights != "default" or self.gain == 1
+        require(is_used, "gain", self.gain, "1 where weights is default (write scale)")
+
+
+DEFAULT_INIT = Init()
+
+
 def _default_intervals() -> dict[str, int]:
     return {quantity.name: quantity.every or 0 for quantity in CHOSEN}
 
@@ -113,6 +141,7 @@ class Study:
     n_train: int | None = None
     model: str = "mlp-tanh-64-64"
     objective: str = "squared_error"
+    init: Init = DEFAULT_INIT
     batch_sizes: tuple[int | str, ...] = (16, 64, 256, 512, FULL)
     eta_ef: Grid = field(default_factory=Grid)
     momenta: tuple[float, ...] = (0.0, 0.5, 0.9)

@@ -17,8 +17,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from mstudy.core.study_params import DEFAULT_INIT, Init
 from mstudy.curvature.activation_derivatives import ACTIVATIONS
 from mstudy.curvature.flat_rows import new_rows, padded
+from mstudy.curvature.initial_weights import begin_layer
 from mstudy.curvature.matmul import add_product, affine, multiply
 from mstudy.curvature.network import CURVATURE, Batch
 from mstudy.curvature.objectives import Objective
@@ -35,25 +37,34 @@ class Mlp:
     engine = "explicit"
 
     def __init__(
-        self, widths: Sequence[int], activation: str, objective: Objective, dtype: torch.dtype = torch.float32
+        self,
+        widths: Sequence[int],
+        activation: str,
+        objective: Objective,
+        dtype: torch.dtype = torch.float32,
+        init: Init = DEFAULT_INIT,
     ) -> None:
         self.widths = tuple(widths)
         self.activation = ACTIVATIONS[activation]
         self.objective = objective
         self.dtype = dtype
+        self._init = init
         self._shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
         self.n_parameters = sum(n_in * n_out + n_out for n_in, n_out in self._shapes)
         self.row_length = padded(self.n_parameters)
         self._scratch: dict[str, Tensor] = {}
 
     def initial_weights(self, seed: int) -> Tensor:
-        """Return one member's weights, (row_length,): uniform on +-1/sqrt(fan_in), PyTorch's default for Linear."""
+        """Return one member's weights, (row_length,): uniform on +-1/sqrt(fan_in), PyTorch's default for Linear, unless
+        the study asks for others.
+        """
         generator = torch.Generator().manual_seed(seed)
         w = torch.zeros(1, self.row_length, dtype=torch.float64)
         for weight, bias in self.layers(w):
             bound = weight.shape[1] ** -0.5
             weight.uniform_(-bound, bound, generator=generator)
             bias.uniform_(-bound, bound, generator=generator)
+            begin_layer(weight[0].T, bias[0], self._init, generator)
         return w[0].to(self.dtype)
 
     def layers(self, w: Tensor) -> _Layers:

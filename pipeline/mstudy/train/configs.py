@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from mstudy.core.errors import ConfigError
-from mstudy.core.params import FULL, Cadence, Study
+from mstudy.core.params import FULL, Cadence, Init, Study
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
+from mstudy.core.study_params import DEFAULT_INIT
 from mstudy.core.theory import learning_rate_at
 from mstudy.data.dataset import Dataset
 from mstudy.models.families import FAMILY, Family, parse
@@ -58,6 +59,7 @@ class RunConfig:
     probe_samples: int
     chunk: int
     cadence: Cadence
+    init: Init = DEFAULT_INIT
     branching: Branching | None = None
 
     @cached_property
@@ -90,9 +92,12 @@ class RunConfig:
         return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
 
     def _content(self) -> dict[str, Any]:
-        """Return it as JSON can hold it; a run that is no branch says nothing of branching."""
+        """Return it as JSON can hold it. What is as it always was before it could be chosen is left out: a run id
+        of an earlier version stays.
+        """
         about = asdict(self) | {"cadence": _cadence_content(self.cadence)}
-        return {key: value for key, value in about.items() if (key, value) != ("branching", None)}
+        unsaid = {"branching": None, "init": asdict(DEFAULT_INIT)}
+        return {key: value for key, value in about.items() if key not in unsaid or value != unsaid[key]}
 
 
 def _cadence_content(cadence: Cadence) -> dict[str, Any]:
@@ -157,6 +162,7 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
             probe_samples=probe_samples,
             chunk=study.chunk or family.chunk,
             cadence=study.log,
+            init=study.init,
         )
         for b in _batch_sizes(name, study, n_train)
         for eta_ef in study.eta_ef.values()

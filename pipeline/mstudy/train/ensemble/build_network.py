@@ -6,6 +6,8 @@ import math
 
 import torch
 
+from mstudy.core.study_params import DEFAULT_INIT, Init
+from mstudy.curvature.initial_weights import begin_module
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.curvature.network import Network
@@ -15,7 +17,9 @@ from mstudy.models.build import build
 from mstudy.models.families import LINEAR, MLP, check_data, parse
 
 
-def build_network(model: str, objective: str, data: Dataset, device: torch.device) -> Network:
+def build_network(
+    model: str, objective: str, data: Dataset, device: torch.device, init: Init = DEFAULT_INIT
+) -> Network:
     """Return the network for these data: perceptrons with derivatives written out, all others by autograd.
 
     Raises ConfigError when the model cannot take the data.
@@ -24,7 +28,9 @@ def build_network(model: str, objective: str, data: Dataset, device: torch.devic
     if name.family in (LINEAR, MLP):
         check_data(name, data.input_shape, data.is_text)
         widths = (math.prod(data.input_shape), *name.sizes, data.n_outputs)
-        return Mlp(widths, name.activation or "tanh", OBJECTIVES[objective])
+        return Mlp(widths, name.activation or "tanh", OBJECTIVES[objective], init=init)
     return ModuleNetwork(
-        lambda: build(model, data.input_shape, data.n_outputs, data.is_text), OBJECTIVES[objective], device=device
+        lambda: begin_module(build(model, data.input_shape, data.n_outputs, data.is_text), init),
+        OBJECTIVES[objective],
+        device=device,
     )

@@ -47,7 +47,7 @@ class Ensemble:
         self.runs, self._shared, self._device = list(runs), runs[0], device
         shared = self._shared
         data = data.first(shared.n_train)
-        self._network = build_network(shared.model, shared.objective, data, device)
+        self._network = build_network(shared.model, shared.objective, data, device, shared.init)
         self._samples = Samples(data, self._network.dtype, device)
         self._everything = self._samples.first(shared.n_train)
         # A network of its own, so that measuring does not overwrite what a step still needs.
