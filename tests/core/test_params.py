@@ -1,12 +1,16 @@
 """Truth: the shipped file, and each mistake by hand."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError
-from mstudy.core.params import Analysis, Cadence, Compare, Detect, Estimate, Grid, Margins, Params, Report, Study
+from mstudy.core.params import FULL, Analysis, Cadence, Compare, Detect, Estimate, Grid, Margins, Params, Report, Study
 from mstudy.core.params_file import load
+from mstudy.data.dataset import Dataset
+from mstudy.train.configs import plan_runs
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 
@@ -126,6 +130,44 @@ def test_the_analysis_part_is_the_same_object():
             "studies: {digits: {log: {adaptive_factor: 1.0}}}",
             r"adaptive_factor must be above 1, or null for never, found 1\.0",
         ),
+        (
+            "studies: {digits: {seeds: 1000000000}}",
+            r"seeds must be such that .* 100000 runs, found 12000",
+        ),
+        (
+            "studies: {digits: {eta_ef: {points: 1000000000}}}",
+            r"eta_ef\.points must be at most 10000, found 1000",
+        ),
+        ("studies: {digits: {eta_ef: {points: 2000}}}", r"give at most 100000 runs, found 150000"),
+        ("studies: {digits: {width: 1000000000}}", r"digits\.width must be at most 10000, found 1000000000"),
+        (
+            "studies: {digits: {log: {batch_sharpness_batches: 1000000000}}}",
+            r"_batches must be at most 10000, found 1",
+        ),
+        (
+            "studies: {s: {eta_ef: {low: 0.1, high: 0.1, points: 3}}}",
+            r"points must be 1 where low equals high, found 3",
+        ),
+        ("studies: {s: {eta_ef: {low: 1.0e-320, high: 1.0}}}", r"eta_ef\.low must be above 1e-300, found 1e-320"),
+        ("studies: {s: {eta_ef: {low: 1.0, high: 1.0e+308}}}", r"eta_ef\.high must be below 1e\+300, found 1e\+308"),
+        (
+            "studies: {s: {eta_ef: {low: 1.0e-200, high: 1.0e+200}}}",
+            r"high must be below 1e\+300 times low = 1e-200",
+        ),
+        (
+            "studies: {s: {eta_ef: {low: 2.0e-300, high: 2.0e-290}}}",
+            r"eta_ef must be such that learning rates lie between 1e-300 and 1e\+300 at momentum 0.5, found 1e-300",
+        ),
+        (
+            "studies: {s: {eta_ef: {low: 1.0, high: 1.000001, points: 8}}}",
+            r"eta_ef\.points must be so few that the 8 effective learning rates differ in their first six digits",
+        ),
+        ("studies: {s: {momenta: [0.0, 0.9999999999]}}", r"momenta must be at most 1 - 1e-9, found 0.9999999999"),
+        ("detect: {resamples: 1000000000}", r"detect\.resamples must be at most 1000000, found 1000000000"),
+        ("compare: {resamples: 1000000000}", r"compare\.resamples must be at most 1000000, found 1000000000"),
+        ("estimate: {resamples: 1000000000}", r"estimate\.resamples must be at most 1000000, found 1000000000"),
+        ("report: {points_per_curve: 1000000000}", r"points_per_curve must be at most 100000, found"),
+        ("studies: &s {a: *s}", r"must be valid YAML, found in .*: its aliases must repeat at most 1000000 values"),
         ("studies: {digits: {momenta: 64}}", r"momenta must be a list, found 64"),
         (
             "studies: {digits: {init: {weights: he}}}",
@@ -200,6 +242,42 @@ def test_a_mistake_is_one_sentence_with_key_and_value(tmp_path, text, message):
         load(path)
 
     assert "\n" not in str(caught.value)
+
+
+def test_aliases_that_spell_a_billion_values_are_one_sentence_at_once(tmp_path):
+    lines = ["a0: &a0 {x: 1}"] + [f"a{k}: &a{k} {{<<: [{', '.join([f'*a{k - 1}'] * 9)}]}}" for k in range(1, 11)]
+    (tmp_path / "params.yaml").write_text("\n".join(lines))
+
+    with pytest.raises(ConfigError, match="aliases must repeat at most 1000000 values in all, found more"):
+        load(tmp_path / "params.yaml")
+
+
+def test_a_few_aliases_are_what_yaml_says(tmp_path):
+    (tmp_path / "params.yaml").write_text("studies: {a: &a {seeds: 2}, b: {<<: *a, steps: 9}, c: *a}")
+
+    studies = load(tmp_path / "params.yaml").studies
+
+    assert (studies["b"].seeds, studies["b"].steps, studies["c"].seeds) == (2, 9, 2)
+
+
+def test_a_file_too_large_and_a_pipe_are_told_before_they_are_read(tmp_path):
+    with (tmp_path / "sparse.yaml").open("wb") as file:
+        file.truncate(200 * 10**9)
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(ConfigError, match="must have at most 1000000 bytes, found 200000000000 at .*sparse.yaml"):
+        load(tmp_path / "sparse.yaml")
+    with pytest.raises(ConfigError, match="The parameter file must be a file, found something else at .*pipe"):
+        load(tmp_path / "pipe")
+
+
+def test_runs_are_counted_as_they_are_listed():
+    study = Study(
+        batch_sizes=(4, FULL), eta_ef=Grid(0.1, 0.4, 3), momenta=(0.0, 0.5, 0.9), branch_steps=(3, 5), seeds=2
+    )
+    data = Dataset("toy", np.zeros((8, 2)), np.zeros(8, dtype=np.int64), 2)
+
+    assert study.n_runs == len(plan_runs("s", study, data)) == 2 * 3 * 2 * (3 + 4)
 
 
 def test_a_model_is_not_checked_before_its_study_is_trained(tmp_path):

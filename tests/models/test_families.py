@@ -62,6 +62,28 @@ def test_any_other_text_is_refused_with_the_forms(model):
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("mlp-tanh" + "-8" * 20000, r"model must have at most 1000 layers, found 20000 in 'mlp-tanh-8"),
+        ("cnn-relu" + "-8" * 1001, r"model must have at most 1000 layers, found 1001"),
+        (
+            "transformer-1000000000-64-4",
+            r"model must have no number above 1000000, found 'transformer-1000",
+        ),
+        ("transformer-1001-64-4", r"model must have at most 1000 layers, found 1001 in 'transformer-1001-64-4'"),
+        ("mlp-tanh-100000000", r"model must have no number above 1000000, found 'mlp-tanh-100000000'"),
+        ("resnet18-group-1" + "0" * 5000, r"model must have no number above 1000000, found 'resnet18"),
+        ("x" * 3_000_000, r"model must be linear, .*, found 'x"),
+    ],
+)
+def test_sizes_that_nothing_can_hold_are_told_before_anything_is_built(model, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        parse(model)
+
+    assert len(str(raised.value)) < 1000
+
+
 def test_heads_share_the_width_evenly():
     with pytest.raises(
         ConfigError, match=r"^model must have a WIDTH divisible by HEADS = 3, found 'transformer-1-8-3'\.$"

@@ -1,5 +1,6 @@
 """Truth: the training that was never interrupted."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -92,9 +93,65 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
         checkpoint.load(path)
 
 
+def test_of_forty_flipped_bits_none_is_taken(tmp_path, data):
+    path, places = tmp_path / "c.pt", random.Random(2)
+    checkpoint.save(path, Training(plan_runs("s", STUDY, data)[:2], data, CPU).saved())
+    whole = path.read_bytes()
+    for place in [0, 20, 60, *(places.randrange(len(whole)) for _ in range(40))]:
+        content = bytearray(whole)
+        content[place] ^= 1 << places.randrange(8)
+        path.write_bytes(content)
+
+        with pytest.raises(TrainingError, match="found damage in .*c.pt; delete it to train its runs anew"):
+            checkpoint.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"mstudy checkpoint\n", b"PK\x03\x04 garbage"])
+def test_a_checkpoint_without_its_digest_is_refused(tmp_path, content):
+    (tmp_path / "c.pt").write_bytes(content)
+
+    with pytest.raises(TrainingError, match="found damage"):
+        checkpoint.load(tmp_path / "c.pt")
+
+
+def of_other_structure(saved):
+    """Checkpoints with a right digest that no training of these runs wrote."""
+    state, rows = saved["state"], saved["rows"]
+    yield {}
+    yield []
+    yield saved | {"state": 3}
+    yield saved | {"state": {name: value for name, value in state.items() if name != "w"}}
+    yield saved | {"state": state | {"w": state["w"][:, :-1]}}
+    yield saved | {"state": state | {"w": state["w"].double()}}
+    yield saved | {"state": state | {"loss_limit": state["loss_limit"][:1]}}
+    yield saved | {"state": state | {"members": [0, 99]}}
+    yield saved | {"state": state | {"members": [1, 0]}}
+    yield saved | {"state": state | {"step": "3"}}
+    yield saved | {"state": state | {"step": -1}}
+    yield saved | {"state": state | {"step": STUDY.steps + 2}}
+    yield saved | {"state": state | {"another": state["w"]}}
+    yield saved | {"before": {}}
+    yield saved | {"rows": rows | {"steps": rows["steps"][:1]}}
+    yield saved | {"rows": rows | {"diverged_step": []}}
+    yield saved | {"rows": rows | {"columns": ["no such column"]}}
+
+
+def test_a_checkpoint_of_another_structure_is_one_sentence(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(task, "dataset", lambda source: data)
+    runs = [run for run in plan_runs("s", STUDY, data) if run.batch_size == 8][:2]
+    path = checkpoint.checkpoint_path(tmp_path, runs)
+    training = Training(runs, data, CPU)
+    training.step()
+    for saved in of_other_structure(training.saved()):
+        checkpoint.save(path, saved)
+
+        with pytest.raises(TrainingError, match="as it was written, found damage in .*; delete it to train its runs"):
+            task.train_task(Store(tmp_path), task.Task(runs, "toy"))
+
+
 def test_a_checkpoint_that_runs_code_is_refused(tmp_path):
     path = tmp_path / "c.pt"
-    torch.save({"step": print}, path)
+    checkpoint.save(path, {"step": print})
 
     with pytest.raises(TrainingError, match="found damage"):
         checkpoint.load(path)

@@ -23,6 +23,19 @@ def plan(study=STUDY, n=100):
     return plan_runs("s", study, Dataset("digits", np.zeros((n, 64)), np.zeros(n, dtype=np.int64), 10))
 
 
+@pytest.mark.parametrize(
+    ("log", "steps"), [(Cadence(dense_steps=10**12), 10**13), (Cadence(growth=1e-12), 10**12), (Cadence(), 2**52)]
+)
+def test_rows_are_counted_before_they_are_listed(log, steps):
+    study = replace(STUDY, log=log, steps=steps, dataset="nowhere.npz")
+    if log == Cadence():
+        assert len(logged_steps(log, steps)) < 2000
+        return
+
+    with pytest.raises(ConfigError, match=r"studies\.log must ask for at most 1000000 rows a run, found more \(dense_"):
+        study_runs("s", study)
+
+
 def test_every_combination_once_at_equal_effective_rates():
     runs = plan()
 

@@ -1,5 +1,6 @@
 """Truth: the store's bytes before and after."""
 
+import json
 import multiprocessing
 import threading
 import time
@@ -11,9 +12,11 @@ from mstudy.core.errors import ConfigError, LogError, TrainingError
 from mstudy.core.params import Grid, Study
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage as sweep
+from mstudy.train.ensemble import memory_need
 from mstudy.train.sweep import job as task
 from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.store import Store
+from mstudy.train.sweep.width import MeasuredWidth
 
 STUDY = Study(
     n_train=64,
@@ -184,6 +187,42 @@ def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
         sweep.train_missing(sweep.study_runs("s", STUDY), STUDY, Store(tmp_path / "file" / "store"), 1, CPU)
 
 
+@pytest.mark.parametrize("model", ["mlp-tanh-1000000-100000", "mlp-tanh-1000000-1000000"])
+def test_a_model_larger_than_memory_is_told_before_it_is_made(store, tmp_path, model):
+    study = replace(STUDY, model=model)
+
+    with pytest.raises(ConfigError, match=r"s\.model must fit into memory, found .* weights, of which 4 .* GB"):
+        sweep.train_study("s", study, store, tmp_path / "runs", workers=1)
+
+
+def test_what_would_not_fit_side_by_side_is_told_too(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory_need, "free_bytes", lambda device: 2e6)
+    sweep.train_study("s", replace(STUDY, width=1), store, tmp_path / "runs", workers=1)
+
+    with pytest.raises(ConfigError, match="with 610 weights, of which 1000 side by side take at least 0.1 GB"):
+        sweep.train_study("s", replace(STUDY, width=1000, seeds=3), store, tmp_path / "runs", workers=1)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+@pytest.mark.parametrize("place", ["mstudy.train.sweep.job.Training", "mstudy.train.sweep.width.Ensemble"])
+def test_memory_that_runs_out_is_one_sentence(store, tmp_path, monkeypatch, error, place):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(place, refuse)
+    with pytest.raises(TrainingError, match="Training must fit into memory, found too little of it; ask for fewer"):
+        sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1)
+
+
+def test_another_fault_of_the_program_is_none_of_memory(store, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr("mstudy.train.sweep.job.Training", refuse)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        sweep.train_study("s", STUDY, store, tmp_path / "runs", workers=1)
+
+
 @pytest.mark.parametrize("name", ["tpu", "cuda:x", "gpu"])
 def test_an_unknown_device_is_one_sentence(name):
     with pytest.raises(ConfigError, match=f"--device must be auto, cpu, cuda or cuda:N, found '{name}'"):
@@ -201,6 +240,51 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert sweep.torch_device("auto").type == device
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"null",
+        b"[" * 10**5,
+        b'{"width": 4}',
+        b'{"batch_size": 16, "name": "explicit", "width": 1000000000, "seconds": 1e-5, "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": "explicit", "width": 0, "seconds": 1e-5, "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": "explicit", "width": true, "seconds": 1e-5, "megabytes": 0.1}',
+        b'{"batch_size": 17, "name": "explicit", "width": 4, "seconds": 1e-5, "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": "explicit", "width": 4, "seconds": NaN, "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": "explicit", "width": 4, "seconds": 0.0, "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": "explicit", "width": 4, "seconds": "1", "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": ["explicit"], "width": 4, "seconds": 1e-5, "megabytes": 0.1}',
+        b'{"batch_size": 16, "name": "explicit", "width": 4, "seconds": 1e-5, "megabytes": 0.1, "more": 1}',
+    ],
+)
+def test_a_damaged_width_is_measured_anew(store, content):
+    study = Study(**{**vars(STUDY), "width": None})
+    runs = sweep.study_runs("s", study)
+    store.create()
+    sweep.widths_of(runs, study, store, 1, CPU)
+    (path,) = store.root.glob("engines/*.json")
+    path.write_bytes(content)
+
+    again = sweep.widths_of(runs, study, store, 1, CPU)
+
+    assert 1 <= again[16].width <= 4
+    assert MeasuredWidth(**json.loads(path.read_text())) == again[16]
+
+
+def test_of_a_study_that_names_its_width_no_other_is_taken(store):
+    runs = sweep.study_runs("s", STUDY)
+    store.create()
+    sweep.widths_of(runs, STUDY, store, 1, CPU)
+    (path,) = store.root.glob("engines/*.json")
+    path.write_text(path.read_text().replace('"width": 4', '"width": 3'))
+
+    assert sweep.widths_of(runs, STUDY, store, 1, CPU)[16].width == 4
 
 
 def test_a_width_is_measured_once_a_store(store, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mstudy.core.errors import require
+from mstudy.core.limits import MAX_CURVE_POINTS, MAX_RESAMPLES
 from mstudy.core.quantities import DETECTABLE
 
 
@@ -40,6 +41,7 @@ class Detect:
             self.resamples,
             f"at least 1/alpha - 1 = {1 / self.alpha - 1:.0f} (fewer cannot give a p-value of alpha)",
         )
+        require(self.resamples <= MAX_RESAMPLES, "resamples", self.resamples, f"at most {MAX_RESAMPLES}")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Compare:
         require(len(set(listed)) == len(listed), "horizons", listed, "free of repetitions")
         require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
         require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+        require(self.resamples <= MAX_RESAMPLES, "resamples", self.resamples, f"at most {MAX_RESAMPLES}")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Estimate:
         require(0 < self.law_tolerance < 1, "law_tolerance", self.law_tolerance, "between 0 and 1")
         require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
         require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+        require(self.resamples <= MAX_RESAMPLES, "resamples", self.resamples, f"at most {MAX_RESAMPLES}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Report:
 
     def __post_init__(self) -> None:
         require(self.points_per_curve >= 20, "points_per_curve", self.points_per_curve, "at least 20")
+        most = f"at most {MAX_CURVE_POINTS}"
+        require(self.points_per_curve <= MAX_CURVE_POINTS, "points_per_curve", self.points_per_curve, most)
         require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
 
 

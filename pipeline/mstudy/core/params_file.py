@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import types
 import typing
 from dataclasses import MISSING, fields
@@ -12,13 +13,17 @@ from typing import Any
 import yaml
 
 from mstudy.core.errors import ConfigError, is_text, require, shown
+from mstudy.core.limits import WHOLE_NUMBERS_END
 from mstudy.core.params import Params
+from mstudy.core.plain_yaml import parse_plain_yaml
+
+_MAX_BYTES = 1_000_000
 
 
 def load(path: Path) -> Params:
     """Read and check a parameter file. Raises ConfigError, in one sentence, for anything that cannot be meant."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = parse_plain_yaml(_text_of(path))
     except FileNotFoundError:
         raise ConfigError(f"The parameter file must exist, found nothing at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -31,6 +36,16 @@ def load(path: Path) -> Params:
     for name in params.studies:
         require(_is_plain_name(name), "studies", name, "named in letters, digits, '-' and '_' alone (it is a folder)")
     return params
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a small file. Raises ConfigError for a larger one, and for a pipe, which might never end."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise ConfigError(f"The parameter file must be a file, found something else at {path}.")
+    if about.st_size > _MAX_BYTES:
+        raise ConfigError(f"The parameter file must have at most {_MAX_BYTES} bytes, found {about.st_size} at {path}.")
+    return path.read_text(encoding="utf-8")
 
 
 def _is_plain_name(name: str) -> bool:
@@ -108,12 +123,9 @@ def _convert_scalar(kind: type, value: object, key: str) -> Any:
     return value
 
 
-_MAX_WHOLE = 2**53  # beyond, float64 does not tell whole numbers apart
-
-
 def _within_range(value: object, key: str) -> object:
     """Return the value. Raises ConfigError for a number too large to count with, and text that no file can hold."""
-    if isinstance(value, int) and abs(value) >= _MAX_WHOLE:
+    if isinstance(value, int) and abs(value) >= WHOLE_NUMBERS_END:
         raise ConfigError(f"{key} must be below 2^53, found {shown(value)}.")
     if isinstance(value, str) and not is_text(value):
         raise ConfigError(f"{key} must be text that UTF-8 can hold, found {shown(value)}.")

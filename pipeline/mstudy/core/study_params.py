@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from mstudy.core.errors import ConfigError, require, shown
+from mstudy.core.limits import MAX_DRAWN_BATCHES, MAX_GRID_POINTS, MAX_MOMENTUM, MAX_NUMBER, MAX_RUNS, MIN_RATE
+from mstudy.core.limits import MAX_ENSEMBLE_WIDTH as MAX_WIDTH
 from mstudy.core.optimizers import OPTIMIZERS, implied_optimizer
 from mstudy.core.quantities import CHOSEN, Quantity
+from mstudy.core.theory import effective_rate, learning_rate_at
 
 FULL = "full"  # a batch size: the whole training set
 _MEANING_OF_NULL = {
@@ -17,6 +20,7 @@ _MEANING_OF_NULL = {
     "width": " to measure",
 }
 _BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
+_SIZE = "batch_sizes, eta_ef.points, momenta, branch_steps and seeds"
 _OF_MOMENTA = tuple(each.name for each in OPTIMIZERS if each.has_momentum)
 
 
@@ -33,6 +37,11 @@ class Grid:
         require(self.high >= self.low, "high", self.high, f"at least low = {self.low}")
         require(self.points >= 1, "points", self.points, "at least 1 (the grid would be empty)")
         require(self.points > 1 or self.high == self.low, "points", self.points, "at least 2 unless low equals high")
+        require(self.points == 1 or self.high > self.low, "points", self.points, "1 where low equals high")
+        require(self.points <= MAX_GRID_POINTS, "points", self.points, f"at most {MAX_GRID_POINTS}")
+        require(self.low > MIN_RATE, "low", self.low, f"above {MIN_RATE}")
+        require(self.high < MAX_NUMBER, "high", self.high, f"below {MAX_NUMBER}")
+        require(self.high / self.low < MAX_NUMBER, "high", self.high, f"below {MAX_NUMBER} times low = {self.low}")
 
     def values(self) -> list[float]:
         """Return the grid, rounded to 12 digits so that a value is the same text on every machine."""
@@ -109,6 +118,12 @@ class Cadence:
             "at least 2 (one has no standard error)",
         )
         require(
+            self.batch_sharpness_batches <= MAX_DRAWN_BATCHES,
+            "batch_sharpness_batches",
+            self.batch_sharpness_batches,
+            f"at most {MAX_DRAWN_BATCHES}",
+        )
+        require(
             self.adaptive_factor is None or self.adaptive_factor > 1,
             "adaptive_factor",
             self.adaptive_factor,
@@ -171,6 +186,7 @@ class Study:
         require(len(self.momenta) > 0, "momenta", [], "a list of at least one momentum")
         for mu in self.momenta:
             require(0 <= mu < 1, "momenta", mu, "at least 0 and below 1")
+            require(mu <= MAX_MOMENTUM, "momenta", mu, "at most 1 - 1e-9")
         named = self.optimizer is not None
         known = self.optimizer in _OF_MOMENTA
         require(not named or known, "optimizer", self.optimizer, " or ".join(("null", *_OF_MOMENTA)))
@@ -190,6 +206,28 @@ class Study:
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
+        require(self.width is None or self.width <= MAX_WIDTH, "width", self.width, f"at most {MAX_WIDTH}")
+        require(self.n_runs <= MAX_RUNS, _SIZE, self.n_runs, f"such that they give at most {MAX_RUNS} runs")
+        for mu in self.momenta:
+            self._check_rates(mu)
+
+    @property
+    def n_runs(self) -> int:
+        """Runs of the study, branches included, counted without listing them."""
+        n_cells = len(self.batch_sizes) * self.eta_ef.points * self.seeds
+        n_branches = len(self.branch_steps) * sum(mu > 0 for mu in self.momenta)
+        return n_cells * (len(self.momenta) + n_branches)
+
+    def _check_rates(self, momentum: float) -> None:
+        """Check that the learning rates of a momentum can be logged and told apart."""
+        optimizer = self.optimizer_at(momentum)
+        rates = [learning_rate_at(eta_ef, momentum, optimizer) for eta_ef in self.eta_ef.values()]
+        what = f"such that learning rates lie between {MIN_RATE} and {MAX_NUMBER} at momentum {momentum}"
+        for rate in (rates[0], rates[-1]):
+            require(MIN_RATE < rate < MAX_NUMBER, "eta_ef", rate, what)
+        seen = {effective_rate(rate, momentum, optimizer) for rate in rates}
+        what = f"so few that the {len(rates)} effective learning rates differ in their first six digits"
+        require(len(seen) == len(rates), "eta_ef.points", f"{len(seen)} that do", what)
 
     def optimizer_at(self, momentum: float) -> str:
         """Return the optimizer of the runs of this momentum; that of momentum 0 is plain SGD."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mstudy.core.errors import ConfigError
+from mstudy.core.errors import ConfigError, shown
+from mstudy.core.limits import MAX_LAYER_WIDTH, MAX_LAYERS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,6 +110,13 @@ def _heads_share_the_width(name: ModelName) -> None:
         raise ConfigError(f"model must have a WIDTH divisible by HEADS = {n_heads}, found {name.text!r}.")
 
 
+def _check_transformer(name: ModelName) -> None:
+    n_layers, _, _ = name.sizes
+    if n_layers > MAX_LAYERS:
+        raise ConfigError(f"model must have at most {MAX_LAYERS} layers, found {n_layers} in {name.text!r}.")
+    _heads_share_the_width(name)
+
+
 LINEAR, MLP = "linear", "mlp"
 
 # The smallest images: the last stage of a resnet18, after three halvings that round up, would see one pixel of a
@@ -144,7 +152,7 @@ FAMILIES = (
         TEXT,
         chunk=64,
         build=_transformer,
-        check_sizes=_heads_share_the_width,
+        check_sizes=_check_transformer,
     ),
 )
 FAMILY = {family.name: family for family in FAMILIES}
@@ -160,15 +168,25 @@ def parse(model: str) -> ModelName:
     for family in FAMILIES:
         if match := re.fullmatch(family.pattern, model):
             return _taken_apart(family, model, match.groupdict())
-    raise ConfigError(f"model must be {FORMS}, found {model!r}.")
+    raise ConfigError(f"model must be {FORMS}, found {shown(model)}.")
 
 
 def _taken_apart(family: Family, model: str, parts: dict[str, str]) -> ModelName:
+    _check_sizes(model, parts.get("sizes", "").split("-")[1:])
     sizes = tuple(int(n) for n in parts.get("sizes", "").split("-")[1:]) or family.default_sizes
     name = ModelName(model, family.name, parts.get("activation", ""), parts.get("norm", ""), sizes)
     if family.check_sizes is not None:
         family.check_sizes(name)
     return name
+
+
+def _check_sizes(model: str, numbers: list[str]) -> None:
+    """Raise ConfigError for more or larger numbers than a network can be built of, before anything is built."""
+    if len(numbers) > MAX_LAYERS:
+        raise ConfigError(f"model must have at most {MAX_LAYERS} layers, found {len(numbers)} in {shown(model)}.")
+    for number in numbers:
+        if len(number) > len(str(MAX_LAYER_WIDTH)) or int(number) > MAX_LAYER_WIDTH:
+            raise ConfigError(f"model must have no number above {MAX_LAYER_WIDTH}, found {shown(model)}.")
 
 
 def check_data(name: ModelName, input_shape: tuple[int, ...], is_text: bool) -> None:

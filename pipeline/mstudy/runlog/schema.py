@@ -6,10 +6,11 @@ measured. The Parquet key-value entry `mstudy` holds one JSON object. See docs/l
 
 from __future__ import annotations
 
+from mstudy.core.limits import WHOLE_NUMBERS_END
 from mstudy.core.quantities import LOSS, QUANTITIES
 
 SCHEMA_VERSION = 1
-MAX_STEP = 2**53 - 1  # beyond, float64 does not tell whole numbers apart
+MAX_STEP = WHOLE_NUMBERS_END - 1
 METADATA_KEY = "mstudy"
 
 REQUIRED_COLUMNS = ("step", *LOSS.columns)

@@ -17,12 +17,14 @@ from mstudy.core.params import Study
 from mstudy.train.configs import RunConfig, digest, family_of, plan_runs
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
+from mstudy.train.ensemble.memory_need import check_memory
+from mstudy.train.ensemble.schedule import logged_steps
 from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
 from mstudy.train.sweep.output import check_output, materialise
 from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.store import Store
-from mstudy.train.sweep.width import MeasuredWidth, choose_width
+from mstudy.train.sweep.width import MeasuredWidth, choose_width, read_width
 from mstudy.workers import Progress
 
 
@@ -52,8 +54,17 @@ def _tell_damage(store: Store, run_ids: Sequence[str]) -> None:
 
 def study_runs(name: str, study: Study) -> list[RunConfig]:
     """Return the study's runs, on the data set that it names."""
-    family_of(name, study)  # a misspelled model is found before the data set is loaded
+    check_study(name, study)  # before the data set is loaded
     return plan_runs(name, study, dataset(study.dataset))
+
+
+def check_study(name: str, study: Study) -> None:
+    """Raise ConfigError for a model that is not known, or more rows a run than can be listed."""
+    family_of(name, study)
+    try:
+        logged_steps(study.log, study.steps)
+    except ConfigError as error:
+        raise ConfigError(f"studies.{name}.{error}") from None
 
 
 def train_missing(
@@ -104,14 +115,17 @@ def widths_of(
 ) -> dict[int, MeasuredWidth]:
     """Return the ensemble width for each batch size.
 
-    A width measured earlier is read from the store, so that a restart gives the same numbers.
+    A width measured earlier is read from the store, so that a restart gives the same numbers. It is measured anew where
+    its file holds anything else.
     """
+    check_memory(runs[0], dataset(study.dataset), device, study.width or 1)
     widths = {}
     for batch_size in sorted({run.batch_size for run in runs}, reverse=True):
         same = [run for run in runs if run.batch_size == batch_size]
         path = store.root / "engines" / f"{_width_key(same, study, workers, device)}.json"
-        if path.exists():
-            widths[batch_size] = MeasuredWidth(**json.loads(path.read_text()))
+        earlier = read_width(path, batch_size, device, study.width)
+        if earlier is not None:
+            widths[batch_size] = earlier
             continue
         widths[batch_size] = choose_width(same, dataset(study.dataset), device, workers, study.width)
         if store.root.exists():

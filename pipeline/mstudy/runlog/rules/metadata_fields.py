@@ -7,6 +7,7 @@ from typing import Any
 from unicodedata import category
 
 from mstudy.core.errors import is_text, shown
+from mstudy.core.limits import MAX_MOMENTUM, MAX_NUMBER, MIN_RATE, WHOLE_NUMBERS_END
 from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
 from mstudy.core.statuses import CurvatureCheck, RunStatus, Severity
 from mstudy.runlog.rules.rule import Fault, Stage
@@ -16,7 +17,6 @@ Metadata = dict[str, Any]
 METADATA: Stage[Metadata] = Stage()
 _NAMES = ", ".join(each.name for each in OPTIMIZERS)
 _WITHOUT_MOMENTUM = ", ".join(each.name for each in OPTIMIZERS if not each.has_momentum)
-_MAX_WHOLE = 2**53  # beyond, float64 does not tell whole numbers apart
 
 
 @METADATA.rule(
@@ -60,11 +60,11 @@ def _missing(metadata: Metadata) -> Iterator[Fault]:
 
 def _is_number(value: Any) -> bool:
     # A whole number of any length is a number to JSON, but not to float().
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and float(value).is_integer() and abs(value) < _MAX_WHOLE
+    return _is_number(value) and float(value).is_integer() and abs(value) < WHOLE_NUMBERS_END
 
 
 def _is_text(value: Any) -> bool:
@@ -79,8 +79,8 @@ def _is_name(value: Any) -> bool:
 
 
 _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "learning_rate": ("a finite number above 1e-300", lambda v: _is_number(v) and v > 1e-300),
-    "momentum": ("at least 0 and at most 1 - 1e-9", lambda v: _is_number(v) and 0 <= v <= 1 - 1e-9),
+    "learning_rate": ("a finite number above 1e-300", lambda v: _is_number(v) and v > MIN_RATE),
+    "momentum": ("at least 0 and at most 1 - 1e-9", lambda v: _is_number(v) and 0 <= v <= MAX_MOMENTUM),
     "batch_size": ("a whole number above 0", lambda v: _is_whole(v) and v > 0),
     "seed": ("a whole number", _is_whole),
     "optimizer": (f"one of {_NAMES}", is_optimizer),

@@ -61,6 +61,10 @@ class Rows:
         by_run = [dict(zip(steps, _in_place(table.numpy(), columns), strict=True)) for steps, table in tables]
         return cls(by_run, saved["diverged_step"])
 
+    def fits(self, n_runs: int) -> bool:
+        """Return whether these are rows of so many runs."""
+        return len(self.by_run) == len(self.diverged_step) == n_runs
+
 
 def _in_place(table: NDArray[np.float64], columns: list[str]) -> NDArray[np.float64]:
     """Return rows (n_rows, n_columns) of these columns as rows of MEASURED_COLUMNS, NaN where one is missing."""

@@ -88,10 +88,14 @@ class Training:
         return {"state": self._state.saved(), "rows": self._rows.saved(), "before": before}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on where `saved` was taken."""
-        self._state = State.restored(saved["state"], self._device)
-        self._rows = Rows.restored(saved["rows"])
-        self._before = None if saved["before"] is None else State.restored(saved["before"], self._device)
+        """Go on where `saved` was taken. Raises ValueError where that was another training."""
+        begun = self._ensemble.start()
+        state, rows = State.restored(saved["state"], self._device), Rows.restored(saved["rows"])
+        before = None if saved["before"] is None else State.restored(saved["before"], self._device)
+        states_fit = all(each.follows(begun) for each in (state, before) if each is not None)
+        if not (states_fit and rows.fits(len(self._runs)) and state.step <= self._shared.steps + 1):
+            raise ValueError("the checkpoint of another training")
+        self._state, self._rows, self._before = state, rows, before
 
     def _fill_the_gap(self, step: int, factor: float) -> None:
         before = self._before

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
+from mstudy.core.errors import ConfigError
+from mstudy.core.limits import MAX_LOGGED_ROWS
 from mstudy.core.params import Cadence
 from mstudy.core.quantities import CHOSEN, MEASURED, Quantity
 
@@ -12,12 +17,24 @@ def logged_steps(cadence: Cadence, n_steps: int) -> list[int]:
 
     Odd gaps: at the edge of stability quantities alternate with period 2, and an even stride would show only one of
     the two phases.
+
+    Raises ConfigError where they are too many to be listed.
     """
-    steps = list(range(min(cadence.dense_steps, n_steps) + 1))
-    while steps[-1] < n_steps:
-        gap = int(cadence.growth * steps[-1]) // 2 * 2 + 1
-        steps.append(min(steps[-1] + gap, n_steps))
+    steps = list(islice(_logged_steps(cadence, n_steps), MAX_LOGGED_ROWS + 1))
+    if len(steps) > MAX_LOGGED_ROWS:
+        raise ConfigError(
+            f"log must ask for at most {MAX_LOGGED_ROWS} rows a run, found more "
+            f"(dense_steps = {cadence.dense_steps}, growth = {cadence.growth}, {n_steps} steps)."
+        )
     return steps
+
+
+def _logged_steps(cadence: Cadence, n_steps: int) -> Iterator[int]:
+    step = min(cadence.dense_steps, n_steps)
+    yield from range(step + 1)
+    while step < n_steps:
+        step = min(step + int(cadence.growth * step) // 2 * 2 + 1, n_steps)
+        yield step
 
 
 def logged_columns(cadence: Cadence) -> list[str]:

@@ -50,6 +50,14 @@ class State:
         tensors = {name: value.to(device) for name, value in saved.items() if name not in ("step", "members")}
         return cls._of(saved["step"], saved["members"], tensors)
 
+    def follows(self, begun: State) -> bool:
+        """Return whether training can come from the state at step 0 to this one: tensors of its kinds, some members."""
+        kinds = {name: (tensor.dtype, tensor.shape[1:]) for name, tensor in self._tensors().items()}
+        expected = {name: (tensor.dtype, tensor.shape[1:]) for name, tensor in begun._tensors().items()}
+        counts = {len(tensor) for tensor in self._tensors().values()}
+        known = [member for member in begun.members if member in self.members]
+        return kinds == expected and counts == {len(self.members)} and self.members == known and self.step >= 0
+
     def _tensors(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in _ROWS} | self.buffers
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +16,7 @@ from mstudy.data.load import load_dataset
 from mstudy.runlog.writer import write_run
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.loop import Training
+from mstudy.train.ensemble.memory_need import shortage_as_sentence
 from mstudy.train.sweep import checkpoint
 from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.store import Store, append_timing
@@ -40,12 +43,17 @@ def train_task(store: Store, task: Task, stop: Callable[[], bool] = lambda: Fals
     Goes on from a checkpoint where there is one, with the very numbers of an undisturbed training. Raises Interrupted,
     after a checkpoint, once `stop()` holds.
     """
+    with shortage_as_sentence():
+        return _train(store, task, stop)
+
+
+def _train(store: Store, task: Task, stop: Callable[[], bool]) -> int:
     start = saved_at = time.monotonic()
     path = checkpoint.checkpoint_path(store.root, task.runs)
     training = Training(task.runs, dataset(task.source), torch.device(task.device))
     saved = checkpoint.load(path)
     if saved is not None:
-        training.restore(saved)
+        _restore(training, saved, path)
     while not training.finished:
         if stop():
             checkpoint.save(path, training.saved())
@@ -62,6 +70,14 @@ def train_task(store: Store, task: Task, stop: Callable[[], bool] = lambda: Fals
     append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
     path.unlink(missing_ok=True)
     return len(task.runs)
+
+
+def _restore(training: Training, saved: dict[str, Any], path: Path) -> None:
+    """Go on where `saved` was taken. Raises TrainingError where it is not of this training."""
+    try:
+        training.restore(saved)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # by what is missing or of another kind
+        raise checkpoint.damage(path) from None
 
 
 @lru_cache(maxsize=4)

@@ -6,17 +6,23 @@ The best width cannot be known beforehand, so widths are tried in doubling order
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from mstudy.core.params import Cadence
+from mstudy.curvature.mlp_network import Mlp
+from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.memory import free_bytes
+from mstudy.train.ensemble.memory_need import shortage_as_sentence
 from mstudy.train.ensemble.schedule import Schedule
 from mstudy.train.ensemble.step import Ensemble
 
@@ -46,6 +52,27 @@ class MeasuredWidth:
     megabytes: float
 
 
+def read_width(path: Path, batch_size: int, device: torch.device, width: int | None) -> MeasuredWidth | None:
+    """Return a width measured earlier; None where the file is not there, or holds anything but such a width.
+
+    width: the only one that may be.
+    """
+    try:
+        content = path.read_text(encoding="utf-8") if path.is_file() else "null"
+        found = MeasuredWidth(**json.loads(content))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    possible = range(width, width + 1) if width else range(1, _MAX_WIDTH[device.type] + 1)
+    whole = type(found.width) is type(found.batch_size) is int and found.batch_size == batch_size
+    return found if whole and found.width in possible and _is_measured(found) else None
+
+
+def _is_measured(found: MeasuredWidth) -> bool:
+    """Return whether the rest of it can have been measured."""
+    numbers = all(type(each) is float and math.isfinite(each) for each in (found.seconds, found.megabytes))
+    return numbers and found.seconds > 0 and found.name in (Mlp.engine, ModuleNetwork.engine)
+
+
 def choose_width(
     runs: Sequence[RunConfig], data: Dataset, device: torch.device, workers: int, width: int | None = None
 ) -> MeasuredWidth:
@@ -56,10 +83,24 @@ def choose_width(
     gentle = min(runs, key=lambda run: run.learning_rate)  # a trial in which members diverge would time nothing
     small, scale = shrunk(gentle)
     limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
+    with shortage_as_sentence():
+        return _fastest(gentle, small, scale, data, device, workers, [width] if width else _doublings(limit))
+
+
+def _fastest(
+    run: RunConfig,
+    small: RunConfig,
+    scale: float,
+    data: Dataset,
+    device: torch.device,
+    workers: int,
+    candidates: Sequence[int],
+) -> MeasuredWidth:
+    """Try the widths in turn, on the small run, until another doubling no longer pays."""
     best: MeasuredWidth | None = None
     incumbent: Ensemble | None = None
     worse = 0
-    for candidate in [width] if width else _doublings(limit):
+    for candidate in candidates:
         ensemble = Ensemble([small] * candidate, data, device)
         megabytes = ensemble.bytes_per_member() * candidate / 1e6
         if best is not None and megabytes > _MEMORY_SHARE * free_bytes(device) / 1e6 / workers:
@@ -75,7 +116,7 @@ def choose_width(
         if best is None or seconds < best.seconds * _MAX_TIME_RATIO:
             worse = 0
             incumbent = ensemble
-            best = MeasuredWidth(gentle.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
+            best = MeasuredWidth(run.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
         elif seconds > best.seconds / _MAX_TIME_RATIO:
             worse += 1
             if worse == _MAX_LOSSES:
