@@ -12,8 +12,8 @@ from mstudy.core.errors import ConfigError, LogError, TrainingError
 from mstudy.core.params import Grid, Study
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage as sweep
-from mstudy.train.ensemble import memory_need
 from mstudy.train.sweep import job as task
+from mstudy.train.sweep import memory_need
 from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth

@@ -15,15 +15,15 @@ import yaml
 from mstudy.core.errors import ConfigError, is_text, require, shown
 from mstudy.core.limits import WHOLE_NUMBERS_END
 from mstudy.core.params import Params
-from mstudy.core.plain_yaml import parse_plain_yaml
 
 _MAX_BYTES = 1_000_000
+_MAX_NODES = 1_000_000  # values, those that aliases repeat among them
 
 
 def load(path: Path) -> Params:
     """Read and check a parameter file. Raises ConfigError, in one sentence, for anything that cannot be meant."""
     try:
-        raw = parse_plain_yaml(_text_of(path))
+        raw = _parse_yaml(_text_of(path))
     except FileNotFoundError:
         raise ConfigError(f"The parameter file must exist, found nothing at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -46,6 +46,38 @@ def _text_of(path: Path) -> str:
     if about.st_size > _MAX_BYTES:
         raise ConfigError(f"The parameter file must have at most {_MAX_BYTES} bytes, found {about.st_size} at {path}.")
     return path.read_text(encoding="utf-8")
+
+
+def _parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text.
+
+    Raises yaml.YAMLError, also for aliases that repeat each other to more than a million values or contain themselves:
+    ten lines can spell a billion.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _n_nodes(node, {}) > _MAX_NODES:
+            raise yaml.YAMLError(f"its aliases must repeat at most {_MAX_NODES} values in all, found more")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _n_nodes(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Count the values that a node spells out; each node is visited once."""
+    if id(node) not in counted:
+        counted[id(node)] = _MAX_NODES + 1  # for an alias of the node inside itself
+        counted[id(node)] = 1 + sum(_n_nodes(part, counted) for part in _parts(node))
+    return counted[id(node)]
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _is_plain_name(name: str) -> bool:

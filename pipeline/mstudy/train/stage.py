@@ -17,10 +17,10 @@ from mstudy.core.params import Study
 from mstudy.train.configs import RunConfig, digest, family_of, plan_runs
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
-from mstudy.train.ensemble.memory_need import check_memory
 from mstudy.train.ensemble.schedule import logged_steps
 from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
+from mstudy.train.sweep.memory_need import check_memory
 from mstudy.train.sweep.output import check_output, materialise
 from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.store import Store

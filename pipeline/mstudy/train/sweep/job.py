@@ -16,9 +16,9 @@ from mstudy.data.load import load_dataset
 from mstudy.runlog.writer import write_run
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.loop import Training
-from mstudy.train.ensemble.memory_need import shortage_as_sentence
 from mstudy.train.sweep import checkpoint
 from mstudy.train.sweep.interrupts import Interrupted
+from mstudy.train.sweep.memory_need import shortage_as_sentence
 from mstudy.train.sweep.store import Store, append_timing
 
 CHECKPOINT_SECONDS = 30.0

@@ -22,9 +22,9 @@ from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.memory import free_bytes
-from mstudy.train.ensemble.memory_need import shortage_as_sentence
 from mstudy.train.ensemble.schedule import Schedule
 from mstudy.train.ensemble.step import Ensemble
+from mstudy.train.sweep.memory_need import shortage_as_sentence
 
 _MAX_WIDTH = {"cpu": 64, "cuda": 1024}
 _MAX_LOSSES = 2  # doublings that may lose before the search ends: two stacked networks may, where sixteen gain
