@@ -41,6 +41,12 @@ def test_optimizers_as_people_name_them(config, optimizer):
     assert assemble(run(FACTS | config), Mapping(), "csv").metadata["optimizer"] == optimizer
 
 
+def test_a_step_that_validate_would_refuse_is_none_that_an_import_writes():
+    assert assemble(run(loss=series((0, 2), (2**53 - 1, 1))), Mapping(), "csv").columns["step"][-1] == 2**53 - 1
+    with pytest.raises(LogError, match="step must be at most 9007199254740991, found 9007199254740992"):
+        assemble(run(loss=series((0, 2), (2**53, 1))), Mapping(), "csv")
+
+
 def test_another_optimizer_is_refused():
     with pytest.raises(
         LogError, match="optimizer must be one of .* found 'Adam', .* its settings are batch_size, learning"

@@ -19,6 +19,7 @@ from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
 from mstudy.importers.row_order import lost_rows, require_kept
 from mstudy.importers.source_run import Series, Setting, SourceRun
 from mstudy.runlog.recording.describe import complete_metadata
+from mstudy.runlog.schema import MAX_STEP
 
 _WHOLE_NUMBERS = ("batch_size", "seed", "n_train")
 _PAIR = re.compile(r"([A-Za-z][A-Za-z_]*)=([^=,/\s]*?)(?=$|[,/\s]|[_-][A-Za-z][A-Za-z_]*=)")
@@ -120,6 +121,8 @@ def _until_diverged(loss: Series) -> tuple[Series, int | None]:
         raise LogError("the loss must have at least one value, found none.")
     if loss.steps[0] < 0:
         raise LogError(f"step must be at least 0, found {loss.steps[0]}.")
+    if loss.steps[-1] > MAX_STEP:
+        raise LogError(f"step must be at most {MAX_STEP}, found {loss.steps[-1]}.")
     bad = ~np.isfinite(loss.values)
     if not bad.any():
         return loss, None

@@ -136,6 +136,14 @@ metadata_change("field-value", "learning_rate must be a finite number above 1e-3
 metadata_change("field-value", "learning_rate must be a finite number", "learning_rate", learning_rate=True)
 metadata_change("field-value", "learning_rate must be a finite number above 1e-300, found inf", learning_rate=INF)
 metadata_change("field-value", "learning_rate must be", learning_rate=10**400)
+metadata_change(
+    "field-value",
+    "learning_rate must give an effective learning rate below 1e+300, found 9.9e+299 at momentum 0.999999999",
+    "learning_rate",
+    learning_rate=9.9e299,
+    momentum=1 - 1e-9,
+    optimizer="heavy_ball",
+)
 metadata_change("field-value", "batch_size must be a whole number above 0, found 2.5", batch_size=2.5)
 metadata_change("field-value", "seed must be a whole number, found 'x'", "seed", seed="x")
 metadata_change("field-value", "seed must be a whole number, found 1e+200", "seed", seed=1e200)

@@ -102,6 +102,18 @@ def _value(metadata: Metadata) -> Iterator[Fault]:
         # An optional field may as well be absent as null.
         if key in metadata and not holds(metadata[key]) and not (metadata[key] is None and key in _NULLABLE):
             yield Fault(f"{key} must be {domain}, found {shown(metadata[key])}.", key)
+    yield from _rate_beyond(metadata.get("learning_rate"), metadata.get("momentum") or 0.0)
+
+
+def _rate_beyond(learning_rate: Any, momentum: Any) -> Iterator[Fault]:
+    """Yield a fault for a learning rate whose effective learning rate no float holds; both are in their domains."""
+    known = _DOMAINS["learning_rate"][1](learning_rate) and _DOMAINS["momentum"][1](momentum)
+    if known and not _is_number(learning_rate / (1 - momentum)):
+        yield Fault(
+            f"learning_rate must give an effective learning rate below {MAX_NUMBER}, "
+            f"found {shown(learning_rate)} at momentum {shown(momentum)}.",
+            "learning_rate",
+        )
 
 
 _NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "branch_of", *TEXT_METADATA)
