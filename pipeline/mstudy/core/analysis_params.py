@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mstudy.core.errors import require
-from mstudy.core.limits import MAX_CURVE_POINTS, MAX_RESAMPLES
+from mstudy.core.errors import MAX_CURVE_POINTS, MAX_RESAMPLES, require
 from mstudy.core.quantities import DETECTABLE
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import yaml
 
-from mstudy.core.errors import ConfigError, is_text, require, shown
-from mstudy.core.limits import WHOLE_NUMBERS_END
+from mstudy.core.errors import WHOLE_NUMBERS_END, ConfigError, is_text, require, shown
 from mstudy.core.params import Params
 
 _MAX_BYTES = 1_000_000

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from mstudy.core.errors import ConfigError, require, shown
-from mstudy.core.limits import MAX_DRAWN_BATCHES, MAX_GRID_POINTS, MAX_MOMENTUM, MAX_NUMBER, MAX_RUNS, MIN_RATE
-from mstudy.core.limits import MAX_ENSEMBLE_WIDTH as MAX_WIDTH
+from mstudy.core.errors import (
+    MAX_DRAWN_BATCHES,
+    MAX_GRID_POINTS,
+    MAX_MOMENTUM,
+    MAX_NUMBER,
+    MAX_RUNS,
+    MIN_RATE,
+    ConfigError,
+    require,
+    shown,
+)
+from mstudy.core.errors import MAX_ENSEMBLE_WIDTH as MAX_WIDTH
 from mstudy.core.optimizers import OPTIMIZERS, implied_optimizer
 from mstudy.core.quantities import CHOSEN, Quantity
 from mstudy.core.theory import effective_rate, learning_rate_at

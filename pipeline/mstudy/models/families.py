@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mstudy.core.errors import ConfigError, shown
-from mstudy.core.limits import MAX_LAYER_WIDTH, MAX_LAYERS
+from mstudy.core.errors import MAX_LAYER_WIDTH, MAX_LAYERS, ConfigError, shown
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ measured. The Parquet key-value entry `mstudy` holds one JSON object. See docs/l
 
 from __future__ import annotations
 
-from mstudy.core.limits import WHOLE_NUMBERS_END
+from mstudy.core.errors import WHOLE_NUMBERS_END
 from mstudy.core.quantities import LOSS, QUANTITIES
 
 SCHEMA_VERSION = 1

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unicodedata import category
 
-from mstudy.core.errors import is_text, shown
-from mstudy.core.limits import MAX_MOMENTUM, MAX_NUMBER, MIN_RATE, WHOLE_NUMBERS_END
+from mstudy.core.errors import MAX_MOMENTUM, MAX_NUMBER, MIN_RATE, WHOLE_NUMBERS_END, is_text, shown
 from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
 from mstudy.core.statuses import CurvatureCheck, RunStatus, Severity
 from mstudy.runlog.rules.rule import Fault, Stage

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from mstudy.core.errors import ConfigError
-from mstudy.core.limits import MAX_LOGGED_ROWS
+from mstudy.core.errors import MAX_LOGGED_ROWS, ConfigError
 from mstudy.core.params import Cadence
 from mstudy.core.quantities import CHOSEN, MEASURED, Quantity
 
