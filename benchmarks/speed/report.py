@@ -13,7 +13,8 @@ import polars as pl
 from mstudy.analyze import analyze
 from mstudy.core.params import Analysis
 from mstudy.core.statuses import RunStatus
-from mstudy.report.page.render import bundle, render_report
+from mstudy.report.page.render import render_report
+from mstudy.report.page.scripts import bundle
 from mstudy.report.results import Results, read_results
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.writer import write_run

@@ -1,12 +1,16 @@
 """Results of earlier analyses, by a key of all that decides them.
 
-A damaged file is no file: what is in it is computed again. Whoever can write here can write the results as well.
+A damaged file is no file: what is in it is computed again. So is what another user wrote: an index is sealed with a
+key of the user's own, which lies apart from all results.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hmac
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,28 +20,19 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.core.files import write_whole
+from mstudy.core.files import content_digest, write_whole
+from mstudy.tables.code import code_digest
 
 KEY = "key"
-_READING_CODE = (
-    "cache.py",
-    "core",
-    "runlog/raw",
-    "runlog/reading",
-    "runlog/rules",
-    "runlog/schema.py",
-    "tables",
-    "workers.py",
-)
-# The code that each kind of result depends on: what dvc.yaml lists for the stage (a test holds the two equal).
-CODE = {"read": _READING_CODE, "detect": (*_READING_CODE, "detect"), "compare": (*_READING_CODE, "compare", "pairs")}
+_KEY_BYTES = 32
 _LIBRARIES = ("numpy", "polars", "pyarrow", "ruptures", "scipy")
 
 
 class Cache:
     """Named groups of tables with a column `key`; without a folder nothing is kept.
 
-    `<name>/index.json` gives the digest of each table's file, so that the tables of a group belong together.
+    `<name>/index.json` gives the digest of each table's file, so that the tables of a group belong together, and a
+    seal over all of them, so that nobody else can have written them.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -55,10 +50,11 @@ class Cache:
             return
         group = self._folder / name
         contents = {table: _as_bytes(frame) for table, frame in frames.items()}
-        index = {table: _digest(content) for table, content in contents.items()}
+        index = {table: content_digest(content) for table, content in contents.items()}
+        sealed = {"tables": index, "seal": _seal(name, index)}
         for table, content in contents.items():
             write_whole(group / f"{index[table]}.parquet", content, "The analysis's cache")
-        write_whole(group / "index.json", json.dumps(index, sort_keys=True).encode(), "The analysis's cache")
+        write_whole(group / "index.json", json.dumps(sealed, sort_keys=True).encode(), "The analysis's cache")
         for path in group.glob("*.parquet"):
             if path.stem not in index.values():
                 path.unlink(missing_ok=True)
@@ -73,7 +69,10 @@ def _as_bytes(frame: pl.DataFrame) -> bytes:
 def _read_group(group: Path, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame] | None:
     """Return the tables, or None where one is missing or damaged."""
     try:
-        index = json.loads((group / "index.json").read_text(encoding="utf-8"))
+        sealed = json.loads((group / "index.json").read_text(encoding="utf-8"))
+        index = sealed["tables"]
+        if not hmac.compare_digest(sealed["seal"], _seal(group.name, index)):
+            return None
         return {table: _read(group / f"{index[table]}.parquet", schema) for table, schema in schemas.items()}
     except (OSError, ValueError, KeyError, TypeError, RecursionError, pl.exceptions.PolarsError):
         return None
@@ -81,31 +80,43 @@ def _read_group(group: Path, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.D
 
 def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:
     content = path.read_bytes()
-    if path.stem != _digest(content):
+    if path.stem != content_digest(content):
         raise ValueError(f"{path} is damaged")
     return pl.read_parquet(io.BytesIO(content)).match_to_schema(schema)
 
 
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
+def _seal(name: str, index: Mapping[str, str]) -> str:
+    text = json.dumps([name, index], sort_keys=True)
+    return blake2b(text.encode(), key=_own_key(), digest_size=16).hexdigest()
+
+
+@lru_cache
+def _own_key() -> bytes:
+    """Return this user's key. Where none can be kept it is new each time, and nothing is found again."""
+    new = os.urandom(_KEY_BYTES)
+    try:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mstudy" / "cache.key"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(new)
+        kept = place.read_bytes()
+    except (OSError, RuntimeError):  # no home, or one that is not ours to write
+        return new
+    return kept if len(kept) == _KEY_BYTES else new
 
 
 def key_of(stage: str, *parts: Mapping[str, Any]) -> str:
-    """Return a key of JSON values, of the code that `stage` (a key of CODE) uses, and of the libraries it uses."""
+    """Return a key of JSON values, and of the code and the libraries that `stage`, a key of tables.code.CODE, uses."""
     text = json.dumps([_version(stage), *parts], sort_keys=True, default=str)
-    return _digest(text.encode())
+    return content_digest(text.encode())
 
 
 @lru_cache
 def _version(stage: str) -> str:
-    """Return a digest of the stage's modules: after an edit nobody has to remember to raise a number."""
-    package = Path(__file__).parent
-    digest = blake2b(digest_size=16)
-    for name in CODE[stage]:
-        for path in sorted((package / name).glob("*.py")) or [package / name]:
-            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    digest.update(json.dumps([_installed(name) for name in _LIBRARIES]).encode())
-    return digest.hexdigest()
+    """Return what a result depends on beside its parts: the stage's code and the libraries."""
+    return json.dumps([code_digest(stage), *(_installed(name) for name in _LIBRARIES)])
 
 
 def _installed(name: str) -> str:

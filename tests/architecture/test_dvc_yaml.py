@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mstudy.cache import CODE
+from mstudy.tables.code import CODE
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
@@ -81,8 +81,8 @@ def test_a_stage_lists_what_it_uses(stage):
     assert files_below(listed) - used == {LIBRARY + name for name in SPARE[stage]}
 
 
-@pytest.mark.parametrize("stage", ["detect", "compare"])
-def test_the_cache_is_keyed_by_the_code_that_the_stage_lists(stage):
+@pytest.mark.parametrize("stage", ["detect", "compare", "estimate"])
+def test_cache_and_stamps_are_keyed_by_the_code_that_the_stage_lists(stage):
     assert {LIBRARY + name for name in CODE[stage]} == paths_listed(stage)
 
 

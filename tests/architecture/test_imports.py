@@ -10,8 +10,9 @@ LIBRARY = Path(__file__).parents[2] / "pipeline" / "mstudy"
 ALLOWED = {
     "core": set(),
     "workers": {"core"},
+    "output_folder": {"core"},
     "tables": {"core"},
-    "cache": {"core"},
+    "cache": {"core", "tables"},
     "models": {"core"},
     "curvature": {"core"},
     "data": {"core", "workers"},

@@ -108,4 +108,5 @@ def test_names_in_logs_are_no_paths(tmp_path):
 
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"runs", "out"}
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert {path.parent.name for path in (tmp_path / "a" / "out").rglob("*") if path.is_file()} == {"out", "results"}
+    written = [path for path in (tmp_path / "a" / "out").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in written} == {"out", "results", "stamps"}

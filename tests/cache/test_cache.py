@@ -1,14 +1,18 @@
 """Truth: the same analysis without a cache. Calls of the detectors are counted."""
 
+import io
+import json
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from mstudy import cache as cache_module
 from mstudy.cache import Cache
 from mstudy.compare import stage as compare
+from mstudy.core.files import content_digest
 from mstudy.core.params import Compare, Detect, Margins
 from mstudy.detect import stage as detect
 from mstudy.runlog.reading.reader import read_runs
@@ -173,6 +177,84 @@ def test_a_damaged_cache_is_computed_anew(runs, tmp_path, how, counted):
     counted.update(detect=0, compare=0)
     assert analyse(runs, tmp_path / "b", cache) == expected
     assert counted == {"detect": 0, "compare": 0}
+
+
+def forge(group: Path):
+    """Double every number, with digests that fit: what someone who knows the source can write."""
+    index = json.loads((group / "index.json").read_text())
+    for table, digest in index["tables"].items():
+        frame = pl.read_parquet((group / f"{digest}.parquet").read_bytes()).with_columns(pl.col(pl.Float64) * 2)
+        content = io.BytesIO()
+        frame.write_parquet(content)
+        index["tables"][table] = content_digest(content.getvalue())
+        (group / f"{index['tables'][table]}.parquet").write_bytes(content.getvalue())
+    (group / "index.json").write_text(json.dumps(index))
+
+
+def test_a_forged_cache_changes_no_table(runs, tmp_path, counted):
+    cache = Cache(tmp_path / "cache")
+    expected = analyse(runs, tmp_path / "a", cache)
+    for group in ("scan", "sharpenings", "partings"):
+        forge(tmp_path / "cache" / group)
+    counted.update(detect=0, compare=0)
+
+    assert analyse(runs, tmp_path / "b", cache) == expected
+    assert counted == {"detect": 12, "compare": 12}
+
+
+def test_one_group_is_no_other(runs, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    expected = analyse(runs, tmp_path / "a", cache)
+    shutil.rmtree(tmp_path / "cache" / "partings")
+    shutil.copytree(tmp_path / "cache" / "sharpenings", tmp_path / "cache" / "partings")
+
+    assert analyse(runs, tmp_path / "b", cache) == expected
+
+
+@pytest.fixture
+def key_in(monkeypatch, tmp_path):
+    """Keep the key below another folder; each call is another user."""
+
+    def move(name):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        cache_module._own_key.cache_clear()
+        return tmp_path / name / "mstudy" / "cache.key"
+
+    yield move
+    cache_module._own_key.cache_clear()
+
+
+def test_the_cache_of_another_user_is_not_used(runs, tmp_path, counted, key_in):
+    cache = Cache(tmp_path / "cache")
+    key = key_in("one")
+    expected = analyse(runs, tmp_path / "a", cache)
+    assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
+    counted.update(detect=0, compare=0)
+    cache_module._own_key.cache_clear()
+    assert analyse(runs, tmp_path / "a", cache) == expected and counted == {"detect": 0, "compare": 0}
+
+    key_in("another")
+
+    assert analyse(runs, tmp_path / "a", cache) == expected and counted == {"detect": 12, "compare": 12}
+
+
+@pytest.mark.parametrize("how", ["a file for a folder", "short", "no home"])
+def test_without_a_key_everything_is_computed_anew(runs, tmp_path, counted, key_in, monkeypatch, how):
+    key = key_in("home")
+    if how == "a file for a folder":
+        (tmp_path / "home").write_text("")
+    elif how == "short":
+        key.parent.mkdir(parents=True)
+        key.write_bytes(b"short")
+    else:
+        monkeypatch.setattr(Path, "expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
+    cache = Cache(tmp_path / "cache")
+    expected = analyse(runs, tmp_path / "a", cache)
+    cache_module._own_key.cache_clear()
+    counted.update(detect=0, compare=0)
+
+    assert analyse(runs, tmp_path / "b", cache) == expected
+    assert counted == {"detect": 12, "compare": 12}
 
 
 def test_old_files_of_the_cache_go(runs, tmp_path):

@@ -59,6 +59,9 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "problems.json",
         "metrics.json",
         "index.html",
+        "stamps/detect.json",
+        "stamps/compare.json",
+        "stamps/estimate.json",
     }
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     # Two studies may have the same batch size: each number is kept below its setting.

@@ -95,7 +95,7 @@ def test_a_missing_source_is_one_sentence(mstudy, tmp_path, kind):
 def test_two_runs_of_one_name_are_not_mixed(mstudy, table, tmp_path):
     (tmp_path / "a.tsv").write_text("run\tstep\tloss\nx\t0\t1\ny\t0\t1\n")
 
-    code, _, err = mstudy("import", "csv", tmp_path, "--out", tmp_path / "runs")
+    code, _, err = mstudy("import", "csv", tmp_path, "--out", tmp_path.with_name(f"{tmp_path.name}-runs"))
 
     assert code == 1
     assert "its name must be its own, found another run called a/x" in err

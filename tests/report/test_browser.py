@@ -300,9 +300,9 @@ def test_the_page_of_one_run_draws_in_silence(browser, save_sweep, tmp_path, bra
 
 
 def test_losses_at_both_ends_of_floats_are_drawn_in_silence(browser, save_run, tmp_path):
-    for k, scale in enumerate((1e300, 1e-300, 1.7e308, 5e-324)):
+    for k, scale in enumerate((1e300, 1e-300, 1.7e308, 1e-310)):
         for rate, mu, optimizer in ((0.1, 0.0, "sgd"), (0.01, 0.9, "heavy_ball")):
-            losses = scale * np.exp(-0.001 * np.arange(60))
+            losses = np.append(1 + 0.01 * k, (1 - 0.1 * mu) * scale * np.exp(-0.001 * np.arange(59)))
             save_run(
                 {"step": np.arange(60), "loss": losses}, learning_rate=rate, momentum=mu, optimizer=optimizer, seed=k
             )

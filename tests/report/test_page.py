@@ -9,7 +9,8 @@ import pytest
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis, Report
-from mstudy.report.page.render import bundle, render_report, signs_html, write_report
+from mstudy.report.page.render import render_report, signs_html, write_report
+from mstudy.report.page.scripts import bundle
 from mstudy.report.results import Results
 
 HANDLER = '<img src=x onerror="alert(1)">'

@@ -35,7 +35,10 @@ def _add_command(kind: Kind) -> None:
     ) -> None:
         from mstudy.importers.mapping import Mapping, load_mapping
         from mstudy.importers.run_import import plan_import, write_plan
+        from mstudy.output_folder import require_apart
 
+        if not dry_run and source.is_dir():
+            require_apart(out, source, ("OUT", "SRC"))
         plan = plan_import(kind, source, Mapping() if map_file is None else load_mapping(map_file))
         if not dry_run:
             write_plan(plan, out, skip_bad, replace)

@@ -43,19 +43,24 @@ def report_cli(
     """
     from mstudy.core.params import Analysis
     from mstudy.core.params_file import load
+    from mstudy.output_folder import locked, require_apart
     from mstudy.report.page.drawn_runs import drawn_runs
     from mstudy.report.pictures.write import THEMES, write_pictures
-    from mstudy.report.results import read_results
-    from mstudy.report.stage import read_runs_of, report
+    from mstudy.report.stage import read_runs_of, report, results_for
+    from mstudy.tables.stamp import read_finished
     from mstudy.tables.table import PAGE
 
     analysis = Analysis() if params is None else load(params).analysis
-    results = read_results(out)
-    folder = read_runs_of(results, runs)
+    for written in (out, to or out):
+        require_apart(written, runs)
+    finished = read_finished(out)
+    folder = read_runs_of(finished, runs)
     if kind is Format.HTML:
-        report(folder, out, analysis)
+        with locked(out):
+            report(folder, out, analysis)
         print(f"report: {out / PAGE}")
         return
+    results = results_for(folder, finished, analysis)
     points = folder.series(drawn_runs(results, analysis.report))
     themes = THEMES if theme is Theme.BOTH else (theme.value,)
     for path in write_pictures(results, points, to or out / "pictures", analysis, kind.value, themes, figures or ()):

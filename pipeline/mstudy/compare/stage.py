@@ -16,6 +16,7 @@ from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
 from mstudy.core.params import Compare, Margins
 from mstudy.runlog.reading.reader import RunFolder
 from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, PARTINGS
+from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import BLOCK, LINE, RESULTS
 from mstudy.workers import Workers
 
@@ -44,7 +45,8 @@ def compare(
     workers: Workers | None = None,
     cache: Cache | None = None,
 ) -> None:
-    """Write the advantage of each cell, the parting of each pair and cell, the final and the earlier losses.
+    """Write the advantage of each cell, the parting of each pair and cell, the final and the earlier losses; the
+    stamp.
 
     Blocks that the cache has are not searched again.
     """
@@ -53,6 +55,8 @@ def compare(
     rows = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
         table.write(rows[table.name], out / RESULTS)
+    written = map(place_of, (ADVANTAGE, FINAL_LOSSES, *_TABLES))
+    write_stamp(out, "compare", {"margins": margins, "compare": params}, written, runs_digest(folder.scanned))
 
 
 def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:

@@ -1,10 +1,11 @@
-"""Writes a file whole or not at all, so that it survives a power cut; reads and writes JSON."""
+"""Writes a file whole or not at all, so that it survives a power cut; reads results."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,19 @@ def write_json(value: Any, path: Path) -> None:
     write_whole(path, text.encode(), "The output folder", path.parent)
 
 
-def read_json(path: Path) -> Any:
-    """Read what an earlier step wrote. Raises LogError where it has not run."""
+def read_result(path: Path) -> bytes:
+    """Read what an earlier step wrote. Raises LogError where it has not run, or the file cannot be read."""
     if not path.is_file():
         raise LogError(f"{path} must exist, found nothing there; run `dvc repro` or `mstudy analyze` first.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LogError(f"{path} must be readable, found: {error.strerror or error}; mend its rights.") from None
+
+
+def content_digest(content: bytes) -> str:
+    """Return a digest that tells contents apart."""
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def move_into_place(finished: Path, path: Path) -> None:

@@ -14,6 +14,7 @@ from mstudy.core.params import Detect
 from mstudy.detect.all_runs import detect_sharpenings
 from mstudy.runlog.reading.reader import RunFolder
 from mstudy.tables.contracts import RUNS, SHARPENING_EVENTS, SHARPENINGS
+from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import PROBLEMS, RESULTS
 from mstudy.workers import Workers, in_chunks
 
@@ -34,12 +35,16 @@ class _Task:
 def detect(
     folder: RunFolder, out: Path, params: Detect, workers: Workers | None = None, cache: Cache | None = None
 ) -> None:
-    """Write the tables of runs and of sharpenings, and the list of problems; search the runs that the cache lacks."""
+    """Write the tables of runs and of sharpenings, the list of problems and the stamp; search the runs that the cache
+    lacks.
+    """
     RUNS.write(folder.runs, out / RESULTS)
     write_json([problem.as_dict() for problem in folder.problems], out / PROBLEMS)
     sharpenings = _sharpenings(folder, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
         table.write(sharpenings[table.name], out / RESULTS)
+    written = [*map(place_of, (RUNS, *_TABLES)), PROBLEMS]
+    write_stamp(out, "detect", {"detect": params}, written, runs_digest(folder.scanned))
 
 
 def _sharpenings(folder: RunFolder, params: Detect, workers: Workers, cache: Cache) -> Frames:

@@ -43,15 +43,16 @@ from mstudy.tables.contracts import (
     THRESHOLDS,
     TRENDS,
 )
+from mstudy.tables.stamp import place_of, write_stamp
 from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING
+
+_READ = (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
 
 
 def estimate(out: Path, margins: Margins, params: Estimate) -> None:
-    """Write what is estimated, the claims, their power, and the few numbers that `dvc metrics` compares."""
+    """Write what is estimated, the claims, their power, the few numbers that `dvc metrics` compares, the stamp."""
     results = out / RESULTS
-    runs, sharpenings, partings, horizon_losses = (
-        t.read(results) for t in (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
-    )
+    runs, sharpenings, partings, horizon_losses = (t.read(results) for t in _READ)
     lines = rate_lines(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
     limits, law = measure_limits(runs, params)
@@ -77,6 +78,8 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
     POWER.write(measure_power(evidence, claims, params), results)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
+    written = [*map(place_of, (*estimates, POWER)), CLAIMS, METRICS]
+    write_stamp(out, "estimate", {"margins": margins, "estimate": params}, written, read=map(place_of, _READ))
 
 
 def _metrics(

@@ -21,7 +21,9 @@ from mstudy.report.charts.layered import Layered
 from mstudy.report.charts.theme import DARK_COLOURS, config, run_label
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.encode import spec_with_columns
-from mstudy.report.page.render import bundle, template
+from mstudy.report.page.render import template
+from mstudy.report.page.scripts import bundle
+from mstudy.report.page.short_names import short_name
 from mstudy.report.pictures.write import FORMATS, save_picture, with_values
 from mstudy.report.words import count, interval, number
 from mstudy.runlog.reading.reader import RunFolder
@@ -159,4 +161,4 @@ def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], 
 
 def _name(run: dict[str, Any]) -> str:
     where = f"b = {run['batch_size']:,}, η_ef = {run['eta_ef']:g}, seed {run['seed']}"
-    return f"{run_label(run)}, {where} ({run['run_id']})"
+    return f"{run_label(run)}, {where} ({short_name(run['run_id'])})"

@@ -7,12 +7,14 @@ from typing import Any
 
 from mstudy.core.errors import ConfigError
 from mstudy.tables.contracts import POWER
-from mstudy.tables.table import RESULTS
+from mstudy.tables.stamp import read_finished
 
 
 def outlook(results: Path, claim: str) -> dict[str, Any]:
-    """Return the row of tables.POWER on a claim. Raises ConfigError where there is none."""
-    rows = {row["claim"]: row for row in POWER.read(results / RESULTS).iter_rows(named=True)}
+    """Return the row of tables.POWER on a claim. Raises ConfigError where there is none, and LogError where the
+    results do not belong together.
+    """
+    rows = {row["claim"]: row for row in read_finished(results).frame(POWER).iter_rows(named=True)}
     if claim not in rows:
         raise ConfigError(f"--claim must be one of {', '.join(rows)}, found {claim!r}.")
     return rows[claim]

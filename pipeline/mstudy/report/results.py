@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.core.files import read_json
 from mstudy.core.statuses import Severity
 from mstudy.tables.contracts import TABLES
-from mstudy.tables.table import CLAIMS, PROBLEMS, RESULTS, Table
+from mstudy.tables.stamp import Finished, read_finished
+from mstudy.tables.table import CLAIMS, PROBLEMS, Table
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,15 @@ class Results:
     """All that an analysis found: `results[THRESHOLDS]` or `results["thresholds"]` is the frame of a table.
 
     frames: by the names of the tables, tables/contracts.py. claims: the entries of claims.json. problems, warnings:
-    those of problems.json by severity; the problems name the files that were left out.
+    those of problems.json by severity; the problems name the files that were left out. stamp: a digest of all that they
+    were made of.
     """
 
     frames: Mapping[str, pl.DataFrame]
     claims: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    stamp: str = ""
 
     def __getitem__(self, table: Table | str) -> pl.DataFrame:
         """Return the frame of a table."""
@@ -43,11 +45,17 @@ class Results:
 
 
 def read_results(out: Path) -> Results:
-    """Read a finished analysis. Raises LogError where a stage has not run."""
-    problems = read_json(out / PROBLEMS)
+    """Read a finished analysis. Raises LogError where a stage has not run, or the results do not belong together."""
+    return results_of(read_finished(out))
+
+
+def results_of(finished: Finished) -> Results:
+    """Return the results of a finished analysis."""
+    problems = finished.json(PROBLEMS)
     return Results(
-        {table.name: table.read(out / RESULTS) for table in TABLES},
-        claims=read_json(out / CLAIMS),
+        {table.name: finished.frame(table) for table in TABLES},
+        claims=finished.json(CLAIMS),
         problems=[problem for problem in problems if problem["severity"] == Severity.ERROR],
         warnings=[problem for problem in problems if problem["severity"] == Severity.WARNING],
+        stamp=finished.digest,
     )

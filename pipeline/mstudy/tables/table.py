@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from mstudy.core.errors import LogError
-from mstudy.core.files import write_whole
+from mstudy.core.errors import LogError, shown
+from mstudy.core.files import read_result, write_whole
 
 # What a comparison holds fixed: runs are compared within one setting only.
 SETTING = ("study", "model", "dataset", "objective")
@@ -105,10 +105,18 @@ class Table:
     def read(self, folder: Path) -> pl.DataFrame:
         """Read and check. Raises LogError where an earlier stage has not been run."""
         path = self.path(folder)
-        if not path.is_file():
-            raise LogError(f"{path} must exist, found nothing there; run `dvc repro` or `mstudy analyze` first.")
-        # Of a path polars would take brackets and stars for a pattern, and read the tables of another folder.
-        return pl.read_parquet(io.BytesIO(path.read_bytes())).match_to_schema(self.schema)
+        return self.parse(read_result(path), path)
+
+    def parse(self, content: bytes, path: Path) -> pl.DataFrame:
+        """Check and return the table in a file's content; path: for the sentence of an error. Raises LogError."""
+        try:
+            # Of a path polars would take brackets and stars for a pattern, and read the tables of another folder.
+            return pl.read_parquet(io.BytesIO(content)).match_to_schema(self.schema)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+            raise LogError(
+                f"{path} must be the table {self.name} of this version of mstudy, found: {shown(str(error))}; run "
+                f"`dvc repro` or `mstudy analyze` again."
+            ) from None
 
     def path(self, folder: Path) -> Path:
         """Return where the table lies in a folder of results."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import asdict
-from functools import lru_cache, partial
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 import altair as alt
 import jinja2
 import polars as pl
-import vl_convert
 from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
@@ -28,7 +27,9 @@ from mstudy.report.page.encode import as_json, spec_with_columns
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.panels import all_panels
 from mstudy.report.page.runs_table import runs_table
+from mstudy.report.page.scripts import bundle
 from mstudy.report.page.sentences import study_sentence
+from mstudy.report.page.short_names import short_names
 from mstudy.report.results import Results
 from mstudy.report.sections.base import ReportData, make_report_data, setting_name
 from mstudy.report.sections.reading_order import build_sections
@@ -76,6 +77,7 @@ def palette_of_runs(results: Results) -> Palette:
 
 def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
     """Return the page as text; the same results give the same text."""
+    results, points = short_names(results, points)
     palette = palette_of_runs(results)
     study = make_report_data(results, palette_of(results))
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
@@ -93,6 +95,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     anchors = {section.anchor for section in sections}
     return template("page.html").render(
         title=analysis.report.title,
+        stamp=results.stamp,
         study=study_sentence(results[RUNS]),
         claims=shown_claims(results.claims, results[POWER], anchors),
         sections=sections,
@@ -173,12 +176,6 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     text = number(value) if value is None or isinstance(value, float) else str(value)
     return html.escape(text)
-
-
-@lru_cache(maxsize=1)
-def bundle() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed in one script, from vl-convert: no download."""
-    return vl_convert.javascript_bundle(vl_version="6.4")  # type: ignore[call-arg]  # its stub lacks the default
 
 
 def _source(package: str, name: str) -> str:

@@ -20,6 +20,8 @@ from mstudy.report.page.drawn_quantities import Drawn
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.panels import all_panels
 from mstudy.report.page.render import palette_of, palette_of_runs
+from mstudy.report.page.scripts import VL_VERSION, require_v8
+from mstudy.report.page.short_names import short_names
 from mstudy.report.pictures.block import Block, first_block, y_range, y_ticks
 from mstudy.report.results import Results
 from mstudy.report.sections.base import Plate, make_report_data
@@ -64,6 +66,7 @@ def write_pictures(
 
 def picture_specs(results: Results, points: pl.DataFrame, analysis: Analysis) -> dict[str, Spec]:
     """Name to specification, without configuration."""
+    results, points = short_names(results, points)
     with alt.data_transformers.disable_max_rows():
         sections = build_sections(make_report_data(results, palette_of(results)), analysis)
         specs: dict[str, Spec] = {}
@@ -82,14 +85,15 @@ def as_chart(spec: Spec) -> Chart:
 
 
 def save_picture(spec: Spec, path: Path, theme: str) -> None:
-    """Write one picture, all or nothing; the format goes by the name."""
+    """Write one picture, all or nothing; the format goes by the name. Raises LogError where V8 cannot start."""
     text = json.dumps(spec)
     themed = json.loads(recolour(text) if theme == "dark" else text)
     themed["config"] = config(theme == "dark") | {"background": _PAPER[theme], "padding": 12, "aria": False}
+    require_v8()
     if path.suffix == ".svg":
-        content = vl_convert.vegalite_to_svg(themed, vl_version="6.4").encode()
+        content = vl_convert.vegalite_to_svg(themed, vl_version=VL_VERSION).encode()
     else:
-        content = vl_convert.vegalite_to_png(themed, vl_version="6.4", scale=_SCALE)
+        content = vl_convert.vegalite_to_png(themed, vl_version=VL_VERSION, scale=_SCALE)
     write_whole(path, content, "The folder of pictures", path.parent)
 
 
