@@ -32,7 +32,7 @@ def test_rows_are_counted_before_they_are_listed(log, steps):
         assert len(logged_steps(log, steps)) < 2000
         return
 
-    with pytest.raises(ConfigError, match=r"studies\.log must ask for at most 1000000 rows a run, found more \(dense_"):
+    with pytest.raises(ConfigError, match=r"s\.log must ask for at most 1000000 rows a run, found more \(dense_"):
         study_runs("s", study)
 
 
