@@ -23,6 +23,7 @@ from mstudy.probe.rounding import survives
 from mstudy.probe.user_data import UserData
 from mstudy.probe.user_module import Loss, UserModule
 from mstudy.probe.without_trace.random_states import reseed
+from mstudy.probe.without_trace.swapped_tensors import as_real
 
 Row = dict[str, float | str | None]
 BY, ERROR = "curvature_by", "curvature_error"
@@ -103,7 +104,8 @@ class RowMeasure:
     def _moment(self, network: UserModule, before: list[Tensor]) -> Moment:
         after = [p.detach() for p in network.trainable]
         w = network.rows(before)
-        moves = survives(before, after, [p.grad for p in network.trainable])
+        gradients = [None if p.grad is None else as_real(p.grad) for p in network.trainable]
+        moves = survives([as_real(p) for p in before], [as_real(p) for p in after], gradients)
         moved = torch.tensor([moves], device=w.device)
         return Moment(w, w, network.rows(after) - w, moved, torch.zeros_like(w))
 

@@ -31,7 +31,7 @@ class UserData:
                 "data must be a batch, or a list or loader of batches that can be passed over again, "
                 f"found {type(data).__name__}; make a list of it."
             )
-        if getattr(data, "persistent_workers", False):
+        if not is_batch(data) and getattr(data, "persistent_workers", False):
             raise DataError(
                 "data must not be a loader with persistent workers, since a second pass would end the one under way; "
                 "give the probe a loader of its own, or a list of batches."

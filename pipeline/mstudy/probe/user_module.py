@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -22,7 +23,7 @@ from mstudy.probe.without_trace.kept_state import KeptState
 from mstudy.probe.without_trace.measured_calls import MeasuredCalls
 from mstudy.probe.without_trace.quiet_parts import quiet_parts
 from mstudy.probe.without_trace.random_states import random_states_kept, reseed
-from mstudy.probe.without_trace.swapped_tensors import SwappedTensors
+from mstudy.probe.without_trace.swapped_tensors import SwappedTensors, as_real
 from mstudy.probe.without_trace.torch_switches import exact_second_derivatives
 
 Loss = Callable[[nn.Module, Any], Tensor]
@@ -40,7 +41,7 @@ class UserModule:
     ) -> None:
         self._module, self._loss = module, loss
         self.names, self.trainable = list(trainable), list(trainable.values())
-        self._layout = RowLayout([_real(p).shape for p in self.trainable])
+        self._layout = RowLayout([as_real(p).shape for p in self.trainable])
         self.device = self.trainable[0].device
         is_double = any(p.dtype in (torch.float64, torch.complex128) for p in self.trainable)
         self.dtype = dtype or (torch.float64 if is_double else torch.float32)
@@ -58,6 +59,7 @@ class UserModule:
         """
         self.connections.forget()
         with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings(action="ignore"))  # training has given them
             stack.enter_context(random_states_kept(self.device))
             self._kept = KeptState((self._module, self._loss), apart=list(self._module.buffers()))
             stack.callback(self._kept.restore)
@@ -76,7 +78,7 @@ class UserModule:
 
     def rows(self, parts: list[Tensor], n_members: int = 1) -> Tensor:
         """Return one row of the parts, (1, row_length)."""
-        return self._layout.rows([_real(part).to(self.dtype) for part in parts], n_members)
+        return self._layout.rows([as_real(part).to(self.dtype) for part in parts], n_members)
 
     def loss(self, parts: list[Tensor], batch: Any, n_members: int) -> Tensor:
         """Mean loss of the batch, (1,)."""
@@ -129,8 +131,3 @@ class UserModule:
                 f"loss(module, batch) must return the batch's mean loss, a scalar tensor, found {given}."
             )
         return loss
-
-
-def _real(tensor: Tensor) -> Tensor:
-    """Return the tensor, a complex number as two real ones in a last dimension."""
-    return torch.view_as_real(tensor.detach().resolve_conj()) if tensor.is_complex() else tensor

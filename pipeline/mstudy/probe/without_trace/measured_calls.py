@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ class MeasuredCalls(TorchFunctionMode):
         if func in _DROPOUTS or (self._plain_norms and func is functional.batch_norm):
             return self._seen(args[0] if args else kwargs["input"])
         if func is Tensor.register_hook:
-            return RemovableHandle({})
+            return RemovableHandle(OrderedDict())
         if func in _CASTS:
             return self._seen(args[0]).to(self._wider.get(_CASTS[func], _CASTS[func]))
         args = tuple(self._seen(each) for each in args)

@@ -68,6 +68,11 @@ def in_precision(tensor: Tensor, dtype: torch.dtype) -> torch.dtype:
     return dtype if tensor.is_floating_point() else tensor.dtype
 
 
+def as_real(tensor: Tensor) -> Tensor:
+    """Return the tensor, a complex number as two real ones in a last dimension."""
+    return torch.view_as_real(tensor.detach().resolve_conj()) if tensor.is_complex() else tensor
+
+
 def _copied(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """Return a copy; parameters share their memory where they may, since nobody writes to them."""
     return tensor.detach().to(in_precision(tensor, dtype), copy=not isinstance(tensor, nn.Parameter))

@@ -24,7 +24,7 @@ def whole_step(step: Any, path: Path) -> int:
 def number_of(name: str, value: Any, path: Path) -> float:
     """Return the value as a float. Raises LogError where it is none."""
     try:
-        return float(value)
+        return _scalar(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise LogError(
             f"{name} must be one number, or None where it was not measured, found {shown(value)}, in {path}; text is "
@@ -32,8 +32,12 @@ def number_of(name: str, value: Any, path: Path) -> float:
         ) from None
 
 
+def _scalar(value: Any) -> float:
+    return float(value.item() if hasattr(value, "item") else value)
+
+
 def _float(value: Any) -> float:
     try:
-        return float(value)
+        return _scalar(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return math.nan
