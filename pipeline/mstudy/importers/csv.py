@@ -19,7 +19,8 @@ from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, TABLE_NAMES, Ma
 from mstudy.importers.read_table import PLACES, constant, is_cut, is_numeric, numbers, read_table, row_of
 from mstudy.importers.row_order import in_order
 from mstudy.importers.settings import settings_beside
-from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, name_of
+from mstudy.importers.source_files import files_below
+from mstudy.importers.source_run import Found, Series, Setting, SourceRun, name_of
 
 _MIN_ROWS_IN_ORDER = 3  # before a last row that is not: fewer do not show an order
 _EPOCH: dict[str, tuple[str, ...]] = {"epoch": ("epoch", "epochs", "train_epoch")}
@@ -79,15 +80,15 @@ def _long(tags: pl.Series, steps: NDArray[np.int64], values: NDArray[np.float64]
 def _measured(frame: pl.DataFrame, step: str, mapping: Mapping) -> list[str]:
     """Return the columns that must hold numbers, because the map or their names say so, and others that do."""
     wanted = {metric for name, metric in mapping.columns.items() if name not in TABLE_NAMES}
-    wanted |= {column for name in COLUMN_NAMES if (column := _named(name, frame, mapping))}
+    settings = {choose(key, mapping.config, CONFIG_NAMES, frame.columns) for key in CONFIG_NAMES}
+    wanted |= {column for name in COLUMN_NAMES if (column := _named(name, frame, mapping, settings))}
     others = [column for column in frame.columns if column not in (step, *PLACES)]
     return [column for column in others if column in wanted or is_numeric(frame, column)]
 
 
-def _named(name: str, frame: pl.DataFrame, mapping: Mapping) -> str | None:
+def _named(name: str, frame: pl.DataFrame, mapping: Mapping, settings: set[str | None]) -> str | None:
     """Return the column that will be read as this one of the log; None also for text that is a setting."""
     column = choose(name, mapping.columns, COLUMN_NAMES, frame.columns)
-    settings = {choose(key, mapping.config, CONFIG_NAMES, frame.columns) for key in CONFIG_NAMES}
     return None if column in settings and column is not None and not is_numeric(frame, column) else column
 
 

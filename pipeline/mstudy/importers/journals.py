@@ -6,9 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from mstudy.core.errors import LogError
+from mstudy.core.plain_file import require_plain
 from mstudy.core.statuses import RunStatus
-from mstudy.importers.source_run import Found, Series, SourceRun, files_below, flatten, name_of
+from mstudy.importers.source_files import files_below
+from mstudy.importers.source_run import Found, Series, SourceRun, flatten, name_of
 from mstudy.runlog.recording.journal import SUFFIX, parse_journal
+
+MAX_BYTES = 1 << 31
 
 
 def find_journals(root: Path) -> list[Found]:
@@ -22,6 +26,7 @@ def find_journals(root: Path) -> list[Found]:
 
 def _read_run(path: Path, name: str) -> SourceRun:
     try:
+        require_plain(path, MAX_BYTES, LogError)
         journal = parse_journal(path.read_bytes(), path)
     except OSError as error:
         raise LogError(f"A journal must be readable, found {path}: {error.strerror or error}.") from None

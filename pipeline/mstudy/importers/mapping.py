@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from mstudy.core.errors import ConfigError
+from mstudy.core.plain_file import require_plain
 from mstudy.core.quantities import QUANTITIES
-from mstudy.importers.source_run import Setting
+from mstudy.importers.source_run import MAX_BYTES, Setting
 from mstudy.runlog.schema import COLUMNS
 
 # Names as people write them, best first; compared without case, and with "-", " ", "/" and "." as "_".
@@ -66,6 +67,7 @@ class Mapping:
 def load_mapping(path: Path) -> Mapping:
     """Read a map. Raises ConfigError, in one sentence, for anything that cannot be meant."""
     try:
+        require_plain(path, MAX_BYTES, ConfigError)
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"The map must exist, found nothing at {path}.") from None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
+import weakref
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -11,12 +15,17 @@ from urllib.parse import quote
 import numpy as np
 
 from mstudy.core.errors import LogError
+from mstudy.core.plain_file import require_plain
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.settings import load_small
-from mstudy.importers.source_run import MAX_BYTES, Found, Series, Setting, SourceRun, files_below
+from mstudy.importers.source_files import files_below, is_plain
+from mstudy.importers.source_run import MAX_BYTES, Found, Series, Setting, SourceRun
 
 _TABLES = ("runs", "metrics", "params")
 _COMPLETED = ("FINISHED", 3, "3")  # a name in the database, its number in meta.yaml
+_WAL = 2  # in the header of a database, of either version: it is in WAL mode
+_MAX_DATABASE_BYTES = 1 << 36
+_MAX_METRIC_BYTES = 1 << 31
 _INFINITY = 1.79e308  # the database holds infinity as the largest float
 
 
@@ -35,27 +44,62 @@ def find_mlflow(root: Path) -> list[Found]:
 
 
 def _runs_of_database(path: Path) -> list[Found]:
-    rows = _query(path, "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active' ORDER BY rowid")
-    return [Found(str(run), partial(_read_database, path, str(run), str(status))) for run, status in rows]
+    database = _database(path)
+    rows = _query(database, "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active' ORDER BY rowid")
+    return [Found(str(run), partial(_read_database, database, str(run), str(status))) for run, status in rows]
 
 
-def _read_database(path: Path, run: str, status: str) -> SourceRun:
+def _read_database(database: _Database, run: str, status: str) -> SourceRun:
     metrics: dict[str, list[tuple[int, int, float]]] = {}
     for key, step, time, value, is_nan in _query(
-        path, "SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ?", run
+        database, "SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ?", run
     ):
-        metrics.setdefault(str(key), []).append(_point(step, time, np.nan if is_nan else value, path))
-    params: dict[str, Setting] = {str(k): str(v) for k, v in _query(path, _PARAMS, run)}
+        metrics.setdefault(str(key), []).append(_point(step, time, np.nan if is_nan else value, database.path))
+    params: dict[str, Setting] = {str(k): str(v) for k, v in _query(database, _PARAMS, run)}
     return _run(run, metrics, params, RunStatus.COMPLETED if status in _COMPLETED else RunStatus.INTERRUPTED)
 
 
 _PARAMS = "SELECT key, value FROM params WHERE run_uuid = ?"
 
 
-def _query(path: Path, text: str, *arguments: str) -> list[tuple[object, ...]]:
-    """Return rows of the database, opened only to be read; its own views, triggers and functions are not run."""
+@dataclass(frozen=True, eq=False)
+class _Database:
+    """A database, and the address by which SQLite reads it without a trace in its folder."""
+
+    path: Path
+    address: str
+
+
+def _database(path: Path) -> _Database:
+    """Return how to read a database: where rows wait in a log beside it, a copy of both, until the import ends.
+
+    A database in WAL mode without such a log is read as it is, without the files that SQLite would put beside it.
+    """
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as database:
+        require_plain(path, _MAX_DATABASE_BYTES, LogError)
+        beside = [path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-journal")]
+        waiting = [log for log in beside if is_plain(log) and log.stat().st_size]
+        if waiting:
+            folder = Path(tempfile.mkdtemp(prefix="mstudy-"))
+            database = _Database(path, f"file:{quote(str(folder / path.name))}")
+            weakref.finalize(database, shutil.rmtree, folder, ignore_errors=True)
+            for file in (path, *waiting):
+                shutil.copyfile(file, folder / file.name)
+            return database
+        with path.open("rb") as content:
+            is_wal = _WAL in content.read(20)[18:20]
+    except OSError as error:
+        raise LogError(f"MLflow's database must be readable, found {path}: {error.strerror or error}.") from None
+    options = "mode=ro&immutable=1" if is_wal else "mode=ro"
+    return _Database(path, f"file:{quote(str(path.resolve()))}?{options}")
+
+
+def _query(source: _Database, text: str, *arguments: str) -> list[tuple[object, ...]]:
+    """Return rows of the database, opened only to be read; its own views, triggers and functions are not run."""
+    path = source.path
+    try:
+        with closing(sqlite3.connect(source.address, uri=True)) as database:
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)  # of one value: a column can be computed
             database.execute("PRAGMA trusted_schema = OFF")
             plain = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
             tables = {name for (name,) in database.execute(plain)}
@@ -98,8 +142,9 @@ def _read_text(path: Path) -> str:
 def _read_metric(path: Path) -> list[tuple[int, int, float]]:
     """Return lines "timestamp value step"; a last line without its end is torn."""
     points = []
+    require_plain(path, _MAX_METRIC_BYTES, LogError)
     with path.open("rb") as source:
-        for number, line in enumerate(source, 1):
+        for number, line in enumerate(iter(partial(source.readline, MAX_BYTES), b""), 1):
             if not line.endswith(b"\n"):
                 break
             words = line.split()

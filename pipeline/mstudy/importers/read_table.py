@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError, shown
+from mstudy.core.plain_file import require_plain
+from mstudy.importers.table_bounds import (
+    MAX_BYTES,
+    MAX_LINE_BYTES,
+    require_bounds,
+    require_bounds_of_parquet,
+    require_bounds_of_text,
+)
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 PLACES = ("\0row", "\0cut")  # columns that are added: each row's place in the file, whether its line has no end
@@ -27,13 +37,25 @@ def read_table(path: Path) -> pl.DataFrame:
     """
     suffix = path.suffix.lower()
     try:
+        require_plain(path, MAX_BYTES, LogError)
         if suffix in (".jsonl", ".ndjson"):
             return _read_lines(path)
         content = path.read_bytes()  # of a path polars would take brackets and stars for a pattern
         if suffix == ".parquet":
+            require_bounds_of_parquet(content, path)
             return _with_places(_plain_columns(pl.read_parquet(io.BytesIO(content))))
+        require_bounds_of_text(content, _SEPARATORS[suffix], path)
         frame = pl.read_csv(content, separator=_SEPARATORS[suffix], infer_schema=False, truncate_ragged_lines=False)
-    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        RecursionError,
+        MemoryError,
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise LogError(f"{path} must be a whole {suffix[1:]} table, found otherwise ({reason}).") from None
     blank = pl.all_horizontal(pl.exclude(PLACES).is_null())
@@ -104,36 +126,52 @@ def constant(frame: pl.DataFrame, column: str) -> str | int | float | bool | Non
 
 
 def _read_lines(path: Path) -> pl.DataFrame:
-    rows: dict[int, dict[str, Any]] = {}
+    rows: list[int] = []
+    cells: dict[str, tuple[list[int], list[Any]]] = {}  # by column: places and values, as most rows lack most of them
+    for number, line in _lines(path):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            if not line.endswith(b"\n"):  # torn by a writer that was killed
+                break
+            row = None
+        if not isinstance(row, dict):
+            raise LogError(f"Each line must be a JSON object, found {line[:40]!r} in {path}, line {number}.")
+        for name, value in row.items():
+            places, values = cells.setdefault(name, ([], []))
+            places.append(len(rows))
+            values.append(value)
+        rows.append(number)
+        require_bounds(len(rows), len(cells), path)
+    frame = pl.DataFrame({name: _column(values, places, len(rows)) for name, (places, values) in cells.items()})
+    return _with_places(frame).with_columns(pl.Series(_ROW, rows if cells else [], dtype=pl.Int64))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that hold something, with their numbers from 1."""
+    number = 0
     with path.open("rb") as source:
-        for number, line in enumerate(source, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                if not line.endswith(b"\n"):  # torn by a writer that was killed
-                    break
-                row = None
-            if not isinstance(row, dict):
-                raise LogError(f"Each line must be a JSON object, found {line[:40]!r} in {path}, line {number}.")
-            rows[number] = row
-    names = dict.fromkeys(name for row in rows.values() for name in row)
-    frame = pl.DataFrame({name: _column([row.get(name) for row in rows.values()]) for name in names})
-    return _with_places(frame).with_columns(pl.Series(_ROW, list(rows), dtype=pl.Int64))
+        while line := source.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise LogError(f"A line must be at most {MAX_LINE_BYTES:,} bytes, found more in {path}, line {number}.")
+            if line.strip():
+                yield number, line
 
 
-def _column(values: list[Any]) -> pl.Series:
+def _column(values: list[Any], places: list[int], n_rows: int) -> pl.Series:
     """Return numbers if all are, or truth values if all are; else text. A list or an object is left out, unless it
     stands among numbers.
     """
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {int, float}:
-        return pl.Series([None if value is None else _float(value) for value in values], dtype=pl.Float64)
-    if kinds == {bool}:
-        return pl.Series(values, dtype=pl.Boolean)
-    plain = (str, bool, int, float, list, dict) if kinds & {int, float} else (str, bool)
-    return pl.Series([_text(value) if isinstance(value, plain) else None for value in values], dtype=pl.String)
+        given = pl.Series([None if value is None else _float(value) for value in values], dtype=pl.Float64)
+    elif kinds == {bool}:
+        given = pl.Series(values, dtype=pl.Boolean)
+    else:
+        plain = (str, bool, int, float, list, dict) if kinds & {int, float} else (str, bool)
+        given = pl.Series([_text(value) if isinstance(value, plain) else None for value in values], dtype=pl.String)
+    return pl.repeat(None, n_rows, dtype=given.dtype, eager=True).scatter(places, given)
 
 
 def _text(value: Any) -> str:

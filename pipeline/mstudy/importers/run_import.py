@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstudy.core.errors import LogError
+from mstudy.core.errors import LogError, shown
+from mstudy.core.files import move_into_place
 from mstudy.importers.assemble import Assembled, assemble
 from mstudy.importers.kinds import Kind
 from mstudy.importers.mapping import Mapping
+from mstudy.importers.source_files import passed_over
+from mstudy.importers.source_run import Found
 from mstudy.runlog.writer import write_run
 
 _NO_CURVATURE = (
@@ -23,11 +28,12 @@ _PLAN_COLUMNS = ("optimizer", "learning_rate", "momentum", "batch_size", "seed",
 class Plan:
     """What an import of one kind would write.
 
-    runs: by name in the source. problems: name and reason of what cannot be imported."""
+    runs: by name in the source. problems: name and reason of what cannot be imported. notes: on the source."""
 
     kind: str
     runs: dict[str, Assembled]
     problems: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def as_text(self) -> str:
         """Return what was understood, for the user to agree with."""
@@ -42,6 +48,7 @@ class Plan:
             facts = ", ".join(f"{key} {run.metadata[key]}" for key in _PLAN_COLUMNS)
             lines.append(f"{name}: {len(steps)} rows, steps {steps[0]} to {steps[-1]}; {facts}")
             lines += [f"  {note}" for note in run.notes]
+        lines += self.notes
         lines += [f"left out: {name}: {reason}" for name, reason in self.problems.items()]
         return "\n".join(map(_printable, lines))
 
@@ -58,19 +65,27 @@ class Plan:
             }
             for name, run in self.runs.items()
         ]
-        return {"kind": self.kind, "runs": runs, "problems": self.problems}
+        return {"kind": self.kind, "runs": runs, "problems": self.problems, "notes": list(self.notes)}
 
 
 def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
     """Read and check all runs of the source. Raises LogError where it holds none that can be imported."""
     runs: dict[str, Assembled] = {}
     problems: dict[str, str] = {}
-    for run in kind.find(source, mapping):
+    names: dict[str, str] = {}
+    notes = passed_over(source)
+    for run in _found(kind, source, mapping, notes):
         if run.name in runs or run.name in problems:
             problems[f"{run.name} (again)"] = f"its name must be its own, found another run called {run.name}."
             continue
         try:
-            runs[run.name] = assemble(run.read(), mapping, kind.name)
+            assembled = assemble(run.read(), mapping, kind.name)
+            other = names.setdefault(assembled.metadata["run_id"], run.name)
+            if other != run.name:
+                raise LogError(
+                    f"its file must be its own, found that of {shown(other)} under one name; rename the run."
+                )
+            runs[run.name] = assembled
         except LogError as error:
             problems[run.name] = str(error)
     unknown = [name for name in mapping.runs if name not in runs and name not in problems]
@@ -82,7 +97,15 @@ def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
         raise LogError(
             f"At least one run must be fit to import, found {len(problems)} that are not, the first: {first}"
         )
-    return Plan(kind.name, runs, problems)
+    return Plan(kind.name, runs, problems, notes)
+
+
+def _found(kind: Kind, source: Path, mapping: Mapping, notes: tuple[str, ...]) -> list[Found]:
+    """Return the runs of a source. Raises LogError where it holds none, with what was passed over."""
+    try:
+        return kind.find(source, mapping)
+    except LogError as error:
+        raise LogError("; ".join([str(error).removesuffix("."), *notes]) + ".") from None
 
 
 def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = False) -> None:
@@ -101,8 +124,28 @@ def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = Fa
     existing = [path for path in paths.values() if path.exists()]
     if existing and not replace:
         raise LogError(f"No log must be overwritten, found {existing[0]}; choose another --out, or say --replace.")
-    for name, run in plan.runs.items():
-        write_run(paths[name], run.columns, run.metadata)
+    _write_all([(paths[name].name, run) for name, run in plan.runs.items()], out)
+
+
+def _write_all(files: list[tuple[str, Assembled]], out: Path) -> None:
+    """Write all logs or none: a kill on the way leaves a hidden folder, which nothing reads, and no part of the logs.
+
+    The folder is made visible by one renaming, after which every log is found, at whatever depth; then the logs move
+    up one by one.
+    """
+    key = os.urandom(8).hex()
+    hidden, seen = out / f".import-{key}", out / f"import-{key}"
+    try:
+        for name, run in files:
+            write_run(hidden / name, run.columns, run.metadata)
+        hidden.rename(seen)
+        for name, _ in files:
+            move_into_place(seen / name, out / name)
+        seen.rmdir()
+    except OSError as error:
+        raise LogError(f"A run's log must be writable, found at {out}: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _printable(text: str) -> str:

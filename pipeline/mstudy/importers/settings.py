@@ -9,8 +9,12 @@ from typing import Any
 import yaml
 
 from mstudy.core.errors import LogError
-from mstudy.importers.source_run import MAX_BYTES, Setting, flatten
+from mstudy.importers.source_files import is_plain
+from mstudy.importers.source_run import MAX_BYTES, MAX_SETTINGS, Setting, flatten
 
+_MAX_NODES = 4 * MAX_SETTINGS  # keys and values of YAML, each as often as it stands for itself by an alias
+# PyYAML's constructors of tagged values raise what Python raises at text that is none.
+_FAULTS = (OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError, ArithmeticError, yaml.YAMLError)
 NAMES = ("hparams.yaml", "config.yaml", "config.json", "params.json", "args.json")
 
 
@@ -20,7 +24,7 @@ def settings_beside(folder: Path, stem: str | None = None) -> dict[str, Setting]
     settings: dict[str, Setting] = {}
     for name in (*NAMES, *own):
         path = folder / name
-        if path.is_file() and path.resolve().parent == folder.resolve():
+        if is_plain(path) and path.resolve().parent == folder.resolve():
             settings |= read_settings(path)
     return settings
 
@@ -39,10 +43,32 @@ def load_small(path: Path) -> Any:
         if path.stat().st_size > MAX_BYTES:
             raise LogError(f"A run's configuration must be at most a megabyte, found more in {path}.")
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        return json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=_BoundedLoader)
+    except _FAULTS as error:
         reason = " ".join(str(error).split())[:200]
         raise LogError(f"A run's configuration must be plain JSON or YAML, found {path}: {reason}.") from None
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """Makes plain data alone, and no more of it than MAX_NODES: an alias, or a merge, costs what it stands for."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        node = super().compose_node(parent, index)
+        if node is not None and id(node) not in self._sizes:
+            self._sizes[id(node)] = 1 + sum(self._sizes.get(id(part), _MAX_NODES) for part in _parts(node))
+        if len(self._sizes) > _MAX_NODES or (node is not None and self._sizes[id(node)] > _MAX_NODES):
+            raise LogError(f"A run's configuration must have at most {MAX_SETTINGS} entries, found more.")
+        return node
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _unwrapped(value: Any) -> Any:

@@ -62,31 +62,23 @@ def later_wins(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
-    """Flatten nested mappings, keys joined by dots; what is neither text, number nor truth value is left out."""
+    """Flatten nested mappings, keys joined by dots; what is neither text, number nor truth value is left out.
+
+    Raises LogError beyond MAX_SETTINGS entries, those that wait counted as well: a mapping may hold itself.
+    """
     flat: dict[str, Setting] = {}
     todo: list[tuple[str, object]] = [(prefix, settings)]
-    for visited in range(MAX_SETTINGS):
-        if not todo:
-            break
+    n_entries = 0
+    while todo:
         key, value = todo.pop()
         if isinstance(value, dict):
+            n_entries += len(value)
+            if n_entries > MAX_SETTINGS:
+                raise LogError(f"A run's configuration must have at most {MAX_SETTINGS} entries, found more.")
             todo += [(f"{key}.{name}" if key else str(name), part) for name, part in value.items()]
         elif isinstance(value, Setting) and key:
             flat[key] = value
-        if visited == MAX_SETTINGS - 1:
-            raise LogError(f"A run's configuration must have at most {MAX_SETTINGS} entries, found more.")
     return flat
-
-
-def files_below(root: Path, *patterns: str) -> list[Path]:
-    """Return plain files below the folder, or the file itself; a link that leads out of the folder is passed over."""
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
-        raise LogError(f"The source must exist, found nothing at {root}.")
-    home = root.resolve()
-    paths = {path for pattern in patterns for path in root.rglob(pattern)}
-    return sorted(p for p in paths if p.is_file() and p.resolve().is_relative_to(home))
 
 
 def name_of(path: Path, root: Path) -> str:

@@ -18,7 +18,8 @@ from mstudy.core.errors import LogError
 from mstudy.importers.csv import read_run
 from mstudy.importers.mapping import TABLE_NAMES, Mapping
 from mstudy.importers.read_table import PLACES, read_table
-from mstudy.importers.source_run import Found, Series, SourceRun, files_below, name_of
+from mstudy.importers.source_files import files_below
+from mstudy.importers.source_run import Found, Series, SourceRun, name_of
 
 _STEP, _PAGE_STEP, _BETWEEN = "_step", "Step", " - "
 _WANDB_KEYS = ("_runtime", "_timestamp", "_wandb")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mstudy.core.errors import LogError
 from mstudy.importers.row_order import in_order
 from mstudy.importers.settings import settings_beside
-from mstudy.importers.source_run import Found, Series, Setting, SourceRun, files_below, name_of
+from mstudy.importers.source_files import files_below
+from mstudy.importers.source_run import Found, Series, Setting, SourceRun, name_of
 from mstudy.importers.tensorboard.event_file import EventFile, read_event_file
 
 

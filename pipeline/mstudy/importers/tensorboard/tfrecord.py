@@ -5,10 +5,12 @@ The format is written down in tensorflow/core/lib/io/record_writer.h.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from mstudy.importers.tensorboard.crc32c import masked_crc, masked_crcs
 
 WINDOW = 1 << 25  # bytes held at a time
 _HEAD, _FRAME = 12, 16
+_NOTHING = bytes(_HEAD)  # no head of a record: its checksum would be wrong
 _MAX_CHECKED_BYTES = 1 << 12  # of a record; longer ones hold pictures and the like, and are not read
 _MIN_RECORDS = 8  # records of one length below which numpy's calls cost more than Python's loop
 
@@ -52,6 +55,9 @@ def read_records(path: Path) -> Iterator[Records]:
                 window = source.read(WINDOW)
                 starts, lengths, end = _walk(window)
                 if len(starts) == 0:
+                    if window[:_HEAD] == _NOTHING:
+                        _require_zeros(source, offset, path)
+                        return
                     skipped = _skip(window, offset, size, path)
                     if skipped is None:
                         return
@@ -72,7 +78,7 @@ def _walk(window: bytes) -> tuple[list[int], list[int], int]:
     while position + _FRAME <= size:
         (length,) = length_at(window, position)
         end = position + length + _FRAME
-        if end > size:
+        if end > size or (length == 0 and window[position : position + _HEAD] == _NOTHING):
             break
         starts.append(position + _HEAD)
         lengths.append(length)
@@ -88,6 +94,27 @@ def _skip(window: bytes, offset: int, size: int, path: Path) -> int | None:
             return None
         raise _damage(path, offset)
     return None if offset + length + _FRAME > size else int(length + _FRAME)
+
+
+def _require_zeros(source: IO[bytes], offset: int, path: Path) -> None:
+    """Raise LogError unless the rest of the file is zeros, the tail that a crash of the system leaves."""
+    for begin in _stretches_of_data(source, offset):
+        source.seek(begin)
+        window = source.read(WINDOW)
+        if window.count(0) != len(window):
+            raise _damage(path, offset)
+
+
+def _stretches_of_data(source: IO[bytes], offset: int) -> Iterator[int]:
+    """Yield where each next window of what is stored begins; holes of a sparse file are skipped."""
+    size = os.fstat(source.fileno()).st_size
+    while offset < size:
+        try:
+            offset = os.lseek(source.fileno(), offset, os.SEEK_DATA)
+        except OSError:  # nothing but a hole is left
+            return
+        yield offset
+        offset += WINDOW
 
 
 def _check(records: Records, offset: int, path: Path) -> None:
