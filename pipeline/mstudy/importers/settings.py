@@ -43,14 +43,17 @@ def load_small(path: Path) -> Any:
         if path.stat().st_size > MAX_BYTES:
             raise LogError(f"A run's configuration must be at most a megabyte, found more in {path}.")
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=_BoundedLoader)
+        if path.suffix == ".json":
+            return json.loads(text)
+        yaml.compose(text, Loader=_BoundedLoader)  # counted before anything is made of it
+        return yaml.safe_load(text)
     except _FAULTS as error:
         reason = " ".join(str(error).split())[:200]
         raise LogError(f"A run's configuration must be plain JSON or YAML, found {path}: {reason}.") from None
 
 
 class _BoundedLoader(yaml.SafeLoader):
-    """Makes plain data alone, and no more of it than MAX_NODES: an alias, or a merge, costs what it stands for."""
+    """Counts keys and values up to MAX_NODES: an alias, or a merge, costs what it stands for."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
