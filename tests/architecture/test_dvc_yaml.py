@@ -17,14 +17,13 @@ LIBRARY = "pipeline/mstudy/"
 SPARE = {
     # Random generators serve detect and compare; downloads are a command of their own.
     "train": {"core/generators.py", "data/fetch.py"},
-    "detect": {"core/plain_file.py", "tables/table_list.py"},
-    "compare": {"core/plain_file.py", "tables/table_list.py"},
+    "detect": {"tables/table_list.py"},
+    "compare": {"tables/table_list.py"},
     # The gap of two loss curves is asked for by compare and report.
-    "estimate": {"core/plain_file.py", "pairs/gap.py", "tables/table_list.py"},
+    "estimate": {"pairs/gap.py", "tables/table_list.py"},
     # The page draws finished tables: it simulates and estimates nothing.
     "report": {
         "core/generators.py",
-        "core/plain_file.py",
         "pairs/rate_lines.py",
         "pairs/seed_tests.py",
         "tables/table_list.py",

@@ -294,3 +294,29 @@ def test_a_missing_file_and_a_missing_study(tmp_path):
         load(tmp_path / "binary")
     with pytest.raises(ConfigError, match=r"found \['digits', 'digits-edge'\], asked for 'mnist'"):
         Params().study("mnist")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("studies: {a: {steps: 3, steps: 4}}", "must have each key once, found 'steps' in lines 1 and 1"),
+        ("studies:\n  a: {}\n  a: {}", "found 'a' in lines 2 and 3"),
+        ("studies: {a: {}}\nstudies: {}", "found 'studies' in lines 1 and 2"),
+        ("studies: {1: {}, '1': {}}", "found '1' in lines 1 and 1"),
+        ("studies: {0x10: {}, '16': {}}", "studies must have each name once, found '16' twice"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(tmp_path, text, message):
+    """YAML would take the last one in silence."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+def test_a_merged_key_may_be_replaced(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("studies:\n  a: &a {steps: 3}\n  b: &b {<<: *a, steps: 4}\n  c: {<<: *b, steps: 5}")
+
+    assert [study.steps for study in load(path).studies.values()] == [3, 4, 5]

@@ -14,6 +14,7 @@ import yaml
 
 from mstudy.core.errors import WHOLE_NUMBERS_END, ConfigError, is_text, require, shown
 from mstudy.core.params import Params
+from mstudy.core.outside import RepeatedKeyError, unique_keys
 
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 1_000_000  # values, those that aliases repeat among them
@@ -53,7 +54,7 @@ def _parse_yaml(text: str) -> Any:
     Raises yaml.YAMLError, also for aliases that repeat each other to more than a million values or contain themselves:
     ten lines can spell a billion.
     """
-    loader = yaml.SafeLoader(text)
+    loader = _UniqueKeys(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -77,6 +78,28 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         return [part for pair in node.value for part in pair]
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Plain values alone, as yaml.safe_load gives them. Raises ConfigError for a key that a mapping has twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                where = f"in lines {lines[key.value]} and {line}"
+                raise ConfigError(
+                    f"A mapping of the parameter file must have each key once, found {shown(key.value)} {where}."
+                )
+            lines[key.value] = line
+        return node
+
+
+_MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys the mapping's own may replace
 
 
 def _is_plain_name(name: str) -> bool:
@@ -123,7 +146,11 @@ def _convert(kind: Any, value: object, key: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{key} must be a mapping of names to values, found {shown(value)}.")
-        return {str(name): _convert(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+        try:
+            named = unique_keys((str(name), item) for name, item in value.items())
+        except RepeatedKeyError as error:
+            raise ConfigError(f"{key} must have each name once, found {shown(error.key)} twice.") from None
+        return {name: _convert(arguments[1], item, f"{key}.{name}") for name, item in named.items()}
     if hasattr(kind, "__dataclass_fields__"):
         return _build(kind, value, key)
     return _convert_scalar(kind, value, key)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mstudy.core.errors import DataError, shown
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.data.catalogue import PARQUET, Entry
 from mstudy.data.dataset import Dataset, checked_labels
 from mstudy.data.places import BROKEN_GZIP, MAX_BYTES, read_raw, required_files, undo_gzip

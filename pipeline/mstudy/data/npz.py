@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.core.errors import DataError, shown
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.data.dataset import Dataset
 
 MAX_CLASSES = 65_536  # a network has an output a class: a larger label is an identifier, not a class

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 from mstudy.core.errors import DataError, shown
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.data.catalogue import Entry
 
 BROKEN_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)

@@ -1,13 +1,16 @@
 """Truth: a sound folder, and for each rule one change by hand that breaks it and nothing else."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
 from mstudy.core.optimizers import OPTIMIZERS
 from mstudy.core.statuses import Severity
+from mstudy.runlog.raw import source as source_module
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.rule_tables import as_markdown, rules
@@ -53,6 +56,92 @@ def rows_change(rule, found, column, row, about=None, **changes):
 @breaks("file-name", "found other bytes")
 def latin(folder):
     Path(str(folder) + "/\udce4.parquet").write_bytes(b"PAR1")
+
+
+@breaks("no-file", "it must be a file, found: a pipe, a socket or a device")
+def pipe(folder):
+    os.mkfifo(folder / "x.parquet")
+
+
+@breaks("no-file", "found: a pipe, a socket or a device")
+def pipe_as_manifest(folder):
+    os.mkfifo(folder / "manifest.csv")
+
+
+@breaks("no-file", "found: a link that leads nowhere")
+def link_to_nothing(folder):
+    (folder / "x.parquet").symlink_to("gone")
+
+
+@breaks("no-file", "found: Too many levels of symbolic links")
+def link_in_a_circle(folder):
+    (folder / "x.parquet").symlink_to("x.parquet")
+
+
+@breaks("linked-folder", "must be in its place to be read, found a link, not followed")
+def linked(folder):
+    sound(folder.parent / "elsewhere")
+    (folder / "more").symlink_to(folder.parent / "elsewhere")
+
+
+@breaks("own-output", "the output of an analysis must lie outside the runs folder")
+def output(folder):
+    write(folder / "out" / "results" / "runs.parquet", rows(), None)
+    write(folder / "out" / "cache" / "scan" / "0.parquet", rows(), None)
+    for name in ("problems.json", "cache/scan/index.json"):
+        (folder / "out" / name).write_text("")
+
+
+@breaks("left-over", "a file must be whole, found one that was being written")
+def torn_write(folder):
+    write(folder / "x.0123456789abcdef.tmp", rows(), SGD)
+
+
+@breaks("file-size", "at most 2,147,483,648 bytes are read, found 200,000,000,000")
+def sparse(folder):
+    (folder / "x.parquet").touch()
+    os.truncate(folder / "x.parquet", 200_000_000_000)
+
+
+@breaks("manifest-unreadable", "at most 268,435,456 bytes are read, found 200,000,000,000")
+def sparse_manifest(folder):
+    (folder / "manifest.csv").touch()
+    os.truncate(folder / "manifest.csv", 200_000_000_000)
+
+
+@breaks("manifest-unreadable", "each key must be given once, found 'seed' twice")
+def key_twice(folder):
+    (folder / "manifest.json").write_text('[{"path": "a", "seed": 1, "seed": 2}]')
+
+
+@breaks("manifest-unreadable", "each key must be given once, found 'seed' twice")
+def column_twice(folder):
+    (folder / "manifest.csv").write_text("path,seed,seed\na,1,2\n")
+
+
+@breaks("manifest-unreadable", "each key must be given once, found 'seed' twice")
+def parquet_column_twice(folder):
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([2])], ["path", "seed", "seed"])
+    pq.write_table(table, folder / "manifest.parquet")
+
+
+for key_text in ('{"seed": 1, "seed": 2}', '{"curvature": {"a": 1, "a": 1}}'):
+
+    def change(folder, entry=key_text):
+        write(folder / "x.parquet", rows(), entry)
+
+    change.__name__ = key_text
+    breaks("metadata-json", "the metadata entry 'mstudy' must give each key once")(change)
+
+
+@breaks("metadata-json", "must have at most 1,000,000 bytes, found 20,000,")
+def long_metadata(folder):
+    write(folder / "x.parquet", rows(), SGD | {"notes": "a" * 20_000_000})
+
+
+@breaks("torn-file", "must have at most 10000 columns, found 10004")
+def wide(folder):
+    write(folder / "x.parquet", rows() | {f"c{k}": [0] * 20 for k in range(10_001)}, SGD)
 
 
 @breaks("renamed-file", "must be named *.parquet")
@@ -154,6 +243,7 @@ metadata_change("field-value", "run_id must be text", "run_id", run_id="")
 metadata_change("field-value", "run_id must be text", "run_id", run_id="\ud800")
 for run_id in ("/elsewhere/index", "../up", "a\\b", "a\x00", "a\nb", "a\x1b[2J", "a\x9b"):
     metadata_change("field-value", "run_id must be text of at least one character, without /", "run_id", run_id=run_id)
+metadata_change("field-value", "study must be text of at most 1000 characters", "study", study="a" * 1001)
 metadata_change("field-value", "model must be text", "model", model=["a"])
 metadata_change("optimizer-momentum", "must be 0 for sgd and above 0 otherwise, found 0.5 with 'sgd'", momentum=0.5)
 metadata_change("batch-too-large", "must be at most n_train, found 8 of 7", "batch_size", n_train=7)
@@ -506,6 +596,74 @@ def test_a_file_that_cannot_be_opened(tmp_path, monkeypatch):
     assert [p.rule for p in validate(tmp_path).problems] == ["unreadable-file"]
 
 
+@pytest.fixture
+def closed(monkeypatch):
+    """Close folders of a name for listing: to root no permission is closed."""
+    true_scandir = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return true_scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, closed):
+    sound(tmp_path)
+    write(tmp_path / "a" / "closed" / "x.parquet", rows(), SGD | {"seed": 9})
+
+    found = validate(tmp_path)
+
+    assert [(p.rule, p.path, p.severity) for p in found.problems] == [("unlisted-folder", "a/closed", "error")]
+    assert "found: Permission denied." in found.problems[0].reason
+    with pytest.raises(LogError, match="a/closed: the folder must be one that can be listed"):
+        read_runs(tmp_path)
+    assert len(read_runs(tmp_path, skip_bad=True).runs) == 4
+
+
+def test_runs_that_cannot_be_listed_are_one_sentence(tmp_path, closed):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(LogError, match="folder that can be listed, found at .*closed: Permission denied"):
+        validate(tmp_path / "closed")
+    with pytest.raises(LogError, match="folder that can be listed, found at .*: File name too long"):
+        validate(tmp_path / ("a" * 300))
+    with pytest.raises(LogError, match="folder that can be listed, found at .*: embedded null"):
+        validate(f"{tmp_path}/\0")
+    with pytest.raises(LogError, match="must exist, found none at .*file"):
+        validate(tmp_path / "file")
+
+
+def test_a_folder_of_links_alone_says_so(tmp_path):
+    sound(tmp_path / "runs")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a").symlink_to(tmp_path / "runs")
+
+    with pytest.raises(
+        LogError, match=r"no \*.parquet file in .*links; the first of what .* \(1\): a: a folder must be"
+    ):
+        validate(tmp_path / "links")
+
+
+def test_what_is_no_file_any_more_is_not_waited_for(tmp_path):
+    """A pipe that took a file's place after the listing."""
+    os.mkfifo(tmp_path / "x.parquet")
+
+    with pytest.raises(OSError, match="a pipe, a device or a folder"):
+        Source(str(tmp_path)).read("x.parquet")
+
+
+def test_what_memory_does_not_hold_is_said(tmp_path, monkeypatch):
+    def read(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(source_module, "read_file", read)
+    with pytest.raises(OSError, match="no memory that could hold it"):
+        Source(str(tmp_path)).read("x.parquet")
+
+
 def test_a_file_that_the_manifest_names_twice_is_left_out(tmp_path):
     """Which of its rows is right nobody can tell."""
     write(sound(tmp_path) / "x.parquet", rows(), None)
@@ -527,7 +685,7 @@ def test_every_rule_is_broken_here():
     known = [rule.id for _, rule in rules()]
 
     assert len(known) == len(set(known))
-    assert set(known) == {rule for rule, *_ in BREAKS.values()} | {"unreadable-file"}
+    assert set(known) == {rule for rule, *_ in BREAKS.values()} | {"unreadable-file", "unlisted-folder"}
 
 
 def test_the_document_has_the_table_of_the_rules():

@@ -16,12 +16,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstudy.core.outside import unique_keys
+from mstudy.runlog.raw.listing import MANIFESTS
 from mstudy.runlog.raw.metadata import Metadata
-from mstudy.runlog.raw.source import MANIFESTS, Source
+from mstudy.runlog.raw.source import Source
 
 _WHOLE_NUMBERS = ("batch_size", "seed", "n_train", "diverged_step", "schema")
 _REAL_NUMBERS = ("learning_rate", "momentum")
 _MAX_ROWS = 5_000_000
+_MAX_BYTES = 2**28  # some fifty bytes a row
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def read_manifest(source: Source, names: list[str]) -> Manifest:
         return Manifest()
     first, *others = present
     try:
-        rows = [_row(raw) for raw in _READERS[first.rsplit(".")[-1]](source.read(first))]
+        rows = [_row(raw) for raw in _READERS[first.rsplit(".")[-1]](source.read(first, max_bytes=_MAX_BYTES))]
     except (pa.ArrowException, OSError, ValueError, RecursionError, csv.Error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return Manifest(first, [], tuple(others), reason)
@@ -63,6 +66,7 @@ def _row(raw: Any) -> tuple[str, Metadata]:
 
 def _read_csv(content: bytes) -> Iterator[dict[str, Any]]:
     reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+    unique_keys((name, None) for name in reader.fieldnames or [])
     for raw in reader:
         if None in raw:
             raise ValueError(f"line {reader.line_num} must have {len(reader.fieldnames or [])} cells, found more")
@@ -80,7 +84,7 @@ def _value(key: str, text: str) -> Any:
 
 
 def _read_json(content: bytes) -> Iterator[dict[str, Any]]:
-    value = json.loads(content.decode("utf-8"))
+    value = json.loads(content.decode("utf-8"), object_pairs_hook=unique_keys)
     if not isinstance(value, list):
         raise ValueError(f"it must be a list of objects, found {content[:40]!r}")
     yield from value
@@ -90,6 +94,7 @@ def _read_parquet(content: bytes) -> Iterator[dict[str, Any]]:
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     if not 0 <= file.metadata.num_rows <= _MAX_ROWS:
         raise ValueError(f"it must have at most {_MAX_ROWS} rows, found {file.metadata.num_rows}")
+    unique_keys((name, None) for name in file.schema_arrow.names)
     yield from file.read(use_threads=False).to_pylist()
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from mstudy.core.errors import shown
 from mstudy.core.optimizers import implied_optimizer
 from mstudy.core.statuses import RunStatus
 from mstudy.core.theory import effective_rate
+from mstudy.core.outside import RepeatedKeyError, unique_keys
 from mstudy.runlog.schema import TEXT_METADATA
 
 Metadata = dict[str, Any]
+_MAX_BYTES = 1_000_000  # of a log's metadata: what it says of its run is in every table and on the page
 
 
 def parse_metadata(text: bytes | None) -> Metadata:
@@ -22,8 +25,12 @@ def parse_metadata(text: bytes | None) -> Metadata:
     """
     if text is None:
         return {}
+    if len(text) > _MAX_BYTES:
+        raise ValueError(f"must have at most {_MAX_BYTES:,} bytes, found {len(text):,}")
     try:
-        metadata = json.loads(text.decode("utf-8"))
+        metadata = json.loads(text.decode("utf-8"), object_pairs_hook=unique_keys)
+    except RepeatedKeyError as error:
+        raise ValueError(f"must give each key once, found {shown(error.key)} twice") from None
     except (ValueError, RecursionError):
         raise ValueError(f"must be JSON, found {text[:40]!r}") from None
     if not isinstance(metadata, dict):

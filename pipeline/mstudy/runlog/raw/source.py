@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
 from mstudy.core.errors import LogError
+from mstudy.runlog.raw.listing import MANIFESTS, SUFFIX, Listing, list_folder, without_outputs
+from mstudy.runlog.raw.read_file import MAX_BYTES, read_bounded, read_file
 
-SUFFIX = ".parquet"
-MANIFESTS = ("manifest.csv", "manifest.json", "manifest.parquet")
 _STORE = "s3://"
 _MAX_REQUESTS = 16  # requests under way: an object store answers late, but many at a time
 
@@ -32,22 +31,26 @@ class Source:
         """Whether it lies in an object store."""
         return self.root.lower().startswith(_STORE)
 
-    def list_files(self) -> list[str]:
-        """Return every file at any depth, hidden ones left out, sorted.
+    def list_files(self) -> Listing:
+        """Return every file at any depth, hidden ones left out, and what could not be listed.
 
-        Raises LogError where there is no such folder.
+        Raises LogError where there is no such folder, or it cannot be listed.
         """
-        names = self._list_remote() if self.is_remote else self._list_local()
-        return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
-
-    def read(self, name: str, n_bytes: int | None = None) -> bytes:
-        """Return the content of a file, or its first bytes. Raises OSError."""
         if not self.is_remote:
-            with Path(self.root, name).open("rb") as file:
-                return file.read(-1 if n_bytes is None else n_bytes)
-        system, base = _open_store(self.root)
-        with system.open_input_file(f"{base}/{name}") as file:
-            return bytes(file.read(n_bytes))
+            return list_folder(self.root)
+        names = [name for name in self._list_remote() if not any(part.startswith(".") for part in name.split("/"))]
+        return without_outputs(Listing(sorted(names)))
+
+    def read(self, name: str, n_bytes: int | None = None, max_bytes: int = MAX_BYTES) -> bytes:
+        """Return the content of a file, or its first bytes. Raises OSError, TooLargeError above max_bytes."""
+        try:
+            if not self.is_remote:
+                return read_file(os.path.join(self.root, name), n_bytes, max_bytes)
+            system, base = _open_store(self.root)
+            with system.open_input_file(f"{base}/{name}") as file:
+                return bytes(read_bounded(file, file.size(), n_bytes, max_bytes))
+        except MemoryError:
+            raise OSError("no memory that could hold it") from None
 
     def read_each(self, names: Sequence[str]) -> Iterator[bytes | OSError]:
         """Yield the content of each file in order, or why it cannot be read."""
@@ -62,13 +65,6 @@ class Source:
             return self.read(name)
         except OSError as error:
             return error
-
-    def _list_local(self) -> list[str]:
-        folder = Path(self.root)
-        if not folder.is_dir():
-            raise LogError(f"The runs folder must exist, found none at {self.root}.")
-        # A pipe or a device would never end.
-        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
     def _list_remote(self) -> list[str]:
         system, base = _open_store(self.root)

@@ -13,13 +13,14 @@ from mstudy.core.errors import LogError
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.manifest import read_manifest
 from mstudy.runlog.raw.metadata import Metadata
+from mstudy.runlog.raw.read_file import TooLargeError
 from mstudy.runlog.raw.source import Source, run_names
 from mstudy.runlog.reading.examine import digest_of, examine
 from mstudy.runlog.rules.file_names import NAMES, Names, is_utf8, printable_name
 from mstudy.runlog.rules.manifest_entries import LISTED, Listed
-from mstudy.runlog.rules.rule import Problem
+from mstudy.runlog.rules.rule import Problem, printable
 from mstudy.runlog.rules.scanned import SCANNED
-from mstudy.runlog.rules.unreadable import OPENING
+from mstudy.runlog.rules.unreadable import OPENING, SIZE
 from mstudy.workers import Workers, in_chunks
 
 _CHUNK = 200  # files a task
@@ -51,17 +52,28 @@ def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None
 
     Raises LogError where there is no folder, or no log in it.
     """
-    everything = source.list_files()
+    listing = source.list_files()
+    everything = listing.names
     names = [name for name in run_names(everything) if only in (None, name)]
+    problems = NAMES.problems(Names(source, listing), "")
     if not names:
-        raise LogError(f"The runs folder must hold runs, found no *.parquet file in {source.root}.")
+        raise LogError(
+            f"The runs folder must hold runs, found no *.parquet file in {source.root}{_first_of(problems)}."
+        )
     manifest = read_manifest(source, everything)
-    problems = NAMES.problems(Names(source, everything), "")
     problems += LISTED.problems(Listed(manifest, frozenset(map(printable_name, everything))), manifest.name)
     files = _examine_all(source, names, manifest.by_path(), workers, cache)
     refused = [problem.path for problem in problems if problem.severity == Severity.ERROR]
     runs = files.runs.filter(~pl.col("path").is_in(refused))
     return Scan(len(names), runs, problems + files.problems)
+
+
+def _first_of(problems: list[Problem]) -> str:
+    """Return why no log was found, as the end of a sentence."""
+    if not problems:
+        return ""
+    first = printable(f"{problems[0].path}: {problems[0].reason}").removesuffix(".")
+    return f"; the first of what is not read there ({len(problems)}): {first}"
 
 
 def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], workers: Workers, cache: Cache) -> Scan:
@@ -94,7 +106,8 @@ def _examine_chunk(task: _Task) -> tuple[pl.DataFrame, list[Problem]]:
     problems: list[Problem] = []
     for name, content in zip(task.names, task.source.read_each(task.names), strict=True):
         if isinstance(content, OSError):
-            problems += OPENING.problems(str(content), name)
+            stage = SIZE if isinstance(content, TooLargeError) else OPENING
+            problems += stage.problems(str(content), name)
             continue
         listed = task.listed.get(name, {})
         key = key_of("read", {"content": digest_of(content), "path": name, "listed": listed})

@@ -12,6 +12,7 @@ from mstudy.runlog.rules.rule import Fault, Stage
 
 _MAGIC = b"PAR1"
 _MAX_ROWS = 20_000_000  # compressed runs of equal values make files whose rows no memory holds
+_MAX_COLUMNS = 10_000
 CONTENT: Stage[bytes] = Stage()
 
 
@@ -43,7 +44,10 @@ def _torn(content: bytes) -> Iterator[Fault]:
         return
     try:
         parquet = pq.ParquetFile(pa.BufferReader(content))
-        n_rows = parquet.metadata.num_rows
+        n_rows, n_columns = parquet.metadata.num_rows, parquet.metadata.num_columns
+        if n_columns > _MAX_COLUMNS:
+            yield Fault(f"a log must have at most {_MAX_COLUMNS} columns, found {n_columns}.")
+            return
         parquet.schema_arrow  # noqa: B018  # a damaged schema says so here
     except (pa.ArrowException, OSError, ValueError) as error:
         yield Fault(f"not a whole Parquet file ({first_line(error)}).")

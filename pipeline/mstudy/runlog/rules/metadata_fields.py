@@ -66,10 +66,13 @@ def _is_whole(value: Any) -> bool:
     return _is_number(value) and float(value).is_integer() and abs(value) < WHOLE_NUMBERS_END
 
 
+_MAX_LENGTH = 1000  # characters of a name: it is repeated in every table and on the page
+
+
 def _is_text(value: Any) -> bool:
     if not isinstance(value, str):
         return _is_number(value)
-    return is_text(value)
+    return is_text(value) and len(value) <= _MAX_LENGTH
 
 
 def _is_name(value: Any) -> bool:
@@ -89,7 +92,7 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "run_id": ("text of at least one character, without / or \\ or control characters", lambda v: _is_name(v)),
     "twin_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
     "branch_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
-    **dict.fromkeys(TEXT_METADATA, ("text", _is_text)),
+    **dict.fromkeys(TEXT_METADATA, (f"text of at most {_MAX_LENGTH} characters", _is_text)),
 }
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mstudy.core.statuses import Severity
+from mstudy.runlog.raw.read_file import MAX_BYTES
 from mstudy.runlog.rules.rule import Fault, Stage
 
 Failure = str | None
+SIZE: Stage[Failure] = Stage()
 OPENING: Stage[Failure] = Stage()
 ENTRY: Stage[Failure] = Stage()
 READING: Stage[Failure] = Stage()
+
+
+@SIZE.rule("file-size", Severity.ERROR, f"a log has at most {MAX_BYTES:,} bytes", "Log fewer rows.")
+def _size(failure: Failure) -> Iterator[Fault]:
+    if failure is not None:
+        yield Fault(f"it is too large: {failure}.")
 
 
 @OPENING.rule(

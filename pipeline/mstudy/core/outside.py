@@ -1,11 +1,17 @@
-"""Files from outside are looked at before they are opened: a pipe would wait for ever, a huge file fill the memory."""
+"""What comes from outside is looked at before it is used.
+
+A pipe would wait for ever, a huge file fill the memory, and a mapping that has a key twice says two things, of which a
+reader would take the last in silence.
+"""
 
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from mstudy.core.errors import MstudyError
+from mstudy.core.errors import MstudyError, shown
 
 _OTHERS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -28,3 +34,21 @@ def require_plain(path: Path, max_bytes: int, fault: type[MstudyError]) -> int:
 def kind_of_other(mode: int) -> str | None:
     """Return what a file is by its mode; None if it is plain, a folder or a link."""
     return _OTHERS.get(stat.S_IFMT(mode))
+
+
+class RepeatedKeyError(ValueError):
+    """A key is there twice."""
+
+    def __init__(self, key: object) -> None:
+        super().__init__(f"each key must be given once, found {shown(key)} twice")
+        self.key = key
+
+
+def unique_keys(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return the pairs as a dictionary; the object_pairs_hook of json.loads. Raises RepeatedKeyError."""
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise RepeatedKeyError(key)
+        found[key] = value
+    return found
