@@ -47,7 +47,8 @@ def origin_of(step: NDArray[np.int64]) -> int:
 
     A log with a row every 50 steps may have its first one at step 50 of a training that began at 0.
     """
-    return int(step[0]) if len(step) > 1 and step[0] > step[1] - step[0] else 0
+    first, second = (int(each) for each in step[:2]) if len(step) > 1 else (0, 0)
+    return first if first > 0 and first > second - first else 0
 
 
 def is_late(log: Log) -> NDArray[np.bool_]:

@@ -143,7 +143,7 @@ _MAX_REACH = 100_000  # steps between the last row and the divergence, of a log 
 def _reach(log: Log) -> int:
     """Return how far beyond its last row a log's own rows make a divergence plausible."""
     gaps = np.diff(log.step)
-    return int(max(log.step[-1] - log.step[0], 10 * gaps.max())) if len(gaps) else 0
+    return max(int(log.step[-1]) - int(log.step[0]), 10 * int(gaps.max())) if len(gaps) else 0
 
 
 def _is_ordered(log: Log) -> bool:
