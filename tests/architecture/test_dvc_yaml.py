@@ -13,7 +13,6 @@ STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
 
 LIBRARY = "pipeline/mstudy/"
 # Files that lie in a listed folder and are not used by the stage, with the reason why they lie there.
-# Data sets and imports are files from outside: plain_file serves them.
 SPARE = {
     # Random generators serve detect and compare; downloads are a command of their own.
     "train": {"core/generators.py", "data/fetch.py"},
