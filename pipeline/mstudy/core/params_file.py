@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from mstudy.core.errors import WHOLE_NUMBERS_END, ConfigError, is_text, require, shown
-from mstudy.core.params import Params
 from mstudy.core.outside import RepeatedKeyError, unique_keys
+from mstudy.core.params import Params
 
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 1_000_000  # values, those that aliases repeat among them

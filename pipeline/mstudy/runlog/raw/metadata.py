@@ -9,9 +9,9 @@ import numpy as np
 
 from mstudy.core.errors import shown
 from mstudy.core.optimizers import implied_optimizer
+from mstudy.core.outside import RepeatedKeyError, unique_keys
 from mstudy.core.statuses import RunStatus
 from mstudy.core.theory import effective_rate
-from mstudy.core.outside import RepeatedKeyError, unique_keys
 from mstudy.runlog.schema import TEXT_METADATA
 
 Metadata = dict[str, Any]
