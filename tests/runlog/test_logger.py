@@ -178,7 +178,7 @@ def test_momentum_and_optimizer_complete_each_other(path, given, optimizer, mome
         ({"batch_size": 0}, "batch_size must be a whole number above 0, found 0"),
         ({"seed": 0.5}, "seed must be a whole number, found 0.5"),
         ({"model": ["mlp"]}, "model must be text, a finite number, true or false, found"),
-        ({"model": {"kind": "mlp"}}, "model must be text, found"),
+        ({"model": {"kind": "mlp"}}, "model must be text of at most 1000 characters, found"),
         (
             {"branch_of": "a", "intervention": {"kind": "clip", "step": float("nan")}},
             "intervention.step must be text, a finite number, true or false, found nan",
