@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from mstudy.core.errors import LogError
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.source_files import files_below
 from mstudy.importers.source_run import Found, Series, SourceRun, flatten, name_of

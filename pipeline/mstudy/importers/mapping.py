@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mstudy.core.errors import ConfigError
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.core.quantities import QUANTITIES
 from mstudy.importers.source_run import MAX_BYTES, Setting
 from mstudy.runlog.schema import COLUMNS

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from mstudy.core.errors import LogError
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.settings import load_small
 from mstudy.importers.source_files import files_below, is_plain

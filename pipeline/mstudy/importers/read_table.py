@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError, shown
-from mstudy.core.plain_file import require_plain
+from mstudy.core.outside import require_plain
 from mstudy.importers.table_bounds import (
     MAX_BYTES,
     MAX_LINE_BYTES,

@@ -10,7 +10,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import NoReturn
 
 from mstudy.core.errors import LogError, shown
-from mstudy.core.plain_file import kind_of_other
+from mstudy.core.outside import kind_of_other
 
 _LINK, _OTHER = "links that are not followed", "entries that are no plain files"
 
