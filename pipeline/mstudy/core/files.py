@@ -11,6 +11,7 @@ from typing import Any
 
 from mstudy.core.errors import LogError
 
+TEMPORARY_SUFFIX = ".tmp"  # of a file that is being written; a kill leaves it
 _STEM_LENGTH = 50  # characters of a target's name in its temporary's, which may be no longer than 255 bytes
 
 
@@ -57,7 +58,7 @@ def move_into_place(finished: Path, path: Path) -> None:
 
 def _write(path: Path, content: bytes | memoryview) -> None:
     # Nobody can foresee the name, and "x" makes a new file: a link that a stranger put there is never followed.
-    temporary = path.with_name(f"{path.stem[:_STEM_LENGTH]}.{os.urandom(8).hex()}.tmp")
+    temporary = path.with_name(f"{path.stem[:_STEM_LENGTH]}.{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     sink = temporary.open("xb")
     try:
         with sink:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mstudy.core.files import TEMPORARY_SUFFIX
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.listing import MANIFESTS, SUFFIX, Listing
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.rules.rule import Fault, Stage
 
 _MAGIC = b"PAR1"
-_TEMPORARY = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _output(names: Names) -> Iterator[Fault]:
 )
 def _left_over(names: Names) -> Iterator[Fault]:
     for name in names.names:
-        if name.endswith(_TEMPORARY) and _is_parquet(names.source, name):
+        if name.endswith(TEMPORARY_SUFFIX) and _is_parquet(names.source, name):
             yield Fault("a file must be whole, found one that was being written.", path=printable_name(name))
 
 
@@ -101,7 +101,7 @@ def _left_over(names: Names) -> Iterator[Fault]:
 )
 def _renamed(names: Names) -> Iterator[Fault]:
     for name in names.names:
-        if not name.endswith((SUFFIX, _TEMPORARY)) and name not in MANIFESTS and _is_parquet(names.source, name):
+        if not name.endswith((SUFFIX, TEMPORARY_SUFFIX)) and name not in MANIFESTS and _is_parquet(names.source, name):
             yield Fault("a Parquet file must be named *.parquet, else it is not read.", path=printable_name(name))
 
 
