@@ -47,7 +47,7 @@ SEED = 92_000
 FACTOR = 2.0  # the smallest that is planted
 DETECT = Detect(jump_factor=FACTOR)
 # A run none of whose rises reaches the factor has no p-value: at this one nearly every null series has.
-TESTED = Detect(jump_factor=1.1)
+TESTED = Detect(jump_factor=1.05)
 PELT_POINTS = 600  # Pelt takes minutes beyond
 TIMED = (200, 500, 1000, 5000, 20000)
 RUNS, CHUNK = 1000, 50

@@ -129,7 +129,7 @@ def test_explain_says_where_there_was_nothing_to_test(mstudy, runs, tmp_path):
     verdict, *candidates = told.splitlines()[:-1]
 
     assert code == 0
-    assert verdict.endswith("; no rise anywhere reaches the factor asked for).")
+    assert verdict.endswith("; no rise that lasts reaches the factor asked for).")
     assert candidates and all(", untested: refused: " in line for line in candidates)
     page = (tmp_path / "why.html").read_text()
     assert '"p":["–"' in page  # of the chart, where a null would be told as 0

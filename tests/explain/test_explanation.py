@@ -6,6 +6,7 @@ from mstudy.core.generators import generator_for
 from mstudy.core.params import Detect
 from mstudy.detect.sharpening import find_sharpening
 from mstudy.explain.explanation import explain_sharpening
+from mstudy.explain.page import summary
 
 DETECT = Detect()
 STEPS = np.arange(400)
@@ -80,3 +81,13 @@ def test_a_log_that_cannot_be_judged_has_no_candidates(curvature, status):
 
     assert told.found.status == status
     assert told.blocks.is_empty() and told.candidates.is_empty()
+
+
+def test_a_passing_burst_is_told_in_words():
+    log = np.where((STEPS >= 200) & (STEPS < 206), np.log(500), 0.0) + np.random.default_rng(3).normal(0, 0.05, 400)
+
+    told = summary(_explain(np.exp(log)))
+
+    assert told.startswith("No abrupt sharpening up to step ")
+    assert "but a rise, at step 199 [199, 200], by a factor 5" in told
+    assert told.endswith("transient: it is left again after a few rows.")

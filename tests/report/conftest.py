@@ -97,7 +97,11 @@ def _sharpening(b: int, rate: float, mu: float, seed: int) -> dict[str, Any]:
 
 def _event(key: tuple[int, float, float, int]) -> dict[str, Any]:
     row = _sharpening(*key)
-    return {"index": 0, **{name: row[name] for name in ("run_id", "step", "step_low", "step_high", "jump", "p_value")}}
+    return {
+        "index": 0,
+        "kind": "lasting",
+        **{name: row[name] for name in ("run_id", "step", "step_low", "step_high", "jump", "p_value")},
+    }
 
 
 def _parting(b: int, rate: float, mu: float, seed: int) -> dict[str, Any]:

@@ -15,6 +15,9 @@ class Detect:
     quantity: str = "directional_curvature"
     jump_factor: float = 3.0
     lasting_share: float = 0.4
+    recurring_gap: float = 0.08
+    transient_points: int = 3
+    progressive_share: float = 0.4
     min_points: int = 40
     resamples: int = 199
     alpha: float = 0.05
@@ -28,6 +31,10 @@ class Detect:
         require(self.quantity in DETECTABLE, "quantity", self.quantity, " or ".join(DETECTABLE))
         require(self.jump_factor > 1, "jump_factor", self.jump_factor, "above 1")
         require(0 < self.lasting_share <= 1, "lasting_share", self.lasting_share, "above 0 and at most 1")
+        require(0 < self.recurring_gap <= 0.5, "recurring_gap", self.recurring_gap, "above 0 and at most 0.5")
+        require(self.transient_points >= 2, "transient_points", self.transient_points, "at least 2")
+        share = self.progressive_share
+        require(0 < share <= 1, "progressive_share", share, "above 0 and at most 1")
         require(self.min_points >= 16, "min_points", self.min_points, "at least 16")
         require(0 < self.alpha < 1, "alpha", self.alpha, "between 0 and 1")
         require(self.band_factor > 1, "band_factor", self.band_factor, "above 1")

@@ -44,6 +44,18 @@ class SharpeningStatus(StrEnum):
     NO_CURVATURE = "no_curvature"
 
 
+class EventKind(StrEnum):
+    """What a rise of the curvature is: an abrupt sharpening that stays or recurs, or none of these."""
+
+    LASTING = "lasting"
+    RECURRING = "recurring"
+    TRANSIENT = "transient"
+    PROGRESSIVE = "progressive"
+
+
+SHARPENING_KINDS = (EventKind.LASTING, EventKind.RECURRING)
+
+
 class Refusal(StrEnum):
     """Why a change of the curvature is no abrupt sharpening."""
 

@@ -14,7 +14,8 @@ from mstudy.core.params import Detect
 from mstudy.core.series import Series
 from mstudy.core.statuses import StabilityStatus
 from mstudy.core.theory import stability_line_of
-from mstudy.detect.sharpening import Event, Sharpening, find_sharpening
+from mstudy.detect.kinds.events import Event
+from mstudy.detect.sharpening import Sharpening, find_sharpening
 from mstudy.detect.stability import Stability, find_stability
 from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
 
@@ -60,7 +61,8 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
                 "stability_agrees": _agree(sharpening, stable.step, detect.agreement),
             }
         )
-        events += [_event_row(run_id, index, event) for index, event in enumerate(sharpening.events)]
+        listed = sorted([*sharpening.events, *sharpening.others], key=lambda event: event.step)
+        events += [_event_row(run_id, index, event) for index, event in enumerate(listed)]
     return Detected(SHARPENINGS.frame(rows), SHARPENING_EVENTS.frame(events))
 
 

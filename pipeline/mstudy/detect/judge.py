@@ -18,6 +18,7 @@ from mstudy.detect.rise.location import Rise, locate
 
 _MAX_TIME_ERROR = 8  # blocks by which a proposed time may be wrong
 _LEVEL_POINTS = 2  # points on either side of one whose level is asked for
+_LONG_BEFORE_WIDTHS = 4  # widths of a level over which the level long before a rise is measured
 _FALL_DISTANCE = 1.5  # lengths of a rise in which a fall before it is just before it
 
 
@@ -26,13 +27,17 @@ class JudgedChange:
     """What was decided on a proposed change, in blocks of the coarse series.
 
     reason: why it is no jump, None for one that is. place: where a large and lasting rise is, 99 % interval. p_value:
-    None where no change of the series is large enough to be tested.
+    None where no change of the series is large enough to be tested. bounds: the blocks that tell of this change alone.
+    jump: curvature after / before. recurring: whether the rise is taken back and comes back.
     """
 
     change: Change
     p_value: float | None
     reason: Refusal | None
     place: Rise | None = None
+    bounds: tuple[int, int] = (0, 0)
+    jump: float = math.nan
+    recurring: bool = False
 
 
 def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[JudgedChange]:
@@ -61,6 +66,7 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
     verdicts = []
     for change, fall in zip(changes, falls, strict=True):
         p_value, place, reason = whole.of(change), None, None
+        bounds, jump = bounds_of(change, changes, n), math.nan
         if change.rise < threshold:
             reason = Refusal.SMALL
         elif not _lasts(y, change, detect.lasting_share, fall):
@@ -73,10 +79,12 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
             if p_value > detect.alpha:
                 reason = Refusal.LIKE_NOISE
             else:
-                bounds = bounds_of(change, changes, n)
                 place = locate_change(y, change, bounds, 0.99)
-                reason = _refusal(y, place, detect.jump_factor)
-        verdicts.append(JudgedChange(change, p_value, reason, place))
+                jump = factor_of(y, place)
+                reason = _refusal(y, place, detect.lasting_share) or (
+                    Refusal.SMALL if jump < detect.jump_factor else None
+                )
+        verdicts.append(JudgedChange(change, p_value, reason, place, bounds, jump))
     return verdicts, whole.of_largest()
 
 
@@ -100,20 +108,18 @@ def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
     return fall < len(y) and n_raised >= max(width, change.end - change.start)
 
 
-def _refusal(y: Series, place: Rise, jump_factor: float) -> Refusal | None:
+def _refusal(y: Series, place: Rise, lasting_share: float) -> Refusal | None:
     """Return why a located rise is no jump; None if it is one.
 
     It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
-    rise took; it only takes back a fall; or it is small.
+    rise took; or it only takes back a fall.
     """
     n, length = len(y), place.end - place.onset
     if place.duration > longest_rise(n) or place.spread > window_width(n):
         return Refusal.SLOW
     if place.end + length > n:
         return Refusal.PASSING
-    if _rebounds(y, place):
-        return Refusal.REBOUND
-    return Refusal.SMALL if factor_of(y, place) < jump_factor else None
+    return Refusal.REBOUND if _rebounds(y, place) or _leaves_a_cusp(y, place, lasting_share) else None
 
 
 def _rebounds(y: Series, place: Rise) -> bool:
@@ -126,6 +132,20 @@ def _rebounds(y: Series, place: Rise) -> bool:
         return False
     earlier = np.arange(place.onset - _FALL_DISTANCE * length, place.onset)
     return max(_level_at(y, index) for index in earlier) >= _level_at(y, place.end)
+
+
+def _leaves_a_cusp(y: Series, place: Rise, share: float) -> bool:
+    """Return whether a rise leads back to the level that the run had long before it, but for its last moment.
+
+    Where curvature passes zero its logarithm has a cusp, and the way out of it is as steep as a jump.
+    """
+    width, onset, end = window_width(len(y)), int(place.onset), int(np.ceil(place.end))
+    long_before = float(np.median(y[max(onset - _LONG_BEFORE_WIDTHS * width, 0) : onset + 1]))
+    return math.exp((_after(y, end, width) - long_before) / share) < factor_of(y, place)
+
+
+def _after(y: Series, end: int, width: int) -> float:
+    return float(np.median(y[end : end + width]))
 
 
 def _level_at(y: Series, index: float) -> float:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mstudy.core.series import Series
 
 _MAX_BLOCKS = 500
-_HAMPEL = 11
+_SPIKE_POINTS = 11, 21  # points of Hampel's filter, in logs of fewer and of more rows than ...
+_LONG_LOG = 500  # ... this
 _DENSE_RATIO = 3.0  # gaps shorter than the usual one by this factor are a dense stretch
 
 
@@ -54,11 +55,12 @@ def coarsen(points: Usable) -> Coarse:
 
 
 def without_spikes(y: Series) -> Series:
-    """Level lone outliers: Hampel's filter, 11 points, 5 robust standard deviations; (n,) to (n,)."""
-    padded = np.pad(y, _HAMPEL // 2, mode="reflect")
-    windows = sliding_window_view(padded, _HAMPEL)
-    median = np.sort(windows, axis=1)[:, _HAMPEL // 2]
-    spread = np.sort(np.abs(windows - median[:, None]), axis=1)[:, _HAMPEL // 2]
+    """Level lone outliers: Hampel's filter, 11 or 21 points, 5 robust standard deviations; (n,) to (n,)."""
+    points = _SPIKE_POINTS[len(y) >= _LONG_LOG]
+    half = points // 2
+    windows = sliding_window_view(np.pad(y, half, mode="reflect"), points)
+    median = np.sort(windows, axis=1)[:, half]
+    spread = np.sort(np.abs(windows - median[:, None]), axis=1)[:, half]
     level: Series = np.where(np.abs(y - median) > 5 * 1.4826 * spread, median, y)
     return level
 

@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
-from mstudy.core.statuses import SharpeningStatus
-from mstudy.detect.judge import JudgedChange, bounds_of, factor_of, judge_changes, locate_change
+from mstudy.core.statuses import SHARPENING_KINDS, EventKind, SharpeningStatus
+from mstudy.detect.judge import JudgedChange, judge_changes, locate_change
+from mstudy.detect.kinds.events import Event, share_of_rise
+from mstudy.detect.kinds.recurrence import recurring_rises
+from mstudy.detect.kinds.transients import find_transients
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points, without_spikes
-from mstudy.detect.proposals import Change, window_width
+from mstudy.detect.proposals import window_width
 from mstudy.detect.rise.location import Rise, locate
 
 _MIN_SURE_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
@@ -26,25 +29,13 @@ _LEVEL = 0.95  # of the interval
 
 
 @dataclass(frozen=True)
-class Event:
-    """One jump. step: the middle of its rise; [step_low, step_high]: 95 % interval; jump: curvature after / before."""
-
-    step: float
-    step_low: float
-    step_high: float
-    onset: float
-    end: float
-    jump: float
-    p_value: float
-
-
-@dataclass(frozen=True)
 class Sharpening:
     """The verdict on one run.
 
-    events: in order of time. p_value: of the first event, else of the largest rise anywhere, against the run's own
-    null; None where nothing is tested: the log is too short, or no rise reaches the factor. followup_step: last step
-    at which a jump would have been seen. n_points: logged points used.
+    events: the abrupt sharpenings, in order of time. others: rises that are none, transient and progressive ones.
+    p_value: of the first event, else of the largest rise anywhere, against the run's own null; None where nothing is
+    tested: the log is too short, or no rise reaches the factor. followup_step: last step at which a jump would have
+    been seen. n_points: logged points used.
     """
 
     status: SharpeningStatus
@@ -52,6 +43,7 @@ class Sharpening:
     events: tuple[Event, ...] = ()
     p_value: float | None = None
     followup_step: float | None = None
+    others: tuple[Event, ...] = ()
 
 
 def find_sharpening(
@@ -107,8 +99,12 @@ def _find_sharpening(
     if len(coarse.values) < detect.min_points:
         return Sharpening(SharpeningStatus.TOO_SHORT, n_points)
     verdicts, p_value = judge_changes(coarse.values, detect, rng)
-    changes = [verdict.change for verdict in verdicts]
-    events = tuple(_event(points, coarse, v, changes) for v in verdicts if v.reason is None)
+    accepted = [verdict for verdict in verdicts if verdict.reason is None]
+    accepted += recurring_rises(coarse, accepted, detect, rng)
+    found = [_event(points, coarse, verdict, detect.progressive_share) for verdict in accepted]
+    spikes = find_transients(points, coarse, [(event.onset, event.end) for event in found], detect)
+    listed = sorted([*found, *spikes], key=lambda event: event.step)
+    events = tuple(event for event in listed if event.kind in SHARPENING_KINDS)
     width = window_width(len(coarse.values))
     return Sharpening(
         SharpeningStatus.DETECTED if events else SharpeningStatus.NONE,
@@ -116,26 +112,30 @@ def _find_sharpening(
         events,
         events[0].p_value if events else p_value,
         float(points.steps[coarse.edges[len(coarse.values) - width]]),
+        tuple(event for event in listed if event.kind not in SHARPENING_KINDS),
     )
 
 
-def _event(points: Usable, coarse: Coarse, verdict: JudgedChange, changes: list[Change]) -> Event:
+def _event(points: Usable, coarse: Coarse, verdict: JudgedChange, progressive_share: float) -> Event:
     """Locate the jump at full resolution, within a few blocks of its place; a rise of many points keeps its place."""
-    edges, y, place, p_value = coarse.edges, coarse.values, verdict.place, verdict.p_value
-    assert place is not None and p_value is not None  # of an accepted one
-    n = len(y)
+    edges, y, place = coarse.edges, coarse.values, verdict.place
+    assert place is not None  # of an accepted one
     low, high, onset, end = np.interp(
-        [place.low - 1, place.high + 2, place.onset - 1, place.end + 2], np.arange(n + 1), edges
+        [place.low - 1, place.high + 2, place.onset - 1, place.end + 2], np.arange(len(y) + 1), edges
     )
-    bounds = bounds_of(verdict.change, changes, n)
-    span = int(edges[bounds[0]]), int(edges[bounds[1]])
-    fine = locate(points.steps, without_spikes(points.log_curvature), (low, high), 1.5 * (end - onset), span, _LEVEL)
+    bounds = int(edges[verdict.bounds[0]]), int(edges[verdict.bounds[1]])
+    fine = locate(points.steps, without_spikes(points.log_curvature), (low, high), 1.5 * (end - onset), bounds, _LEVEL)
     times = _times(fine)
     if place.end - place.onset >= _MIN_SURE_BLOCKS and fine.end - fine.onset >= _MIN_FINE_POINTS:
-        rough = locate_change(y, verdict.change, bounds, _LEVEL)
-        times = np.interp(_times(rough) + 0.5, np.arange(n + 1), edges) - 0.5
+        rough = locate_change(y, verdict.change, verdict.bounds, _LEVEL)
+        times = np.interp(_times(rough) + 0.5, np.arange(len(y) + 1), edges) - 0.5
     steps = np.interp(times, np.arange(len(points.steps)), points.steps).tolist()
-    return Event(steps[0], steps[1], steps[2], steps[3], steps[4], factor_of(y, place), p_value)
+    about = edges[max(int(place.onset) - 2, 0)], edges[min(int(place.end) + 3, len(y))]
+    duration, share = share_of_rise(points.steps, steps[3], steps[4], slice(*about))
+    kind = EventKind.RECURRING if verdict.recurring else EventKind.LASTING
+    if share > progressive_share:
+        kind = EventKind.PROGRESSIVE
+    return Event(steps[0], steps[1], steps[2], steps[3], steps[4], verdict.jump, verdict.p_value, kind, duration, share)
 
 
 def _times(rise: Rise) -> Series:

@@ -13,8 +13,10 @@ from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Detect
 from mstudy.core.quantities import quantity_named
-from mstudy.core.statuses import Refusal, SharpeningStatus
+from mstudy.core.statuses import EventKind, Refusal, SharpeningStatus
 from mstudy.core.theory import stability_line_of
+from mstudy.detect.kinds.events import Event
+from mstudy.detect.sharpening import Sharpening
 from mstudy.explain.chart import judged_run
 from mstudy.explain.explanation import Explanation, explain_sharpening
 from mstudy.report.charts.layered import Layered
@@ -96,20 +98,36 @@ def summary(explanation: Explanation) -> str:
             return f"Too short to judge: {n}."
         case SharpeningStatus.NONE:
             largest = (
-                "no rise anywhere reaches the factor asked for"
+                "no rise that lasts reaches the factor asked for"
                 if found.p_value is None
                 else f"the largest rise anywhere has p = {number(found.p_value)}"
             )
-            return f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
+            none = f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
+            return none + _others(found)
         case SharpeningStatus.DETECTED:
-            events = [
-                f"step {number(e.step)} {interval(e.step_low, e.step_high)}, by a factor {number(e.jump)}, "
-                f"p = {number(e.p_value)}"
-                for e in found.events
-            ]
-            return f"Abrupt sharpening at {'; at '.join(events)} ({n})."
+            events = "; at ".join(_event(event) for event in found.events)
+            return f"Abrupt sharpening at {events} ({n})." + _others(found)
         case _:
             assert_never(found.status)
+
+
+_KINDS = {
+    EventKind.LASTING: "",
+    EventKind.RECURRING: ", taken back and coming back",
+    EventKind.TRANSIENT: ", transient: it is left again after a few rows",
+    EventKind.PROGRESSIVE: ", progressive: it took too much of the steps up to there",
+}
+
+
+def _event(event: Event) -> str:
+    place = f"step {number(event.step)} {interval(event.step_low, event.step_high)}, by a factor {number(event.jump)}"
+    took = f" in {number(event.rise_steps)} steps ({event.rise_share:.0%} of those up to its end)"
+    return place + took + _KINDS[event.kind] + ("" if event.p_value is None else f", p = {number(event.p_value)}")
+
+
+def _others(found: Sharpening) -> str:
+    """Return a sentence on the rises that are no abrupt sharpening, with a space before it; empty where none is."""
+    return f" No abrupt sharpening, but a rise, at {'; at '.join(map(_event, found.others))}." if found.others else ""
 
 
 def _judge(folder: RunFolder, detect: Detect) -> tuple[dict[str, Any], Explanation]:
@@ -133,7 +151,7 @@ def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, det
     rows = spike_rows(np.log(curvature[usable]), _POINTS)
     points = pl.DataFrame({"step": steps[usable][rows], "y": curvature[usable][rows]})
     events = pl.DataFrame(
-        [(e.step, e.step_low, e.step_high) for e in explanation.found.events],
+        [(e.step, e.step_low, e.step_high) for e in (*explanation.found.events, *explanation.found.others)],
         schema=dict.fromkeys(("step", "step_low", "step_high"), pl.Float64),
         orient="row",
     )

@@ -45,8 +45,11 @@ SHARPENINGS = table(
         "onset": real("step at which the rise begins"),
         "end": real("step at which the rise has ended"),
         "jump": real("curvature after / before the rise"),
+        "kind": text("of the first event: lasting, or recurring where the rise is taken back and comes back"),
+        "rise_steps": real("updates that the rise took: end less onset"),
+        "rise_share": real("`rise_steps` as a share of the logged steps up to the rise's end"),
         "p_value": real("of the first event, else of the largest rise; null: too short, or no rise reaches the factor"),
-        "n_events": whole("events in this run"),
+        "n_events": whole("abrupt sharpenings in this run"),
         "followup_step": real("the last step at which an event could have been seen"),
         "n_points": whole("logged points with a usable curvature"),
         "stability_status": text("reached, none, too_short, no_curvature or no_line"),
@@ -59,7 +62,7 @@ SHARPENINGS = table(
 SHARPENING_EVENTS = table(
     "sharpening_events",
     stage="detect",
-    row="one abrupt sharpening of a run",
+    row="one event of a run: an abrupt sharpening, or a transient or progressive rise",
     key=("run_id", "index"),
     own={
         "run_id": text("the run's identifier"),
@@ -70,6 +73,9 @@ SHARPENING_EVENTS = table(
         "onset": real("step at which the rise begins"),
         "end": real("step at which the rise has ended"),
         "jump": real("curvature after / before the rise"),
-        "p_value": real("that the run's own trend and noise produce such a rise"),
+        "kind": text("lasting or recurring: an abrupt sharpening; transient or progressive: none"),
+        "rise_steps": real("updates that the rise took: end less onset"),
+        "rise_share": real("`rise_steps` as a share of the logged steps up to the rise's end"),
+        "p_value": real("that the run's own trend and noise produce such a rise; null: transient, not tested"),
     },
 )

@@ -19,7 +19,7 @@ _NOISE_DEGREES = 4.0  # degrees of freedom of the noise
 _SCALE_FACTOR = 0.6  # the scale is that of all innovations; the Student-t's own variance is smaller
 _CONTEXT_POINTS = 40  # points on either side of where the rise may be that tell when it is
 _NOISE_POINTS = 120  # points on either side that tell what the noise is
-_LIKELIHOOD_POWER = 0.7  # of the log likelihood: the noise is estimated and no shape is exact
+_LIKELIHOOD_POWER = 0.65  # of the log likelihood: the noise is estimated and no shape is exact
 _N_ROUNDS = 3  # of noise and shape, each from the other
 _FLOOR = 0.5  # points on either side that nobody can know better
 

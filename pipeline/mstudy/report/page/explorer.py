@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mstudy.core.params import Report
+from mstudy.core.statuses import SHARPENING_KINDS
 from mstudy.core.theory import stability_line_of
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 from mstudy.report.charts.theme import line_name, run_label, short
@@ -157,7 +158,8 @@ def _captions(runs: pl.DataFrame, results: Results) -> list[str]:
 def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
     """Return jumps (every one of a run) and the steps from which runs stay at their stability line."""
     ends = ("step", "step_low", "step_high")
-    jumps = results[SHARPENING_EVENTS].select("run_id", pl.lit("sharpens").alias("kind"), *ends)
+    sharpens = pl.col("kind").is_in(list(SHARPENING_KINDS))
+    jumps = results[SHARPENING_EVENTS].filter(sharpens).select("run_id", pl.lit("sharpens").alias("kind"), *ends)
     reached = (
         results[SHARPENINGS]
         .filter(pl.col("stability_step").is_not_null())
