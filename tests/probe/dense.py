@@ -52,7 +52,7 @@ def truth(module, before, again):
 
     hessian = torch.autograd.functional.hessian(of_row, start)
     u = end - start
-    return float(u @ hessian @ u / (u @ u)), float(torch.linalg.eigvalsh(hessian)[-1]), float(of_row(start))
+    return float(u @ hessian @ u / (u @ u)), float(torch.linalg.eigvalsh(hessian)[-1]), float(of_row(start).detach())
 
 
 def measured(module, loss, data, *, batch=None, optimizer=None, closure=None, **options):

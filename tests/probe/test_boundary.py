@@ -487,3 +487,47 @@ def test_accumulated_gradients_are_no_missing_steps():
     optimizer.step()
 
     assert probe.read()["step"] == 0 and probe.about == {"curvature_check": "passed"}
+
+
+def with_gradient_penalty(module, batch):
+    x = batch[0].clone().requires_grad_()
+    loss = functional.cross_entropy(module(x), batch[1])
+    (slope,) = torch.autograd.grad(loss * len(x), x, create_graph=True)
+    return loss + slope.square().sum() / len(x)
+
+
+def penalty_again(p):
+    x = X.double().requires_grad_()
+    loss = functional.cross_entropy(output(p, x), Y)
+    (slope,) = torch.autograd.grad(loss * 24, x, create_graph=True)
+    return loss + slope.square().sum() / 24
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_a_loss_that_takes_derivatives_of_its_own(chunk):
+    probe = check(perceptron(), with_gradient_penalty, (X, Y), penalty_again, chunk=chunk)
+
+    assert probe.about == {"curvature_check": "passed"}
+
+
+def test_a_loss_of_one_element_is_a_scalar():
+    check(perceptron(), lambda m, b: cross_entropy(m, b)[None], (X, Y), loss_again)
+
+
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_a_spectral_norm_is_that_of_the_step(norm):
+    """Its vectors are those that the step of training has left: sigma = u^T W v, with u and v held."""
+    module = perceptron()
+    norm(module[0])
+    is_old = norm is nn.utils.spectral_norm
+    held = "weight_orig" if is_old else "parametrizations.weight.original"
+
+    def again(p):
+        part = module[0] if is_old else module[0].parametrizations.weight[0]
+        u, v = (part.weight_u, part.weight_v) if is_old else (part._u, part._v)
+        weight = p[f"0.{held}"] / (u.double() @ p[f"0.{held}"] @ v.double())
+        hidden = torch.tanh(functional.linear(X.double(), weight, p["0.bias"]))
+        return functional.cross_entropy(functional.linear(hidden, p["2.weight"], p["2.bias"]), Y)
+
+    probe = check(module, cross_entropy, (X, Y), again)
+    assert probe.about == {"curvature_check": "passed"}

@@ -108,3 +108,16 @@ def test_float64_stays_float64_where_the_loss_casts_to_float32():
         return functional.cross_entropy(m(batch[0]).float(), batch[1])
 
     check(module, loss, (X.double(), Y), loss_again, rel=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["medium", "high"])
+def test_float32_is_not_rounded_to_fewer_digits(precision):
+    """On processors that have bfloat16, "medium" rounds there too."""
+    torch.manual_seed(0)
+    x, module = torch.randn(24, 512), nn.Sequential(nn.Linear(512, 4), nn.Tanh(), nn.Linear(4, 3))
+    torch.set_float32_matmul_precision(precision)
+    try:
+        check(module, cross_entropy, (x, Y), lambda p: loss_again(p, x=x), rel=1e-5)
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision("highest")

@@ -41,23 +41,33 @@ class CurvatureProbe:
     * every `batch_sharpness_every` steps `batch_sharpness`, the mean of g^T H_B g / ||g||^2 over
       `batch_sharpness_batches` of the `mini_batches`, and its standard error `batch_sharpness_se`.
 
-    module: the plain module (of DistributedDataParallel its `.module`); a compiled one is measured uncompiled, since
-    compiled code has no second derivative. loss: (module, batch) -> mean loss of the batch, a scalar; it must call the
-    module that it is given. data: the training set or a fixed part of it, as one batch (a tensor, or a tuple, list or
-    mapping with tensors) or as batches (a list or loader without shuffling, augmentation or persistent workers); a
-    batch's share is its number of samples. mini_batches: batches as training draws them. chunk: samples evaluated at
-    once; fewer take less memory. start_step: steps made before, where training goes on from a checkpoint.
+    module: the plain module (of DistributedDataParallel its `.module`); compiled parts are measured uncompiled. loss:
+    (module, batch) -> mean loss of the batch, a scalar. data: the training set or a fixed part of it, as one batch (a
+    tensor, or a tuple, list, mapping or dataclass with tensors) or as batches (a list or loader without shuffling,
+    augmentation or persistent workers). mini_batches: batches as training draws them. chunk: samples evaluated at once;
+    fewer take less memory. start_step: steps made before, where training goes on from a checkpoint.
+    weight: where data is more than one batch or chunk, what the loss of a batch is a mean over: a function of the
+    batch, as the number of its valid tokens, or a count for each. Without it a batch's share is its number of samples,
+    and a loss that is no such mean is refused: the first measurement compares neighbours with both together.
+    check_every: the first curvature is compared with second differences of the loss, and every so many-th; 0: it alone.
+    strict: raise TrainingError where something cannot be measured. Else the training goes on: the row has None, and
+    the reason is said once, counted, and said again at the end and in the metadata of the log (`about`).
 
-    What is measured is a deterministic function of the weights: dropout is off; normalisations that keep running
-    statistics use those of the batch at hand if they are in training mode, and do not update them; other randomness
-    is drawn alike each time. All is computed in float32 outside autocast (in float64 if a parameter is of float64),
-    also where training uses mixed precision: then H is that of the float32 loss at the same weights. TF32 is left as
-    you set it. Parameters, `.grad`, buffers, modes, `requires_grad` and torch's random state are left as they were.
-    One optimizer must move all that is trained.
+    What is measured is a deterministic function of the weights: dropout is off, and nothing else of the training mode;
+    normalisations use the statistics of the batch at hand if they are in training mode; other randomness is drawn alike
+    each time. All is computed in float32, without autocast, TF32 or bfloat16 (in float64 if a parameter is of float64),
+    also where training uses mixed precision: then H is that of the float32 loss at the same weights. Parameters,
+    `.grad`, buffers, modes, hooks and random states are left as they were, and so is what the loss and the module note
+    in attributes, lists and variables around them. One optimizer must move all that is trained.
+
+    H is whole or there is none: a parameter that training moves and that the measured loss does not reach is named. A
+    backward pass that has no derivative is differentiated by differences of gradients: the row then has `curvature_by`
+    "differences", and `curvature_error`, how far off its curvature along the update may be.
 
     Cost, in gradients of `data`: about 3 for the curvature along the update (5 where `data` is more than one batch or
-    chunk), 2 to 3 for each of some 4 to 30 products of the sharpness; benchmarks/logging.md.
-    Raises TrainingError or DataError where it cannot measure.
+    chunk), 2 to 3 for each of some 4 to 30 products of the sharpness; benchmarks/logging.md. A check costs some 10 in
+    float64.
+    Raises TrainingError or DataError where what it is given cannot be measured.
 
     Example:
         >>> import mstudy, torch

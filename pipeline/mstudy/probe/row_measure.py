@@ -209,11 +209,11 @@ class RowMeasure:
 
     def _replace(self, row: Row, before: list[Tensor], step: int, wanted: Wanted, difference: SecondDifference) -> None:
         """Go on by differences of gradients, if these agree with those of the loss; else without curvatures."""
-        functions = ", ".join(sorted(self.network.connections.functions)) or "an operation of your own"
+        functions = ", ".join(sorted(self.network.connections.functions)) or "the module and the loss"
         sentence = (
             f"The curvature along the update must agree with second differences of the loss, found {row[_KAPPA]:.6g} "
-            f"where these give {difference.value:.6g}; look for what cuts the second derivative off in {functions}, as "
-            ".detach() or .data in a backward pass."
+            f"where these give {difference.value:.6g}; look for what no derivative sees, as .detach(), .data or "
+            f"torch.no_grad(), in {functions}."
         )
         row.update(wanted.curvatures)
         self._fill_by_differences(row, before, step, wanted)

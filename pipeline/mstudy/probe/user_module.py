@@ -83,6 +83,8 @@ class UserModule:
     def loss(self, parts: list[Tensor], batch: Any, n_members: int) -> Tensor:
         """Mean loss of the batch, (1,)."""
         loss = self._scalar(parts, batch, seed=0, plain_norms=False)
+        if not torch.is_grad_enabled():
+            return loss.detach()[None]
         if loss.requires_grad:
             self.connections.note(loss, parts)
         return loss[None]
@@ -123,11 +125,12 @@ class UserModule:
         self._kept.rewind()
         reseed(self.device, seed)
         batch = placed(batch, self.device, self.dtype)
-        with MeasuredCalls(self._swapped.replaced, self.dtype, plain_norms):
+        # The loss may take derivatives of its own; where nothing is trained here, nothing else is recorded.
+        with torch.enable_grad(), MeasuredCalls(self._swapped.replaced, self.dtype, plain_norms):
             loss = self._loss(self._module, batch)
-        if not isinstance(loss, Tensor) or loss.ndim > 0:
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
             given = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
             raise TrainingError(
                 f"loss(module, batch) must return the batch's mean loss, a scalar tensor, found {given}."
             )
-        return loss
+        return loss if loss.ndim == 0 else loss.sum()

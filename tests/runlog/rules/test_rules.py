@@ -692,3 +692,12 @@ def test_the_document_has_the_table_of_the_rules():
     document = (Path(__file__).parents[3] / "docs" / "validation.md").read_text()
 
     assert as_markdown() in document
+
+
+def test_what_a_probe_says_of_its_measuring_may_differ_in_a_pair(tmp_path):
+    folder = sound(tmp_path)
+    write(folder / "x.parquet", rows(), SGD | {"seed": 9, "curvature_check": "passed"})
+    about = {"curvature_check": "undecided", "failed_measurements": 2, "failed_measurements_reason": "none"}
+    write(folder / "y.parquet", rows(), SGDM | {"seed": 9} | about)
+
+    assert validate(folder).problems == []

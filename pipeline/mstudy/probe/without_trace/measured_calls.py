@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ class MeasuredCalls(TorchFunctionMode):
         for name, place, value in _GIVEN.get(func, ()):
             args, kwargs = _with_argument(args, kwargs, name, place, value)
         if func in _RECURRENT:
-            with torch.backends.cudnn.flags(enabled=False):
+            with _without_cudnn():
                 return func(*args, **kwargs)
         return func(*args, **kwargs)
 
@@ -82,6 +83,17 @@ class MeasuredCalls(TorchFunctionMode):
         if type(value) in (tuple, list) and any(isinstance(each, Tensor | tuple | list) for each in value):
             return type(value)(self._seen(each) for each in value)
         return value
+
+
+@contextmanager
+def _without_cudnn() -> Iterator[None]:
+    """Turn cuDNN off, and nothing else of what torch's own context manager of that kind looks at."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
 
 
 def _with_argument(

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules import module as hooks_of_all
 from torch.nn.modules.dropout import _DropoutNd
 
+_POWER_ITERATIONS = ("SpectralNorm", "_SpectralNorm")  # classes of torch: in training they write what they then use
 _DROPPING_NAMES = ("drop", "stochasticdepth")  # in the name of a class that drops what it is given, as DropPath does
 
 
@@ -20,7 +21,7 @@ def quiet_parts(module: nn.Module) -> Iterator[None]:
     All other parts stay in the mode that they are in. The caller puts the attributes of the parts back.
     """
     for part in module.modules():
-        if is_dropout(part):
+        if is_dropout(part) or _iterates(part):
             part.training = False
         if isinstance(part, nn.RNNBase):
             part.dropout = 0.0
@@ -37,6 +38,11 @@ def quiet_parts(module: nn.Module) -> Iterator[None]:
     finally:
         for hooks, before in zip(of_all, noted, strict=True):
             hooks.update(before)
+
+
+def _iterates(part: nn.Module) -> bool:
+    """Return whether a forward pass in training takes one more step of a power iteration, which no derivative sees."""
+    return any(type(each).__name__ in _POWER_ITERATIONS for each in (part, *part._forward_pre_hooks.values()))
 
 
 def is_dropout(part: nn.Module) -> bool:

@@ -33,7 +33,8 @@ MAY_DIFFER = frozenset({
     "schema", "run_id", "status", "diverged_step", "twin_of", "branch_of", "intervention", "study", "model", "dataset",
     "objective", "batch_size", "seed", "optimizer", "learning_rate", "lr", "eta", "momentum", "mu", "beta", "nesterov",
     "dampening", "curvature", "curvature_samples", "engine", "width", "device", "torch", "host", "hostname", "name",
-    "imported_from", "source_name",
+    "imported_from", "source_name", "curvature_check", "curvature_by", "failed_measurements",
+    "failed_measurements_reason",
 })
 # fmt: on
 _MAX_LENGTH = 80  # characters of a value that are kept as they are
