@@ -39,6 +39,7 @@ LAYERS = {
 # Parts of a package that a user's machine, or a GPU node, can import without polars.
 LIGHT = [
     "runlog/recording",
+    "runlog/digest.py",
     "runlog/schema.py",
     "runlog/writer.py",
     "core",

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.core.files import read_json, write_json, write_whole
+from mstudy.core.files import write_json, write_whole
 from mstudy.tables.contracts import TABLES
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -141,15 +141,12 @@ def test_of_many_writers_one_wins_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_json_comes_back_and_nan_is_refused(tmp_path):
+def test_json_is_written_and_nan_is_refused(tmp_path):
     write_json({"η": [1.5, None]}, tmp_path / "a.json")
 
-    assert read_json(tmp_path / "a.json") == {"η": [1.5, None]}
     assert (tmp_path / "a.json").read_text() == json.dumps({"η": [1.5, None]}, indent=2) + "\n"
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(float("nan"), tmp_path / "a.json")
-    with pytest.raises(LogError, match=r"nothing there; run `dvc repro` or `mstudy analyze` first\.$"):
-        read_json(tmp_path / "b.json")
 
 
 @refused_at

@@ -13,11 +13,11 @@ from mstudy.runlog.rules.manifest_entries import LISTED, STATED
 from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.rules.row_values import ROWS
 from mstudy.runlog.rules.rule import Rule
-from mstudy.runlog.rules.unreadable import ENTRY, OPENING, READING, SIZE
+from mstudy.runlog.rules.unreadable import COMPARING, ENTRY, OPENING, READING, SIZE
 
 _STAGES = (
     ("Names and manifest", (NAMES, LISTED, STATED)),
-    ("One file", (SIZE, OPENING, CONTENT, SCHEMA, ENTRY, METADATA, READING, ROWS)),
+    ("One file", (SIZE, OPENING, CONTENT, SCHEMA, ENTRY, METADATA, READING, COMPARING, ROWS)),
     ("All runs together", (FOLDER,)),
 )
 

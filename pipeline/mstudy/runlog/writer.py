@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
-from mstudy.runlog.schema import COLUMNS, METADATA_KEY, REQUIRED_COLUMNS
+from mstudy.runlog.digest import content_digest
+from mstudy.runlog.schema import COLUMNS, DIGEST_KEY, METADATA_KEY, REQUIRED_COLUMNS
 
 
 def write_run(path: Path, columns: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
@@ -30,9 +31,10 @@ def write_run(path: Path, columns: Mapping[str, NDArray[Any]], metadata: Mapping
     names = [name for name in COLUMNS if name in columns] + [name for name in columns if name not in COLUMNS]
     table = pa.table({name: _array(name, columns[name]) for name in names})
     text = json.dumps(metadata, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    table = table.replace_schema_metadata({METADATA_KEY: text})
+    arrays = {name: np.asarray(columns[name]) for name in names}
+    table = table.replace_schema_metadata({METADATA_KEY: text, DIGEST_KEY: content_digest(text.encode(), arrays)})
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=False)
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_page_checksum=True)
     write_whole(path, memoryview(sink.getvalue()), "A run's log")
 
 

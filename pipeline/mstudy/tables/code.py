@@ -15,6 +15,7 @@ _READING_CODE = (
     "runlog/raw",
     "runlog/reading",
     "runlog/rules",
+    "runlog/digest.py",
     "runlog/schema.py",
     "tables",
     "workers.py",

@@ -278,6 +278,16 @@ def unseen_divergence(folder):
     pair(folder, 9, status="diverged", diverged_step=300)
 
 
+@breaks("content-digest", "it must be as it was written, found another content (sha256 ")
+def changed_since(folder):
+    pq.write_table(
+        pq.read_table(write(folder / "x.parquet", rows(), SGD | {"seed": 9})).replace_schema_metadata(
+            {"mstudy": json.dumps(SGD | {"seed": 9}), "mstudy_sha256": "0" * 64}
+        ),
+        folder / "x.parquet",
+    )
+
+
 rows_change("unreadable-rows", "rows cannot be read (Float value 0.5", None, None, step=[0.5] * 20)
 rows_change("unreadable-rows", "rows cannot be read", None, None, step=[NAN] * 20)
 TOO_LARGE, NO_STEP, NO_LOSS = pa.array([2**63] * 20, pa.uint64()), pa.array([], pa.int64()), pa.array([], pa.float64())

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mstudy.core.quantities import DIRECTIONAL_CURVATURE
-from mstudy.runlog.schema import METADATA_KEY
+from mstudy.runlog.schema import DIGEST_KEY, METADATA_KEY
 
 Series = NDArray[np.float64]
 # Of directional_curvature over a run: has it values, and do they differ?
@@ -66,8 +66,18 @@ def open_file(content: bytes) -> pq.ParquetFile:
 
 def metadata_text(file: pq.ParquetFile) -> bytes | None:
     """Return the metadata entry of the run, as it stands in the file."""
-    metadata: dict[bytes, bytes] = file.metadata.metadata or {}
-    return metadata.get(METADATA_KEY.encode())
+    return _entry(file, METADATA_KEY)
+
+
+def stated_digest(file: pq.ParquetFile) -> str | None:
+    """Return the digest that a log states of its content, runlog/digest.py; None where it states none."""
+    entry = _entry(file, DIGEST_KEY)
+    return None if entry is None else entry.decode("ascii", "replace")
+
+
+def _entry(file: pq.ParquetFile, key: str) -> bytes | None:
+    entries: dict[bytes, bytes] = file.metadata.metadata or {}
+    return entries.get(key.encode())
 
 
 def read_columns(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:

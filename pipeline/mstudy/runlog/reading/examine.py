@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstudy.core.errors import shown
 from mstudy.core.statuses import RunStatus
+from mstudy.runlog.digest import content_digest
 from mstudy.runlog.raw.log import (
     Log,
     as_log,
@@ -21,6 +23,7 @@ from mstudy.runlog.raw.log import (
     open_file,
     read_columns,
     rows_digest,
+    stated_digest,
 )
 from mstudy.runlog.raw.metadata import Metadata, parse_metadata, run_row
 from mstudy.runlog.rules.column_types import SCHEMA
@@ -30,7 +33,7 @@ from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.rules.row_values import ROWS
 from mstudy.runlog.rules.rule import Problem, has_error
 from mstudy.runlog.rules.trained_alike import stated
-from mstudy.runlog.rules.unreadable import ENTRY, READING
+from mstudy.runlog.rules.unreadable import COMPARING, ENTRY, READING
 from mstudy.runlog.schema import COLUMNS
 
 
@@ -87,7 +90,17 @@ def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata)
     step = metadata.get("diverged_step")
     diverged, is_branch = metadata.get("status") == RunStatus.DIVERGED, metadata.get("branch_of") is not None
     log = as_log(table, diverged, None if step is None else int(step), is_branch)
-    return log, ROWS.problems(log, path)
+    return log, COMPARING.problems(_change(file, log), path) + ROWS.problems(log, path)
+
+
+def _change(file: pq.ParquetFile, log: Log) -> str | None:
+    """Return how the content differs from what the log states of it; None where it does not, or states nothing."""
+    digest = stated_digest(file)
+    if digest is None:
+        return None
+    columns = {"step": log.step, "loss": log.loss} | log.values
+    found = content_digest(metadata_text(file) or b"", columns)
+    return None if digest == found else f"sha256 {found[:12]}..., stated {shown(digest[:12])}"
 
 
 def _describe(log: Log, metadata: Metadata, path: str) -> dict[str, Any]:

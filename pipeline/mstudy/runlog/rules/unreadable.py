@@ -13,6 +13,7 @@ SIZE: Stage[Failure] = Stage()
 OPENING: Stage[Failure] = Stage()
 ENTRY: Stage[Failure] = Stage()
 READING: Stage[Failure] = Stage()
+COMPARING: Stage[Failure] = Stage()
 
 
 @SIZE.rule("file-size", Severity.ERROR, f"a log has at most {MAX_BYTES:,} bytes", "Log fewer rows.")
@@ -44,3 +45,14 @@ def _entry(failure: Failure) -> Iterator[Fault]:
 def _rows(failure: Failure) -> Iterator[Fault]:
     if failure is not None:
         yield Fault(f"its rows cannot be read ({failure}).")
+
+
+@COMPARING.rule(
+    "content-digest",
+    Severity.ERROR,
+    "a log that states a digest of its content (`mstudy_sha256`) has that content",
+    "Take it from a copy, or log the run again; if the change was meant, leave the entry out.",
+)
+def _content(failure: Failure) -> Iterator[Fault]:
+    if failure is not None:
+        yield Fault(f"it must be as it was written, found another content ({failure}).")
