@@ -24,6 +24,8 @@ class Detect:
     band_factor: float = 2.0
     band_share: float = 0.8
     band_points: int = 8
+    crossing_tolerance: float = 0.0
+    crossing_points: int = 1
     agreement: float = 0.1
     seed: int = 0
 
@@ -40,6 +42,9 @@ class Detect:
         require(self.band_factor > 1, "band_factor", self.band_factor, "above 1")
         require(0 < self.band_share <= 1, "band_share", self.band_share, "above 0 and at most 1")
         require(self.band_points >= 1, "band_points", self.band_points, "at least 1")
+        tolerance = self.crossing_tolerance
+        require(0 <= tolerance < 1, "crossing_tolerance", tolerance, "at least 0 and below 1")
+        require(self.crossing_points >= 1, "crossing_points", self.crossing_points, "at least 1")
         require(0 <= self.agreement < 1, "agreement", self.agreement, "at least 0 and below 1")
         require(
             self.resamples >= 1 / self.alpha - 1,

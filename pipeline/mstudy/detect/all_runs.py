@@ -16,7 +16,7 @@ from mstudy.core.statuses import StabilityStatus
 from mstudy.core.theory import stability_line_of
 from mstudy.detect.kinds.events import Event
 from mstudy.detect.sharpening import Sharpening, find_sharpening
-from mstudy.detect.stability import Stability, find_stability
+from mstudy.detect.stability import Stability, find_crossing, find_stability
 from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
 
 
@@ -46,7 +46,7 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
     """
     judged = (_judge(log, detect) for log in _logs(runs, points, detect.quantity))
     rows, events = [], []
-    for run_id, (sharpening, stable) in zip(runs["run_id"], judged, strict=True):
+    for run_id, (sharpening, stable, crossing) in zip(runs["run_id"], judged, strict=True):
         rows.append(
             {
                 "run_id": run_id,
@@ -59,6 +59,7 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
                 "stability_status": stable.status,
                 "stability_step": stable.step,
                 "stability_agrees": _agree(sharpening, stable.step, detect.agreement),
+                "crossing_step": crossing,
             }
         )
         listed = sorted([*sharpening.events, *sharpening.others], key=lambda event: event.step)
@@ -78,12 +79,14 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     return logs
 
 
-def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability]:
+def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability, float | None]:
+    """Return the verdict, the step of stability, and that at which the line is crossed."""
     rng = generator_for(log.run_id, detect.seed)
     sharpening = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
     if log.line is None:
-        return sharpening, Stability(StabilityStatus.NO_LINE)
-    return sharpening, find_stability(log.steps, log.curvature, log.loss, log.line, detect)
+        return sharpening, Stability(StabilityStatus.NO_LINE), None
+    stable = find_stability(log.steps, log.curvature, log.loss, log.line, detect)
+    return sharpening, stable, find_crossing(log.steps, log.curvature, log.line, detect)
 
 
 def _event_row(run_id: str, index: int, event: Event) -> dict[str, Any]:

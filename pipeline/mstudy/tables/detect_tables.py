@@ -55,6 +55,9 @@ SHARPENINGS = table(
         "stability_status": text("reached, none, too_short, no_curvature or no_line"),
         "stability_step": real("first step from which the curvature stays near its stability line; null: never"),
         "stability_agrees": flag("whether the first event is the same moment; null where either is missing"),
+        "crossing_step": real(
+            "first step from which the curvature is above its stability line; null: never, or no line"
+        ),
     },
 )
 
