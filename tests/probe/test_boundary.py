@@ -29,9 +29,11 @@ from tests.probe.dense import (
     check,
     cross_entropy,
     loss_again,
+    measured,
     nothing_known,
     output,
     perceptron,
+    truth,
 )
 
 ABOUT = {"learning_rate": 0.1, "momentum": 0.0, "batch_size": 24, "seed": 0}
@@ -531,3 +533,36 @@ def test_a_spectral_norm_is_that_of_the_step(norm):
 
     probe = check(module, cross_entropy, (X, Y), again)
     assert probe.about == {"curvature_check": "passed"}
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_a_step_inside_any_mode_of_autograd(mode):
+    module = perceptron()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    probe = CurvatureProbe(module, cross_entropy, (X, Y), optimizer, strict=True)
+    before = [p.detach().clone() for p in module.parameters()]
+    cross_entropy(module, (X, Y)).backward()
+    with mode():
+        optimizer.step()
+
+    assert probe.read()["directional_curvature"] == pytest.approx(truth(module, before, loss_again)[0], rel=1e-5)
+
+
+def test_weights_that_are_no_numbers_have_no_curvature():
+    module = perceptron()
+    with torch.no_grad():
+        module[0].weight[0, 0] = math.nan
+
+    row, *_ = measured(module, cross_entropy, (X, Y))
+
+    assert row["directional_curvature"] is None and math.isnan(row["loss"])
+
+
+def test_a_view_of_a_parameter_made_before_is_named():
+    module = perceptron()
+    view = module[0].weight.view(-1)
+
+    with pytest.warns(UserWarning, match="found 0.weight taken from elsewhere"):
+        row, *_ = measured(module, lambda m, b: cross_entropy(m, b) + view.square().sum(), (X, Y))
+
+    assert nothing_known(row)

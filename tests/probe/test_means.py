@@ -36,6 +36,7 @@ DIVIDED = {
     "chunk": ((X, VALID), {"chunk": 4, "weight": n_valid}),
     "list": (batches(X, VALID), {"weight": n_valid}),
     "counts": (batches(X, VALID), {"weight": [int(n_valid(b)) for b in batches(X, VALID)]}),
+    "tensor of counts": (batches(X, VALID), {"weight": torch.stack([n_valid(b) for b in batches(X, VALID)])}),
     "loader": (DataLoader(TensorDataset(X, VALID), batch_size=4), {"weight": n_valid}),
     "list in chunks": (batches(X, VALID, 8), {"chunk": 4, "weight": n_valid}),
 }

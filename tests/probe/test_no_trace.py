@@ -9,6 +9,7 @@ import torch
 from mstudy.probe.curvature_probe import CurvatureProbe
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.module import register_module_forward_hook
 
 from tests.probe.dense import SEQUENCES, TOKENS, X, Y, cross_entropy, perceptron
 
@@ -182,6 +183,19 @@ def test_hooks_of_the_user_note_training_alone():
     assert len(noted["weight"]) == len(noted["module"]) == 1
     assert probe.read()["directional_curvature"] is not None
     assert len(module[2]._backward_hooks) == 1
+
+
+def test_a_hook_on_all_modules_notes_training_alone():
+    noted = []
+    handle = register_module_forward_hook(lambda part, args, out: noted.append(type(part).__name__))
+    try:
+        optimizer, _ = one_step(perceptron())
+        before = list(noted)
+        optimizer.step()
+    finally:
+        handle.remove()
+
+    assert noted == before == ["Linear", "Tanh", "Linear", "Sequential"]
 
 
 def test_a_hook_that_changes_a_gradient_changes_no_curvature():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -117,8 +119,8 @@ class CurvatureProbe:
         self._measure = RowMeasure(self._module, loss, self._trainable(steps), self._samples, self._failures)
         self._watch = StepWatch(self._measure.network.trainable)
         self._hooks = (
-            steps.register_step_pre_hook(lambda *_: self._note_weights()),
-            steps.register_step_post_hook(lambda made, *_: self._note_step(made)),
+            steps.register_step_pre_hook(lambda *_: _outside_inference(self._note_weights)),
+            steps.register_step_post_hook(lambda made, *_: _outside_inference(lambda: self._note_step(made))),
         )
         weakref.finalize(self, self._failures.tell)
 
@@ -209,6 +211,12 @@ class CurvatureProbe:
             raise TrainingError(f"check_every must be at least 0, found {self._check_every}.")
         if self._samples.n_batches < 1:
             raise TrainingError(f"batch_sharpness_batches must be at least 1, found {self._samples.n_batches}.")
+
+
+def _outside_inference(note: Callable[[], None]) -> None:
+    """Run where derivatives can be recorded, even if the optimizer's step is called in inference mode."""
+    with torch.inference_mode(False):
+        note()
 
 
 def _due(step: int, every: int) -> bool:

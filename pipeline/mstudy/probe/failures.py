@@ -64,7 +64,7 @@ class Failures:
 def say(sentence: str) -> None:
     """Warn, even where warnings are errors: this must not end a training."""
     try:
-        warnings.warn(sentence, UserWarning, stacklevel=3)
+        warnings.warn_explicit(sentence, UserWarning, "CurvatureProbe", 0)
     except UserWarning:
         print(f"warning: {sentence}", file=sys.stderr)
 

@@ -38,7 +38,7 @@ class UserData:
             )
         self._batches: Any = [data] if is_batch(data) else data
         self.one_batch = is_batch(data)
-        self.weight = weight
+        self.weight = weight if callable(weight) or not isinstance(weight, Iterable) else list(weight)
         self.means: list[bool] = []  # whether the loss of data like it is the mean of its parts; none: not known
         self._totals: dict[int | None, float] = {}
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from mstudy.core.errors import TrainingError
 from mstudy.curvature.module_network import Differentiable, ModuleEvaluation
 from mstudy.curvature.network import LOSS
 from mstudy.probe.checks.connections import Connections
@@ -32,7 +33,7 @@ class UserEvaluation(ModuleEvaluation):
         self.uses_tape = network.by_tape
         super().__init__(network, w, batch, order)
         if order > LOSS and not self._loss.requires_grad:
-            raise NoSecondDerivative(
+            raise TrainingError(
                 "loss(module, batch) must depend on the trainable parameters by operations that torch differentiates, "
                 "found a loss without a gradient; look for .detach(), .item() or torch.no_grad() on its way."
             )

@@ -21,7 +21,7 @@ from mstudy.probe.user_data import UserData
 from mstudy.probe.user_evaluation import UserEvaluation
 from mstudy.probe.without_trace.kept_state import KeptState
 from mstudy.probe.without_trace.measured_calls import MeasuredCalls
-from mstudy.probe.without_trace.quiet_parts import quiet_parts
+from mstudy.probe.without_trace.quiet_parts import forward_hooks_of_all, quiet_parts
 from mstudy.probe.without_trace.random_states import random_states_kept, reseed
 from mstudy.probe.without_trace.swapped_tensors import SwappedTensors, as_real
 from mstudy.probe.without_trace.torch_switches import exact_second_derivatives
@@ -61,7 +61,7 @@ class UserModule:
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings(action="ignore"))  # training has given them
             stack.enter_context(random_states_kept(self.device))
-            self._kept = KeptState((self._module, self._loss), apart=list(self._module.buffers()))
+            self._kept = KeptState((self._module, self._loss, *forward_hooks_of_all()), apart=self._module.buffers())
             stack.callback(self._kept.restore)
             stack.enter_context(exact_second_derivatives(self.device))
             stack.enter_context(quiet_parts(self._module))

@@ -128,7 +128,7 @@ class KeptState:
             self._note_attributes(owner, depth)
 
     def _note_function(self, function: FunctionType, depth: int) -> None:
-        if _is_of_library(function):
+        if _is_of_library(function) or "site-packages" in function.__code__.co_filename:
             return
         for cell in function.__closure__ or ():
             self._note_cell(cell, depth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
 from torch.nn.modules import module as hooks_of_all
@@ -38,6 +39,11 @@ def quiet_parts(module: nn.Module) -> Iterator[None]:
     finally:
         for hooks, before in zip(of_all, noted, strict=True):
             hooks.update(before)
+
+
+def forward_hooks_of_all() -> list[Any]:
+    """Return the hooks on the forward passes of all modules."""
+    return [*hooks_of_all._global_forward_hooks.values(), *hooks_of_all._global_forward_pre_hooks.values()]
 
 
 def _iterates(part: nn.Module) -> bool:
