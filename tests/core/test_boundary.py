@@ -194,3 +194,7 @@ def test_a_letter_that_the_terminal_lacks_is_written_by_its_number(stream):
 
     assert ended.returncode == 0
     assert ended.stdout + ended.stderr == "\\u03b7 \\udcff\n"
+
+
+def test_a_name_cannot_write_on_the_terminal():
+    assert str(LogError("found \x1b[31mred\nerror: \udcff")) == r"found \x1b[31mred\nerror: \udcff"

@@ -1,8 +1,22 @@
-"""Damage to bytes, and values that a log may hold in the place of the right ones."""
+"""Damage to bytes, and values that a log may hold in the place of the right ones; how many are drawn."""
 
 import json
+from datetime import timedelta
 
+import hypothesis
 from hypothesis import strategies as st
+
+
+def fuzzed(examples: int, **strategies):
+    """Draw so many inputs; one that takes 5 s has hung."""
+    return lambda test: hypothesis.settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=timedelta(seconds=5),
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )(hypothesis.given(**strategies)(test))
+
 
 # What breaks parsers: signs, ends of ranges, lengths that lie.
 _NASTY = [b"", b"\0", b"\xff", b"\x7f", b"\x80", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80"]

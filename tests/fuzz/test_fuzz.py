@@ -7,7 +7,6 @@ parameter file holds. The draws are the same every time. A further kind of input
 import io
 import json
 import math
-from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -28,20 +27,9 @@ from tests.runlog.folders import SGD, SGDM, rows, write
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")
 from hypothesis import strategies as st  # noqa: E402
 
-from tests.fuzz.mutations import NUMBERS, VALUES, as_json, damaged, objects_like  # noqa: E402
+from tests.fuzz.mutations import NUMBERS, VALUES, as_json, damaged, fuzzed, objects_like  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-
-
-def fuzzed(examples: int, **strategies):
-    """Draw so many inputs; one that takes 5 s has hung."""
-    return lambda test: hypothesis.settings(
-        max_examples=examples,
-        derandomize=True,
-        database=None,
-        deadline=timedelta(seconds=5),
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )(hypothesis.given(**strategies)(test))
 
 
 def parquet(columns, metadata, **how) -> bytes:

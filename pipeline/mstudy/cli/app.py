@@ -16,6 +16,7 @@ from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
 from mstudy.cli.report import attach as attach_report
 from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, require_open_files, say
+from mstudy.core.errors import printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -178,8 +179,6 @@ def _summarise(warnings: list[dict[str, Any]]) -> None:
 
 
 def _message_of(problem: dict[str, Any]) -> str:
-    from mstudy.runlog.rules.rule import printable
-
     return printable(f"{problem['path']}: {problem['reason']}")
 
 

@@ -22,8 +22,16 @@ MAX_LAYERS = 1_000
 MAX_LAYER_WIDTH = 1_000_000
 
 
+def printable(text: str) -> str:
+    """Return the text on one line: what cannot be printed is spelt. A name from outside may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
 class MstudyError(Exception):
     """A problem in the user's data or configuration: what must hold, what was found, where, what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 class ConfigError(MstudyError):

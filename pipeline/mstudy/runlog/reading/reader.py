@@ -11,14 +11,14 @@ import polars as pl
 import pyarrow as pa
 
 from mstudy.cache import Cache
-from mstudy.core.errors import LogError
+from mstudy.core.errors import LogError, printable
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import labelled_rows
 from mstudy.runlog.raw.source import Source, source_of
 from mstudy.runlog.reading.examine import digest_of
 from mstudy.runlog.reading.scan import Scan, scan
 from mstudy.runlog.rules.folder import FOLDER
-from mstudy.runlog.rules.rule import Problem, printable
+from mstudy.runlog.rules.rule import Problem
 from mstudy.runlog.schema import COLUMNS, OPTIONAL_COLUMNS
 from mstudy.tables.contracts import RUNS
 from mstudy.workers import Workers

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.cache import KEY, Cache, key_of
-from mstudy.core.errors import LogError
+from mstudy.core.errors import LogError, printable
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.manifest import read_manifest
 from mstudy.runlog.raw.metadata import Metadata
@@ -18,7 +18,7 @@ from mstudy.runlog.raw.source import Source, run_names
 from mstudy.runlog.reading.examine import digest_of, examine
 from mstudy.runlog.rules.file_names import NAMES, Names, is_utf8, printable_name
 from mstudy.runlog.rules.manifest_entries import LISTED, Listed
-from mstudy.runlog.rules.rule import Problem, printable
+from mstudy.runlog.rules.rule import Problem
 from mstudy.runlog.rules.scanned import SCANNED
 from mstudy.runlog.rules.unreadable import OPENING, SIZE
 from mstudy.workers import Workers, in_chunks

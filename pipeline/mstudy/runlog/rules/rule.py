@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from mstudy.core.errors import printable
 from mstudy.core.statuses import Severity
 
 # An error would make a number wrong, so that `analyze` refuses it; a warning makes the evidence weaker.
@@ -56,11 +57,6 @@ class Problem:
         place += f", row {self.row}" if self.row is not None else ""
         # A name or a value from a log may hold anything, a line break included.
         return printable(f"{self.path}{place}: {self.severity} {self.rule}: {self.reason} {self.remedy}")
-
-
-def printable(text: str) -> str:
-    """Return the text on one line: what cannot be printed is spelt."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 class Stage(Generic[Subject]):
