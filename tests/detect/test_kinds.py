@@ -95,6 +95,13 @@ def test_where_curvature_passes_zero_is_no_jump(rng):
     assert find(y, rng, sigma=0.01).events == ()
 
 
+def test_a_catapult_that_is_left_for_long_is_no_cusp(rng):
+    # Back at the old level for 40 rows of 1,000, twice a level's width, where four widths before it are mostly raised.
+    found = find(-4 + 6 * (((STEPS >= 300) & (STEPS < 500)) | (STEPS >= 540)), rng)
+
+    assert kinds(found) == [("lasting", pytest.approx(300, abs=1)), ("lasting", pytest.approx(540, abs=1))]
+
+
 def test_a_rise_hidden_by_a_hole_in_the_log_is_progressive(rng):
     # Not positive from step 200 to 800: from one side to the other the level rises, nobody knows how fast.
     curvature = np.exp(4.0 * (STEPS > 500) + rng.normal(0, 0.05, N))

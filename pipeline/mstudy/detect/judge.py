@@ -63,7 +63,7 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
     falls = [_next_fall(change, changes, detect.lasting_share, n) for change in changes]
     # Each rise that is taken back may be significant on the run up to there as well: so many more chances.
     looks = 1 + sum(fall < n and change.rise >= threshold for change, fall in zip(changes, falls, strict=True))
-    verdicts = []
+    verdicts: list[JudgedChange] = []
     for change, fall in zip(changes, falls, strict=True):
         p_value, place, reason = whole.of(change), None, None
         bounds, jump = bounds_of(change, changes, n), math.nan
@@ -81,7 +81,7 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
             else:
                 place = locate_change(y, change, bounds, 0.99)
                 jump = factor_of(y, place)
-                reason = _refusal(y, place, detect.lasting_share) or (
+                reason = _refusal(y, place, detect.lasting_share, _risen_before(verdicts, change)) or (
                     Refusal.SMALL if jump < detect.jump_factor else None
                 )
         verdicts.append(JudgedChange(change, p_value, reason, place, bounds, jump))
@@ -108,7 +108,7 @@ def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
     return fall < len(y) and n_raised >= max(width, change.end - change.start)
 
 
-def _refusal(y: Series, place: Rise, lasting_share: float) -> Refusal | None:
+def _refusal(y: Series, place: Rise, lasting_share: float, risen_before: bool) -> Refusal | None:
     """Return why a located rise is no jump; None if it is one.
 
     It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
@@ -119,7 +119,14 @@ def _refusal(y: Series, place: Rise, lasting_share: float) -> Refusal | None:
         return Refusal.SLOW
     if place.end + length > n:
         return Refusal.PASSING
-    return Refusal.REBOUND if _rebounds(y, place) or _leaves_a_cusp(y, place, lasting_share) else None
+    if _rebounds(y, place) or (not risen_before and _leaves_a_cusp(y, place, lasting_share)):
+        return Refusal.REBOUND
+    return None
+
+
+def _risen_before(verdicts: list[JudgedChange], change: Change) -> bool:
+    """Return whether a jump about as high came before: then a fall before this one ends a catapult."""
+    return any(v.reason is None and v.change.rise >= 0.5 * change.rise for v in verdicts)
 
 
 def _rebounds(y: Series, place: Rise) -> bool:
