@@ -12,12 +12,14 @@ Everything is trained by `mstudy train`'s own functions, from a parameter file w
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 from mstudy.core.params import Cadence, Grid, Init, Study
 from mstudy.core.theory import stability_line
 from mstudy.train.stage import train_study
@@ -42,7 +44,7 @@ class Task:
 def cadence(**every: int) -> Cadence:
     """Measure only what is compared."""
     none = {"directional_curvature": 0, "sharpness": 0, "batch_sharpness": 0}
-    return Cadence(dense_steps=0, growth=0.005, every=none | every, adaptive_factor=None)
+    return Cadence(dense_steps=0, growth=0.01, every=none | every, adaptive_factor=None)
 
 
 def full_batch_tasks(folder: Path) -> list[Task]:
@@ -86,10 +88,6 @@ def train(task: Task, folder: Path) -> pl.DataFrame:
 
 
 def _row(task: Task, path: Path) -> dict[str, object]:
-    import json
-
-    import pyarrow.parquet as pq
-
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"mstudy"])
     values = np.array([v for v in table[task.column].to_pylist() if v is not None])
@@ -141,7 +139,7 @@ def report(full: pl.DataFrame, mini: pl.DataFrame) -> str:
 def _table(rows: pl.DataFrame, name: str) -> list[str]:
     keys = ["task", "optimizer", "momentum", "batch_size", "eta"]
     lines = [f"| task | optimizer | μ | b | η | runs | {name} |", "|---|---|---|---|---|---|---|"]
-    for key, group in rows.sort(keys, "seed").group_by(keys, maintain_order=True):
+    for key, group in rows.sort([*keys, "seed"]).group_by(keys, maintain_order=True):
         ratios = ["diverged" if row["ratio"] is None else f"{row['ratio']:.4f}" for row in group.iter_rows(named=True)]
         lines.append(f"| {' | '.join(f'{part:g}' if isinstance(part, float) else str(part) for part in key)} "
                      f"| {len(group)} | {', '.join(ratios)} |")  # fmt: skip

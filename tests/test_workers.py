@@ -1,5 +1,6 @@
 """Truth: what the function gives when called here."""
 
+import errno
 import math
 import os
 import signal
@@ -108,3 +109,15 @@ def test_what_is_not_worthwhile_is_done_here():
 def test_chunks_cover_everything_once():
     assert in_chunks(5, 2) == [(0, 2), (2, 4), (4, 5)]
     assert in_chunks(0, 2) == []
+
+
+def test_a_system_without_shared_memory_is_one_sentence(monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("mstudy.workers.ProcessPoolExecutor", refuse)
+    with (
+        Workers(2) as workers,
+        pytest.raises(LogError, match=r"\(/dev/shm\), found: Read-only file system; .*--workers 1"),
+    ):
+        list(workers.map(abs, [1, 2, 3], "x"))

@@ -24,9 +24,8 @@ Result = TypeVar("Result")
 _THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # What a child process of Python must find in its environment, or else it looks for modules in the current folder first.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-_END_SIGNALS = [
-    kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")
-]  # not every system has the second
+# Not every system has the second.
+_END_SIGNALS = [kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")]
 _TASKS_AHEAD = 4  # tasks a worker that wait: results are read in order, and must not pile up
 
 
@@ -83,9 +82,10 @@ class Workers:
         if self._pool is None:
             # A process reads these when it starts; ours has done so already.
             self._until_exit.enter_context(environment(dict.fromkeys(_THREADS, "1") | SAFE_PATH))
-            self._pool = ProcessPoolExecutor(
-                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-            )
+            with shared_memory_needed():
+                self._pool = ProcessPoolExecutor(
+                    self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+                )
         return self._pool
 
 
@@ -99,6 +99,18 @@ def environment(changes: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+@contextmanager
+def shared_memory_needed() -> Iterator[None]:
+    """Raise LogError where the system has no memory that processes can share, as in some containers."""
+    try:
+        yield
+    except OSError as error:
+        raise LogError(
+            f"Processes must be able to share memory (/dev/shm), found: {error.strerror or error}; "
+            "run it again with --workers 1."
+        ) from None
 
 
 def _start_worker() -> None:

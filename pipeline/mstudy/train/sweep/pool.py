@@ -19,7 +19,7 @@ from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.sweep.interrupts import Interrupted, ignored_signals, on_interrupt, postponed_signals
 from mstudy.train.sweep.job import Task, train_task
 from mstudy.train.sweep.store import Store
-from mstudy.workers import SAFE_PATH, end_with_parent, environment
+from mstudy.workers import SAFE_PATH, end_with_parent, environment, shared_memory_needed
 
 
 def train_tasks(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
@@ -46,7 +46,8 @@ def _train_here(store: Store, tasks: Sequence[Task], on_trained: Callable[[int],
 
 def _train_in_pool(store: Store, tasks: Sequence[Task], workers: int, on_trained: Callable[[int], None]) -> None:
     context = _fork_server()
-    stop = context.RawValue(ctypes.c_bool, False)  # without a lock: a worker may be killed at any moment
+    with shared_memory_needed():
+        stop = context.RawValue(ctypes.c_bool, False)  # without a lock: a worker may be killed at any moment
     crew: list[_Worker] = []
     try:
         with on_interrupt(stop):
@@ -84,10 +85,8 @@ def _fork_server() -> ForkServerContext:
     """Return a context that forks workers which have torch imported already, and no state of a thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mstudy.train.sweep.job"])
-    with (
-        environment(SAFE_PATH),
-        ignored_signals(),
-    ):  # a terminal's Ctrl-C goes to every process: the server and its workers inherit deafness
+    # A terminal's Ctrl-C goes to every process: the server and its workers inherit the ignored signals.
+    with environment(SAFE_PATH), ignored_signals():
         forkserver.ensure_running()
     return context
 
