@@ -213,3 +213,14 @@ def test_every_shipped_model_is_understood(model, objective):
         loss = network.loss(leaves, Batch(x, y, shared=True), 1)
 
     assert tape.understood(leaves, loss)
+
+
+def test_a_view_of_a_tensor_whose_tangent_has_other_strides():
+    """A normalisation returns rows one after the other, and its tangent keeps the order of its transposed input."""
+    leaves, direction = [drawn(4, 6).requires_grad_()], [drawn(4, 6, seed=1)]
+
+    def loss(parts):
+        return functional.layer_norm(parts[0].transpose(0, 1), (4,)).view(-1).square().mul(drawn(24, seed=2)).sum()
+
+    expected = by_double_backward(loss, leaves, direction)
+    assert by_tape(loss, leaves, direction).item() == pytest.approx(expected.item(), rel=1e-10)
