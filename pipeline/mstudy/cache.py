@@ -115,7 +115,7 @@ def key_of(stage: str, *parts: Mapping[str, Any]) -> str:
 
 @lru_cache
 def _version(stage: str) -> str:
-    """Return what a result depends on beside its parts: the stage's code and the libraries."""
+    """Return what a result depends on apart from its inputs: the stage's code and the libraries."""
     return json.dumps([code_digest(stage), *(_installed(name) for name in _LIBRARIES)])
 
 

@@ -74,7 +74,7 @@ def explain_cli(
     ] = None,
     params: _Params = None,
 ) -> None:
-    """Show how abrupt sharpening was judged in one run: series, null, every candidate with its reason and p.
+    """Show how abrupt sharpening was judged in one run: series, null, each candidate with reason and p.
 
     Example: mstudy explain runs/digits/0a1b2c3d4e5f6071.parquet --out why.html
     """

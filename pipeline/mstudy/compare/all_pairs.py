@@ -66,6 +66,6 @@ class _Curves:
         return LossCurve(log["step"].to_numpy(), log["loss"].to_numpy(), self._diverged[run_id])
 
     def twins(self, run_ids: list[str]) -> list[tuple[LossCurve, LossCurve]]:
-        """Return each twin of any of these runs, beside the run it repeats; diverged ones have no late gap."""
+        """Return each twin of these runs with the run that it repeats. Diverged twins are left out."""
         pairs = [(of, twin) for twin, of in self._twins if of in run_ids]
         return [(self.of(a), self.of(b)) for a, b in pairs if self._diverged[a] is None and self._diverged[b] is None]

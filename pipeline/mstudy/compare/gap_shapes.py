@@ -88,7 +88,7 @@ class Family:
 
 
 def likelihood(steps: Series, onsets: Series, scales: Series, values: Series, noise: Noise) -> Series:
-    """Return that of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales.
+    """Return the likelihood of each onset and kind, relative to the best, (n_onsets, N_KINDS); mean over scales.
 
     steps, values: (n_points,) of the gap. onsets: (n_onsets,). scales: shares of the run. A few onsets at a time, which
     a processor's cache holds.
@@ -155,7 +155,7 @@ def _family(steps: Series, onsets: Series, scales: Series) -> Family:
 
 
 def _prior(scales: Series) -> Series:
-    """Return that of each shape and scale, (_SHAPES, n_scales): a gap that opens at once does not begin slowly.
+    """Return the prior of each shape and scale, (_SHAPES, n_scales): a gap that opens at once does not begin slowly.
 
     A steep gap that did would have its onset a logged step or two before anything is to be seen, and data that cannot
     tell the two apart would date every steep gap early.

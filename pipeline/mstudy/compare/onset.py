@@ -36,7 +36,7 @@ class Evidence:
 
     @property
     def prior(self) -> Series:
-        """Return that of each onset, (n_onsets,): even in log(step + a twentieth of the run)."""
+        """Return the prior of each onset, (n_onsets,): even in log(step + a twentieth of the run)."""
         if len(self.steps) == 1:
             return np.ones(1)
         prior: Series = np.gradient(self.steps) / (self.steps + _EARLY_SHARE * self.rows[-1])

@@ -81,7 +81,7 @@ def sentence_of(error: BaseException) -> str | None:
 
 
 def exit_interrupted(sentence: str = "") -> NoReturn:
-    """Say how to go on, and exit with 130, after the work was interrupted.
+    """Print how to go on after an interrupt, and exit with 130.
 
     From here on Ctrl-C is ignored: there is nothing left to interrupt, and Python would end in a traceback.
     """

@@ -29,7 +29,7 @@ __all__ = [
 
 
 def _default_studies() -> dict[str, Study]:
-    """Return a sweep of batch sizes, and full batch alone on a fine grid where its SGD meets abrupt sharpening."""
+    """Return two studies: over batch sizes, and full batch over rates at which SGD sharpens abruptly."""
     return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9), branch_steps=(50,))}
 
 

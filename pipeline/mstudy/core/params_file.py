@@ -81,7 +81,7 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Plain values alone, as yaml.safe_load gives them. Raises ConfigError for a key that a mapping has twice."""
+    """A loader of plain values only, as yaml.safe_load. Raises ConfigError for a key that a mapping has twice."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)

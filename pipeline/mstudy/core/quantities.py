@@ -21,7 +21,7 @@ class Samples(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """A quantity of a run over training, measured before an update. Each is itself alone: there is one of a name.
+    """A quantity of a run over training, measured before an update. Two quantities never have the same name.
 
     name: in params.yaml. columns: in a log; where there is one of the same name as the quantity, the others are about
     it. title, symbol: in charts. other_names: for each column the names that other tools use, the best first; they are

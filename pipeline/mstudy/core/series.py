@@ -16,7 +16,7 @@ def smooth(y: Series, width: int) -> Series:
 
 
 def long_run_sd(residual: Series) -> float:
-    """Estimate the standard deviation that independent points would need for means to vary as these do.
+    """Estimate the standard deviation of independent points whose means would vary as much as the means of this series.
 
     From the means of blocks of about sqrt(n) points; not below that of single points. Neighbouring logged points
     are dependent, and a penalty from the variance of differences would find a change in every slow wander.

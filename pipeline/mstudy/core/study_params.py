@@ -228,7 +228,7 @@ class Study:
         return n_cells * (len(self.momenta) + n_branches)
 
     def _check_rates(self, momentum: float) -> None:
-        """Check that the learning rates of a momentum can be logged and told apart."""
+        """Check that the learning rates of one momentum can be logged and differ in a log."""
         optimizer = self.optimizer_at(momentum)
         rates = [learning_rate_at(eta_ef, momentum, optimizer) for eta_ef in self.eta_ef.values()]
         what = f"such that learning rates lie between {MIN_RATE} and {MAX_NUMBER} at momentum {momentum}"

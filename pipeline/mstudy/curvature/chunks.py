@@ -54,7 +54,7 @@ class ChunkedEvaluation:
         return self._mean(CURVATURE, lambda at: at.curvature_along(direction))
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
-        """Return v -> H v; every product passes over all chunks anew."""
+        """Return v -> H v. Each product evaluates all chunks again."""
         return lambda v: self._mean(CURVATURE, lambda at: at.hessian_operator()(v))
 
     def _mean(self, order: int, quantity: Callable[[Evaluation], Tensor]) -> Tensor:

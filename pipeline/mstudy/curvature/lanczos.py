@@ -37,7 +37,7 @@ def top_eigenpair(
     min_products: int = 5,
     relative_residual: float = 0.015,
 ) -> TopEigenpair:
-    """Find it by Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
+    """Find the largest eigenvalue by Lanczos with full reorthogonalisation; Golub & Van Loan (2013), section 10.3.
 
     product: v -> H v on (n_members, n_parameters). start: same shape; an earlier eigenvector, which saves most of the
     work, or zeros. beside: a direction that leans to the sharp ones, as the gradient does; a share of it is mixed in,

@@ -43,7 +43,7 @@ def folders(entry: Entry) -> list[Path]:
 
 
 def locate(entry: Entry) -> tuple[Path, ...] | None:
-    """Return the files to read: the best complete list of the first folder that has one; None if there is none.
+    """Return the files to read: from the first folder that holds all files of a list. Return None if no folder does.
 
     Presence alone is looked at; content was checked when the files were fetched. Raises DataError where a folder does
     not let us look.

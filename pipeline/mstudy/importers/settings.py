@@ -1,4 +1,4 @@
-"""Small files beside a log that say how the run was configured; read as data alone."""
+"""Small files beside a log that say how the run was configured. They are read only as data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_settings(path: Path) -> dict[str, Setting]:
 
 
 def load_small(path: Path) -> Any:
-    """Return the JSON or YAML value of a small file, by loaders that make plain data alone."""
+    """Return the JSON or YAML value of a small file, by loaders that can make nothing but plain data."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise LogError(f"A run's configuration must be at most a megabyte, found more in {path}.")

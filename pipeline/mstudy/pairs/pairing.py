@@ -1,4 +1,4 @@
-"""Pairs: one SGD run and one SGDM run that differ in momentum alone, at equal effective learning rate."""
+"""Pairs: one SGD run and one SGDM run that differ only in momentum, at equal effective learning rate."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study before it is trained; `seconds` of wall time at most, since diverging runs end early.
+    """What training a study would cost. `seconds`: at most so much wall time, because diverging runs end early.
 
     replays: adaptive logging trains some steps twice, as many as the curvature has jumps; they are not in `seconds`.
     """

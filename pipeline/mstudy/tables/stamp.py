@@ -72,7 +72,7 @@ def place_of(table: Table) -> str:
 
 
 def runs_digest(scanned: pl.DataFrame) -> str:
-    """Return a digest of runs: their logs and what a manifest says of them, wherever they lie.
+    """Return a digest of runs: of their logs and of what a manifest says about them. Their place does not matter.
 
     scanned: runlog.rules.folder.SCANNED.
     """

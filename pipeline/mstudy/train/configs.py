@@ -101,7 +101,7 @@ class RunConfig:
 
 
 def _cadence_content(cadence: Cadence) -> dict[str, Any]:
-    """Return the cadence as the run ids of all earlier studies have it, so that these keep their runs.
+    """Return the cadence in the form that earlier versions put into run ids, so that old runs keep their ids.
 
     Four quantities had keys of their own, and the edge ratio was true or false. A quantity that came later says
     something only where it is asked for: adding one to the list changes no run id.

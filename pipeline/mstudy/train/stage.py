@@ -29,7 +29,8 @@ from mstudy.workers import Progress
 
 
 def train_study(name: str, study: Study, store: Store, runs: Path, workers: int, device: str = "auto") -> int:
-    """Train what the store lacks of a study, copy all its runs to the folder `runs`; how many were trained.
+    """Train the runs of a study that are not in the store; copy all its runs to the folder `runs`. Return how many were
+    trained.
 
     Raises TrainingError when a worker dies; KeyboardInterrupt leaves the store with every run finished by then, and
     a checkpoint of each ensemble under way.

@@ -43,7 +43,7 @@ def run_label(run: Mapping[str, Any]) -> str:
 
 
 def short(name: str) -> str:
-    """Return a label where room is scarce: the momentum alone."""
+    """Return the short label of an optimiser, for where there is little room: only its momentum."""
     return name.removeprefix(f"{optimizer_of(HEAVY_BALL).label} ")
 
 

@@ -13,7 +13,7 @@ SHAPES = {"circle": "circles", "square": "squares", "triangle-up": "triangles", 
 
 
 def quantities_drawn(points: pl.DataFrame) -> Drawn:
-    """Return the quantities that these logs have, and those that each study logs unless told otherwise.
+    """Return the quantities that these logs have, and those that each study logs by default.
 
     The panel of curvature is the first, then comes the loss. points: one row a logged step, a column a quantity.
     """

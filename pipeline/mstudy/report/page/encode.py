@@ -55,7 +55,7 @@ def _short(value: Any) -> Any:
 
 
 def pack(values: NDArray[np.float64], log: bool) -> list[Any]:
-    """Return [lowest, highest, base64 of 16-bit places between them], in log where asked.
+    """Return [lowest, highest, base64 of 16-bit places between them], in log if `log` is set.
 
     The error is at most 1/131,070 of the range (of its log): too small to see. values: (n,), finite.
     """

@@ -58,7 +58,7 @@ def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
 
 
 def interventions_caption(branches: pl.DataFrame) -> str:
-    """Say, of one kind of intervention, what the mean gaps are, left alone and branched."""
+    """Say what the mean gaps are for one kind of intervention: of the runs left alone, and of their branches."""
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
     seeds = count(lost["seed"].n_unique(), "seed")
     if lost.is_empty():

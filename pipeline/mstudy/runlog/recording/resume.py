@@ -1,4 +1,4 @@
-"""Reads one finished log back, by pyarrow alone: the training path does without polars."""
+"""Reads one finished log back. It uses only pyarrow, because training must work without polars."""
 
 from __future__ import annotations
 

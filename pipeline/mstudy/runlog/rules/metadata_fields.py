@@ -76,7 +76,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    """Return whether the value is text that names a file and nothing else, wherever a name becomes one."""
+    """Return whether the value can be used as a file name and cannot name anything else."""
     return _is_text(value) and value != "" and not any(c in "/\\" or category(c) == "Cc" for c in str(value))
 
 

@@ -12,7 +12,7 @@ from mstudy.train.ensemble.update_rule import UPDATE_RULES, Updates
 
 
 class Rules:
-    """The rule in force, put together anew when members leave or one branches."""
+    """The update rule in force. It is built again when members leave or one branches."""
 
     def __init__(self, runs: Sequence[RunConfig], dtype: torch.dtype, device: torch.device) -> None:
         self._runs, self._dtype, self._device = list(runs), dtype, device

@@ -20,7 +20,7 @@ _MEMINFO = Path("/proc/meminfo")
 
 
 def keep_freed_memory() -> None:
-    """Keep the memory that this process frees for what it allocates next; only glibc can be told to.
+    """Keep freed memory in this process for the next allocation. Only glibc offers this.
 
     A step of training frees all of its tensors and the next asks for the same again. To give the pages back in between
     and to have them zeroed anew costs a convolutional network up to half of its time.

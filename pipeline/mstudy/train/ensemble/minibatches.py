@@ -1,4 +1,4 @@
-"""The order of mini-batches: a function of data size, batch size, seed and step alone.
+"""The order of mini-batches: it depends only on data size, batch size, seed and step.
 
 A pair therefore shares it, a resumed run goes on with it, and nothing about it needs to be saved.
 """

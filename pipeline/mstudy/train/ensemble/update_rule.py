@@ -16,7 +16,7 @@ Buffers = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """How an optimizer makes the direction that a step goes against.
+    """How an optimizer computes its direction; a step goes against it.
 
     buffers: names of the tensors that it carries from step to step; each is shaped like the weights and starts at zero.
     direction: (gradient, buffers, momentum) -> direction (n_members, row_length), for momentum (n_members, 1). It
