@@ -19,6 +19,7 @@ from mstudy.probe.user_batches import is_batch, joined, mapped, n_samples
 from mstudy.runlog.recording.logger import RunLogger
 from torch import nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tests.probe.dense import (
     CHANCE,
@@ -566,3 +567,35 @@ def test_a_view_of_a_parameter_made_before_is_named():
         row, *_ = measured(module, lambda m, b: cross_entropy(m, b) + view.square().sum(), (X, Y))
 
     assert nothing_known(row)
+
+
+class AsksForFlash(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.q, self.h = nn.Linear(6, 18, bias=False), nn.Linear(6, 3)
+
+    def forward(self, x):
+        q, k, v = self.q(x)[:, None].chunk(3, -1)
+        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            x = functional.scaled_dot_product_attention(q, k, v, dropout_p=0.5)
+        return self.h(x[:, 0].mean(1))
+
+
+def of_flash(p):
+    q, k, v = (SEQUENCES.double() @ p["q.weight"].T).split(6, -1)
+    x = torch.softmax(q @ k.transpose(1, 2) / math.sqrt(6), -1) @ v
+    return functional.cross_entropy(functional.linear(x.mean(1), p["h.weight"], p["h.bias"]), Y)
+
+
+def test_attention_that_asks_for_a_fast_kernel_has_an_exact_curvature():
+    module = AsksForFlash()
+    loss = torch.zeros(())
+    for p in module.parameters():
+        loss = loss + p.square().sum()  # training itself need not run by the kernel
+
+    def by_parts(m, batch):
+        return cross_entropy(m, batch) if not isinstance(m.q.weight, nn.Parameter) else loss
+
+    probe = check(module, by_parts, (SEQUENCES, Y), of_flash)
+    assert probe.about == {"curvature_check": "passed"}

@@ -128,3 +128,15 @@ def test_float32_is_not_rounded_to_fewer_digits(precision):
         assert torch.get_float32_matmul_precision() == precision
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_constant_of_few_digits_meets_float32(dtype):
+    table = torch.eye(6, dtype=dtype)
+
+    def loss(module, batch):
+        x = batch[0] if isinstance(module[0].weight, nn.Parameter) else torch.cat([batch[0].to(dtype)]) @ table
+        return functional.cross_entropy(module(x), batch[1])
+
+    probe = check(perceptron(), loss, (X, Y), loss_again, rel=1e-5)
+    assert probe.about == {"curvature_check": "passed"}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
@@ -34,7 +36,24 @@ _CASTS: dict[Any, torch.dtype] = {
     Tensor.bfloat16: torch.bfloat16,
     Tensor.float: torch.float32,
 }
-_RECURRENT = frozenset({torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu})
+
+
+@contextmanager
+def _without_cudnn() -> Iterator[None]:
+    """Turn cuDNN off, and nothing else of what torch's own context manager of that kind looks at."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
+
+
+# Calls whose fast kernels have no second derivative, and where they take the plain ones.
+_EXACTLY: dict[Any, Callable[[], AbstractContextManager[Any]]] = {
+    **dict.fromkeys((torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu), _without_cudnn),
+    functional.scaled_dot_product_attention: partial(sdpa_kernel, SDPBackend.MATH),
+}
 
 
 class MeasuredCalls(TorchFunctionMode):
@@ -69,10 +88,20 @@ class MeasuredCalls(TorchFunctionMode):
         kwargs = {name: self._seen(each) for name, each in kwargs.items()} if kwargs else kwargs
         for name, place, value in _GIVEN.get(func, ()):
             args, kwargs = _with_argument(args, kwargs, name, place, value)
-        if func in _RECURRENT:
-            with _without_cudnn():
+        with _EXACTLY.get(func, nullcontext)():
+            try:
                 return func(*args, **kwargs)
-        return func(*args, **kwargs)
+            except RuntimeError as error:
+                if "type" not in str(error):
+                    raise
+                # A constant of the user's own is of fewer digits than what it meets.
+                return func(*self._widened(args), **{name: self._widened(each) for name, each in kwargs.items()})
+
+    def _widened(self, value: Any) -> Any:
+        """Return the argument, its tensors with all digits."""
+        if isinstance(value, Tensor):
+            return value.to(self._wider[value.dtype]) if value.dtype in self._wider else value
+        return type(value)(map(self._widened, value)) if type(value) in (tuple, list) else value
 
     def _seen(self, value: Any) -> Any:
         """Return the argument as the call gets it."""
@@ -83,17 +112,6 @@ class MeasuredCalls(TorchFunctionMode):
         if type(value) in (tuple, list) and any(isinstance(each, Tensor | tuple | list) for each in value):
             return type(value)(self._seen(each) for each in value)
         return value
-
-
-@contextmanager
-def _without_cudnn() -> Iterator[None]:
-    """Turn cuDNN off, and nothing else of what torch's own context manager of that kind looks at."""
-    before = torch.backends.cudnn.enabled
-    torch.backends.cudnn.enabled = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.enabled = before
 
 
 def _with_argument(
