@@ -283,7 +283,7 @@ def _part(members: range) -> tuple[pl.DataFrame, pl.DataFrame]:
     for k in members:
         family = Family(n=500, factor=10.0 if k % 4 == 0 else 1.0, phi=(0.0, 0.5, 0.8, 0.95)[k % 4])
         series = build(family, np.random.default_rng([SEED, k]))
-        runs.append({"run_id": f"{k}", "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.0})
+        runs.append({"run_id": f"{k}", "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.0} | {"branch_of": None})
         columns = {"step": series.steps, "loss": series.loss, DETECT.quantity: series.curvature}
         logs.append(pl.DataFrame({"run_id": [f"{k}"] * len(series.steps), **columns}))
     return pl.DataFrame(runs), pl.concat(logs)
