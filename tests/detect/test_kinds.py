@@ -44,7 +44,7 @@ def test_relaxation_oscillation_is_a_sharpening_at_its_first_burst(rng):
     found = find(-4 + 6 * bumps(range(300, N, 40), 12), rng)
 
     assert kinds(found)[0] == ("recurring", pytest.approx(302, abs=2))
-    assert found.p_value <= 0.05
+    assert found.events[0].p_value <= 0.05
 
 
 def test_an_onset_that_falls_before_it_stays_is_the_sharpening(rng):

@@ -33,7 +33,7 @@ class Sharpening:
     """The verdict on one run.
 
     events: the abrupt sharpenings, in order of time. others: rises that are none, transient and progressive ones.
-    p_value: of the first event, else of the largest rise anywhere, against the run's own null; None where nothing is
+    p_value: of the first lasting event, else of the largest rise anywhere, by the run's own null; None where nothing is
     tested: the log is too short, or no rise reaches the factor. followup_step: last step at which a jump would have
     been seen. n_points: logged points used.
     """
@@ -110,7 +110,7 @@ def _find_sharpening(
         SharpeningStatus.DETECTED if events else SharpeningStatus.NONE,
         n_points,
         events,
-        events[0].p_value if events else p_value,
+        next((event.p_value for event in events if event.kind == EventKind.LASTING), p_value),
         float(points.steps[coarse.edges[len(coarse.values) - width]]),
         tuple(event for event in listed if event.kind not in SHARPENING_KINDS),
     )

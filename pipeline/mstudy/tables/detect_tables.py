@@ -48,7 +48,9 @@ SHARPENINGS = table(
         "kind": text("of the first event: lasting, or recurring where the rise is taken back and comes back"),
         "rise_steps": real("updates that the rise took: end less onset"),
         "rise_share": real("`rise_steps` as a share of the logged steps up to the rise's end"),
-        "p_value": real("of the first event, else of the largest rise; null: too short, or no rise reaches the factor"),
+        "p_value": real(
+            "of the first lasting event, else of the largest rise; null: too short, or none reaches the factor"
+        ),
         "n_events": whole("abrupt sharpenings in this run"),
         "followup_step": real("the last step at which an event could have been seen"),
         "n_points": whole("logged points with a usable curvature"),
