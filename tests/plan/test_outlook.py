@@ -4,6 +4,7 @@ import json
 
 import pytest
 from mstudy.tables.contracts import POWER
+from mstudy.tables.stamp import STAGES, place_of, write_stamp
 from mstudy.tables.table import RESULTS
 
 
@@ -18,9 +19,10 @@ def analysis(tmp_path):
         "note": "A note.",
     }
     row |= {"effect_80": 0.71, "unit": "correlation", "observed": 0.5, "seeds_needed": 12}
-    POWER.write(
-        POWER.frame([row, {"claim": "C8", "verdict": "untestable", "note": "Train branches."}]), tmp_path / RESULTS
-    )
+    rows = [row, {"claim": "C8", "verdict": "untestable", "note": "Train branches."}]
+    POWER.write(POWER.frame(rows), tmp_path / RESULTS)
+    for stage in STAGES:
+        write_stamp(tmp_path, stage, {}, [place_of(POWER)] if stage == POWER.stage else [], "runs")
     return tmp_path
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import polars as pl
@@ -75,11 +76,7 @@ def attacked(results, points):
     frames = {k: poison(v) for k, v in tables.items() if isinstance(v, pl.DataFrame)}
     told = dict.fromkeys(("statement", "reason", "unit", "n_unit"), ATTACK)
     claims = [claim | told for claim in results.claims]
-    evil = results.having(
-        **frames,
-        claims=claims,
-        problems=[{"path": ATTACK, "reason": ATTACK}],
-    )
+    evil = replace(results.having(**frames), claims=claims, problems=[{"path": ATTACK, "reason": ATTACK}])
     return evil, points.with_columns(run_id=pl.lit(ATTACK) + pl.col("run_id"))
 
 

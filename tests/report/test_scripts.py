@@ -75,7 +75,7 @@ def test_a_fault_is_told_to_python_too(save_run, tmp_path, no_v8):
 def test_long_names_are_shortened_on_the_page_and_stay_apart(save_run, tmp_path):
     for k, mu in enumerate((0.0, 0.9)):
         for seed in range(2):
-            long = {"study": "s" * 100_000, "model": "m" * 100_000, "run_id": "r" * 100_000 + f"{k}{seed}"}
+            long = {"study": "s" * 1000, "model": "m" * 1000, "run_id": "r" * 900 + f"{k}{seed}"}
             rows = {"step": np.arange(5), "loss": np.linspace(1.0, 0.5, 5) - 0.01 * seed - 0.1 * mu}
             save_run(
                 rows,
@@ -91,5 +91,5 @@ def test_long_names_are_shortened_on_the_page_and_stay_apart(save_run, tmp_path)
 
     page = (tmp_path / "out" / "index.html").read_text()
     assert len(page) < 1_300_000 and "s" * 60 + "… (" in page and "s" * 300 not in page
-    assert result["runs"]["run_id"].str.len_chars().min() == 100_002  # tables keep the names
+    assert result["runs"]["run_id"].str.len_chars().min() == 902  # tables keep the names
     assert "loss" in result.figures

@@ -148,7 +148,7 @@ def _leaves_a_cusp(y: Series, place: Rise, share: float) -> bool:
     """
     width, onset, end = window_width(len(y)), int(place.onset), int(np.ceil(place.end))
     long_before = float(np.median(y[max(onset - _LONG_BEFORE_WIDTHS * width, 0) : onset + 1]))
-    return math.exp((_after(y, end, width) - long_before) / share) < factor_of(y, place)
+    return (_after(y, end, width) - long_before) / share < math.log(factor_of(y, place))
 
 
 def _after(y: Series, end: int, width: int) -> float:
