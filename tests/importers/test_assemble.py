@@ -123,3 +123,16 @@ def test_names_cannot_leave_a_folder_nor_meet():
 def test_later_rows_win():
     assert later_wins(np.array([0, 5, 9, 3, 4, 4])).tolist() == [True, False, False, True, False, True]
     assert later_wins(np.array([], dtype=np.int64)).tolist() == []
+
+
+def test_settings_that_change_a_loss_stand_in_the_log():
+    config = FACTS | {"optim.weight_decay": 5e-4, "warmup_steps": 100, "amp": True, "gpu": 3, "l2": float("nan")}
+    about = assemble(run(config), Mapping(), "csv").metadata
+
+    assert {key: about.get(key) for key in ("weight_decay", "warmup_steps", "amp", "gpu", "l2")} == {
+        "weight_decay": 5e-4,
+        "warmup_steps": 100,
+        "amp": True,
+        "gpu": None,
+        "l2": None,
+    }

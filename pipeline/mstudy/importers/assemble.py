@@ -19,6 +19,7 @@ from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose
 from mstudy.importers.row_order import lost_rows, require_kept
 from mstudy.importers.source_run import Series, Setting, SourceRun
 from mstudy.runlog.recording.describe import complete_metadata
+from mstudy.runlog.rules.trained_alike import CHANGES_LOSS
 from mstudy.runlog.schema import MAX_STEP
 
 _WHOLE_NUMBERS = ("batch_size", "seed", "n_train")
@@ -64,13 +65,27 @@ def assemble(run: SourceRun, mapping: Mapping, kind: str) -> Assembled:
                 notes.append(f"{n_lost} values of {metric} at steps without a loss are left out")
     notes += _notes_on_changes(run, mapping, facts)
     try:
-        about = complete_metadata(run_id_of(run.name), facts | {"imported_from": kind, "source_name": run.name})
+        named = {"imported_from": kind, "source_name": run.name}
+        about = complete_metadata(run_id_of(run.name), _other_settings(run) | facts | named)
     except LogError as error:
         raise LogError(
             f"{error} Name it by --map, in config or values; its settings are {_some_of(run.config)}."
         ) from None
     ended = {"status": run.status if diverged is None else RunStatus.DIVERGED, "diverged_step": diverged}
     return Assembled(columns, about | ended, used, used_config, tuple(notes))
+
+
+def _other_settings(run: SourceRun) -> dict[str, Setting]:
+    """Return the settings of which the log format says that they change a loss, as weight decay does.
+
+    The rules compare them between SGD and SGDM. What a source nests, `optim.weight_decay`, has its last name.
+    """
+    plain = {key.rpartition(".")[2]: value for key, value in sorted(run.config.items(), reverse=True)}
+    return {
+        key: value
+        for key, value in plain.items()
+        if key in CHANGES_LOSS and not (isinstance(value, float) and not math.isfinite(value))
+    }
 
 
 def _notes_on_rows(run: SourceRun, used: dict[str, str], is_allowed: bool) -> list[str]:
