@@ -23,6 +23,7 @@ lint: .venv/dev  ## Set up and check style and types
 bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*.md (two hours, on an idle machine)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.error_rates.detection --write
+	$(BIN)/python -m benchmarks.plateaus --write
 	$(BIN)/python -m benchmarks.speed.analysis --write
 	$(BIN)/python -m benchmarks.error_rates.inference --write
 	$(BIN)/python -m benchmarks.speed.logging --write

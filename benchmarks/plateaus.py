@@ -121,8 +121,8 @@ def report(full: pl.DataFrame, mini: pl.DataFrame) -> str:
             "",
             "## Full batch: λ_max against the stability line",
             "",
-            f"Median over the second half of the logged rows. Of {len(full)} runs {full['ratio'].count()} end as "
-            f"planned, and {len(reached)} come to their edge (above {AT_EDGE:g} of the line); of these {len(near)} "
+            f"Median over the second half of the logged rows. Of {len(full)} runs {full['ratio'].count()} are "
+            f"completed, and {len(reached)} come to their edge (above {AT_EDGE:g} of the line); of these {len(near)} "
             f"lie within {NEAR:.0%} of it.",
             "",
             *_table(full, "λ_max / line"),
