@@ -109,7 +109,7 @@ def read_raw(path: Path) -> bytes:
 def undo_gzip(data: bytes, path: Path) -> bytes:
     """Return what a gzip holds. Raises one of BROKEN_GZIP, and DataError beyond MAX_BYTES: zeros shrink to nothing."""
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as content:
-        found = content.read(MAX_BYTES + 1)
-    if len(found) > MAX_BYTES:
+        plain = content.read(MAX_BYTES + 1)
+    if len(plain) > MAX_BYTES:
         raise DataError(f"{path} must hold at most {MAX_BYTES:,} bytes, found more under its gzip.")
-    return found
+    return plain

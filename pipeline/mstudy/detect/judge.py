@@ -49,9 +49,10 @@ def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[Jud
 
 
 def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[JudgedChange], float | None]:
-    """Judge every proposed change, and the p-value of the largest rise; None where no rise reaches the factor.
+    """Judge every proposed change. Return the verdicts, and the p-value of the largest rise.
 
-    Where none does no p-value could make a jump of one, and the null, the dearest part of all this, is not sampled.
+    If no proposed rise reaches `jump_factor`, none can be accepted. Then the expensive simulation of the null is
+    skipped, and the p-value is None.
     """
     n, threshold = len(y), math.log(detect.jump_factor)
     changes = propose(y, threshold)

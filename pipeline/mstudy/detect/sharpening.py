@@ -101,9 +101,9 @@ def _find_sharpening(
     verdicts, p_value = judge_changes(coarse.values, detect, rng)
     accepted = [verdict for verdict in verdicts if verdict.reason is None]
     accepted += recurring_rises(coarse, accepted, detect, rng)
-    found = [_event(points, coarse, verdict, detect.progressive_share) for verdict in accepted]
-    spikes = find_transients(points, coarse, [(event.onset, event.end) for event in found], detect)
-    listed = sorted([*found, *spikes], key=lambda event: event.step)
+    sharpenings = [_event(points, coarse, verdict, detect.progressive_share) for verdict in accepted]
+    spikes = find_transients(points, coarse, [(event.onset, event.end) for event in sharpenings], detect)
+    listed = sorted([*sharpenings, *spikes], key=lambda event: event.step)
     events = tuple(event for event in listed if event.kind in SHARPENING_KINDS)
     width = window_width(len(coarse.values))
     return Sharpening(

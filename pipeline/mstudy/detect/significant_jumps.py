@@ -52,7 +52,7 @@ def _ramps(n: int, start: int, end: int) -> Series:
 
 
 def autocorrelation(y: Series, columns: Series) -> float:
-    """Estimate it for what the columns leave of y, at one point; corrected for k columns by (k (1 + r) + 2 r)/n.
+    """Estimate the autocorrelation at one point of what k columns leave of y, corrected by (k (1 + r) + 2 r)/n.
 
     For a mean alone this is Kendall's (1 + 3 r)/n.
     """

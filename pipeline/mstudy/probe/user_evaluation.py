@@ -54,12 +54,14 @@ class UserEvaluation(ModuleEvaluation):
         # Each gradient is linear in the seed: one that does not depend on it comes of a backward pass that is cut off.
         seed = torch.ones_like(self._loss).requires_grad_()
         inputs = [*self._leaves, *self._curved_outputs]
-        found = torch.autograd.grad(self._loss, inputs, seed, retain_graph=True, create_graph=True, allow_unused=True)
-        for name, gradient in zip(self._user_module.names, found, strict=False):
+        gradients = torch.autograd.grad(
+            self._loss, inputs, seed, retain_graph=True, create_graph=True, allow_unused=True
+        )
+        for name, gradient in zip(self._user_module.names, gradients, strict=False):
             if gradient is not None and not gradient.requires_grad:
                 functions = ", ".join(sorted(self._user_module.connections.functions)) or "an operation of your own"
                 raise NoSecondDerivative(
                     f"The backward pass must be differentiable, found one that is not on the way to {name} "
                     f"({functions}); write it with operations of torch on its saved tensors."
                 )
-        return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+        return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, gradients, strict=True)]

@@ -48,20 +48,20 @@ def compared(kappa: float, network: UserModule, moment: Moment, data: UserData, 
         with torch.no_grad():
             return float(network.evaluate(moment.w + place * direction, data, LOSS, chunk).loss)
 
-    found = second_difference(loss_at, torch.finfo(network.dtype).eps)
-    outcome = judged([kappa], found)
+    difference = second_difference(loss_at, torch.finfo(network.dtype).eps)
+    outcome = judged([kappa], difference)
     if outcome == CurvatureCheck.FAILED:
         own = network.evaluate(moment.w, data, CURVATURE, chunk).curvature_along(direction)
-        outcome = judged([kappa, float(own)], found)
-    return Comparison(outcome, found)
+        outcome = judged([kappa, float(own)], difference)
+    return Comparison(outcome, difference)
 
 
 def second_difference(loss_at: Callable[[float], float], eps: float) -> SecondDifference:
     """Take the length of the step at which three lengths agree best. loss_at: place on the line -> loss."""
     middle = loss_at(0.0)
-    found = [_difference(loss_at, middle, step, eps) for step in _STEPS]
+    differences = [_difference(loss_at, middle, step, eps) for step in _STEPS]
     best = SecondDifference(math.nan, math.inf)
-    for first, second, third in zip(found, found[1:], found[2:], strict=False):
+    for first, second, third in zip(differences, differences[1:], differences[2:], strict=False):
         spread = max(abs(first.value - second.value), abs(second.value - third.value))
         error = spread + second.error
         if math.isfinite(error) and error < best.error:

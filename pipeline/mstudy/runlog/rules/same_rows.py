@@ -21,8 +21,8 @@ SAME_ROWS: Stage[pl.DataFrame] = Stage()
     "Remove the copy; a seed that changes nothing is no further observation.",
 )
 def _copies(runs: pl.DataFrame) -> Iterator[Fault]:
-    told = main_runs(runs).filter(pl.col("rows_digest").is_not_null())
+    digested = main_runs(runs).filter(pl.col("rows_digest").is_not_null())
     first = pl.col("path").sort().first().over(*SETTING, "rows_digest")
-    copies = told.with_columns(first.alias("first")).filter(pl.col("path") != pl.col("first")).sort("path")
+    copies = digested.with_columns(first.alias("first")).filter(pl.col("path") != pl.col("first")).sort("path")
     for path, original in copies.select("path", "first").iter_rows():
         yield Fault(f"its rows must be its own, found the steps and losses of {original}.", "loss", path=path)

@@ -43,8 +43,10 @@ Told = dict[str, str]
 
 def stated(metadata: dict[str, Any]) -> str:
     """Return, as JSON, what the metadata states apart from the keys in MAY_DIFFER. Equal values give equal text."""
-    told = {key: _as_text(value) for key, value in metadata.items() if key not in MAY_DIFFER and value is not None}
-    return json.dumps(told, sort_keys=True)
+    statements = {
+        key: _as_text(value) for key, value in metadata.items() if key not in MAY_DIFFER and value is not None
+    }
+    return json.dumps(statements, sort_keys=True)
 
 
 def _as_text(value: Any) -> str:

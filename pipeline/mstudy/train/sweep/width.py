@@ -59,12 +59,12 @@ def read_width(path: Path, batch_size: int, device: torch.device, width: int | N
     """
     try:
         content = path.read_text(encoding="utf-8") if path.is_file() else "null"
-        found = MeasuredWidth(**json.loads(content))
+        measured = MeasuredWidth(**json.loads(content))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     possible = range(width, width + 1) if width else range(1, _MAX_WIDTH[device.type] + 1)
-    whole = type(found.width) is type(found.batch_size) is int and found.batch_size == batch_size
-    return found if whole and found.width in possible and _is_measured(found) else None
+    whole = type(measured.width) is type(measured.batch_size) is int and measured.batch_size == batch_size
+    return measured if whole and measured.width in possible and _is_measured(measured) else None
 
 
 def _is_measured(found: MeasuredWidth) -> bool:
