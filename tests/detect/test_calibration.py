@@ -26,13 +26,13 @@ def verdicts(suite: str, event: bool, n_series: int, detect: Detect = DETECT):
 
 
 def test_p_values_of_null_series_are_uniform_enough():
-    # benchmarks/detection.md has other suites. Of 1,500 the standard error at 5 % is 0.6 %.
-    found = [found.p_value for _, found in verdicts("broad", False, 1500, TESTED)]
+    # benchmarks/detection.md has other suites. Of 600 the standard error is 0.9 % at 5 %, and 0.4 % at 1 %.
+    found = [found.p_value for _, found in verdicts("broad", False, 600, TESTED)]
     p = np.array([1.0 if value is None else value for value in found])  # what is not tested is not rejected
 
     assert np.mean([value is None for value in found]) <= 0.02
     assert 0.03 <= (p <= 0.05).mean() <= 0.07
-    assert (p <= 0.01).mean() < 0.02
+    assert (p <= 0.01).mean() < 0.025
     assert 0.4 <= (p <= 0.5).mean() <= 0.6
 
 
