@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mstudy.core.errors import ConfigError, LogError
 from mstudy.core.files import move_into_place
+from mstudy.core.outside import lie_apart
 
 try:
     import fcntl
@@ -25,10 +26,7 @@ _REMOTE = "://"
 
 def require_apart(out: Path, other: str | os.PathLike[str], names: tuple[str, str] = ("OUT", "RUNS")) -> None:
     """Raise ConfigError where one of two folders is or holds the other, also through links. names: for the sentence."""
-    if _REMOTE in os.fspath(other):
-        return
-    ours, theirs = out.resolve(), Path(other).resolve()
-    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+    if _REMOTE not in os.fspath(other) and not lie_apart(out, Path(other)):
         raise ConfigError(
             f"{names[0]} and {names[1]} must be folders apart, neither inside the other, found {out} and "
             f"{os.fspath(other)}; choose another {names[0]}."

@@ -1,6 +1,6 @@
-"""The run that the tests of training vary."""
+"""The run, and the small study, that the tests of training vary."""
 
-from mstudy.core.params import Cadence
+from mstudy.core.params import Cadence, Grid, Study
 from mstudy.train.configs import RunConfig
 
 RUN = RunConfig(
@@ -21,4 +21,15 @@ RUN = RunConfig(
     probe_samples=40,
     chunk=4096,
     cadence=Cadence(dense_steps=12, growth=0.05, every={"sharpness": 3}),
+)
+
+STUDY = Study(
+    n_train=64,
+    model="mlp-tanh-8",
+    batch_sizes=(16,),
+    eta_ef=Grid(0.1, 0.1, 1),
+    momenta=(0.0, 0.9),
+    seeds=2,
+    steps=5,
+    width=4,
 )

@@ -7,22 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError, LogError
-from mstudy.core.params import Grid, Study
+from mstudy.core.params import Grid
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage
 from mstudy.train.sweep.output import materialise
 from mstudy.train.sweep.store import Store
 
-STUDY = Study(
-    n_train=64,
-    model="mlp-tanh-8",
-    batch_sizes=(16,),
-    eta_ef=Grid(0.1, 0.1, 1),
-    momenta=(0.0, 0.9),
-    seeds=1,
-    steps=5,
-    width=2,
-)
+from tests.train.configs import STUDY as SHARED
+
+STUDY = replace(SHARED, seeds=1, width=2)
 
 
 @pytest.fixture

@@ -7,21 +7,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.core.params import Grid, Study
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage
 from mstudy.train.sweep.store import Store
 
-STUDY = Study(
-    n_train=64,
-    model="mlp-tanh-8",
-    batch_sizes=(16,),
-    eta_ef=Grid(0.1, 0.1, 1),
-    momenta=(0.0, 0.9),
-    seeds=2,
-    steps=5,
-    width=4,
-)
+from tests.train.configs import STUDY
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from mstudy.core.errors import ConfigError, LogError, TrainingError
-from mstudy.core.params import Grid, Study
+from mstudy.core.params import Study
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task
@@ -18,16 +18,8 @@ from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth
 
-STUDY = Study(
-    n_train=64,
-    model="mlp-tanh-8",
-    batch_sizes=(16,),
-    eta_ef=Grid(0.1, 0.1, 1),
-    momenta=(0.0, 0.9),
-    seeds=2,
-    steps=5,
-    width=4,
-)
+from tests.train.configs import STUDY
+
 CPU = torch.device("cpu")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstudy.core.errors import LogError, shown
+from mstudy.core.errors import LogError, printable, shown
 from mstudy.core.files import move_into_place
 from mstudy.importers.assemble import Assembled, assemble
 from mstudy.importers.kinds import Kind
@@ -50,7 +50,7 @@ class Plan:
             lines += [f"  {note}" for note in run.notes]
         lines += self.notes
         lines += [f"left out: {name}: {reason}" for name, reason in self.problems.items()]
-        return "\n".join(map(_printable, lines))
+        return "\n".join(map(printable, lines))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values."""
@@ -93,7 +93,7 @@ def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
         raise LogError(f"runs in the map must be runs of the source, found {unknown[0]!r}, which is none.")
     if not runs:
         name, reason = next(iter(problems.items()), (str(source), "it holds no run"))
-        first = _printable(f"{name}: {reason}")
+        first = printable(f"{name}: {reason}")
         raise LogError(
             f"At least one run must be fit to import, found {len(problems)} that are not, the first: {first}"
         )
@@ -118,7 +118,7 @@ def write_plan(plan: Plan, out: Path, skip_bad: bool = False, replace: bool = Fa
         name, reason = next(iter(plan.problems.items()))
         raise LogError(
             f"Every run must be fit to import, found {len(plan.problems)} that are not, the first: "
-            f"{_printable(f'{name}: {reason}')} See --dry-run; leave them out with --skip-bad."
+            f"{printable(f'{name}: {reason}')} See --dry-run; leave them out with --skip-bad."
         )
     paths = {name: out / f"{run.metadata['run_id']}.parquet" for name, run in plan.runs.items()}
     existing = [path for path in paths.values() if path.exists()]
@@ -146,8 +146,3 @@ def _write_all(files: list[tuple[str, Assembled]], out: Path) -> None:
         raise LogError(f"A run's log must be writable, found at {out}: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _printable(text: str) -> str:
-    """Spell out what could steer a terminal: names come from strangers."""
-    return "".join(c if c.isprintable() else "?" for c in text)

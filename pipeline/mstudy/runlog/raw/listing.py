@@ -39,19 +39,19 @@ def list_folder(root: str) -> Listing:
     except (FileNotFoundError, NotADirectoryError):
         raise LogError(f"The runs folder must exist, found none at {root}.") from None
     except (OSError, ValueError) as error:
-        found = getattr(error, "strerror", None) or error
-        raise LogError(f"The runs folder must be a folder that can be listed, found at {root}: {found}.") from None
-    found = Listing()
+        reason = getattr(error, "strerror", None) or error
+        raise LogError(f"The runs folder must be a folder that can be listed, found at {root}: {reason}.") from None
+    listing = Listing()
     waiting = [("", entries)]
     while waiting:
         prefix, entries = waiting.pop()
-        for folder in _sort_out(prefix, entries, found):
+        for folder in _sort_out(prefix, entries, listing):
             try:
                 waiting.append((f"{folder}/", _entries(os.path.join(root, folder))))
             except OSError as error:
-                found.unlisted.append((folder, str(error.strerror)))
+                listing.unlisted.append((folder, str(error.strerror)))
     return without_outputs(
-        Listing(sorted(found.names), sorted(found.unlisted), sorted(found.links), sorted(found.no_files))
+        Listing(sorted(listing.names), sorted(listing.unlisted), sorted(listing.links), sorted(listing.no_files))
     )
 
 
@@ -60,22 +60,22 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return [entry for entry in entries if not entry.name.startswith(".")]
 
 
-def _sort_out(prefix: str, entries: list[os.DirEntry[str]], found: Listing) -> Iterator[str]:
-    """Add the entries to what was found; yield the folders among them."""
+def _sort_out(prefix: str, entries: list[os.DirEntry[str]], listing: Listing) -> Iterator[str]:
+    """Add the entries to the listing; yield the folders among them."""
     for entry in entries:
         name = prefix + entry.name
         try:
             if entry.is_dir(follow_symlinks=False):
                 yield name
             elif entry.is_dir():
-                found.links.append(name)
+                listing.links.append(name)
             elif entry.is_file():
-                found.names.append(name)
+                listing.names.append(name)
             elif _is_wanted(name):
                 kind = "a link that leads nowhere" if entry.is_symlink() else "a pipe, a socket or a device"
-                found.no_files.append((name, kind))
+                listing.no_files.append((name, kind))
         except OSError as error:  # a link in a circle, or into a closed folder
-            found.no_files.append((name, str(error.strerror)))
+            listing.no_files.append((name, str(error.strerror)))
 
 
 def _is_wanted(name: str) -> bool:

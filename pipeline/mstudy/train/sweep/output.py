@@ -5,12 +5,12 @@ A pipeline may delete or lock its outputs, never the store; so they are copies.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mstudy.core.errors import ConfigError, LogError, shown
 from mstudy.core.files import write_whole
+from mstudy.core.outside import lie_apart
 from mstudy.train.sweep.log_identity import is_log_of
 from mstudy.train.sweep.store import Store
 
@@ -20,8 +20,7 @@ def check_output(runs: Path, store: Store, study: str, run_ids: Collection[str])
 
     Nothing is written.
     """
-    inner, outer = Path(os.path.realpath(runs)), Path(os.path.realpath(store.root))
-    if _is_within(inner, outer) or _is_within(outer, inner):
+    if not lie_apart(runs, store.root):
         raise ConfigError(
             f"The folder for the run logs (--out) must lie neither in the store (--store) nor around it, "
             f"found {shown(str(runs))} and {shown(str(store.root))}; name another folder."
@@ -89,15 +88,3 @@ def _parquet_files(runs: Path) -> list[Path]:
         raise LogError(
             f"The runs folder must be a folder that can be read, found at {runs}: {error.strerror}."
         ) from None
-
-
-def _is_within(path: Path, folder: Path) -> bool:
-    return any(_is_same(each, folder) for each in (path, *path.parents))
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    """Return whether two paths lead to one folder, also where they are spelled differently."""
-    try:
-        return path == other or path.samefile(other)
-    except OSError:  # one of them is not there yet
-        return False
