@@ -114,7 +114,7 @@ def draw_pair(truth: CellTruth, onset: float, rng: np.random.Generator) -> Pair:
 
 
 def _base(clock: Series) -> Series:
-    """Log loss of both optimisers, by steps of SGD."""
+    """Log loss of both optimizers, by steps of SGD."""
     return -np.log1p(clock / 50)
 
 

@@ -160,7 +160,7 @@ def _sgdm_diverges_first(design: Design, truth: Truth, rng: np.random.Generator)
 
 
 def _coin(design: Design, truth: Truth, rng: np.random.Generator) -> Truth:
-    """Beyond one limit either optimiser diverges as often as the other."""
+    """Beyond one limit either optimizer diverges as often as the other."""
     return replace(truth, sgdm_limit=truth.sgd_limit.copy(), limit_spread=0.6)
 
 

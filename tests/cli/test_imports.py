@@ -34,8 +34,8 @@ def test_a_dry_run_shows_what_was_understood_and_writes_nothing(mstudy, table, t
         "abrupt sharpening, and the claims C4 and C5, are not\n"
         "a/x: 2 rows, steps 0 to 5; optimizer sgd, learning_rate 0.1, momentum 0.0, batch_size 8, seed 1, "
         "status completed\n"
-        "a/y\\x1b[2J: 1 rows, steps 0 to 0; optimizer heavy_ball, learning_rate 0.1, momentum 0.9, batch_size 8, seed 1, "
-        "status completed\n"
+        "a/y\\x1b[2J: 1 rows, steps 0 to 0; optimizer heavy_ball, learning_rate 0.1, momentum 0.9, batch_size 8, "
+        "seed 1, status completed\n"
         f"nothing written: --dry-run; without it, to {tmp_path / 'runs'}\n"
     )
     assert not (tmp_path / "runs").exists()

@@ -225,7 +225,7 @@ def test_the_list_sorts_and_filters(browser, path):
     assert [float(v) for v in rising[:-1]] == sorted(float(v) for v in rising[:-1])
     assert [float(v) for v in falling[:-1]] == sorted((float(v) for v in falling[:-1]), reverse=True)
     assert tab.locator("#run-heads th").nth(loss).get_attribute("aria-sort") == "descending"
-    tab.select_option("[data-column=optimiser]", "SGD")
+    tab.select_option("[data-column=label]", "SGD")
     tab.fill("#find", "b64-r0.2")
     assert sorted(row[seed] for row in page.rows()) == ["0", "1", "2"]
     assert tab.inner_text("#matching") == "3 of 54 runs"

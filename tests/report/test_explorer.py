@@ -82,9 +82,7 @@ def test_it_starts_where_sgd_sharpens(explorer):
 
 def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, explorer):
     runs = explorer.data["runs"]
-    lines = {
-        o: line for o, line, block in zip(runs["optimiser"], runs["line"], runs["block"], strict=True) if block == 0
-    }
+    lines = {o: line for o, line, block in zip(runs["label"], runs["line"], runs["block"], strict=True) if block == 0}
 
     # 2 / eta with eta = 0.2; 2 (1 + mu) / eta with eta = 0.2 (1 - mu)
     assert lines == {"SGD": 10.0, "SGDM μ = 0.5": pytest.approx(30.0), "SGDM μ = 0.9": pytest.approx(190.0)}
@@ -93,14 +91,12 @@ def test_stability_lines_of_sgd_and_heavy_ball_and_nesterov(results, points, exp
         runs=results["runs"].with_columns(nesterov), partings=results["partings"].with_columns(nesterov)
     )
     runs = build_explorer(changed, points, Report()).data["runs"]
-    found = {
-        o: line for o, line, block in zip(runs["optimiser"], runs["line"], runs["block"], strict=True) if block == 0
-    }
+    found = {o: line for o, line, block in zip(runs["label"], runs["line"], runs["block"], strict=True) if block == 0}
     assert found["Nesterov μ = 0.9"] == pytest.approx(190.0 / 2.8, rel=1e-5)
 
 
-def test_the_page_is_told_how_to_name_each_optimiser(explorer):
-    named = explorer.data["optimisers"]
+def test_the_page_is_told_how_to_name_each_optimizer(explorer):
+    named = explorer.data["optimizers"]
     levels = first_block(explorer.data).rows["levels"]
 
     assert named == {
@@ -117,11 +113,11 @@ def test_an_optimizer_of_which_nothing_is_known_has_neither_line_nor_gap(results
 
     data = build_explorer(changed, points, Report()).data
 
-    known = {name: line is not None for name, line in zip(data["runs"]["optimiser"], data["runs"]["line"], strict=True)}
+    known = {name: line is not None for name, line in zip(data["runs"]["label"], data["runs"]["line"], strict=True)}
     assert known == {"SGD": True, "SGDM μ = 0.5": True, "Mystery μ = 0.9": False}
     for sgdm, gap in zip(data["pairs"]["sgdm"], data["pairs"]["gap"], strict=True):
-        assert (_curve(data, gap, log=False) == {}) == (data["runs"]["optimiser"][sgdm] == "Mystery μ = 0.9")
-    assert {row["optimiser"] for row in first_block(data).rows["levels"]} == {"SGD", "SGDM μ = 0.5"}
+        assert (_curve(data, gap, log=False) == {}) == (data["runs"]["label"][sgdm] == "Mystery μ = 0.9")
+    assert {row["label"] for row in first_block(data).rows["levels"]} == {"SGD", "SGDM μ = 0.5"}
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +148,7 @@ def test_a_branch_is_a_line_of_its_own_and_a_twin_is_none(explorer, with_branche
 
     assert not [name for name in runs["id"] if name.endswith("-twin")]
     branches = [k for k, name in enumerate(runs["id"]) if name.endswith("-branch")]
-    assert {(runs["optimiser"][k], runs["line"][k]) for k in branches} == {("SGD then momentum 0.9", None)}
+    assert {(runs["label"][k], runs["line"][k]) for k in branches} == {("SGD then momentum 0.9", None)}
     assert data["blocks"]["caption"][0].startswith(
         "Sharpens abruptly: SGD in 3 of 3 seeds (step 100 to 120), SGDM μ = 0.5"
     )
@@ -161,14 +157,14 @@ def test_a_branch_is_a_line_of_its_own_and_a_twin_is_none(explorer, with_branche
     def medians(of):
         firsts, runs = of["medians"]["first"], of["runs"]
         return {
-            (runs["optimiser"][first], runs["block"][first]): _curve(of, of["medians"]["loss"][k])
+            (runs["label"][first], runs["block"][first]): _curve(of, of["medians"]["loss"][k])
             for k, first in enumerate(firsts)
         }
 
     with_them, without = medians(data), medians(alone)
     assert with_them["SGD", 0] == without["SGD", 0]
     assert with_them["SGD then momentum 0.9", 0][20] == pytest.approx(without["SGD", 0][20] / 10, rel=1e-3)
-    levels = {row["optimiser"] for row in first_block(data).rows["levels"]}
+    levels = {row["label"] for row in first_block(data).rows["levels"]}
     assert levels == {"SGD", "SGDM μ = 0.5", "SGDM μ = 0.9"}
 
 

@@ -60,7 +60,7 @@ def test_every_colour_reads_on_its_paper_as_text():
         assert contrast(DARK_COLOURS[colour], "#1c1f23") >= 4.5
 
 
-def test_one_colour_an_optimiser_sgd_first():
+def test_one_colour_an_optimizer_sgd_first():
     palette = colours([("heavy_ball", 0.9), ("sgd", 0.0), ("nesterov", 0.9), ("heavy_ball", 0.5)])
 
     assert list(palette) == ["SGD", "SGDM μ = 0.5", "SGDM μ = 0.9", "Nesterov μ = 0.9"]

@@ -1,4 +1,4 @@
-"""Final loss of each optimiser, by learning rate: what the seeds of one optimiser reached."""
+"""Final loss of each optimizer, by learning rate: what the seeds of one optimizer reached."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What training and measuring ask of a network: the loss of K members side by side, and its derivatives.
 
-A member's weights are one flat row of `w` (n_members, row_length): an optimiser step, a norm or an inner product is
+A member's weights are one flat row of `w` (n_members, row_length): an optimizer step, a norm or an inner product is
 then one line, whatever the architecture. The row is padded with zeros (see flat_rows.py), and every derivative is zero
 there, so the padding never shows in a norm.
 """

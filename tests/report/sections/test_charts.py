@@ -67,7 +67,7 @@ def _rows(chart, field):
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_an_optimiser_has_one_colour_in_every_chart_and_no_chart_repeats_the_legend(results, more, name):
+def test_an_optimizer_has_one_colour_in_every_chart_and_no_chart_repeats_the_legend(results, more, name):
     scales = [e["color"] for _, e in _layers(MAKE[name](results, more)) if "scale" in e.get("color", {})]
 
     assert scales
@@ -120,14 +120,12 @@ def test_diverged_runs_are_counted_above_every_loss(results, more):
     chart = MAKE["loss"](results, more)
     fallen = _rows(chart, "ceiling")
 
-    assert [(row["optimiser"], row["eta_ef"], row["n_diverged"], row["n"]) for row in fallen] == [("SGD", 0.4, 1, 3)]
+    assert [(row["label"], row["eta_ef"], row["n_diverged"], row["n"]) for row in fallen] == [("SGD", 0.4, 1, 3)]
     assert fallen[0]["ceiling"] > max(row["loss_high"] for row in _rows(chart, "loss_high"))
 
 
 def test_the_band_of_a_loss_is_the_range_of_its_seeds(results, more):
-    (row,) = [
-        r for r in _rows(MAKE["loss"](results, more), "loss_low") if (r["eta_ef"], r["optimiser"]) == (0.1, "SGD")
-    ]
+    (row,) = [r for r in _rows(MAKE["loss"](results, more), "loss_low") if (r["eta_ef"], r["label"]) == (0.1, "SGD")]
 
     assert (row["loss_low"], row["loss_high"]) == (0.5, 2.0)
     assert row["loss"] == pytest.approx(1.0)
@@ -146,7 +144,7 @@ def test_the_margin_of_equivalence_is_a_band_about_zero(results, more):
 
 
 def test_only_estimated_thresholds_are_drawn(results, more):
-    drawn = {(row["batch_size"], row["optimiser"]) for row in _rows(MAKE["threshold"](results, more), "eta_ef_star")}
+    drawn = {(row["batch_size"], row["label"]) for row in _rows(MAKE["threshold"](results, more), "eta_ef_star")}
 
     assert drawn == {(16, "SGDM μ = 0.9"), (64, "SGDM μ = 0.9")}
 
@@ -177,7 +175,7 @@ def test_events_have_an_interval_and_a_row_with_a_name():
 
 
 def test_numbers_at_risk_stand_below_the_curves(results):
-    found = {(row["optimiser"], row["at"]): row["text"] for row in _rows(_survival(results), "text") if row["at"] > 1}
+    found = {(row["label"], row["at"]): row["text"] for row in _rows(_survival(results), "text") if row["at"] > 1}
 
     # 9 runs of SGD at b = 64; one ends at step 7. Nothing else ends before step 99.
     assert found["SGD", 10] == found["SGD", 100] == "8"
@@ -195,7 +193,7 @@ def test_labels_move_apart_and_stay_inside(places, expected):
 
 
 def test_a_label_stands_at_the_last_point_of_its_line():
-    frame = pl.DataFrame({"optimiser": ["SGD"] * 3, "x": [1.0, 2.0, 3.0], "y": [1.0, 10.0, None]})
+    frame = pl.DataFrame({"label": ["SGD"] * 3, "x": [1.0, 2.0, 3.0], "y": [1.0, 10.0, None]})
 
     (row,) = end_labels(frame, "x", "y", (0.1, 100.0), 200).rows(named=True)
 

@@ -1,6 +1,6 @@
-"""Best against best: each optimiser at its own best eta_ef, chosen on some seeds and compared on another.
+"""Best against best: each optimizer at its own best eta_ef, chosen on some seeds and compared on another.
 
-Chosen and compared on the same seeds, the optimiser with more or noisier cells would win by luck.
+Chosen and compared on the same seeds, the optimizer with more or noisier cells would win by luck.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Stability limits: the largest effective learning rate that trains, per batch size and optimiser, plain SGD included.
+"""Stability limits: the largest effective learning rate that trains, per batch size and optimizer, plain SGD included.
 
 Each seed knows its limit to a bracket of the grid. The brackets of all limits of a setting share one spread between
-seeds; everything else is profile likelihood on a grid, so that no optimiser can fail. docs/methods.md.
+seeds; everything else is profile likelihood on a grid, so that no optimizer can fail. docs/methods.md.
 """
 
 from __future__ import annotations

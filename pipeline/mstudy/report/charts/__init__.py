@@ -1,1 +1,1 @@
-"""Finished frames to charts (altair). Titles carry units; colour is the optimiser; intervals are never left out."""
+"""Finished frames to charts (altair). Titles carry units; colour is the optimizer; intervals are never left out."""

@@ -16,14 +16,14 @@ RATE_TITLE = "effective learning rate η/(1−μ)"
 
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with `optimiser`, the label of its optimizer and momentum."""
+    """Return the frame with `label`: optimizer and momentum as charts say them."""
     names = [label(mu, optimizer) for mu, optimizer in frame.select("momentum", "optimizer").iter_rows()]
-    return frame.with_columns(pl.Series("optimiser", names, dtype=pl.String))
+    return frame.with_columns(pl.Series("label", names, dtype=pl.String))
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:
     """Make tooltips: column=title; numbers with four digits."""
-    text = ("optimiser", "status", "name", "event", "stratum", "note", "number")
+    text = ("label", "status", "name", "event", "stratum", "note", "number")
     return [
         alt.Tooltip(f"{c}:N", title=t) if c in text else alt.Tooltip(f"{c}:Q", title=t, format=",.4~g")
         for c, t in titles.items()
@@ -48,11 +48,11 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int, log: bool = True) -> pl.DataFrame:
-    """Return the last point of each optimiser with `text` and a `label_y` at which no two labels collide.
+    """Return the last point of each optimizer with `text` and a `label_y` at which no two labels collide.
 
-    frame: `optimiser`, x, y; domain: of y; height: of the panel, in pixels.
+    frame: `label`, x, y; domain: of y; height: of the panel, in pixels.
     """
-    last = frame.filter(pl.col(y).is_not_null()).sort(x).group_by("optimiser", maintain_order=True).last()
+    last = frame.filter(pl.col(y).is_not_null()).sort(x).group_by("label", maintain_order=True).last()
     if last.is_empty():
         return last.with_columns(pl.lit("").alias("text"), pl.lit(0.0).alias("label_y"))
     warp = math.log if log else float
@@ -60,14 +60,14 @@ def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int,
     per_pixel = (high - low) / height
     places = spread([warp(v) for v in last[y]], 13 * per_pixel, low + 6 * per_pixel, high - 6 * per_pixel)
     back = [math.exp(p) for p in places] if log else places
-    texts = [short(name) for name in last["optimiser"]]
+    texts = [short(name) for name in last["label"]]
     return last.with_columns(pl.Series("text", texts, dtype=pl.String), pl.Series("label_y", back, dtype=pl.Float64))
 
 
 def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
     """Label the ends of lines directly; ends: of end_labels."""
-    # Colour goes by the label, which is why `optimiser` stays.
-    words = alt.Chart(ends.select("optimiser", "text", "label_y", x.shorthand.split(":")[0]))
+    # Colour goes by `label`, which is why it stays.
+    words = alt.Chart(ends.select("label", "text", "label_y", x.shorthand.split(":")[0]))
     chart: alt.Chart = words.mark_text(align="left", dx=8, fontSize=11, fontWeight=600).encode(
         x=x, y=y, text=alt.Text("text:N"), color=colour_scale(palette)
     )
@@ -105,5 +105,5 @@ def batch_axis(frame: pl.DataFrame, column: str, domain: tuple[float, float]) ->
 def dodged(frame: pl.DataFrame, palette: Palette) -> pl.DataFrame:
     """Add `at`: side by side, a hair apart in log b, so that intervals of several momenta do not hide one another."""
     ranks = {name: i - (len(palette) - 1) / 2 for i, name in enumerate(palette)}
-    shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
+    shift = pl.col("label").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     return frame.with_columns((pl.col("batch_size") * (1.0 + 0.07 * shift)).alias("at"))

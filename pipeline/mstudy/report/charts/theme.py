@@ -1,4 +1,4 @@
-"""One colour an optimiser, the same in every chart, light and dark; axes and the look that all charts share."""
+"""One colour an optimizer, the same in every chart, light and dark; axes and the look that all charts share."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run_label(run: Mapping[str, Any]) -> str:
 
 
 def short(name: str) -> str:
-    """Return the short label of an optimiser, for where there is little room: only its momentum."""
+    """Return the short label of an optimizer, for where there is little room: only its momentum."""
     return name.removeprefix(f"{optimizer_of(HEAVY_BALL).label} ")
 
 
@@ -52,12 +52,12 @@ def line_name(momentum: float, optimizer: str) -> str:
     return f"{short(label(momentum, optimizer))}: {optimizer_of(optimizer).line_text}"
 
 
-def colours(optimisers: Iterable[tuple[str, float]]) -> Palette:
-    """Return colour by label, SGD first, then rising momentum; optimisers as (optimizer, momentum).
+def colours(optimizers: Iterable[tuple[str, float]]) -> Palette:
+    """Return colour by label, SGD first, then rising momentum; optimizers as (optimizer, momentum).
 
     The largest momentum has the strongest contrast to SGD.
     """
-    ranked = sorted({(mu, name) for name, mu in optimisers if name != SGD}, reverse=True)
+    ranked = sorted({(mu, name) for name, mu in optimizers if name != SGD}, reverse=True)
     by_rank = {key: _MOMENTA[i % len(_MOMENTA)][0] for i, key in enumerate(ranked)}
     return {label(0.0, SGD): _SGD[0]} | {label(*key): by_rank[key] for key in sorted(by_rank)}
 
@@ -69,9 +69,9 @@ def with_branches(palette: Palette, names: Iterable[str]) -> Palette:
 
 
 def colour_scale(palette: Palette) -> alt.Color:
-    """Return colour of the column `optimiser`; the page shows one legend for all charts."""
+    """Return colour of the column `label`; the page shows one legend for all charts."""
     scale = alt.Scale(domain=list(palette), range=list(palette.values()))
-    return alt.Color("optimiser:N", scale=scale, legend=None)
+    return alt.Color("label:N", scale=scale, legend=None)
 
 
 def log_x(column: str, title: str, domain: tuple[float, float] | None = None, room: float = 1.0) -> alt.X:

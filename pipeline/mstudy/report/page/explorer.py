@@ -60,7 +60,7 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
     place = {run_id: k for k, run_id in enumerate(runs_drawn["run_id"])}
     data = {
         "runs": columns(_described(runs_drawn, results)),
-        "optimisers": columns(_named(runs_drawn)),
+        "optimizers": columns(_named(runs_drawn)),
         "curves": curves,
         "events": _events(results, place),
         "pairs": _pairs(results, logs, place, report, steps),
@@ -120,7 +120,7 @@ def _described(runs: pl.DataFrame, results: Results) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "block": [order[rank] for rank in blocks],
-            "optimiser": [run_label(row) for row in rows],
+            "label": [run_label(row) for row in rows],
             "seed": runs["seed"],
             "line": pl.Series([stability_line_of(row) for row in rows], dtype=pl.Float64),
             "diverged_step": runs["diverged_step"],
@@ -131,7 +131,7 @@ def _described(runs: pl.DataFrame, results: Results) -> pl.DataFrame:
 
 
 def _named(runs: pl.DataFrame) -> pl.DataFrame:
-    """Return one row an optimiser: its label, a short label, and the name of its stability line."""
+    """Return one row an optimizer: its label, a short label, and the name of its stability line."""
     run_of = {run_label(run): run for run in runs.iter_rows(named=True)}
     return pl.DataFrame(
         {
@@ -205,7 +205,7 @@ def _gap(sgd: Log, sgdm: Log, optimizer: str, momentum: float) -> Curve:
 
 
 def _medians(runs: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names: list[str]) -> dict[str, list[Any]]:
-    """Return the median over seeds of these quantities, block by block and optimiser by optimiser, of all points.
+    """Return the median over seeds of these quantities, block by block and optimizer by optimizer, of all points.
 
     Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
     """

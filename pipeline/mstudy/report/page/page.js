@@ -68,27 +68,27 @@ runs.forEach((run, k) => inBlock[run.block].push(k));
 const settingOf = block => page.settings.findIndex(s => ["study", "model", "dataset", "objective"].every((key, k) => block[key] === s.key[k]));
 let picked = { block: 0, seed: null };
 const pickedRuns = () => inBlock[picked.block].filter(k => picked.seed === null || runs[k].seed === picked.seed);
-const named = new Map(rowsOf(explorer.optimisers).map(optimiser => [optimiser.name, optimiser]));
+const named = new Map(rowsOf(explorer.optimizers).map(label => [label.name, label]));
 
 function curvesOf(names) {
   const mine = pickedRuns(), single = picked.seed !== null, rows = [];
   for (const k of mine) for (const name of names)
     for (const point of curveOf(explorer.curves[k][name], true))
-      rows.push({ ...point, kind: name, run: k, optimiser: runs[k].optimiser, seed: runs[k].seed, single });
+      rows.push({ ...point, kind: name, run: k, label: runs[k].label, seed: runs[k].seed, single });
   if (!single) for (const median of medians) if (runs[median.first].block === picked.block) for (const name of names)
     if (median[name]) for (const point of curveOf(median[name], true))
-      rows.push({ ...point, kind: "median " + name, run: -1 - median.first, optimiser: runs[median.first].optimiser });
+      rows.push({ ...point, kind: "median " + name, run: -1 - median.first, label: runs[median.first].label });
   return rows;
 }
 function gapsOf() {
   const mine = new Set(pickedRuns()), single = picked.seed !== null;
   return pairs.filter(pair => mine.has(pair.sgdm)).flatMap(pair => curveOf(pair.gap, false).map(point => ({
-    ...point, kind: "gap", run: pair.sgdm, optimiser: runs[pair.sgdm].optimiser, seed: runs[pair.sgdm].seed, single })));
+    ...point, kind: "gap", run: pair.sgdm, label: runs[pair.sgdm].label, seed: runs[pair.sgdm].seed, single })));
 }
 function eventsOf() {
   const mine = new Set(pickedRuns());
   const at = row => ({ at: Math.max(row.step, 0) + 1, low: Math.max(row.step_low ?? row.step, 0) + 1, high: Math.max(row.step_high ?? row.step, 0) + 1 });
-  const told = (row, run, kind, name) => ({ kind, name, run, optimiser: runs[run].optimiser, seed: runs[run].seed,
+  const told = (row, run, kind, name) => ({ kind, name, run, label: runs[run].label, seed: runs[run].seed,
     step: row.step, step_low: row.step_low, step_high: row.step_high, ...at(row) });
   const found = events.filter(e => mine.has(e.run)).map(e => told(e, e.run, e.kind, e.kind));
   for (const pair of pairs) if (mine.has(pair.sgdm) && pair.status === page.parted) found.push(told(pair, pair.sgdm, "parts", "parts from SGD"));
@@ -97,12 +97,12 @@ function eventsOf() {
 }
 function eventRows() {
   const found = eventsOf(), kinds = ["sharpens", "reaches its line", "parts", "diverges"];
-  const rows = page.optimisers.flatMap(optimiser => kinds.map(kind => ({ optimiser, kind })))
-    .filter(row => found.some(e => e.optimiser === row.optimiser && e.kind === row.kind))
-    .map((row, k) => ({ ...row, row: k, name: named.get(row.optimiser).short + " " + (row.kind === "parts" ? "parts from SGD" : row.kind) }));
+  const rows = page.optimizers.flatMap(label => kinds.map(kind => ({ label, kind })))
+    .filter(row => found.some(e => e.label === row.label && e.kind === row.kind))
+    .map((row, k) => ({ ...row, row: k, name: named.get(row.label).short + " " + (row.kind === "parts" ? "parts from SGD" : row.kind) }));
   const seeds = [...new Set(found.map(e => e.seed))].sort((a, b) => a - b);
   for (const event of found) {
-    event.row = rows.findIndex(row => row.optimiser === event.optimiser && row.kind === event.kind);
+    event.row = rows.findIndex(row => row.label === event.label && row.kind === event.kind);
     event.place = event.row + (seeds.length > 1 ? (seeds.indexOf(event.seed) / (seeds.length - 1) - 0.5) * 0.62 : 0);
   }
   return [found, rows];
@@ -124,9 +124,9 @@ function withBlock(spec, panel) {
     const own = loss.filter(p => p.run === k);
     return { ...own[own.length - 1] };
   }).filter(end => end.x);
-  const levels = page.optimisers.flatMap(optimiser => {
-    const run = mine.find(k => runs[k].optimiser === optimiser);
-    return (runs[run]?.line ?? null) === null ? [] : [{ optimiser, level: runs[run].line, name: named.get(optimiser).line_name }];
+  const levels = page.optimizers.flatMap(label => {
+    const run = mine.find(k => runs[k].label === label);
+    return (runs[run]?.line ?? null) === null ? [] : [{ label, level: runs[run].line, name: named.get(label).line_name }];
   });
   const gaps = gapsOf(), log = panel !== "gap";
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];
@@ -239,7 +239,7 @@ const all = rowsOf(list.rows);
 all.forEach(row => row.text = list.headings.map(([name]) => number(row[name] ?? null)).join(" ").toLowerCase());
 const placeOf = new Map(runs.map((run, k) => [run.id, k]));
 let order = { by: null, down: false }, every = false;
-const choices = ["batch_size", "optimiser", "status", "sharpening"].map(name => {
+const choices = ["batch_size", "label", "status", "sharpening"].map(name => {
   const select = document.createElement("select"), label = document.createElement("label");
   const values = [...new Set(all.map(row => row[name]))].sort((a, b) => typeof a === "number" ? a - b : a < b ? -1 : 1);
   select.dataset.column = name;

@@ -41,8 +41,8 @@ def all_panels(palette: Palette, drawn: Drawn, n_event_rows: int = 1) -> list[tu
 def curvature_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
     """Draw the first quantity as lines, the others as open points, stability lines dashed and named.
 
-    curves: `x`, `y`, `optimiser`, `run`, `kind`, the name of the quantity, or `median` and that name. levels: `level`,
-    `name`, `optimiser`. spans: `x`, `low`, `high`, `optimiser`, the intervals of events.
+    curves: `x`, `y`, `label`, `run`, `kind`, the name of the quantity, or `median` and that name. levels: `level`,
+    `name`, `label`. spans: `x`, `low`, `high`, `label`, the intervals of events.
     """
     title = f"curvature {', '.join(quantity.symbol for quantity in quantities)}"
     y = alt.Y("y:Q", title=title, scale=_y_scale(), axis=_y_axis())
@@ -66,7 +66,7 @@ def loss_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
     """
     y = alt.Y("y:Q", title="training loss", scale=_y_scale(), axis=_y_axis())
     ends = alt.Chart(alt.NamedData("ends")).mark_point(shape="cross", angle=45, size=50, filled=True)
-    crosses = ends.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=tips(optimiser="diverged", seed="seed"))
+    crosses = ends.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=tips(label="diverged", seed="seed"))
     return _panel(170, *_spans(palette), *_quantities(y, quantities, palette), crosses)
 
 
@@ -84,11 +84,11 @@ def gap_panel(palette: Palette) -> Layered:
 
 
 def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
-    """Draw every event with its interval, a row for each kind and optimiser, a bar for each seed.
+    """Draw every event with its interval, a row for each kind and optimizer, a bar for each seed.
 
-    events: `row` (from 0, on top), `at`, `low`, `high`, `kind`, `optimiser`, `seed`. rows: `row`, `name`, `optimiser`.
+    events: `row` (from 0, on top), `at`, `low`, `high`, `kind`, `label`, `seed`. rows: `row`, `name`, `label`.
     """
-    # The page sets `n_rows` and the height; both follow from how many optimisers the block has.
+    # The page sets `n_rows` and the height; both follow from how many optimizers the block has.
     count = alt.param(name="n_rows", value=n_rows)
     scale = alt.Scale(domain=[-0.6, {"expr": "n_rows - 0.4"}], reverse=True, nice=False)
     axis = alt.Axis(values=[], title=" ", minExtent=_GUTTER, maxExtent=_GUTTER, domain=False)
@@ -118,7 +118,7 @@ def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
 
 
 def _event_tips() -> list[alt.Tooltip]:
-    return tips(optimiser="optimiser", name="event", seed="seed", step="step", step_low="from", step_high="to")
+    return tips(label="optimizer", name="event", seed="seed", step="step", step_low="from", step_high="to")
 
 
 def _x(column: str = "x", title: str = "") -> alt.X:
@@ -175,11 +175,11 @@ def _curves(y: alt.Y, kind: str, name: str, palette: Palette) -> list[alt.Chart]
         tooltip=_seen(name), strokeWidth=alt.StrokeWidthValue(**width), opacity=alt.OpacityValue(**opacity)
     )
     median = drawn.transform_filter(f"datum.kind == 'median {kind}'").mark_line(strokeWidth=2.2, strokeJoin="round")
-    return [runs, median.encode(tooltip=tips(optimiser="optimiser", y=f"median {name}"))]
+    return [runs, median.encode(tooltip=tips(label="optimizer", y=f"median {name}"))]
 
 
 def _seen(name: str) -> list[alt.Tooltip]:
-    return tips(optimiser="optimiser", seed="seed", step="step", y=name)
+    return tips(label="optimizer", seed="seed", step="step", y=name)
 
 
 def _spans(palette: Palette) -> list[alt.Chart]:

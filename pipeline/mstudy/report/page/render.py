@@ -64,7 +64,7 @@ def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: An
 
 
 def palette_of(results: Results) -> Palette:
-    """Return the colours of a study's optimisers."""
+    """Return the colours of a study's optimizers."""
     return colours(results[RUNS].select("optimizer", "momentum").unique().rows())
 
 
@@ -134,7 +134,7 @@ def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
         "dark": DARK_COLOURS,
         "config": {"light": config(False), "dark": config(True)},
         "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
-        "optimisers": list(palette),
+        "optimizers": list(palette),
         "parted": PartingStatus.PARTED,
     }
 

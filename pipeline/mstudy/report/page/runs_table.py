@@ -19,7 +19,7 @@ HEADINGS = (
     ("dataset", "data", False),
     ("batch_size", "b", True),
     ("eta_ef", "η_ef", True),
-    ("optimiser", "optimiser", False),
+    ("label", "optimizer", False),
     ("seed", "seed", True),
     ("status", "status", False),
     ("diverged_step", "diverged at", True),
@@ -47,7 +47,7 @@ def runs_table(results: Results) -> dict[str, Any]:
     runs = results[RUNS].join(sharpenings, on="run_id", how="left")
     runs = runs.sort("model", "dataset", "batch_size", "eta_ef", "momentum", "seed", "run_id")
     names = [run_label(row) for row in runs.select("momentum", "optimizer", "intervention").iter_rows(named=True)]
-    runs = runs.with_columns(pl.Series("optimiser", names, dtype=pl.String))
+    runs = runs.with_columns(pl.Series("label", names, dtype=pl.String))
     headings = [h for h in HEADINGS if h[0] not in _SHOWN_IF_SEVERAL or runs[h[0]].n_unique() > 1]
     return {"headings": [list(h) for h in headings], "rows": columns(runs.select(name for name, _, _ in headings))}
 

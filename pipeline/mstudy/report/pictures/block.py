@@ -29,7 +29,7 @@ class Block:
 def first_block(data: dict[str, Any]) -> Block:
     """Return, of the explorer's data, the block that the page starts with, all seeds."""
     runs, mine = data["runs"], [k for k, block in enumerate(data["runs"]["block"]) if block == 0]
-    keys = {k: {"run": k, "optimiser": runs["optimiser"][k], "seed": runs["seed"][k], "single": False} for k in mine}
+    keys = {k: {"run": k, "label": runs["label"][k], "seed": runs["seed"][k], "single": False} for k in mine}
     curves = [
         keys[k] | point | {"kind": name}
         for k in mine
@@ -38,7 +38,7 @@ def first_block(data: dict[str, Any]) -> Block:
         for point in _curve(data, data["curves"][k][name], log=True)
     ]
     medians = [
-        point | {"kind": f"median {name}", "run": -1 - first, "optimiser": runs["optimiser"][first]}
+        point | {"kind": f"median {name}", "run": -1 - first, "label": runs["label"][first]}
         for place, first in enumerate(data["medians"]["first"])
         if first in keys
         for name, *_ in data["panels"].values()
@@ -51,9 +51,9 @@ def first_block(data: dict[str, Any]) -> Block:
         for point in _curve(data, gap, log=False)
     ]
     events, rows = _event_rows(data, keys)
-    about = _optimisers(data)
-    lines = {runs["optimiser"][k]: runs["line"][k] for k in mine if runs["line"][k] is not None}
-    levels = [{"optimiser": name, "level": line, "name": about[name]["line_name"]} for name, line in lines.items()]
+    about = _optimizers(data)
+    lines = {runs["label"][k]: runs["line"][k] for k in mine if runs["line"][k] is not None}
+    levels = [{"label": name, "level": line, "name": about[name]["line_name"]} for name, line in lines.items()]
     ends = [
         [row for row in curves if row["run"] == k and row["kind"] == "loss"][-1]
         for k in mine
@@ -73,14 +73,14 @@ def _curve(data: dict[str, Any], packed: list[Any], log: bool) -> list[Row]:
     return [{"step": int(s), "x": int(s) + 1, "y": float(v)} for s, v in zip(steps, values, strict=True)]
 
 
-def _optimisers(data: dict[str, Any]) -> dict[str, Row]:
-    columns = data["optimisers"]
+def _optimizers(data: dict[str, Any]) -> dict[str, Row]:
+    columns = data["optimizers"]
     return {row[0]: dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)}
 
 
 def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], list[Row]]:
-    """Place the events in rows, one for each optimiser and kind that occurs, and name the rows."""
-    runs, events, pairs, about = data["runs"], data["events"], data["pairs"], _optimisers(data)
+    """Place the events in rows, one for each optimizer and kind that occurs, and name the rows."""
+    runs, events, pairs, about = data["runs"], data["events"], data["pairs"], _optimizers(data)
     ends = ("step", "step_low", "step_high")
     rows = [(events["run"][k], events["kind"][k], *[events[e][k] for e in ends]) for k in range(len(events["run"]))]
     rows += [
@@ -90,12 +90,12 @@ def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], 
     ]
     rows += [(k, "diverges", *[runs["diverged_step"][k]] * 3) for k in keys if runs["diverged_step"][k] is not None]
     mine = [keys[run] | {"kind": kind, "times": times} for run, kind, *times in rows if run in keys]
-    names = sorted({(_rank(data, e["optimiser"]), _KINDS.index(e["kind"])) for e in mine})
+    names = sorted({(_rank(data, e["label"]), _KINDS.index(e["kind"])) for e in mine})
     order = {place: k for k, place in enumerate(names)}
     seeds = sorted({e["seed"] for e in mine})
     placed = []
     for event in mine:
-        row = order[_rank(data, event["optimiser"]), _KINDS.index(event["kind"])]
+        row = order[_rank(data, event["label"]), _KINDS.index(event["kind"])]
         shift = (seeds.index(event["seed"]) / (len(seeds) - 1) - 0.5) * 0.62 if len(seeds) > 1 else 0.0
         at, low, high = (max(float(t), 0.0) + 1 for t in event.pop("times"))
         placed.append(event | {"row": row, "place": row + shift, "at": at, "low": low, "high": high})
@@ -103,16 +103,16 @@ def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], 
     labels: dict[int, Row] = {
         e["row"]: {
             "row": e["row"],
-            "optimiser": e["optimiser"],
-            "name": f"{about[e['optimiser']]['short']} {texts.get(e['kind'], e['kind'])}",
+            "label": e["label"],
+            "name": f"{about[e['label']]['short']} {texts.get(e['kind'], e['kind'])}",
         }
         for e in placed
     }
     return placed, [labels[row] for row in sorted(labels)]
 
 
-def _rank(data: dict[str, Any], optimiser: str) -> int:
-    return list(dict.fromkeys(data["runs"]["optimiser"])).index(optimiser)
+def _rank(data: dict[str, Any], label: str) -> int:
+    return list(dict.fromkeys(data["runs"]["label"])).index(label)
 
 
 def y_range(values: list[float], log: bool) -> tuple[float, float]:

@@ -85,11 +85,11 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
     """
     low, high = span
     any_diverged = pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") > 0
-    columns = ["optimiser", "batch_size", "eta_ef", "log_ratio", "ci_low", "ci_high", "n_seeds"]
+    columns = ["label", "batch_size", "eta_ef", "log_ratio", "ci_low", "ci_high", "n_seeds"]
     frame = named(advantage.filter(pl.col("log_ratio").is_not_null()))
     # Side by side, a hair apart: what is true of one momentum is often true of the next.
     ranks = {name: k - (len(palette) - 1) / 2 for k, name in enumerate(palette)}
-    shift = pl.col("optimiser").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
+    shift = pl.col("label").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     frame = frame.with_columns((pl.col("eta_ef") * (1 + 0.08 * shift)).alias("at"))
     # What does not fit is cut at the edge, where a triangle would say so too.
     whole = frame.filter(~any_diverged).select("at", *columns)
@@ -107,15 +107,13 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
         .encode(y=y("low"), y2=alt.Y2("high:Q"))
     )
     base = alt.Chart(whole).encode(x=x, color=colour)
-    tooltips = tips(
-        optimiser="optimiser", eta_ef="η_ef", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n"
-    )
+    tooltips = tips(label="optimizer", eta_ef="η_ef", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
     bars = base.mark_rule(strokeWidth=1.8).encode(y=y("ci_low"), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), strokeWidth=1).encode(
         y=y("log_ratio"), tooltip=tooltips
     )
     edges = frame.filter(any_diverged).select(
-        "optimiser",
+        "label",
         "batch_size",
         "eta_ef",
         "n_diverged_sgd",
@@ -130,7 +128,7 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
         legend=None,
     )
     diverged_tooltips = tips(
-        optimiser="optimiser", eta_ef="η_ef", n_diverged_sgd="SGD diverged", n_diverged_sgdm="SGDM diverged"
+        label="optimizer", eta_ef="η_ef", n_diverged_sgd="SGD diverged", n_diverged_sgdm="SGDM diverged"
     )
     triangles = alt.Chart(edges).mark_point(filled=True, size=55, opacity=0.95)
     triangles = triangles.encode(x=x, y=y("edge"), color=colour, shape=shape, tooltip=diverged_tooltips)

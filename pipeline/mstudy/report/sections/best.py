@@ -32,7 +32,7 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
         title = data.title(index, "best against best")
         figures.append(Figure(title, best_caption(rows, margin), rows, chart, index))
     note = (
-        "Each optimiser at the learning rate that suits it best. Grey: within the margin the two count as equal. Bars "
+        "Each optimizer at the learning rate that suits it best. Grey: within the margin the two count as equal. Bars "
         "are 95 % intervals; an open point: the best rate lies at the end of the grid, a better one may lie beyond."
     )
     plate = Plate("best", "Log loss ratio at each one's best rate", note, figures, wide=True)
@@ -77,19 +77,17 @@ def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
     title = "log L(best SGD) / L(best SGDM); above 0 SGDM is better"
     scale = alt.Scale(nice=True)
     y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
-    offset = alt.YOffset("optimiser:N", sort=list(palette))
+    offset = alt.YOffset("label:N", sort=list(palette))
     x = alt.X("log_ratio:Q", title=title, scale=scale, axis=alt.Axis(grid=False, tickCount=6))
     zone = (
         alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))
         .mark_rect(opacity=0.16, color=GREY)
         .encode(x=alt.X("low:Q", title=title), x2=alt.X2("high:Q"))
     )
-    columns = ["row", "optimiser", "batch_size", "log_ratio", "ci_low", "ci_high", "n_seeds", "at_edge"]
+    columns = ["row", "label", "batch_size", "log_ratio", "ci_low", "ci_high", "n_seeds", "at_edge"]
     base = alt.Chart(frame.select(columns)).encode(y=y, yOffset=offset, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=title, scale=scale), x2=alt.X2("ci_high:Q"))
-    tooltips = tips(
-        optimiser="optimiser", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n"
-    )
+    tooltips = tips(label="optimizer", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
     # Open: the best rate lies at the end of the grid, so a better one may lie beyond.
     inside = base.transform_filter("!datum.at_edge").mark_point(size=60, filled=True, opacity=1)
     at_edge = base.transform_filter("datum.at_edge").mark_point(size=60, strokeWidth=1.8, filled=False)

@@ -110,7 +110,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered
 
     pairs: of pairs.pairing.aligned_pairs.
     """
-    columns = ["optimiser", "batch_size", "eta_ef", "seed", "sharpening_step", "step", "step_low", "step_high"]
+    columns = ["label", "batch_size", "eta_ef", "seed", "sharpening_step", "step", "step_low", "step_high"]
     frame = named(pairs).select(columns)
     ends = [max(float(x), 1.0) for x in (*frame["sharpening_step"], *frame["step"])]
     square = min(ends) / 1.4, max(ends) * 1.4
@@ -135,7 +135,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered
         )
     )
     tooltips = tips(
-        optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="parting"
+        label="optimizer", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="parting"
     )
     dots = alt.Chart(frame).mark_point(size=60, filled=True, opacity=0.9)
     return layered(
@@ -158,14 +158,14 @@ def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette
         .mark_rect(opacity=0.18, color=GREY)
         .encode(x=log_x("low", "step of parting / step of sharpening"), x2=alt.X2("high:Q"))
     )
-    columns = ["row", "kind", "optimiser", "batch_size", "eta_ef", "seed", "ratio"]
+    columns = ["row", "kind", "label", "batch_size", "eta_ef", "seed", "ratio"]
     base = alt.Chart(frame.select(columns)).encode(x=x, y=y)
     null = (
         base.transform_filter("datum.kind == 'exchanged'")
         .mark_tick(color=PALE, thickness=1.5, size=50)
         .encode(tooltip=tips(batch_size="b", eta_ef="η_ef", ratio="ratio"))
     )
-    tooltips = tips(optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", ratio="ratio")
+    tooltips = tips(label="optimizer", batch_size="b", eta_ef="η_ef", seed="seed", ratio="ratio")
     own = (
         base.transform_filter("datum.kind == 'own'")
         .mark_tick(thickness=2.5, size=50)

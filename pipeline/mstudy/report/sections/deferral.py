@@ -99,7 +99,7 @@ def deferral_caption(deferral: pl.DataFrame) -> str:
 
 
 def survival_caption(curves: pl.DataFrame, at_risk: pl.DataFrame) -> str:
-    """Say what is left without an event at the end, per optimiser."""
+    """Say what is left without an event at the end, per optimizer."""
     start = at_risk.sort("step").group_by("momentum", "optimizer", maintain_order=True).first()
     last = curves.sort("step").group_by("momentum", "optimizer", maintain_order=True).last()
     parts = [
@@ -165,9 +165,9 @@ _ROW_PIXELS = 15  # pixels a row of numbers at risk takes
 def survival_curves(
     curves: pl.DataFrame, at_risk: pl.DataFrame, floor: float, last_step: float, palette: Palette
 ) -> Layered:
-    """Draw Kaplan-Meier curves by optimiser, one stratum; the numbers still at risk stand below.
+    """Draw Kaplan-Meier curves by optimizer, one stratum; the numbers still at risk stand below.
 
-    curves: `step`, `share`, `low`, `high`; at_risk: `step`, `n`; both name the optimiser. floor: lowest share drawn.
+    curves: `step`, `share`, `low`, `high`; at_risk: `step`, `n`; both name the optimizer. floor: lowest share drawn.
     """
     steps = (1.0, max(last_step, 10.0))
     x = log_x("at", "step (updates made + 1)", steps)
@@ -182,23 +182,23 @@ def survival_curves(
 
     drawn = named(curves).with_columns((pl.col("step") + 1).alias("at"))
     clipped = drawn.with_columns(pl.col("low", "high", "share").clip(floor, 1.0))
-    base = alt.Chart(clipped.select("optimiser", "at", "step", "share", "low", "high"))
+    base = alt.Chart(clipped.select("label", "at", "step", "share", "low", "high"))
     base = base.encode(x=x, color=colour_scale(palette))
     band = base.mark_area(interpolate="step-after", opacity=0.13).encode(y=y("low"), y2=alt.Y2("high:Q"))
-    tooltips = tips(optimiser="optimiser", step="step", share="without sharpening", low="from", high="to")
+    tooltips = tips(label="optimizer", step="step", share="without sharpening", low="from", high="to")
     line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(y=y("share"), tooltip=tooltips)
     per_pixel = (1 - floor + room) / HEIGHT
     places = {name: floor - (k + 1.5) * _ROW_PIXELS * per_pixel for k, name in enumerate(palette)}
     counts = named(at_risk).with_columns(
         (pl.col("step") + 1).alias("at"),
-        pl.col("optimiser").replace_strict(places, default=floor, return_dtype=pl.Float64).alias("place"),
+        pl.col("label").replace_strict(places, default=floor, return_dtype=pl.Float64).alias("place"),
         pl.col("n").cast(pl.String).alias("text"),
     )
-    align = alt.Chart(counts.select("optimiser", "at", "place", "text")).mark_text(fontSize=10.5)
+    align = alt.Chart(counts.select("label", "at", "place", "text")).mark_text(fontSize=10.5)
     numbers = align.encode(x=x, y=y("place"), text=alt.Text("text:N"), color=colour_scale(palette))
     heads = pl.DataFrame(
         {
-            "optimiser": list(places),
+            "label": list(places),
             "text": [short(name) for name in places],
             "place": list(places.values()),
             "at": [steps[0]] * rows,

@@ -58,7 +58,7 @@ def loss_plate(data: ReportData) -> Plate:
         "Final training loss: lines are geometric means over the seeds that finished, bands the seeds' whole range. "
         "Crosses on top count the seeds that diverged."
     )
-    return Plate("loss", "What each optimiser reaches", note, figures)
+    return Plate("loss", "What each optimizer reaches", note, figures)
 
 
 def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:
@@ -85,7 +85,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
 
     losses: tables.FINAL_LOSSES. rates, span: the axes' domains, shared by all panels.
     """
-    columns = ["optimiser", "batch_size", "eta_ef", "loss", "loss_low", "loss_high", "n_finished", "n_diverged"]
+    columns = ["label", "batch_size", "eta_ef", "loss", "loss_low", "loss_high", "n_finished", "n_diverged"]
     frame = named(losses).select(columns)
     domain, rows = _with_strip(span, palette)
     x = log_x("eta_ef", RATE_TITLE, rates, LABEL_ROOM)
@@ -94,7 +94,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
     base = alt.Chart(drawn).encode(x=x, color=colour)
     band = base.mark_area(opacity=0.16).encode(y=log_y("loss_low", _LOSS_TITLE, domain), y2=alt.Y2("loss_high:Q"))
     tooltips = tips(
-        optimiser="optimiser",
+        label="optimizer",
         eta_ef="η_ef",
         loss="loss, geometric mean",
         loss_low="lowest seed",
@@ -106,14 +106,14 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
         y=log_y("loss", _LOSS_TITLE, domain), tooltip=tooltips
     )
     diverged = frame.filter(pl.col("n_diverged") > 0).with_columns(
-        pl.col("optimiser").replace_strict(rows, default=domain[1], return_dtype=pl.Float64).alias("ceiling"),
+        pl.col("label").replace_strict(rows, default=domain[1], return_dtype=pl.Float64).alias("ceiling"),
         (pl.col("n_finished") + pl.col("n_diverged")).alias("n"),
     )
     y = alt.Y("ceiling:Q", title=_LOSS_TITLE, scale=log_scale(domain))
     crosses = (
-        alt.Chart(diverged.select("optimiser", "batch_size", "eta_ef", "ceiling", "n_diverged", "n"))
+        alt.Chart(diverged.select("label", "batch_size", "eta_ef", "ceiling", "n_diverged", "n"))
         .mark_point(shape="cross", angle=45, size=55, filled=True, opacity=0.95)
-        .encode(x=x, y=y, color=colour, tooltip=tips(optimiser="optimiser", eta_ef="η_ef", n_diverged="seeds diverged"))
+        .encode(x=x, y=y, color=colour, tooltip=tips(label="optimizer", eta_ef="η_ef", n_diverged="seeds diverged"))
     )
     share = crosses.transform_calculate(share="datum.n_diverged + '/' + datum.n")
     counts = share.mark_text(dx=7, align="left", fontSize=10).encode(text=alt.Text("share:N"))
@@ -126,7 +126,7 @@ def loss_by_rate(losses: pl.DataFrame, rates: Domain, span: Domain, palette: Pal
 
 
 def _with_strip(span: Domain, palette: Palette) -> tuple[Domain, dict[str, float]]:
-    """Return the domain with room on top for a row an optimiser, so that SGD's crosses hide no other's; the rows'
+    """Return the domain with room on top for a row an optimizer, so that SGD's crosses hide no other's; the rows'
     places.
     """
     low, high = math.log(span[0]), math.log(span[1])

@@ -62,8 +62,8 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
     steps = data_domain(frame["horizon_step"].to_list(), 1.3) or (1.0, 10.0)
     x = log_x("horizon_step", "training cut at step", steps, 1.7)
     title = "threshold, η/(1−μ)"
-    tooltips = tips(optimiser="optimiser", horizon_step="cut at", eta_ef_star="threshold", ci_low="from", ci_high="to")
-    columns = ["optimiser", "batch_size", "horizon_step", "eta_ef_star", "ci_low", "ci_high"]
+    tooltips = tips(label="optimizer", horizon_step="cut at", eta_ef_star="threshold", ci_low="from", ci_high="to")
+    columns = ["label", "batch_size", "horizon_step", "eta_ef_star", "ci_low", "ci_high"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=1.8).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=36, filled=True), strokeWidth=1).encode(

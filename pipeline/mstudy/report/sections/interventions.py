@@ -82,7 +82,7 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     branches: rows of tables.INTERVENTIONS with both gaps.
     """
     lost = pl.col("sharpened_parent") & ~pl.col("sharpened_branch")
-    columns = ["optimiser", "batch_size", "eta_ef", "seed", "gap_parent", "gap_branch", "removed"]
+    columns = ["label", "batch_size", "eta_ef", "seed", "gap_parent", "gap_branch", "removed"]
     frame = named(branches).with_columns(lost.alias("removed")).select(columns)
     gaps = [*frame["gap_parent"], *frame["gap_branch"], 0.0, margin * 2]
     ends = [min(gaps) - margin, max(gaps) + margin]
@@ -101,7 +101,7 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     same = alt.Chart(pl.DataFrame({"gap_parent": ends, "gap_branch": ends}))
     line = same.mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y("gap_branch"))
     tooltips = tips(
-        optimiser="optimiser", batch_size="b", eta_ef="η_ef", seed="seed", gap_parent="alone", gap_branch="branch"
+        label="optimizer", batch_size="b", eta_ef="η_ef", seed="seed", gap_parent="alone", gap_branch="branch"
     )
     base = alt.Chart(frame).encode(x=x, y=y("gap_branch"), color=colour_scale(palette), tooltip=tooltips)
     # Open: the branch sharpened all the same, so it says nothing of a run that did not.

@@ -69,7 +69,7 @@ def limits_answer(limits: pl.DataFrame) -> str:
 
 
 def limits_caption(limits: pl.DataFrame) -> str:
-    """Compare measured and predicted limits at the smallest and the largest batch size of each optimiser."""
+    """Compare measured and predicted limits at the smallest and the largest batch size of each optimizer."""
     parts = []
     for rows in limits.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
@@ -88,7 +88,7 @@ def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:
     """Draw the largest stable eta_ef against batch size: measured with interval, predicted as a line with its band.
 
     limits: `eta_ef_max`, `ci_low`, `ci_high`, `predicted`, `predicted_low`, `predicted_high`, a row per batch size and
-    optimiser.
+    optimizer.
     """
     frame = dodged(named(limits), palette)
     measured = frame.filter(pl.col("eta_ef_max").is_not_null())
@@ -98,14 +98,12 @@ def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:
     batches = data_domain(frame["batch_size"].to_list(), 1.3) or (1.0, 10.0)
     x, title = batch_axis(frame, "at", batches), "largest stable η/(1−μ)"
     colour = colour_scale(palette)
-    law = alt.Chart(predicted.select("optimiser", "batch_size", "at", *numbers[3:])).encode(x=x, color=colour)
+    law = alt.Chart(predicted.select("label", "batch_size", "at", *numbers[3:])).encode(x=x, color=colour)
     band = law.mark_area(opacity=0.14).encode(y=log_y("predicted_low", title, span), y2=alt.Y2("predicted_high:Q"))
     line = law.mark_line(strokeDash=[6, 4], strokeWidth=1.4).encode(y=log_y("predicted", title, span))
-    base = alt.Chart(measured.select("optimiser", "batch_size", "at", "n_seeds", *numbers[:4])).encode(
-        x=x, color=colour
-    )
+    base = alt.Chart(measured.select("label", "batch_size", "at", "n_seeds", *numbers[:4])).encode(x=x, color=colour)
     bars = base.mark_rule(strokeWidth=2).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
-    tooltips = tips(optimiser="optimiser", batch_size="b", eta_ef_max="measured", ci_low="from", ci_high="to")
+    tooltips = tips(label="optimizer", batch_size="b", eta_ef_max="measured", ci_low="from", ci_high="to")
     dots = base.mark_point(filled=True, size=50).encode(
         y=log_y("eta_ef_max", title, span), tooltip=[*tooltips, *tips(predicted="predicted", n_seeds="seeds")]
     )

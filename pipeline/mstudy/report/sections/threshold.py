@@ -135,10 +135,8 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
     span = span or (0.1, 1.0)
     batches = data_domain([*frame["batch_size"], *law["batch_size"]], 1.3) or (1.0, 10.0)
     x = batch_axis(frame.select("batch_size").vstack(law.select("batch_size")), "at", batches)
-    tooltips = tips(
-        optimiser="optimiser", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds"
-    )
-    columns = ["optimiser", "batch_size", "at", star, low, high, "n_seeds"]
+    tooltips = tips(label="optimizer", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds")
+    columns = ["label", "batch_size", "at", star, low, high, "n_seeds"]
     base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=2).encode(y=log_y(low, title, span), y2=alt.Y2(f"{high}:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=50, filled=True), strokeWidth=1).encode(
@@ -149,11 +147,11 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
 
 
 def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
-    """Return `batch_size`, `at`, `optimiser` and the law's prediction of SGD's limit, in the unit of the chart."""
+    """Return `batch_size`, `at`, `label` and the law's prediction of SGD's limit, in the unit of the chart."""
     rows = named(limits.filter(pl.col("predicted").is_not_null())).sort("batch_size")
     unit = pl.col("batch_size") if per_sample else pl.lit(1)
     at = pl.col("batch_size").cast(pl.Float64).alias("at")
-    return rows.select("batch_size", at, "optimiser", *(pl.col(name) / unit for name in _LAW))
+    return rows.select("batch_size", at, "label", *(pl.col(name) / unit for name in _LAW))
 
 
 def _law_layers(
