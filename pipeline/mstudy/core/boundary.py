@@ -114,7 +114,7 @@ def say(sentence: str) -> None:
 
 
 def print_or_drop(text: str, end: str, stream: TextIO) -> bool:
-    """Print text; whether the stream took it. One that did not leads nowhere from then on."""
+    """Print text; return whether the stream took it. A stream that did not is led to the null device from then on."""
     try:
         print(text, end=end, file=stream, flush=True)
     except (OSError, ValueError):
@@ -137,7 +137,7 @@ def _fault_of_system(error: OSError) -> str:
 
 
 def _prepare_streams() -> None:
-    """Open the null device for each standard stream that is closed, and make none fail for want of a letter."""
+    """Open the null device for each closed standard stream. Make no stream fail on a letter that it cannot encode."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

@@ -55,7 +55,7 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
 def shown(value: object) -> str:
-    """Return a value from outside as part of a sentence: short, however long or deep it is."""
+    """Return a value from outside as a short text for a sentence, however long or deep the value is."""
     return _REPR.repr(value)
 
 
@@ -66,5 +66,5 @@ def require(holds: bool, key: str, value: object, rule: str) -> None:
 
 
 def is_text(value: str) -> bool:
-    """Return whether UTF-8 can hold it: JSON and YAML can spell half a character."""
+    """Return whether UTF-8 can hold the text: JSON and YAML can spell half of a surrogate pair."""
     return not any(0xD800 <= ord(c) <= 0xDFFF for c in value)

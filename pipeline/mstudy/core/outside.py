@@ -1,4 +1,4 @@
-"""What comes from outside is looked at before it is used.
+"""Files and mappings from outside are checked before they are used.
 
 A pipe would wait for ever, a huge file fill the memory, and a mapping that has a key twice says two things, of which a
 reader would take the last in silence.

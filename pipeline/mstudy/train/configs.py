@@ -40,7 +40,10 @@ class Branching:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All that determines the numbers of one run. branching: None unless it is a branch, which else is its parent."""
+    """All that determines the numbers of one run.
+
+    branching: None unless the run is a branch; the other fields are then those of its parent.
+    """
 
     study: str
     dataset: str
@@ -92,8 +95,9 @@ class RunConfig:
         return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
 
     def _content(self) -> dict[str, Any]:
-        """Return it as JSON can hold it. What is as it always was before it could be chosen is left out: a run id
-        of an earlier version stays.
+        """Return the configuration as JSON can hold it, so that run ids of earlier versions stay.
+
+        A field that has the one value of the time before it could be chosen is left out.
         """
         about = asdict(self) | {"cadence": _cadence_content(self.cadence)}
         unsaid = {"branching": None, "init": asdict(DEFAULT_INIT)}
@@ -117,7 +121,7 @@ def _cadence_content(cadence: Cadence) -> dict[str, Any]:
 
 
 def digest(content: object, n_digits: int = 16) -> str:
-    """Return the first hex digits of the SHA-256 of anything JSON can hold."""
+    """Return the first hex digits of the SHA-256 of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:n_digits]
 
 

@@ -59,7 +59,7 @@ _PACKAGE = "mstudy.report.page"
 
 
 def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
-    """Write the page to `out`, all or nothing. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
+    """Write the page to `out`, whole or not at all. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
     write_whole(out, render_report(results, points, analysis).encode(), "The report")
 
 

@@ -85,7 +85,7 @@ def as_chart(spec: Spec) -> Chart:
 
 
 def save_picture(spec: Spec, path: Path, theme: str) -> None:
-    """Write one picture, all or nothing; the format goes by the name. Raises LogError where V8 cannot start."""
+    """Write one picture, whole or not at all; the ending of the name gives the format. Raises LogError where V8 cannot start."""
     text = json.dumps(spec)
     themed = json.loads(recolour(text) if theme == "dark" else text)
     themed["config"] = config(theme == "dark") | {"background": _PAPER[theme], "padding": 12, "aria": False}
@@ -113,7 +113,7 @@ def side_by_side(charts: list[Spec], columns: int) -> Spec:
 
 
 def _fixed(spec: Spec, title: str, width: int) -> Spec:
-    """Remove what only a page can answer: the width of a container, and the rate that is picked."""
+    """Remove what has a value only on a page: the width of a container, and the learning rate that is picked."""
     layers = [layer for layer in spec["layer"] if "picked_rate" not in json.dumps(layer.get("encoding", {}))]
     kept = {key: spec[key] for key in ("height",)} | {"width": width, "layer": layers, "title": title}
     fixed: Spec = with_values(kept, spec.get("datasets", {}))
@@ -161,9 +161,7 @@ def _heights(block: Block, names: list[str]) -> list[float]:
 
 
 def _substitute(spec: Any, values: dict[str, Any]) -> Any:
-    """Replace parameters, {"expr": "y_low"}, by numbers; in a concatenation parameters of one name would meet.
-    concatenation.
-    """
+    """Replace parameters, {"expr": "y_low"}, by numbers: in a concatenation two of one name would collide."""
     if isinstance(spec, list):
         return [_substitute(item, values) for item in spec]
     if not isinstance(spec, dict):

@@ -1,1 +1,1 @@
-"""One module a question: each picks what the page shows of it, and is silent where its table is absent."""
+"""One module for each question of the page. A module shows nothing where its table is absent."""

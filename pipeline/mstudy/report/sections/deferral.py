@@ -99,7 +99,7 @@ def deferral_caption(deferral: pl.DataFrame) -> str:
 
 
 def survival_caption(curves: pl.DataFrame, at_risk: pl.DataFrame) -> str:
-    """Say what is left without an event at the end, per optimizer."""
+    """Say for each optimizer which share of the runs is without an event at the end."""
     start = at_risk.sort("step").group_by("momentum", "optimizer", maintain_order=True).first()
     last = curves.sort("step").group_by("momentum", "optimizer", maintain_order=True).last()
     parts = [

@@ -83,7 +83,7 @@ def _is_wanted(name: str) -> bool:
 
 
 def without_outputs(listing: Listing) -> Listing:
-    """Return it without the tables and the cache of an analysis whose output folder lies in it, or is it."""
+    """Return the listing without the tables and the cache of an analysis that wrote to the folder, or into it."""
     marks = {f"{RESULTS}/{RUNS.name}{SUFFIX}": RESULTS, f"{CACHE}/scan/index.json": CACHE}
     outputs = [
         name.removesuffix(mark) + folder

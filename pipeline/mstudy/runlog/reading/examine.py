@@ -94,7 +94,7 @@ def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata)
 
 
 def _change(file: pq.ParquetFile, log: Log) -> str | None:
-    """Return how the content differs from what the log states of it; None where it does not, or states nothing."""
+    """Return how the content differs from the digest that the log states. Return None where it does not differ."""
     digest = stated_digest(file)
     if digest is None:
         return None

@@ -60,11 +60,11 @@ class RunFolder:
         return [problem for problem in self.problems if problem.severity == Severity.WARNING]
 
     def part(self, run_ids: Sequence[str] | pl.Series) -> RunFolder:
-        """Return only these runs, without problems."""
+        """Return the folder with only these runs, and without problems."""
         return self.of(self.scanned.filter(pl.col("run_id").is_in(list(run_ids))))
 
     def of(self, rows: pl.DataFrame) -> RunFolder:
-        """Return only these rows of `scanned`, without problems."""
+        """Return the folder with only these rows of `scanned`, and without problems."""
         return RunFolder(self.source, rows.select(self.scanned.columns), [])
 
     def series(

@@ -57,5 +57,5 @@ def _torn(content: bytes) -> Iterator[Fault]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what a library says, without the lines that it adds."""
+    """Return the first line of a library's message, without the hints that follow."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -88,7 +88,10 @@ class Updates:
         w.addcmul_(direction, -self._rate)
 
     def _direction_of_parts(self, gradient: Tensor, buffers: Buffers) -> Tensor:
-        """Follow each rule for all members and keep what it says of its own: nothing is gathered or scattered."""
+        """Follow each rule for all members; keep its direction for those that have the rule.
+
+        So nothing is gathered or scattered.
+        """
         direction = gradient
         for rule, mine in self._parts:
             own = {name: buffers[name].clone() for name in rule.buffers}

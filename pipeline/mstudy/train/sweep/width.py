@@ -68,7 +68,7 @@ def read_width(path: Path, batch_size: int, device: torch.device, width: int | N
 
 
 def _is_measured(found: MeasuredWidth) -> bool:
-    """Return whether the rest of it can have been measured."""
+    """Return whether the values of the file can have been measured: finite numbers, a time above 0, a known engine."""
     numbers = all(type(each) is float and math.isfinite(each) for each in (found.seconds, found.megabytes))
     return numbers and found.seconds > 0 and found.name in (Mlp.engine, ModuleNetwork.engine)
 
