@@ -13,6 +13,7 @@ from mstudy.core.statuses import Severity
 from mstudy.runlog.raw import source as source_module
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.reader import read_runs
+from mstudy.runlog.recording.journal import head_line, journal_of
 from mstudy.runlog.rule_tables import as_markdown, rules
 from mstudy.runlog.validate import validate
 
@@ -95,6 +96,19 @@ def output(folder):
 @breaks("left-over", "a file must be whole, found one that was being written")
 def torn_write(folder):
     write(folder / "x.0123456789abcdef.tmp", rows(), SGD)
+
+
+@breaks("under-way", "a run must be finished to be read, found its journal")
+def under_way(folder):
+    journal_of(folder / "x.parquet").write_bytes(head_line(SGD))
+
+
+@breaks("chosen-rates", "found 3 at eta_ef 0.4 and one at 3 of 4 rates: a rate chosen on one seed", "seed")
+def chosen(folder):
+    for name, seed, rate in (("a", 7, 0.2), ("b", 7, 0.4), ("c", 8, 0.4), ("d", 9, 0.4), ("e", 7, 0.8), ("f", 7, 1.6)):
+        own = {"loss": losses_of(name)}
+        about = {"seed": seed, "batch_size": 16, "learning_rate": rate}
+        write(folder / f"{name}.parquet", rows(**own), SGD | about)
 
 
 @breaks("file-size", "at most 2,147,483,648 bytes are read, found 200,000,000,000")
@@ -531,7 +545,11 @@ def shuffled_otherwise(folder):
         write(folder / f"b{seed}.parquet", rows(), SGDM | {"seed": seed, "data_order": "b"})
 
 
-IMPLIED = {"grids-apart": {"sgd-unpaired", "sgdm-unpaired"}, "steps-apart": {"starts-differ"}}
+IMPLIED = {
+    "grids-apart": {"sgd-unpaired", "sgdm-unpaired"},
+    "steps-apart": {"starts-differ"},
+    "chosen-rates": {"sgd-unpaired", "single-seed"},
+}
 
 
 def test_what_may_differ_is_no_problem(tmp_path):

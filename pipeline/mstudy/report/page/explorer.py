@@ -97,7 +97,7 @@ class _StepGrids:
 
 
 def _logs(points: pl.DataFrame, names: list[str]) -> dict[str, Log]:
-    """Return the curves of each run, without values that no logarithmic axis shows. The rows of a run stand together."""
+    """Return the curves of each run, without values that no logarithmic axis shows. Rows of a run stand together."""
     steps = points["step"].to_numpy()
     values = {name: points[name].fill_null(float("nan")).to_numpy() for name in names}
     with np.errstate(invalid="ignore"):

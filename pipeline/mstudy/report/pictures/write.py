@@ -85,7 +85,7 @@ def as_chart(spec: Spec) -> Chart:
 
 
 def save_picture(spec: Spec, path: Path, theme: str) -> None:
-    """Write one picture, whole or not at all; the ending of the name gives the format. Raises LogError where V8 cannot start."""
+    """Write one picture, whole or not at all, in the format of its ending. Raises LogError where V8 cannot start."""
     text = json.dumps(spec)
     themed = json.loads(recolour(text) if theme == "dark" else text)
     themed["config"] = config(theme == "dark") | {"background": _PAPER[theme], "padding": 12, "aria": False}

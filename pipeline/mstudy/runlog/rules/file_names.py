@@ -9,6 +9,7 @@ from mstudy.core.files import TEMPORARY_SUFFIX
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.listing import MANIFESTS, SUFFIX, Listing
 from mstudy.runlog.raw.source import Source
+from mstudy.runlog.recording.journal import SUFFIX as JOURNAL_SUFFIX
 from mstudy.runlog.rules.rule import Fault, Stage
 
 _MAGIC = b"PAR1"
@@ -91,6 +92,18 @@ def _left_over(names: Names) -> Iterator[Fault]:
     for name in names.names:
         if name.endswith(TEMPORARY_SUFFIX) and _is_parquet(names.source, name):
             yield Fault("a file must be whole, found one that was being written.", path=printable_name(name))
+
+
+@NAMES.rule(
+    "under-way",
+    Severity.WARNING,
+    "no run of the folder is still under way",
+    "Wait until it is finished, or, where its process was killed, `mstudy import journal`.",
+)
+def _under_way(names: Names) -> Iterator[Fault]:
+    for name in names.names:
+        if name.endswith(JOURNAL_SUFFIX):
+            yield Fault("a run must be finished to be read, found its journal.", path=printable_name(name))
 
 
 @NAMES.rule(

@@ -11,6 +11,7 @@ import polars as pl
 
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import CONSTANT, MISSING
+from mstudy.runlog.rules.chosen_rates import CHOSEN_RATES
 from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.rules.same_rows import SAME_ROWS
 from mstudy.runlog.rules.same_start import SAME_START
@@ -232,4 +233,4 @@ def _mixed(runs: pl.DataFrame) -> Iterator[Fault]:
         )
 
 
-FOLDER.rules += [*SAME_ROWS.rules, *SAME_START.rules, *TRAINED_ALIKE.rules]
+FOLDER.rules += [*SAME_ROWS.rules, *SAME_START.rules, *TRAINED_ALIKE.rules, *CHOSEN_RATES.rules]
