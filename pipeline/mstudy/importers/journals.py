@@ -10,17 +10,18 @@ from mstudy.core.outside import require_plain
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.source_files import files_below
 from mstudy.importers.source_run import Found, Series, SourceRun, flatten, name_of
-from mstudy.runlog.recording.journal import SUFFIX, parse_journal
+from mstudy.runlog.recording.journal import parse_journal
+from mstudy.runlog.schema import JOURNAL_SUFFIX
 
 MAX_BYTES = 1 << 31
 
 
 def find_journals(root: Path) -> list[Found]:
     """Return the journals below a folder, or one. Raises LogError where there is none."""
-    paths = files_below(root, f"*{SUFFIX}")
+    paths = files_below(root, f"*{JOURNAL_SUFFIX}")
     if not paths:
-        raise LogError(f"The source must hold journals, found no *{SUFFIX} in {root}.")
-    names = [name_of(path, root).removesuffix(SUFFIX) for path in paths]
+        raise LogError(f"The source must hold journals, found no *{JOURNAL_SUFFIX} in {root}.")
+    names = [name_of(path, root).removesuffix(JOURNAL_SUFFIX) for path in paths]
     return [Found(name, partial(_read_run, path, name)) for path, name in zip(paths, names, strict=True)]
 
 

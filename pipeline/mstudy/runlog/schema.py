@@ -12,6 +12,7 @@ from mstudy.core.quantities import LOSS, QUANTITIES
 SCHEMA_VERSION = 1
 MAX_STEP = WHOLE_NUMBERS_END - 1
 METADATA_KEY = "mstudy"
+JOURNAL_SUFFIX = ".journal.jsonl"  # of a run under way, in place of .parquet
 DIGEST_KEY = "mstudy_sha256"  # a second entry: the digest of the first one and of the columns
 
 REQUIRED_COLUMNS = ("step", *LOSS.columns)

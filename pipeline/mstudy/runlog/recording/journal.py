@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
-from mstudy.runlog.schema import METADATA_KEY
+from mstudy.runlog.schema import JOURNAL_SUFFIX, METADATA_KEY
 
-SUFFIX = ".journal.jsonl"
 _REQUIRED = ("step", "loss")
 
 
@@ -34,7 +33,7 @@ class Journal:
 
 def journal_of(path: Path) -> Path:
     """Return where the journal of the log at `path` lies while the run is under way."""
-    return path.with_name(path.name.removesuffix(".parquet") + SUFFIX)
+    return path.with_name(path.name.removesuffix(".parquet") + JOURNAL_SUFFIX)
 
 
 def head_line(metadata: dict[str, Any]) -> bytes:

@@ -9,8 +9,8 @@ from mstudy.core.files import TEMPORARY_SUFFIX
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.listing import MANIFESTS, SUFFIX, Listing
 from mstudy.runlog.raw.source import Source
-from mstudy.runlog.recording.journal import SUFFIX as JOURNAL_SUFFIX
 from mstudy.runlog.rules.rule import Fault, Stage
+from mstudy.runlog.schema import JOURNAL_SUFFIX
 
 _MAGIC = b"PAR1"
 
