@@ -226,6 +226,7 @@ def test_the_analysis_part_is_the_same_object():
         ("estimate: {min_cells: 1}", r"estimate\.min_cells must be at least 2"),
         ("estimate: {min_limits: 3}", r"estimate\.min_limits must be at least 4"),
         ("estimate: {law_tolerance: 1.0}", r"estimate\.law_tolerance must be between 0 and 1"),
+        ("estimate: {trend_margin: 0.0}", r"estimate\.trend_margin must be above 0"),
         ("estimate: {min_batch_sizes: 2}", r"estimate\.min_batch_sizes must be at least 3"),
         ("estimate: {alpha: 0.7}", r"estimate\.alpha must be between 0 and 0.5"),
         ("estimate: {resamples: 3}", r"estimate\.resamples must be at least 100"),

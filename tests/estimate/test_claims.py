@@ -125,6 +125,8 @@ def test_limits_of_which_the_law_says_nothing_are_a_reason():
         ("C3", "inconclusive", {"trends": [trend(), trend(p=0.3, momentum=0.5)]}),
         ("C3", "inconclusive", {"trends": [trend(-0.05, 0.04), trend(p=0.2, momentum=0.5)]}),  # Holm
         ("C3", "contradicted", {"trends": [trend(-0.05)]}),
+        ("C3", "contradicted", {"trends": [trend(0.01, 0.04) | {"flat_p": 0.02}]}),  # growing, but shown to be little
+        ("C3", "inconclusive", {"trends": [trend(0.01, 0.4) | {"flat_p": 0.03}]}),  # Holm
         ("C3", "supported", {"trends": [trend(), trend(-0.05, quantity="advantage at matched eta_ef / eta_ef_max")]}),
         ("C6", "inconclusive", {"best": [*GOOD_BEST[1:], best(8, 0.2)]}),
         ("C6", "contradicted", {"best": [*GOOD_BEST[1:], best(8, 0.9, superiority=0.001)]}),
@@ -176,6 +178,17 @@ def test_the_trend_at_shares_is_told():
     told = judge(trends=[trend(), trend(0.02, quantity="advantage at matched eta_ef / eta_ef_max of SGD")])["C3"]
 
     assert "stability limit by +0.020 [+0.010, +0.030]" in told["reason"]
+
+
+def test_a_trend_of_the_threshold_is_told_where_there_is_one():
+    """ln 1.033 a doubling is 3.3 %; two rows, so that p = 0.03 does not reach 5 % after Holm."""
+    moving = trend(0.03247, 0.007, momentum=0.5, quantity="log eta_ef*")
+    still = trend(-0.05, 0.06, quantity="log eta_ef*")
+
+    told = judge(trends=[trend(), moving, still])["C3"]["reason"]
+    assert told.endswith(". The threshold rises by 3.3 % per doubling of b (heavy_ball, mu = 0.5, p = 0.007).")
+    assert "The threshold" not in judge(trends=[trend(), moving | {"p_value": 0.03}, still])["C3"]["reason"]
+    assert "falls by 4.9 %" in judge(trends=[trend(), still | {"p_value": 0.01}])["C3"]["reason"]
 
 
 def test_seeds_below_the_minimum_have_no_say():

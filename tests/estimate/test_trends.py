@@ -77,10 +77,54 @@ def test_rates_at_which_something_diverged_are_not_matched():
 
 
 def test_few_batch_sizes_have_no_slope():
-    found, _, _ = trends(batch_sizes=BATCH_SIZES[:4])
+    found, _, _ = trends(batch_sizes=BATCH_SIZES[:2])
 
     assert {row["slope"] for row in found.values()} == {None}
-    assert found[AT_RATE]["n_batch_sizes"] == 4
+    assert found[AT_RATE]["n_batch_sizes"] == 2
+
+
+def test_three_batch_sizes_have_one():
+    """One degree of freedom: t is a Cauchy, whose upper tail is arctan(1/t)/pi."""
+    found, lines, _ = trends(batch_sizes=BATCH_SIZES[:3])
+    row = found[AT_RATE]
+    shared = [float(rate) for rate in row["matched"].split(", ")]
+    low, middle, high = (line.mean[np.isin(line.eta_ef, shared)].mean() for line in lines)
+    slope, bend = (high - low) / 2, low - 2 * middle + high
+
+    assert row["slope"] == pytest.approx(slope)
+    t = abs(slope) / np.sqrt(bend**2 / 6 / 2)
+    assert row["p_value"] == pytest.approx(2 * np.arctan(1 / t) / np.pi)
+
+
+def test_a_slope_counts_as_none_where_its_wider_interval_lies_within_the_margin():
+    """Two one-sided tests reject at p where the interval of level 1 - 2 p touches the margin."""
+    found, lines, _ = trends(slope=0.0)
+    row = found[AT_RATE]
+    shared = [float(rate) for rate in row["matched"].split(", ")]
+    means = [line.mean[np.isin(line.eta_ef, shared)].mean() for line in lines]
+    low, high = sm.OLS(means, sm.add_constant(np.log2(BATCH_SIZES))).fit().conf_int(2 * row["flat_p"])[1]
+
+    assert max(-low, high) == pytest.approx(Estimate().trend_margin)
+    assert found[THRESHOLD]["flat_p"] is None
+
+
+def test_one_rate_is_enough_for_a_slope():
+    """log L_SGD / L_SGDM = 0.1 log2 b, exactly, at the only eta_ef there is: no threshold can be looked for."""
+    runs = runs_of(lambda b, rate, mu, seed: b**0.1 if mu == 0 else 1.0, [0.1], batch_sizes=BATCH_SIZES)
+    lines = rate_lines(runs, Margins())
+    thresholds = estimate_thresholds(lines, Margins(), Estimate())
+    found = measure_trends(lines, thresholds, STABILITY_LIMITS.frame([]), Estimate())
+    row = found.filter(pl.col("quantity") == AT_RATE).row(0, named=True)
+
+    assert (row["matched"], row["n_batch_sizes"]) == ("0.1", 5)
+    assert row["slope"] == pytest.approx(0.1 * np.log(2))
+
+
+def test_shares_of_one_limit_are_no_second_evidence():
+    found, _, _ = trends(limit_per_doubling=0.15)  # exp(4 * 0.15) = 1.8: within an octave
+
+    assert found[AT_SHARE]["slope"] is None
+    assert "in one octave" in found[AT_SHARE]["matched"]
 
 
 def test_without_a_threshold_nothing_is_matched():

@@ -96,7 +96,8 @@ class Estimate:
     lag_tolerance: float = 0.1
     min_seeds: int = 3
     min_cells: int = 3
-    min_batch_sizes: int = 5
+    min_batch_sizes: int = 3
+    trend_margin: float = 0.02
     min_limits: int = 6
     law_tolerance: float = 0.5
     min_reliability: float = 0.5
@@ -112,6 +113,7 @@ class Estimate:
         require(0 <= self.min_reliability < 1, "min_reliability", self.min_reliability, "at least 0 and below 1")
         require(0 < self.min_shared < 1, "min_shared", self.min_shared, "between 0 and 1")
         require(self.min_batch_sizes >= 3, "min_batch_sizes", self.min_batch_sizes, "at least 3")
+        require(self.trend_margin > 0, "trend_margin", self.trend_margin, "above 0")
         require(self.min_limits >= 4, "min_limits", self.min_limits, "at least 4 (the law has two numbers)")
         require(0 < self.law_tolerance < 1, "law_tolerance", self.law_tolerance, "between 0 and 1")
         require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")

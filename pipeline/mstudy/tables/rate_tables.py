@@ -70,6 +70,9 @@ TRENDS = table(
         "ci_low": real("lower end of its 95 % interval"),
         "ci_high": real("upper end of its 95 % interval"),
         "p_value": real("two-sided t, n_batch_sizes − 2 degrees of freedom; null hypothesis: slope 0"),
+        "flat_p": real(
+            "two one-sided t tests, likewise; null hypothesis: a slope of trend_margin or more, of either sign"
+        ),
         "n_batch_sizes": whole("batch sizes used"),
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from mstudy.core.params import Estimate
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import root_of_power
-from mstudy.estimate.rates.trends import AT_SHARE
+from mstudy.estimate.rates.trends import AT_SHARE, THRESHOLD
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import TRENDS
 from mstudy.tables.table import SETTING
@@ -23,23 +24,25 @@ _MAX_EFFECT_ERRORS = 100.0  # up to so many standard errors a slope is looked fo
 def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C3: the slope at matched eta_ef of every setting and momentum must be positive (intersection-union).
 
-    One significantly negative slope contradicts (Holm). The slope at matched shares of SGD's stability limit is
-    reported, not judged.
+    One slope contradicts that is significantly negative, or shown to be smaller than `trend_margin` (Holm over both).
+    The slope at matched shares of SGD's stability limit and that of the threshold are reported, not judged.
     """
     slopes = _deciding_slopes(evidence)
     if slopes.is_empty():
-        needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at or above a threshold"
+        needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at which SGDM can be ahead"
         return untestable(needed, 0, "batch sizes")
     p_values = slopes["p_value"].to_list()
     growing = all(s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True))
-    falling = any(s < 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], holm(p_values), strict=True))
+    falling_p = [p if s < 0 else 1.0 for s, p in zip(slopes["slope"], p_values, strict=True)]
+    against = holm([*falling_p, *slopes["flat_p"].fill_null(1.0)])
     least = _least_slope(slopes)
     reason = (
         f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({method_name(least)}, matched "
         f"eta_ef {least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence[TRENDS], least)}."
+        f"{_threshold_trends(evidence[TRENDS], estimate)}"
     )
     return Answer(
-        verdict_of(growing, falling),
+        verdict_of(growing, min(against) <= estimate.alpha),
         reason,
         n=least["n_batch_sizes"],
         n_unit="batch sizes",
@@ -90,6 +93,18 @@ def _at_shares(trends: pl.DataFrame, least: dict[str, Any]) -> str:
     if rows.is_empty():
         return ""
     return f"; at matched shares of SGD's stability limit by {_interval(rows.row(0, named=True))}"
+
+
+def _threshold_trends(trends: pl.DataFrame, estimate: Estimate) -> str:
+    """Say how the threshold itself moves with b, where it does (Holm over settings and momenta)."""
+    rows = trends.filter(pl.col("quantity") == THRESHOLD, pl.col("slope").is_not_null())
+    moving = [
+        f"{'rises' if row['slope'] > 0 else 'falls'} by {100 * abs(math.expm1(row['slope'])):.1f} % per doubling of b "
+        f"({method_name(row)}, p = {row['p_value']:.2g})"
+        for row, p in zip(rows.iter_rows(named=True), holm(rows["p_value"].to_list()), strict=True)
+        if p <= estimate.alpha
+    ]
+    return f" The threshold {', '.join(moving)}." if moving else ""
 
 
 def _interval(row: dict[str, Any]) -> str:

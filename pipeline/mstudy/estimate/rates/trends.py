@@ -22,7 +22,10 @@ from mstudy.tables.table import LINE, SETTING
 AT_RATE, AT_SHARE = "advantage at matched eta_ef", "advantage at matched eta_ef / eta_ef_max of SGD"
 THRESHOLD, PER_SAMPLE = "log eta_ef*", "log eta_ef* / b"
 OVER_LIMIT = "log eta_ef* / eta_ef_max of SGD"
+_ADVANTAGES = (AT_RATE, AT_SHARE)
 _SHARES = (0.0625, 0.125, 0.25, 0.5)
+_SAME_LIMIT = 2.0  # limits of all batch sizes within this factor are one limit
+ONE_OCTAVE = "SGD's limit is in one octave at every b: the same as matched eta_ef"
 # A value for each batch size, and at which learning rates it was taken.
 _Measured = tuple[dict[int, float], str]
 
@@ -37,17 +40,19 @@ def measure_trends(
     rows = []
     for key, group in groups.items():
         keys = dict(zip((*SETTING, "optimizer", "momentum"), key, strict=True))
-        stars, sgd_limits = _stars(keys, thresholds), _sgd_limits(keys, limits)
-        for quantity, (values, matched) in _quantities(group, stars, sgd_limits).items():
+        own = thresholds.filter(*(pl.col(k) == v for k, v in keys.items()))
+        for quantity, (values, matched) in _quantities(group, own, _sgd_limits(keys, limits)).items():
             row = keys | {"quantity": quantity, "decides": quantity == AT_RATE}
-            rows.append(row | _slope(values, matched, estimate))
+            margin = estimate.trend_margin if quantity in _ADVANTAGES else None
+            rows.append(row | {"matched": matched} | _slope(values, margin, estimate))
     return TRENDS.frame(rows)
 
 
-def _quantities(group: list[Line], stars: dict[int, float], sgd_limits: dict[int, float]) -> dict[str, _Measured]:
+def _quantities(group: list[Line], thresholds: pl.DataFrame, sgd_limits: dict[int, float]) -> dict[str, _Measured]:
+    stars = _stars(thresholds)
     shares = {b: star / sgd_limits[b] for b, star in stars.items() if b in sgd_limits}
     return {
-        AT_RATE: _at_rates(group, stars),
+        AT_RATE: _at_rates(group, _lowest_rate(thresholds)),
         AT_SHARE: _at_shares(group, shares, sgd_limits),
         THRESHOLD: ({b: float(np.log(star)) for b, star in stars.items()}, ""),
         PER_SAMPLE: ({b: float(np.log(star / b)) for b, star in stars.items()}, ""),
@@ -55,23 +60,45 @@ def _quantities(group: list[Line], stars: dict[int, float], sgd_limits: dict[int
     }
 
 
-def _slope(values: dict[int, float], matched: str, estimate: Estimate) -> dict[str, object]:
-    row: dict[str, object] = {"matched": matched, "n_batch_sizes": len(values)}
+def _slope(values: dict[int, float], margin: float | None, estimate: Estimate) -> dict[str, object]:
+    """Return slope, interval and tests. margin: below which a slope counts as none; None: not asked."""
+    row: dict[str, object] = {"n_batch_sizes": len(values)}
     if len(values) < estimate.min_batch_sizes:
         return row
     x = np.log2(sorted(values))
     fit = stats.linregress(x, [values[b] for b in sorted(values)])
     half = stats.t.ppf(1 - estimate.alpha / 2, len(x) - 2) * fit.stderr
     numbers = {"slope": fit.slope, "ci_low": fit.slope - half, "ci_high": fit.slope + half, "p_value": fit.pvalue}
+    if margin is not None:
+        numbers["flat_p"] = _flat_p(fit.slope, fit.stderr, len(x) - 2, margin)
     return row | {name: float(value) for name, value in numbers.items()}
 
 
-def _at_rates(group: list[Line], stars: dict[int, float]) -> _Measured:
-    """Return the mean advantage over the eta_ef that no batch size diverges at, from the lowest threshold up."""
-    if not stars:
+def _flat_p(slope: float, error: float, freedom: int, margin: float) -> float:
+    """Test by two one-sided t tests (Schuirmann 1987), null: |slope| >= margin."""
+    if error == 0:
+        return float(abs(slope) >= margin)
+    return float(stats.t.sf((margin - abs(slope)) / error, freedom))
+
+
+def _lowest_rate(thresholds: pl.DataFrame) -> float | None:
+    """Return the eta_ef from which on there is an advantage to speak of: the lowest threshold.
+
+    It is 0 where no threshold could be looked for, as in a study of one eta_ef, or all lie below the grid; None where
+    no batch size has an advantage anywhere in its grid.
+    """
+    stars = _stars(thresholds)
+    if stars:
+        return min(stars.values())
+    return None if set(thresholds["status"]) <= {GridStatus.ABOVE_GRID} else 0.0
+
+
+def _at_rates(group: list[Line], lowest: float | None) -> _Measured:
+    """Return the mean advantage over the eta_ef from `lowest` on that no batch size diverges at."""
+    if lowest is None:
         return {}, ""
     rates = [set(line.eta_ef[line.whole].tolist()) for line in group]
-    shared = sorted(rate for rate in set.intersection(*rates) if rate >= min(stars.values()))
+    shared = sorted(rate for rate in set.intersection(*rates) if rate >= lowest)
     if not shared:
         return {}, ""
     values = {line.keys["batch_size"]: float(line.mean[np.isin(line.eta_ef, shared)].mean()) for line in group}
@@ -81,11 +108,14 @@ def _at_rates(group: list[Line], stars: dict[int, float]) -> _Measured:
 def _at_shares(group: list[Line], stars: dict[int, float], sgd_limits: dict[int, float]) -> _Measured:
     """Return the mean advantage at shares of each batch size's own limit of SGD, from the lowest threshold up.
 
-    It is interpolated between cells in log eta_ef. stars: thresholds as shares of that limit.
+    It is interpolated between cells in log eta_ef. stars: thresholds as shares of that limit. Where all limits lie in
+    one octave, the same shares are the same rates, and nothing is returned.
     """
     lines = {line.keys["batch_size"]: line for line in group}
     if not stars or any(b not in sgd_limits for b in lines):
         return {}, ""
+    if max(sgd_limits[b] for b in lines) <= _SAME_LIMIT * min(sgd_limits[b] for b in lines):
+        return {}, ONE_OCTAVE
     values: dict[int, list[float]] = {b: [] for b in lines}
     shares = []
     for share in _SHARES:
@@ -107,9 +137,9 @@ def _interpolated(line: Line, eta_ef: float) -> float | None:
     return float(np.interp(np.log(eta_ef), np.log(line.eta_ef), line.mean))
 
 
-def _stars(keys: dict[str, object], thresholds: pl.DataFrame) -> dict[int, float]:
+def _stars(thresholds: pl.DataFrame) -> dict[int, float]:
     """Return the estimated thresholds by batch size."""
-    rows = thresholds.filter(*(pl.col(k) == v for k, v in keys.items()), pl.col("status") == GridStatus.ESTIMATED)
+    rows = thresholds.filter(pl.col("status") == GridStatus.ESTIMATED)
     return dict(rows.select("batch_size", "eta_ef_star").iter_rows())
 
 
