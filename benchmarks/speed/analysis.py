@@ -62,7 +62,7 @@ def analyze_in_phases(runs: Path, out: Path, n_workers: int) -> Measured:
         with timed(seconds, "compare"):
             compare(folder, out, analysis.margins, analysis.compare, workers, cache)
     with timed(seconds, "estimate"):
-        estimate(out, analysis.margins, analysis.estimate)
+        estimate(out, analysis.detect, analysis.margins, analysis.estimate)
     with timed(seconds, "report"):
         results = read_results(out)
         write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis)

@@ -101,6 +101,6 @@ def _analyze(
         folder = read_runs(runs, skip_bad, workers, cache)
         detect(folder, out, analysis.detect, workers, cache)
         compare(folder, out, analysis.margins, analysis.compare, workers, cache)
-    estimate(out, analysis.margins, analysis.estimate)
+    estimate(out, analysis.detect, analysis.margins, analysis.estimate)
     results = report(folder, out, analysis) if draw else read_results(out)
     return AnalysisResult(folder, results, analysis)

@@ -208,6 +208,7 @@ def test_the_analysis_part_is_the_same_object():
         ("detect: {lasting_share: 0}", r"detect\.lasting_share must be above 0"),
         ("detect: {recurring_gap: 0.6}", r"detect\.recurring_gap must be above 0 and at most 0.5"),
         ("detect: {transient_points: 1}", r"detect\.transient_points must be at least 2"),
+        ("detect: {decides: parting}", r"detect\.decides must be sharpening or crossing, found 'parting'"),
         ("detect: {crossing_tolerance: 1}", r"detect\.crossing_tolerance must be at least 0 and below 1"),
         ("detect: {crossing_points: 0}", r"detect\.crossing_points must be at least 1"),
         ("detect: {progressive_share: 0}", r"detect\.progressive_share must be above 0"),

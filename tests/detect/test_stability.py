@@ -1,12 +1,11 @@
 """Truth: stability lines by hand, and series that reach their line at a known step."""
 
 import numpy as np
-import polars as pl
 import pytest
 from mstudy.core.params import Detect
 from mstudy.core.theory import stability_line
 from mstudy.detect.all_runs import detect_sharpenings
-from mstudy.detect.stability import find_crossing, find_stability
+from mstudy.detect.stability import find_stability
 from mstudy.runlog.reading.reader import read_runs
 
 STEPS = np.arange(0, 400, 2)
@@ -91,32 +90,3 @@ def test_what_cannot_be_told_is_not_told():
     assert find(np.full(len(STEPS), np.nan)).status == "no_curvature"
     few = find_stability(STEPS[:20], np.full(20, 9.0), LOSS[:20], 10.0, Detect())
     assert few.status == "too_short"
-
-
-def test_the_line_is_crossed_where_the_first_value_is_above_it():
-    steps, curvature = np.arange(0, 80, 10), np.array([1.0, 9.7, np.nan, 10.5, 9.0, 10.1, 10.2, np.inf])
-
-    def crossing(**changes):
-        return find_crossing(steps, curvature, 10.0, Detect(**changes))
-
-    assert crossing() == 30
-    assert crossing(crossing_points=2) == 50
-    assert crossing(crossing_points=3) is None
-    assert crossing(crossing_tolerance=0.05) == 10
-    assert crossing(crossing_tolerance=0.05, crossing_points=2) == 10  # a value that was not measured is none
-    assert find_crossing(steps, curvature, 20.0, Detect()) is None
-    assert find_crossing(steps, np.full(8, np.nan), 10.0, Detect()) is None
-
-
-def test_a_run_that_crosses_and_leaves_its_line_has_a_crossing_in_the_table():
-    steps = np.arange(0, 2000, 20)
-    values = np.where(steps < 720, 1.0 + steps / 180, 3.0)
-    values[36:40] = 5.2  # above 2/0.4 from step 720 on for four rows
-    run = {"run_id": "a", "optimizer": "sgd", "learning_rate": 0.4, "momentum": 0.0, "branch_of": None}
-    points = {"run_id": ["a"] * 100, "step": steps, "loss": np.ones(100), "directional_curvature": values}
-
-    row = detect_sharpenings(pl.DataFrame([run]), pl.DataFrame(points), Detect()).sharpenings.row(0, named=True)
-
-    assert row["crossing_step"] == 720
-    branch = pl.DataFrame([run | {"branch_of": "b"}], schema_overrides={"branch_of": pl.String})
-    assert detect_sharpenings(branch, pl.DataFrame(points), Detect()).sharpenings["crossing_step"].to_list() == [None]

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 
 from mstudy.core.errors import MAX_CURVE_POINTS, MAX_RESAMPLES, require
 from mstudy.core.quantities import DETECTABLE
+from mstudy.core.statuses import EventDefinition
 
 
 @dataclass(frozen=True)
 class Detect:
-    """Abrupt sharpening of one run; the band of its stability line."""
+    """Abrupt sharpening of one run; its stability line; which of the two decides C4 and C5."""
 
     quantity: str = "directional_curvature"
+    decides: str = EventDefinition.SHARPENING.value
     jump_factor: float = 3.0
     lasting_share: float = 0.4
     recurring_gap: float = 0.08
@@ -31,6 +33,7 @@ class Detect:
 
     def __post_init__(self) -> None:
         require(self.quantity in DETECTABLE, "quantity", self.quantity, " or ".join(DETECTABLE))
+        require(self.decides in list(EventDefinition), "decides", self.decides, " or ".join(EventDefinition))
         require(self.jump_factor > 1, "jump_factor", self.jump_factor, "above 1")
         require(0 < self.lasting_share <= 1, "lasting_share", self.lasting_share, "above 0 and at most 1")
         require(0 < self.recurring_gap <= 0.5, "recurring_gap", self.recurring_gap, "above 0 and at most 0.5")

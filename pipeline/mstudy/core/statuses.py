@@ -76,6 +76,23 @@ class StabilityStatus(StrEnum):
     NO_LINE = "no_line"
 
 
+class CrossingStatus(StrEnum):
+    """Whether a run's curvature crosses its stability line. TOO_SHORT: fewer values than a crossing takes."""
+
+    CROSSED = "crossed"
+    NONE = "none"
+    TOO_SHORT = "too_short"
+    NO_CURVATURE = "no_curvature"
+    NO_LINE = "no_line"
+
+
+class EventDefinition(StrEnum):
+    """What counts as the sharpening of a run: its abrupt rise, or the crossing of its stability line."""
+
+    SHARPENING = "sharpening"
+    CROSSING = "crossing"
+
+
 class PartingStatus(StrEnum):
     """Whether SGD and SGDM part.
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from mstudy.core.generators import generator_for
 from mstudy.core.params import Detect
 from mstudy.core.series import Series
-from mstudy.core.statuses import StabilityStatus
+from mstudy.core.statuses import CrossingStatus, StabilityStatus
 from mstudy.core.theory import stability_line_of
+from mstudy.detect.crossing import Crossing, find_crossing
 from mstudy.detect.kinds.events import Event
 from mstudy.detect.sharpening import Sharpening, find_sharpening
-from mstudy.detect.stability import Stability, find_crossing, find_stability
+from mstudy.detect.stability import Stability, find_stability
 from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
 
 
@@ -59,7 +60,7 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
                 "stability_status": stable.status,
                 "stability_step": stable.step,
                 "stability_agrees": _agree(sharpening, stable.step, detect.agreement),
-                "crossing_step": crossing,
+                **{f"crossing_{name}": value for name, value in asdict(crossing).items()},
             }
         )
         listed = sorted([*sharpening.events, *sharpening.others], key=lambda event: event.step)
@@ -79,12 +80,11 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     return logs
 
 
-def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability, float | None]:
-    """Return the verdict, the step of stability, and that at which the line is crossed."""
+def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability, Crossing]:
     rng = generator_for(log.run_id, detect.seed)
     sharpening = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
     if log.line is None:
-        return sharpening, Stability(StabilityStatus.NO_LINE), None
+        return sharpening, Stability(StabilityStatus.NO_LINE), Crossing(CrossingStatus.NO_LINE)
     stable = find_stability(log.steps, log.curvature, log.loss, log.line, detect)
     return sharpening, stable, find_crossing(log.steps, log.curvature, log.line, detect)
 

@@ -1,4 +1,4 @@
-"""Sharpening by definition: the first step from which curvature stays near its stability line, or is above it.
+"""Sharpening by definition: the first step from which curvature stays near its stability line.
 
 On a quadratic an eigenvalue above the line makes gradient descent diverge (Cohen et al. 2021, appendix B). Warm-up and
 weight decay are ignored: with them the line is an approximation.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mstudy.core.params import Detect
@@ -47,17 +46,3 @@ def find_stability(steps: NDArray[np.int64], curvature: Series, loss: Series, li
     if not stays.any():
         return Stability(StabilityStatus.NONE)
     return Stability(StabilityStatus.REACHED, float(points.steps[stays.argmax()]))
-
-
-def find_crossing(steps: NDArray[np.int64], curvature: Series, line: float, detect: Detect) -> float | None:
-    """Find the first step from which `crossing_points` measured values in a row are above the line; None: none are.
-
-    steps, curvature: (n_rows,), NaN where not measured. Above: beyond the line less `crossing_tolerance` of it.
-    """
-    measured = np.isfinite(curvature)
-    above = curvature[measured] > line * (1 - detect.crossing_tolerance)
-    n = detect.crossing_points
-    if len(above) < n:
-        return None
-    all_above = sliding_window_view(above, n).all(axis=1)
-    return float(steps[measured][all_above.argmax()]) if all_above.any() else None

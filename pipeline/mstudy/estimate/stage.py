@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.files import write_json
-from mstudy.core.params import Estimate, Margins
-from mstudy.core.statuses import RunStatus, SharpeningStatus
+from mstudy.core.params import Detect, Estimate, Margins
+from mstudy.core.statuses import EventDefinition, RunStatus, SharpeningStatus
 from mstudy.estimate.claims.all_claims import judge_claims, measure_power
+from mstudy.estimate.claims.event_verdicts import judge_by_definitions, naming_definition
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
@@ -22,12 +23,14 @@ from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
+from mstudy.pairs.deciding_events import deciding_events
 from mstudy.pairs.pairing import aligned_pairs
 from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
     ALIGNMENT,
     BEST,
     DEFERRAL,
+    EVENT_VERDICTS,
     HORIZON_LOSSES,
     HORIZONS,
     INTERVENTIONS,
@@ -44,13 +47,16 @@ from mstudy.tables.contracts import (
     TRENDS,
 )
 from mstudy.tables.stamp import place_of, write_stamp
-from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING
+from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING, Table
 
 _READ = (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
 
 
-def estimate(out: Path, margins: Margins, params: Estimate) -> None:
-    """Write what is estimated, the claims, their power, the few numbers that `dvc metrics` compares, the stamp."""
+def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> None:
+    """Write what is estimated, the claims, their power, the few numbers that `dvc metrics` compares, the stamp.
+
+    detect: says which definition of sharpening decides C4 and C5.
+    """
     results = out / RESULTS
     runs, sharpenings, partings, horizon_losses = (t.read(results) for t in _READ)
     lines = rate_lines(runs, margins)
@@ -64,22 +70,41 @@ def estimate(out: Path, margins: Margins, params: Estimate) -> None:
         BEST: compare_best(lines, margins, params),
         STABILITY_LIMITS: limits,
         LAW: law,
-        ALIGNMENT: measure_alignment(partings, sharpenings, params),
-        LAGS: lags_with_null(aligned_pairs(partings, sharpenings)),
-        DEFERRAL: measure_deferral(runs, sharpenings, params),
-        SURVIVAL: measure_survival(runs, sharpenings),
         INTERVENTIONS: measure_interventions(runs, sharpenings),
     }
+    decides = EventDefinition(detect.decides)
+    events = {each: deciding_events(sharpenings, each) for each in EventDefinition}
+    of_events = {each: _of_events(runs, partings, found, params) for each, found in events.items()}
+    known = {
+        each: {RUNS: runs, SHARPENINGS: events[each], PARTINGS: partings} | estimates | of_events[each]
+        for each in EventDefinition
+    }
+    evidence = {
+        each: Evidence(margins.advantage, {table.name: frame for table, frame in tables.items()})
+        for each, tables in known.items()
+    }
+    estimates |= of_events[decides] | {EVENT_VERDICTS: judge_by_definitions(evidence, decides, params)}
     for table, frame in estimates.items():
         table.write(frame, results)
-    known = {RUNS: runs, SHARPENINGS: sharpenings, PARTINGS: partings} | estimates
-    evidence = Evidence(margins.advantage, {table.name: frame for table, frame in known.items()})
-    claims = judge_claims(evidence, params)
-    POWER.write(measure_power(evidence, claims, params), results)
+    claims = naming_definition(judge_claims(evidence[decides], params), decides)
+    POWER.write(measure_power(evidence[decides], claims, params), results)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
     written = [*map(place_of, (*estimates, POWER)), CLAIMS, METRICS]
-    write_stamp(out, "estimate", {"margins": margins, "estimate": params}, written, read=map(place_of, _READ))
+    sections = {"detect": detect, "margins": margins, "estimate": params}
+    write_stamp(out, "estimate", sections, written, read=map(place_of, _READ))
+
+
+def _of_events(
+    runs: pl.DataFrame, partings: pl.DataFrame, events: pl.DataFrame, params: Estimate
+) -> dict[Table, pl.DataFrame]:
+    """Return the tables that rest on when runs sharpen. events: of `deciding_events`."""
+    return {
+        ALIGNMENT: measure_alignment(partings, events, params),
+        LAGS: lags_with_null(aligned_pairs(partings, events)),
+        DEFERRAL: measure_deferral(runs, events, params),
+        SURVIVAL: measure_survival(runs, events),
+    }
 
 
 def _metrics(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mstudy.tables.compare_tables import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, PARTINGS
 from mstudy.tables.detect_tables import RUNS, SHARPENING_EVENTS, SHARPENINGS
-from mstudy.tables.event_tables import ALIGNMENT, DEFERRAL, INTERVENTIONS, LAGS, POWER, SURVIVAL
+from mstudy.tables.event_tables import ALIGNMENT, DEFERRAL, EVENT_VERDICTS, INTERVENTIONS, LAGS, POWER, SURVIVAL
 from mstudy.tables.rate_tables import BEST, HORIZONS, LAW, PLACEMENTS, STABILITY_LIMITS, THRESHOLDS, TRENDS
 from mstudy.tables.table import Table
 
@@ -14,6 +14,7 @@ __all__ = [
     "BEST",
     "CELL_PARTINGS",
     "DEFERRAL",
+    "EVENT_VERDICTS",
     "FINAL_LOSSES",
     "HORIZONS",
     "HORIZON_LOSSES",
@@ -52,6 +53,7 @@ TABLES: tuple[Table, ...] = (
     LAGS,
     DEFERRAL,
     SURVIVAL,
+    EVENT_VERDICTS,
     INTERVENTIONS,
     POWER,
     HORIZON_LOSSES,

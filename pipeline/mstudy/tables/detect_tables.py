@@ -57,9 +57,15 @@ SHARPENINGS = table(
         "stability_status": text("reached, none, too_short, no_curvature or no_line"),
         "stability_step": real("first step from which the curvature stays near its stability line; null: never"),
         "stability_agrees": flag("whether the first event is the same moment; null where either is missing"),
+        "crossing_status": text("crossed, none, too_short, no_curvature or no_line"),
         "crossing_step": real(
             "first step from which the curvature is above its stability line; null: never, or no line"
         ),
+        "crossing_step_low": real("the last measured step before `crossing_step`; null where `crossing_step` is"),
+        "crossing_step_high": real(
+            "half-way from `crossing_step` to the next measured step; null where `crossing_step` is"
+        ),
+        "crossing_followup_step": real("the last step at which a crossing could have been seen; null: not measured"),
     },
 )
 

@@ -112,6 +112,29 @@ SURVIVAL = table(
 )
 
 
+EVENT_VERDICTS = table(
+    "event_verdicts",
+    stage="estimate",
+    row="one of C4 and C5, judged by one definition of sharpening",
+    key=("claim", "definition"),
+    own={
+        "claim": text("identifier of the claim, C4 or C5"),
+        "definition": text("what counts as a run's sharpening: sharpening (its abrupt rise) or crossing (of its line)"),
+        "decides": flag("whether claims.json holds this verdict: `detect.decides`"),
+        "agrees": flag("whether both definitions have the same verdict"),
+        "verdict": text("supported, contradicted, inconclusive or untestable"),
+        "estimate": real("the claim's estimate, in `unit`"),
+        "ci_low": real("lower end of its interval"),
+        "ci_high": real("upper end of its interval"),
+        "unit": text("unit of the estimate"),
+        "p_value": real("of the claim's test; null: not to be had from these data"),
+        "n": whole("how many `n_unit` the verdict rests on"),
+        "n_unit": text("what `n` counts"),
+        "reason": text("the verdict in words"),
+    },
+)
+
+
 INTERVENTIONS = table(
     "interventions",
     stage="estimate",

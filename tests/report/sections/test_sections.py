@@ -2,11 +2,12 @@
 
 import polars as pl
 import pytest
-from mstudy.core.params import Analysis
+from mstudy.core.params import Analysis, Detect
 from mstudy.report.charts.theme import colours
 from mstudy.report.page.runs_table import runs_table
 from mstudy.report.sections.base import make_report_data, setting_name
 from mstudy.report.sections.reading_order import build_sections
+from mstudy.tables.contracts import EVENT_VERDICTS
 
 PALETTE = colours([("sgd", 0.0), ("heavy_ball", 0.5), ("heavy_ball", 0.9)])
 
@@ -144,3 +145,64 @@ def test_the_list_of_runs_has_both_definitions_and_no_column_that_is_always_the_
     assert found["b16-r0.2-m0.0-s0"] is None
     assert "model" not in rows and len(rows["run_id"]) == 54
     assert [name for name, _, _ in table["headings"]] == list(rows)
+
+
+def _both_ways(claim, decides, verdicts):
+    """Rows of a claim judged both ways. verdicts: by sharpening, by crossing."""
+    rows = zip(("sharpening", "crossing"), verdicts, strict=True)
+    same = len(set(verdicts)) == 1
+    return [{"claim": claim, "definition": d, "decides": d == decides, "agrees": same, "verdict": v} for d, v in rows]
+
+
+def test_both_verdicts_stand_where_the_claim_is_answered(results):
+    rows = _both_ways("C4", "sharpening", ("supported", "inconclusive"))
+    rows += _both_ways("C5", "sharpening", ("supported", "supported"))
+
+    plates = _plates(results.having(event_verdicts=EVENT_VERDICTS.frame(rows)))
+
+    c4, c5 = (plates[name].figures[-1] for name in ("alignment-tests", "deferral-tests"))
+    assert c4.caption == (
+        "By abrupt sharpening, which decides, C4 is supported; by crossing of the stability line it is inconclusive: "
+        "the two definitions do not agree."
+    )
+    assert c5.caption.endswith("it is supported: the two definitions agree.")
+    assert c5.numbers.select("definition", "decides", "verdict").rows() == [
+        ("crossing", False, "supported"),
+        ("sharpening", True, "supported"),
+    ]
+
+
+def test_a_study_judged_by_crossings_is_told_in_their_words(results):
+    crossed = results["sharpenings"].with_columns(
+        pl.when(pl.col("status") == "detected")
+        .then(pl.lit("crossed"))
+        .otherwise(pl.lit("none"))
+        .alias("crossing_status"),
+        (pl.col("step") / 2).alias("crossing_step"),
+        (pl.col("step") / 2 - 1).alias("crossing_step_low"),
+        (pl.col("step") / 2 + 1).alias("crossing_step_high"),
+        pl.lit(190.0).alias("crossing_followup_step"),
+    )
+    verdicts = EVENT_VERDICTS.frame(_both_ways("C5", "crossing", ("supported", "untestable")))
+    data = make_report_data(results.having(sharpenings=crossed, event_verdicts=verdicts), PALETTE)
+
+    sections = {s.anchor: s for s in build_sections(data, Analysis(detect=Detect(decides="crossing")))}
+
+    points = sections["alignment"].plates[0].figures[0].numbers
+    assert points.filter(pl.col("seed") == 0)["sharpening_step"].to_list() == [50.0, 50.0]
+    assert "against crossing of the stability line of SGD" in sections["alignment"].plates[0].note
+    assert "0 of 18 runs cross their stability line, against 3 of 18 of SGD" in sections["deferral"].answer
+    assert sections["deferral"].plates[0].title == "Time to crossing of the stability line"
+    assert sections["deferral"].plates[-1].figures[-1].caption == (
+        "By crossing of the stability line, which decides, C5 is untestable; by abrupt sharpening it is supported: "
+        "the two definitions do not agree."
+    )
+
+
+def test_the_crossings_are_counted_beside_the_jumps(results):
+    crossed = results["sharpenings"].with_columns((pl.col("step") + 1).alias("crossing_step"))
+
+    often, where = _plates(results.having(sharpenings=crossed))["definitions"].figures
+
+    assert often.numbers["crosses_it"].to_list() == [3]
+    assert where.numbers["crossing_step"].to_list() == [111.0, 121.0]

@@ -6,6 +6,8 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import EventDefinition
+from mstudy.pairs.deciding_events import deciding_events
 from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
@@ -19,6 +21,7 @@ from mstudy.report.charts.theme import (
     log_y,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.sections.event_verdicts import NOUNS, deciding, verdict_figures
 from mstudy.report.words import count, interval
 from mstudy.tables.contracts import ALIGNMENT, LAGS, PARTINGS, SHARPENINGS
 
@@ -31,8 +34,8 @@ _TEST = ("statistic", "decides", "estimate", "p_value", "n_pairs", "n_cells", "n
 def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section: parting against sharpening, and how far apart they are."""
     lag_tolerance = analysis.estimate.lag_tolerance
-    results = data.results
-    pairs = aligned_pairs(results[PARTINGS], results[SHARPENINGS])
+    results, definition = data.results, deciding(analysis)
+    pairs = aligned_pairs(results[PARTINGS], deciding_events(results[SHARPENINGS], definition))
     answer = lag_caption(results[ALIGNMENT])
     tests = Figure(
         "The tests",
@@ -51,7 +54,7 @@ def build(data: ReportData, analysis: Analysis) -> Section:
                 pairs.select(
                     "batch_size", "eta_ef", "momentum", "seed", "status", "sharpening_step", "step", "log_lag"
                 ),
-                parting_against_sharpening(pairs, data.palette),
+                parting_against_sharpening(pairs, data.palette, definition),
             ),
             Figure(
                 "The lag, and its null",
@@ -61,11 +64,12 @@ def build(data: ReportData, analysis: Analysis) -> Section:
             ),
         ]
     note = (
-        "Parting of SGD and SGDM against abrupt sharpening of SGD, with the 95 % intervals of the parting. The null "
+        f"Parting of SGD and SGDM against {NOUNS[definition]} of SGD, with the 95 % intervals of the parting. The null "
         "pairs each parting with the sharpening of another seed at the same batch size and learning rate."
     )
     plates = [Plate("alignment", "Parting and sharpening", note, figures, wide=True)] if figures else []
-    plates.append(Plate("alignment-tests", "", "", [tests], wide=True))
+    tables = [tests, *verdict_figures(results, "C4")]
+    plates.append(Plate("alignment-tests", "", "", tables, wide=True))
     return Section("alignment", "Do the two moments coincide?", answer, plates)
 
 
@@ -105,7 +109,9 @@ def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
     return f"{own} of {count(n, 'pair')} lie within the grey tolerance, and {other} of {m} with seeds exchanged."
 
 
-def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered:
+def parting_against_sharpening(
+    pairs: pl.DataFrame, palette: Palette, definition: EventDefinition = EventDefinition.SHARPENING
+) -> Layered:
     """Draw the step of parting against SGD's sharpening, one point a pair, and the line of coincidence.
 
     pairs: of pairs.pairing.aligned_pairs.
@@ -114,7 +120,7 @@ def parting_against_sharpening(pairs: pl.DataFrame, palette: Palette) -> Layered
     frame = named(pairs).select(columns)
     ends = [max(float(x), 1.0) for x in (*frame["sharpening_step"], *frame["step"])]
     square = min(ends) / 1.4, max(ends) * 1.4
-    x = log_x("sharpening_step", "step of SGD's abrupt sharpening", square)
+    x = log_x("sharpening_step", f"step of SGD's {NOUNS[definition]}", square)
     y = log_y("step", "step of parting", square)
     identity = (
         alt.Chart(pl.DataFrame({"sharpening_step": list(square), "step": list(square)}))

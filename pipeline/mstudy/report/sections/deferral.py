@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import EventDefinition
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -21,6 +22,7 @@ from mstudy.report.charts.theme import (
     short,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
+from mstudy.report.sections.event_verdicts import NOUNS, VERBS, deciding, verdict_figures
 from mstudy.report.words import number, spanned
 from mstudy.tables.contracts import DEFERRAL, RUNS, SURVIVAL
 from mstudy.tables.table import ALL, SETTING
@@ -30,8 +32,8 @@ _COUNTED_STEPS = tuple(float(f"{digit}e{power}") - 1 for power in range(1, 7) fo
 
 def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section: survival curves over all runs and per batch size with an event, and the tests."""
-    results = data.results
-    answer = deferral_caption(results[DEFERRAL])
+    results, definition = data.results, deciding(analysis)
+    answer = deferral_caption(results[DEFERRAL], definition)
     columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "diverged_sgd", "diverged_sgdm"]
     table = (
         results[DEFERRAL]
@@ -39,19 +41,20 @@ def build(data: ReportData, analysis: Analysis) -> Section:
         .select(*columns, "hazard_ratio", "ci_low", "ci_high", "p_value")
     )
     tests = "Hazard ratios below one: later under momentum; a dash: not estimable. The p-value is of the paired test."
-    plates = [Plate("deferral-tests", "", "", [Figure("Events and tests", tests, table)], wide=True)]
+    tables = [Figure("Events and tests", tests, table), *verdict_figures(results, "C5")]
+    plates = [Plate("deferral-tests", "", "", tables, wide=True)]
     if len(results[DEFERRAL]):
-        figures = _survival(data)
+        figures = _survival(data, definition)
         note = (
-            "Share of runs that have not sharpened abruptly (Kaplan-Meier, pointwise 95 % intervals); runs that "
+            f"Share of runs before their {NOUNS[definition]} (Kaplan-Meier, pointwise 95 % intervals); runs that "
             "diverged or ended are censored, and the numbers still at risk stand below. A curve ends where fewer than "
             "a tenth, or than five, are left."
         )
-        plates[:0] = [Plate("survival", "Time to abrupt sharpening", note, figures)] if figures else []
+        plates[:0] = [Plate("survival", f"Time to {NOUNS[definition]}", note, figures)] if figures else []
     return Section("deferral", "Does momentum prevent or defer sharpening?", answer, plates)
 
 
-def _survival(data: ReportData) -> list[Figure]:
+def _survival(data: ReportData, definition: EventDefinition) -> list[Figure]:
     """Draw, per setting, all runs, then each batch size at which a run sharpens; the others are named."""
     figures = []
     for index, rows in data.by_setting(data.results[SURVIVAL]):
@@ -62,7 +65,7 @@ def _survival(data: ReportData) -> list[Figure]:
         quiet = [part["stratum"][0] for part in strata if part["stratum"][0] != ALL and part["n_events"].sum() == 0]
         drawn = [_stratum_figure(data, index, part) for part in eventful]
         if quiet and drawn:
-            caption = f"{drawn[0].caption} No run sharpens abruptly at {', '.join(quiet)}."
+            caption = f"{drawn[0].caption} No run {VERBS[definition][0]} at {', '.join(quiet)}."
             drawn[0] = replace(drawn[0], caption=caption)
         figures += drawn
     return figures
@@ -85,14 +88,14 @@ def _batch_size(part: pl.DataFrame) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def deferral_caption(deferral: pl.DataFrame) -> str:
-    """Say how many runs sharpen abruptly, with and without momentum."""
+def deferral_caption(deferral: pl.DataFrame, definition: EventDefinition = EventDefinition.SHARPENING) -> str:
+    """Say how many runs have their event, with and without momentum."""
     rows = deferral.filter(pl.col("stratum") == "all").sort("momentum")
     if rows.is_empty():
         return "There is no pair whose curvature was logged."
     parts = [
-        f"{label(r['momentum'], r['optimizer'])}: {r['events_sgdm']} of {r['n_sgdm']} runs sharpen abruptly, against "
-        f"{r['events_sgd']} of {r['n_sgd']} of SGD (paired swap test, p = {number(r['p_value'])})"
+        f"{label(r['momentum'], r['optimizer'])}: {r['events_sgdm']} of {r['n_sgdm']} runs {VERBS[definition][1]}, "
+        f"against {r['events_sgd']} of {r['n_sgd']} of SGD (paired swap test, p = {number(r['p_value'])})"
         for r in rows.iter_rows(named=True)
     ]
     return "; ".join(parts) + "."

@@ -37,6 +37,7 @@ def definitions_plate(data: ReportData) -> Plate:
                 "stability_status",
                 "stability_step",
                 "stability_agrees",
+                "crossing_step",
             ),
             on="run_id",
         )
@@ -52,6 +53,7 @@ def definitions_plate(data: ReportData) -> Plate:
             pl.len().alias("runs"),
             jumped.sum().alias("jump"),
             reached.sum().alias("at_stability_line"),
+            pl.col("crossing_step").is_not_null().sum().alias("crosses_it"),
             pl.col("stability_agrees").sum().alias("agree"),
             (~pl.col("stability_agrees")).sum().alias("apart"),
             (jumped & ~reached).sum().alias("jump_alone"),
@@ -63,7 +65,9 @@ def definitions_plate(data: ReportData) -> Plate:
     apart = sharpenings.filter(jumped & (~reached | ~pl.col("stability_agrees").fill_null(True))).sort(
         *keys, "eta_ef", "seed"
     )
-    listed = apart.select("batch_size", "eta_ef", "momentum", "seed", "step", "step_low", "step_high", "stability_step")
+    listed = apart.select(
+        "batch_size", "eta_ef", "momentum", "seed", "step", "step_low", "step_high", "stability_step", "crossing_step"
+    )
     figures = [Figure("How often each is met", definitions_caption(sharpenings), counts)]
     if len(listed):
         what = f"The {len(listed)} runs with a jump on which the two disagree; a dash: never settles at its line."
