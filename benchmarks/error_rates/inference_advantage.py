@@ -77,7 +77,7 @@ def judge_c3(runs: pl.DataFrame) -> str:
 
 
 def judge_c6(runs: pl.DataFrame) -> str:
-    best = compare_best(rate_lines(runs, MARGINS), MARGINS, ESTIMATE)
+    best = compare_best(runs, MARGINS, ESTIMATE)
     return judge_best(evidence_of(best=best), ESTIMATE).verdict
 
 

@@ -1,10 +1,10 @@
 """Truth: choices and differences by hand; statsmodels' equivalence test."""
 
 import numpy as np
+import polars as pl
 import pytest
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.best import best_of_others, capped_losses, compare_best
-from mstudy.pairs.rate_lines import rate_lines
 from statsmodels.stats.weightstats import DescrStatsW
 
 from tests.estimate.tables import runs_of
@@ -14,7 +14,7 @@ WOBBLE = (0.0, 0.01, -0.02, 0.015, 0.03)
 
 
 def row_of(loss):
-    return compare_best(rate_lines(runs_of(loss, RATES), Margins()), Margins(), Estimate()).row(0, named=True)
+    return compare_best(runs_of(loss, RATES), Margins(), Estimate()).row(0, named=True)
 
 
 def bowl(b, rate, mu, seed):
@@ -62,4 +62,18 @@ def test_a_best_at_the_end_of_the_grid_is_told(edge, momenta):
 def test_two_seeds_are_insufficient():
     runs = runs_of(bowl, RATES, n_seeds=2)
 
-    assert compare_best(rate_lines(runs, Margins()), Margins(), Estimate())["status"].to_list() == ["insufficient"]
+    assert compare_best(runs, Margins(), Estimate())["status"].to_list() == ["insufficient"]
+
+
+def test_the_two_need_no_common_rate():
+    """SGD's 0.1, 0.2, 0.4 beside SGDM's 0.3, 0.4, 0.6, 0.8: the depths at 0.2 and 0.4 are compared."""
+    runs = runs_of(bowl, (0.1, 0.2, 0.3, 0.4, 0.6, 0.8))
+    runs = runs.filter(
+        pl.when(pl.col("optimizer") == "sgd")
+        .then(pl.col("eta_ef").is_in([0.1, 0.2, 0.4]))
+        .otherwise(pl.col("eta_ef").is_in([0.3, 0.4, 0.6, 0.8]))
+    )
+    row = compare_best(runs, Margins(), Estimate()).row(0, named=True)
+
+    assert (row["sgd_eta_ef"], row["sgdm_eta_ef"], row["n_seeds"]) == (0.2, 0.4, 5)
+    assert row["log_ratio"] == pytest.approx(0.04 + np.mean(WOBBLE))

@@ -20,10 +20,13 @@ def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) ->
 
 
 def _cell(line: Line, k: int, margins: Margins, compare: Compare) -> dict[str, object]:
-    """Measure one cell. A pair that diverged on both sides is a tie, but has no part in the test of equivalence."""
+    """Measure one cell. A pair that diverged on both sides is a tie, but has no part in the test of equivalence.
+
+    What interpolation may be wrong by is taken off every margin and added to both ends of the interval.
+    """
     sgd, sgdm = line.sgd_diverged[k], line.sgdm_diverged[k]
     usable = ~np.isnan(line.ratio[k]) & line.compared[k]
-    sample = line.ratio[k][usable]
+    sample, error = line.ratio[k][usable], float(line.error[k])
     keys = line.keys | {"eta_ef": float(line.eta_ef[k])}
     rng = generator_for("|".join(str(keys[name]) for name in CELL), compare.seed)
     interval = bootstrap_interval(sample, compare.alpha, compare.resamples, rng)
@@ -31,12 +34,13 @@ def _cell(line: Line, k: int, margins: Margins, compare: Compare) -> dict[str, o
         **keys,
         "eta_ef_per_sample": keys["eta_ef"] / keys["batch_size"],
         "log_ratio": float(sample.mean()) if len(sample) else None,
-        "ci_low": interval[0] if interval else None,
-        "ci_high": interval[1] if interval else None,
+        "ci_low": interval[0] - error if interval else None,
+        "ci_high": interval[1] + error if interval else None,
+        "matched": line.matched[k],
         "log_ratio_sd": float(sample.std(ddof=1)) if len(sample) > 1 else None,
-        "equivalence_p": p_equivalent(line.ratio[k][usable & ~(sgd & sgdm)], margins.advantage),
-        "superiority_p": p_greater(sample, margins.advantage),
-        "inferiority_p": p_less(sample, -margins.advantage),
+        "equivalence_p": p_equivalent(line.ratio[k][usable & ~(sgd & sgdm)], margins.advantage - error),
+        "superiority_p": p_greater(sample, margins.advantage + error),
+        "inferiority_p": p_less(sample, -margins.advantage - error),
         "n_seeds": int((~np.isnan(line.ratio[k])).sum()),
         "n_diverged_sgd": int(sgd.sum()),
         "n_diverged_sgdm": int(sgdm.sum()),

@@ -123,6 +123,13 @@ class Ahead(StrEnum):
     SGD = "sgd"
 
 
+class Matched(StrEnum):
+    """How the loss of SGD at SGDM's effective learning rate is known. INTERPOLATED: between two rates of SGD."""
+
+    EXACT = "exact"
+    INTERPOLATED = "interpolated"
+
+
 class GridStatus(StrEnum):
     """Where a threshold or a limit lies, against the grid of learning rates that were tried."""
 

@@ -67,7 +67,7 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
         PLACEMENTS: place_cells(lines, margins, params),
         HORIZONS: estimate_horizons(runs, horizon_losses, margins, params),
         TRENDS: measure_trends(lines, thresholds, limits, params),
-        BEST: compare_best(lines, margins, params),
+        BEST: compare_best(runs, margins, params),
         STABILITY_LIMITS: limits,
         LAW: law,
         INTERVENTIONS: measure_interventions(runs, sharpenings),

@@ -8,6 +8,9 @@ from mstudy.core.optimizers import SGD
 from mstudy.core.statuses import PARTED_OR_DIVERGED, SharpeningStatus
 from mstudy.tables.table import BLOCK, CELL
 
+OF_A_SIDE = ("run_id", "diverged_step", "final_loss", "last_step")
+PAIR_COLUMNS = (*CELL, "seed", "eta_ef_per_sample", *(f"{s}_{name}" for s in ("sgdm", "sgd") for name in OF_A_SIDE))
+
 
 def main_runs(runs: pl.DataFrame) -> pl.DataFrame:
     """Return tables.RUNS without twins (runs repeated but for rounding) and branches (runs intervened upon)."""
@@ -20,13 +23,12 @@ def pair_runs(runs: pl.DataFrame) -> pl.DataFrame:
     runs: tables.RUNS. A run without a partner is in no row, nor is a twin or a branch.
     """
     runs = main_runs(runs)
-    sides = ["run_id", "diverged_step", "final_loss", "last_step"]
     key = [*BLOCK, "seed"]
     sgd = runs.filter(pl.col("optimizer") == SGD)
     sgdm = runs.filter(pl.col("optimizer") != SGD)
-    left = sgdm.select(*CELL, "seed", "eta_ef_per_sample", pl.col(sides).name.prefix("sgdm_"))
-    right = sgd.select(*key, pl.col(sides).name.prefix("sgd_"))
-    return left.join(right, on=key).sort(*CELL, "seed")
+    left = sgdm.select(*CELL, "seed", "eta_ef_per_sample", pl.col(OF_A_SIDE).name.prefix("sgdm_"))
+    right = sgd.select(*key, pl.col(OF_A_SIDE).name.prefix("sgd_"))
+    return left.join(right, on=key).select(PAIR_COLUMNS).sort(*CELL, "seed")
 
 
 def log_ratio(pairs: pl.DataFrame, diverged_log_ratio: float) -> pl.Series:

@@ -12,6 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mstudy.core.params import Margins
+from mstudy.core.statuses import Matched
+from mstudy.pairs.interpolation import interpolated_pairs
 from mstudy.pairs.pairing import log_ratio, pair_runs
 from mstudy.tables.table import LINE
 
@@ -23,17 +25,23 @@ Mask = NDArray[np.bool_]
 class Line:
     """All pairs of one tables.LINE; every matrix is (n_rates, n_seeds), NaN or False where there is no such pair.
 
-    ratio: log L_SGD / L_SGDM, capped, a tie of two diverged runs being 0. sgd, sgdm: final loss, NaN where diverged.
+    ratio: log L_SGD / L_SGDM, capped, a tie of two diverged runs being 0. error: (n_rates,), by how much the mean ratio
+    may be wrong because SGD's loss was interpolated, in log loss; interpolated: (n_rates,), where that is so of a pair.
     """
 
     keys: dict[str, Any]
     eta_ef: NDArray[np.float64]
     seeds: NDArray[np.int64]
     ratio: Matrix
-    sgd: Matrix
-    sgdm: Matrix
+    error: NDArray[np.float64]
+    interpolated: Mask
     sgd_diverged: Mask
     sgdm_diverged: Mask
+
+    @property
+    def matched(self) -> list[Matched]:
+        """How SGD's side of each cell was found, (n_rates,)."""
+        return [Matched.INTERPOLATED if flag else Matched.EXACT for flag in self.interpolated]
 
     @cached_property
     def compared(self) -> Mask:
@@ -57,7 +65,7 @@ class Line:
 
     def only(self, chosen: Mask) -> Line:
         """Return the same line with the seeds chosen, (n_seeds,) bool."""
-        names = ("ratio", "sgd", "sgdm", "sgd_diverged", "sgdm_diverged")
+        names = ("ratio", "sgd_diverged", "sgdm_diverged")
         return replace(self, seeds=self.seeds[chosen], **{name: getattr(self, name)[:, chosen] for name in names})
 
     def without_each_seed(self) -> Iterator[tuple[int, Line]]:
@@ -67,12 +75,14 @@ class Line:
 
 
 def rate_lines(runs: pl.DataFrame, margins: Margins) -> list[Line]:
-    """Return all lines of tables.RUNS, sorted by their key."""
-    pairs = pair_runs(runs)
+    """Return all lines of tables.RUNS, sorted by their key; SGDM without an exact partner has an interpolated one."""
+    exact = pair_runs(runs).with_columns(pl.lit(0.0).alias("interpolation_error"))
+    pairs = pl.concat([exact, interpolated_pairs(runs)])
     pairs = pairs.with_columns(
         log_ratio(pairs, margins.diverged),
         pl.col("sgd_diverged_step").is_not_null().alias("sgd_gone"),
         pl.col("sgdm_diverged_step").is_not_null().alias("sgdm_gone"),
+        pl.col("sgd_run_id").is_null().alias("interpolated"),
     )
     both = pl.col("sgd_gone") & pl.col("sgdm_gone")
     pairs = pairs.with_columns(pl.when(both).then(0.0).otherwise(pl.col("log_ratio")).alias("log_ratio"))
@@ -98,8 +108,8 @@ def _line(pairs: pl.DataFrame) -> Line:
         eta_ef=rates,
         seeds=seeds,
         ratio=numbers("log_ratio"),
-        sgd=numbers("sgd_final_loss"),
-        sgdm=numbers("sgdm_final_loss"),
+        error=np.nanmean(numbers("interpolation_error"), axis=1),
+        interpolated=np.asarray(flags("interpolated").any(axis=1)),
         sgd_diverged=flags("sgd_gone"),
         sgdm_diverged=flags("sgdm_gone"),
     )

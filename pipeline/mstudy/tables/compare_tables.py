@@ -14,6 +14,7 @@ ADVANTAGE = table(
         "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
         "ci_low": real("lower end of the 95 % bootstrap interval over seeds"),
         "ci_high": real("upper end of the 95 % bootstrap interval over seeds"),
+        "matched": text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates"),
         "log_ratio_sd": real("standard deviation over seeds"),
         "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
         "superiority_p": real("null hypothesis: the mean is at most the margin"),

@@ -34,6 +34,7 @@ PLACEMENTS = table(
     own={
         "side": text("below or above the threshold"),
         "n_seeds": whole("seeds for which the cell lies on this side; the rest of the row is about them"),
+        "matched": text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates"),
         "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
         "ci_low": real("lower end of Student's 95 % interval over seeds"),
         "ci_high": real("upper end of Student's 95 % interval over seeds"),

@@ -6,44 +6,77 @@ Chosen and compared on the same seeds, the optimizer with more or noisier cells 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate, Margins
 from mstudy.core.statuses import BestStatus
-from mstudy.pairs.rate_lines import Line, Mask, Matrix
+from mstudy.pairs.pairing import main_runs
+from mstudy.pairs.rate_lines import Mask, Matrix
 from mstudy.pairs.seed_tests import p_equivalent, p_greater, p_less, t_interval
 from mstudy.tables.contracts import BEST
+from mstudy.tables.table import LINE, SETTING
+
+_PLACE = (*SETTING, "batch_size")
+_MIN_RATES = 3  # of each optimizer: one that is no end of its grid
 
 
-def compare_best(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
-    """Return one row a line (tables.BEST). A seed counts where none of its runs is missing or was interrupted."""
-    return BEST.frame([_row(line, margins, estimate) for line in lines])
+def compare_best(runs: pl.DataFrame, margins: Margins, estimate: Estimate) -> pl.DataFrame:
+    """Return one row a line (tables.BEST), from tables.RUNS. The two optimizers need not share a learning rate.
+
+    A seed counts where none of its runs is missing or was interrupted.
+    """
+    runs = main_runs(runs)
+    sgd = runs.filter(pl.col("optimizer") == SGD).partition_by(_PLACE, as_dict=True)
+    sgdm = runs.filter(pl.col("optimizer") != SGD).sort(LINE).partition_by(LINE, maintain_order=True)
+    pairs = [(sgd[place], own) for own in sgdm if (place := own.select(_PLACE).row(0)) in sgd]
+    return BEST.frame([_row(rival, own, margins, estimate) for rival, own in pairs])
 
 
-def _row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
-    sgd, sgdm = (
-        capped_losses(loss, diverged, margins.diverged)
-        for loss, diverged in ((line.sgd, line.sgd_diverged), (line.sgdm, line.sgdm_diverged))
-    )
-    seeds = ~(np.isnan(sgd).any(axis=0) | np.isnan(sgdm).any(axis=0))
-    sgd, sgdm = sgd[:, seeds], sgdm[:, seeds]
-    n_seeds = int(seeds.sum())
-    row: dict[str, object] = line.keys | {"n_seeds": n_seeds}
-    if n_seeds < estimate.min_seeds or len(line.eta_ef) < 3:
+@dataclass(frozen=True)
+class _Losses:
+    """Capped log losses of one optimizer, (n_rates, n_seeds), NaN where a run is missing or was interrupted."""
+
+    eta_ef: NDArray[np.float64]
+    logs: Matrix
+
+    @classmethod
+    def of(cls, runs: pl.DataFrame, seeds: pl.Series, cap: float) -> _Losses:
+        """Arrange tables.RUNS of one optimizer, batch size and momentum by rate and by these seeds."""
+        rates, rows = np.unique(runs["eta_ef"].to_numpy(), return_inverse=True)
+        columns = np.searchsorted(seeds.to_numpy(), runs["seed"].to_numpy())
+        loss, diverged = np.full((len(rates), len(seeds)), np.nan), np.zeros((len(rates), len(seeds)), dtype=bool)
+        loss[rows, columns] = runs["final_loss"].to_numpy()
+        diverged[rows, columns] = runs["diverged_step"].is_not_null().to_numpy()
+        return cls(rates, capped_losses(loss, diverged, cap))
+
+    def best(self, seeds: Mask) -> tuple[NDArray[np.intp], Matrix]:
+        """Return for each of these seeds the rate that is best for the others, and its loss there."""
+        logs = self.logs[:, seeds]
+        chosen = best_of_others(logs)
+        return chosen, logs[chosen, np.arange(logs.shape[1])]
+
+
+def _row(rival: pl.DataFrame, own: pl.DataFrame, margins: Margins, estimate: Estimate) -> dict[str, object]:
+    seeds = pl.concat([rival["seed"], own["seed"]]).unique().sort()
+    sgd, sgdm = (_Losses.of(runs, seeds, margins.diverged) for runs in (rival, own))
+    whole = np.asarray(~(np.isnan(sgd.logs).any(axis=0) | np.isnan(sgdm.logs).any(axis=0)))
+    row: dict[str, object] = own.select(LINE).row(0, named=True) | {"n_seeds": int(whole.sum())}
+    if whole.sum() < estimate.min_seeds or min(len(sgd.eta_ef), len(sgdm.eta_ef)) < _MIN_RATES:
         return row | {"status": BestStatus.INSUFFICIENT}
-    best_sgd, best_sgdm = best_of_others(sgd), best_of_others(sgdm)
-    held_out = np.arange(n_seeds)
-    sample = np.clip(sgd[best_sgd, held_out] - sgdm[best_sgdm, held_out], -margins.diverged, margins.diverged)
+    (best_sgd, sgd_logs), (best_sgdm, sgdm_logs) = sgd.best(whole), sgdm.best(whole)
+    sample = np.clip(sgd_logs - sgdm_logs, -margins.diverged, margins.diverged)
     modes = [Counter(choice.tolist()).most_common(1)[0][0] for choice in (best_sgd, best_sgdm)]
     interval = t_interval(sample, estimate.alpha)
-    edge = _edge(modes, len(line.eta_ef))
+    edge = _edge(modes[0] in (0, len(sgd.eta_ef) - 1), modes[1] in (0, len(sgdm.eta_ef) - 1))
     return row | {
         "status": BestStatus.COMPARED if edge is None else BestStatus.AT_EDGE,
-        "sgd_eta_ef": float(line.eta_ef[modes[0]]),
-        "sgdm_eta_ef": float(line.eta_ef[modes[1]]),
+        "sgd_eta_ef": float(sgd.eta_ef[modes[0]]),
+        "sgdm_eta_ef": float(sgdm.eta_ef[modes[1]]),
         "log_ratio": float(sample.mean()),
         "ci_low": interval[1] if interval else None,
         "ci_high": interval[2] if interval else None,
@@ -75,8 +108,7 @@ def best_of_others(logs: Matrix) -> np.ndarray:
     return np.asarray(sum_of_others.argmin(axis=0))
 
 
-def _edge(best: list[int], n_rates: int) -> str | None:
-    sgd, sgdm = (index in (0, n_rates - 1) for index in best)
+def _edge(sgd: bool, sgdm: bool) -> str | None:
     if sgd and sgdm:
         return "both"
     return "sgd" if sgd else "sgdm" if sgdm else None

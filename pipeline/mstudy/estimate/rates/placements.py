@@ -58,21 +58,25 @@ def _span(threshold: Crossing) -> tuple[float, float]:
 
 
 def _rows(line: Line, side: Side, placed: Mask, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
-    """Return the cells of one side, tested on the values of the seeds placed there."""
+    """Return the cells of one side, tested on the values of the seeds placed there.
+
+    What interpolation may be wrong by is taken off every margin and added to both ends of the interval.
+    """
+    error = line.error[:, None]
     values = np.where(placed, line.ratio, np.nan)
     compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)
     margin = margins.advantage
-    equivalence = np.maximum(p_greater_rows(-compared, -margin), p_greater_rows(compared, -margin))
+    equivalence = np.maximum(p_greater_rows(-compared - error, -margin), p_greater_rows(compared - error, -margin))
     tests = {
         "equivalence_p": equivalence,
-        "superiority_p": p_greater_rows(values, margin),
-        "inferiority_p": p_greater_rows(-values, margin),
+        "superiority_p": p_greater_rows(values - error, margin),
+        "inferiority_p": p_greater_rows(-values - error, margin),
     }
     mean, low, high = t_interval_rows(values, estimate.alpha)
-    columns = {"log_ratio": mean, "ci_low": low, "ci_high": high} | tests
+    columns = {"log_ratio": mean, "ci_low": low - line.error, "ci_high": high + line.error} | tests
     return [
         line.keys
-        | {"eta_ef": float(line.eta_ef[k]), "side": side, "n_seeds": int(placed[k].sum())}
+        | {"eta_ef": float(line.eta_ef[k]), "side": side, "matched": line.matched[k], "n_seeds": int(placed[k].sum())}
         | {name: None if np.isnan(column[k]) else float(column[k]) for name, column in columns.items()}
         for k in range(len(placed))
         if placed[k].any()

@@ -111,12 +111,13 @@ def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cel
     # The spread is estimated from few seeds, so it is widened as Student's quantile widens the normal one.
     widening = special.stdtrit(local_freedom, 0.95) / special.ndtri(0.95)
     spread = _with_neighbours(squares) / local_freedom * widening**2
-    variance = np.where(whole, spread / np.maximum(n, 1) + (_SHAPE_ERROR_SHARE * mean) ** 2 + 1e-8, np.inf)
+    errors = (_SHAPE_ERROR_SHARE * mean) ** 2 + line.error**2 + 1e-8
+    variance = np.where(whole, spread / np.maximum(n, 1) + errors, np.inf)
     return _Cells(
         mean=np.where(whole, mean, 0.0),
         variance=variance,
         cut=cut,
-        superior=(p_greater_rows(line.ratio, margins.advantage) <= estimate.alpha) & whole,
+        superior=(p_greater_rows(line.ratio - line.error[:, None], margins.advantage) <= estimate.alpha) & whole,
         n_cells=int(whole.sum()) + int(cut < len(mean)),
         n_seeds=int(n.max(initial=0)),
     )

@@ -89,7 +89,7 @@ def _sgdm_unpaired(runs: pl.DataFrame) -> Iterator[Fault]:
     "near-rates",
     Severity.WARNING,
     "effective learning rates are equal to six digits, or differ by 1 % at least",
-    "Log the exact learning rate; runs whose rates only nearly match are not paired.",
+    "Log the exact learning rate; runs whose rates only nearly match are compared by interpolation, without a parting.",
 )
 def _near_rates(runs: pl.DataFrame) -> Iterator[Fault]:
     key = [*SETTING, "batch_size"]
@@ -120,7 +120,7 @@ def _single_seed(runs: pl.DataFrame) -> Iterator[Fault]:
     "grids-apart",
     Severity.WARNING,
     "SGD and SGDM share effective learning rates",
-    "Train both at the same eta/(1 - mu): without a shared one nothing can be compared.",
+    "Train both at the same eta/(1 - mu): without a shared one SGD's loss is interpolated, and no parting is seen.",
 )
 def _grids_apart(runs: pl.DataFrame) -> Iterator[Fault]:
     of = {is_sgd: pl.col("eta_ef").filter(IS_SGD if is_sgd else ~IS_SGD).unique() for is_sgd in (True, False)}
