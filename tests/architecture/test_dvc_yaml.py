@@ -24,6 +24,7 @@ SPARE = {
     # The page draws finished tables: it simulates and estimates nothing.
     "report": {
         "core/generators.py",
+        "pairs/interpolation.py",
         "pairs/rate_lines.py",
         "pairs/seed_tests.py",
         "tables/table_list.py",
