@@ -125,7 +125,8 @@ def test_limits_of_which_the_law_says_nothing_are_a_reason():
         ("C3", "inconclusive", {"trends": [trend(), trend(p=0.3, momentum=0.5)]}),
         ("C3", "inconclusive", {"trends": [trend(-0.05, 0.04), trend(p=0.2, momentum=0.5)]}),  # Holm
         ("C3", "contradicted", {"trends": [trend(-0.05)]}),
-        ("C3", "contradicted", {"trends": [trend(0.01, 0.04) | {"flat_p": 0.02}]}),  # growing, but shown to be little
+        ("C3", "contradicted", {"trends": [trend(0.01, 0.06) | {"flat_p": 0.02}]}),
+        ("C3", "supported", {"trends": [trend(0.01, 0.04) | {"flat_p": 0.02}]}),  # little, but it grows
         ("C3", "inconclusive", {"trends": [trend(0.01, 0.4) | {"flat_p": 0.03}]}),  # Holm
         ("C3", "supported", {"trends": [trend(), trend(-0.05, quantity="advantage at matched eta_ef / eta_ef_max")]}),
         ("C6", "inconclusive", {"best": [*GOOD_BEST[1:], best(8, 0.2)]}),

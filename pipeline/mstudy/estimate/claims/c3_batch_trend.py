@@ -24,7 +24,8 @@ _MAX_EFFECT_ERRORS = 100.0  # up to so many standard errors a slope is looked fo
 def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C3: the slope at matched eta_ef of every setting and momentum must be positive (intersection-union).
 
-    One slope contradicts that is significantly negative, or shown to be smaller than `trend_margin` (Holm over both).
+    One slope contradicts that is significantly negative, or shown to be smaller than `trend_margin` and not shown to
+    be positive (Holm over both).
     The slope at matched shares of SGD's stability limit and that of the threshold are reported, not judged.
     """
     slopes = _deciding_slopes(evidence)
@@ -32,9 +33,10 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at which SGDM can be ahead"
         return untestable(needed, 0, "batch sizes")
     p_values = slopes["p_value"].to_list()
-    growing = all(s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True))
+    growing = [s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True)]
     falling_p = [p if s < 0 else 1.0 for s, p in zip(slopes["slope"], p_values, strict=True)]
-    against = holm([*falling_p, *slopes["flat_p"].fill_null(1.0)])
+    flat_p = [1.0 if grows else p for grows, p in zip(growing, slopes["flat_p"].fill_null(1.0), strict=True)]
+    against = holm([*falling_p, *flat_p])
     least = _least_slope(slopes)
     reason = (
         f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({method_name(least)}, matched "
@@ -42,7 +44,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         f"{_threshold_trends(evidence[TRENDS], estimate)}"
     )
     return Answer(
-        verdict_of(growing, min(against) <= estimate.alpha),
+        verdict_of(all(growing), min(against) <= estimate.alpha),
         reason,
         n=least["n_batch_sizes"],
         n_unit="batch sizes",
