@@ -14,6 +14,7 @@ import polars as pl
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Analysis
 from mstudy.core.statuses import Verdict
+from mstudy.estimate.claims.at_least import AtLeast
 from mstudy.estimate.claims.claim import Answer
 from mstudy.report.results import Results
 from mstudy.runlog.reading.reader import RunFolder
@@ -104,7 +105,7 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         """Return the claims as a table, which a notebook shows."""
         rows = (
             f"<tr><td>{claim.id}</td><td><b>{claim.verdict}</b></td>"
-            f"<td>{html.escape(claim.statement)}</td><td>{html.escape(claim.reason)}</td></tr>"
+            f"<td>{html.escape(claim.statement)}</td><td>{html.escape(_told(claim))}</td></tr>"
             for claim in self.claims.values()
         )
         return f"<table><tr><th></th><th>verdict</th><th>claim</th><th>reason</th></tr>{''.join(rows)}</table>"
@@ -123,8 +124,14 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         return picture_specs(self.results, self._points, self.params)
 
 
+def _told(claim: JudgedClaim) -> str:
+    """Return the reason, and in how many units the claim surely holds."""
+    return claim.reason if claim.at_least is None else f"{claim.reason} {claim.at_least.sentence}"
+
+
 def _claim_of(entry: dict[str, Any]) -> JudgedClaim:
     """Return an entry of claims.json with its own types: JSON knows neither verdicts nor tuples."""
     ci = None if entry["ci"] is None else tuple(entry["ci"])
-    own = {"verdict": Verdict(entry["verdict"]), "ci": ci, "rows": tuple(entry["rows"])}
+    at_least = None if entry["at_least"] is None else AtLeast.of_json(entry["at_least"])
+    own = {"verdict": Verdict(entry["verdict"]), "ci": ci, "rows": tuple(entry["rows"]), "at_least": at_least}
     return JudgedClaim(**entry | own)

@@ -52,6 +52,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "deferral",
         "survival",
         "interventions",
+        "claim_units",
         "power",
     ]
     assert written == {f"results/{t}.parquet" for t in tables} | {
@@ -85,7 +86,20 @@ def test_an_optimizer_of_which_nothing_is_known_is_analysed_as_far_as_it_goes(ms
 def test_analyze_json_is_one_object(mstudy, save_sweep, tmp_path):
     _, out, _ = mstudy("analyze", save_sweep(), "--out", tmp_path / "out", "--json")
 
-    assert [claim["id"] for claim in json.loads(out)["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"]
+    claims = {claim["id"]: claim for claim in json.loads(out)["claims"]}
+    assert list(claims) == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"]
+    at_least = claims["C1"]["at_least"]
+    units = pl.read_parquet(tmp_path / "out" / "results" / "claim_units.parquet").filter(claim="C1")
+    assert at_least["holds"]["m"] == len(units) > 0
+    assert {part["batch_size"] for part in at_least["by_batch_size"]} == set(units["batch_size"])
+    assert claims["C4"]["at_least"] is None
+
+
+def test_analyze_says_in_how_many_units_a_claim_holds(mstudy, save_sweep, tmp_path):
+    _, out, _ = mstudy("analyze", save_sweep(), "--out", tmp_path / "out")
+
+    assert ". SGD and SGDM are alike in at least " in out
+    assert '<p class="sure">SGD and SGDM are alike in at least ' in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_torn_file_stops_unless_told_otherwise(mstudy, save_sweep, tmp_path):

@@ -228,6 +228,8 @@ def test_the_analysis_part_is_the_same_object():
         ("estimate: {min_limits: 3}", r"estimate\.min_limits must be at least 4"),
         ("estimate: {law_tolerance: 1.0}", r"estimate\.law_tolerance must be between 0 and 1"),
         ("estimate: {trend_margin: 0.0}", r"estimate\.trend_margin must be above 0"),
+        ("estimate: {mostly_share: 0.5}", r"estimate\.mostly_share must be above 0.5 and below 1 .*, found 0.5"),
+        ("estimate: {mostly_share: 1.0}", r"estimate\.mostly_share must be above 0.5 and below 1 .*, found 1.0"),
         ("estimate: {min_batch_sizes: 2}", r"estimate\.min_batch_sizes must be at least 3"),
         ("estimate: {alpha: 0.7}", r"estimate\.alpha must be between 0 and 0.5"),
         ("estimate: {resamples: 3}", r"estimate\.resamples must be at least 100"),

@@ -197,13 +197,14 @@ def _claim(name: str, verdict: str) -> dict[str, Any]:
         "n_unit": "cells",
         "table": "advantage",
         "rows": [],
+        "at_least": None,
     }
 
 
 @pytest.fixture(scope="session")
 def results() -> Results:
     pairs = [key for key in GRID if key[2] > 0]
-    verdicts = ("supported", "contradicted", "inconclusive", "untestable", "supported")
+    verdicts = ("supported", "contradicted", "inconclusive", "untestable", "mostly")
     runs = RUNS.frame([_run(*key) for key in GRID])
     sharpenings = SHARPENINGS.frame([_sharpening(*key) for key in GRID])
     partings = PARTINGS.frame([_parting(*key) for key in pairs])

@@ -16,11 +16,18 @@ def claim(results):
 def test_each_verdict_has_a_shape_of_its_own(results):
     shapes = {c["verdict"]: _shown(c)["shape"] for c in results.claims}
 
-    assert shapes == {"supported": "✔", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
+    assert shapes == {"supported": "✔", "mostly": "◕", "contradicted": "✘", "inconclusive": "◐", "untestable": "○"}
 
 
 def test_the_code_s_names_are_told_in_signs(claim):
     assert _shown(claim)["reason"] == "μ = 0.9, η_ef 0.16: −0.5"
+
+
+def test_in_how_many_units_a_claim_surely_holds(claim):
+    sentence = "SGDM is better in at least 9 of 10 cells; at mu = 0.9 in at least 1 of 2."
+
+    assert _shown(claim | {"at_least": {"sentence": sentence}})["at_least"] == sentence.replace("mu", "μ")
+    assert _shown(claim)["at_least"] == ""
 
 
 def test_a_claim_links_to_its_section_only_where_it_is_there(claim):

@@ -130,7 +130,7 @@ def test_the_verdicts_come_first_in_word_shape_and_number(whole, html):
     assert html.index("Statement of C1.") < html.index("<figure")
     for claim in whole.claims:
         assert f"Reason of {claim['id']}." in html
-        assert re.search(rf"[✔✘◐○]</span>{claim['verdict']}<", html)
+        assert re.search(rf"[✔◕✘◐○]</span>{claim['verdict']}<", html)
     assert "0.25 [0.125, 0.5]log ratiop = 0.04; n = 12 cells" in words(html)
 
 

@@ -211,7 +211,8 @@ attach_report(app)
 
 def _print_claims(claims: list[dict[str, Any]]) -> None:
     for claim in claims:
-        print(f"{claim['id']} {claim['verdict']:<12} {claim['statement']} {claim['reason']}")
+        at_least = f" {claim['at_least']['sentence']}" if claim["at_least"] else ""
+        print(f"{claim['id']} {claim['verdict']:<12} {claim['statement']} {claim['reason']}{at_least}")
 
 
 if __name__ == "__main__":

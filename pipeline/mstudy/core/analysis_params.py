@@ -107,6 +107,7 @@ class Estimate:
     min_shared: float = 0.5
     resamples: int = 2000
     alpha: float = 0.05
+    mostly_share: float = 0.8
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -118,6 +119,8 @@ class Estimate:
         require(self.min_batch_sizes >= 3, "min_batch_sizes", self.min_batch_sizes, "at least 3")
         require(self.trend_margin > 0, "trend_margin", self.trend_margin, "above 0")
         require(self.min_limits >= 4, "min_limits", self.min_limits, "at least 4 (the law has two numbers)")
+        share = self.mostly_share
+        require(0.5 < share < 1, "mostly_share", share, "above 0.5 and below 1 (most of the units)")
         require(0 < self.law_tolerance < 1, "law_tolerance", self.law_tolerance, "between 0 and 1")
         require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5")
         require(self.resamples >= 100, "resamples", self.resamples, "at least 100")

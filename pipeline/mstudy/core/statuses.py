@@ -163,9 +163,10 @@ class Side(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The answer of the data to a claim."""
+    """The answer of the data to a claim. MOSTLY: it surely holds in most of its units, and its contrary in none."""
 
     SUPPORTED = "supported"
+    MOSTLY = "mostly"
     CONTRADICTED = "contradicted"
     INCONCLUSIVE = "inconclusive"
     UNTESTABLE = "untestable"

@@ -10,7 +10,7 @@ import polars as pl
 from mstudy.core.files import write_json
 from mstudy.core.params import Detect, Estimate, Margins
 from mstudy.core.statuses import EventDefinition, RunStatus, SharpeningStatus
-from mstudy.estimate.claims.all_claims import judge_claims, measure_power
+from mstudy.estimate.claims.all_claims import judge_claims, list_units, measure_power
 from mstudy.estimate.claims.event_verdicts import judge_by_definitions, naming_definition
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
@@ -29,6 +29,7 @@ from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
     ALIGNMENT,
     BEST,
+    CLAIM_UNITS,
     DEFERRAL,
     EVENT_VERDICTS,
     HORIZON_LOSSES,
@@ -87,10 +88,11 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
     for table, frame in estimates.items():
         table.write(frame, results)
     claims = naming_definition(judge_claims(evidence[decides], params), decides)
+    CLAIM_UNITS.write(list_units(evidence[decides], params), results)
     POWER.write(measure_power(evidence[decides], claims, params), results)
     write_json(claims, out / CLAIMS)
     write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
-    written = [*map(place_of, (*estimates, POWER)), CLAIMS, METRICS]
+    written = [*map(place_of, (*estimates, CLAIM_UNITS, POWER)), CLAIMS, METRICS]
     sections = {"detect": detect, "margins": margins, "estimate": params}
     write_stamp(out, "estimate", sections, written, read=map(place_of, _READ))
 

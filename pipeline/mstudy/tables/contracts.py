@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from mstudy.tables.compare_tables import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, PARTINGS
 from mstudy.tables.detect_tables import RUNS, SHARPENING_EVENTS, SHARPENINGS
-from mstudy.tables.event_tables import ALIGNMENT, DEFERRAL, EVENT_VERDICTS, INTERVENTIONS, LAGS, POWER, SURVIVAL
+from mstudy.tables.event_tables import (
+    ALIGNMENT,
+    CLAIM_UNITS,
+    DEFERRAL,
+    EVENT_VERDICTS,
+    INTERVENTIONS,
+    LAGS,
+    POWER,
+    SURVIVAL,
+)
 from mstudy.tables.rate_tables import BEST, HORIZONS, LAW, PLACEMENTS, STABILITY_LIMITS, THRESHOLDS, TRENDS
 from mstudy.tables.table import Table
 
@@ -13,6 +22,7 @@ __all__ = [
     "ALIGNMENT",
     "BEST",
     "CELL_PARTINGS",
+    "CLAIM_UNITS",
     "DEFERRAL",
     "EVENT_VERDICTS",
     "FINAL_LOSSES",
@@ -55,6 +65,7 @@ TABLES: tuple[Table, ...] = (
     SURVIVAL,
     EVENT_VERDICTS,
     INTERVENTIONS,
+    CLAIM_UNITS,
     POWER,
     HORIZON_LOSSES,
 )

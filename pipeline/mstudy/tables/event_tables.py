@@ -122,7 +122,7 @@ EVENT_VERDICTS = table(
         "definition": text("what counts as a run's sharpening: sharpening (its abrupt rise) or crossing (of its line)"),
         "decides": flag("whether claims.json holds this verdict: `detect.decides`"),
         "agrees": flag("whether both definitions have the same verdict"),
-        "verdict": text("supported, contradicted, inconclusive or untestable"),
+        "verdict": text("supported, mostly, contradicted, inconclusive or untestable"),
         "estimate": real("the claim's estimate, in `unit`"),
         "ci_low": real("lower end of its interval"),
         "ci_high": real("upper end of its interval"),
@@ -155,6 +155,20 @@ INTERVENTIONS = table(
 )
 
 
+CLAIM_UNITS = table(
+    "claim_units",
+    stage="estimate",
+    row="one unit of a claim over units (C1, C2: a cell; C6: a line; C8: a block): what it says on its own",
+    key=("claim", *CELL, "intervention"),
+    own={
+        "claim": text("identifier of the claim"),
+        "intervention": text("what was done, for C8; else null"),
+        "p_holds": real("null hypothesis: the claim does not hold in this unit; 1 where it could not be tested"),
+        "p_contradicts": real("null hypothesis: its contrary does not hold in this unit; two-sided for C1 and C6"),
+    },
+)
+
+
 POWER = table(
     "power",
     stage="estimate",
@@ -162,7 +176,7 @@ POWER = table(
     key=("claim",),
     own={
         "claim": text("identifier of the claim, C1 to C8"),
-        "verdict": text("supported, contradicted, inconclusive or untestable"),
+        "verdict": text("supported, mostly, contradicted, inconclusive or untestable"),
         "n_seeds": whole("seeds of each unit"),
         "n_units": whole("units that the claim was judged on"),
         "replicate": text("what n_units counts: cells, blocks, batch sizes"),

@@ -19,7 +19,7 @@ from mstudy.estimate.claims import (
     c8_intervention,
 )
 from mstudy.estimate.claims.evidence import Evidence
-from mstudy.tables.contracts import POWER
+from mstudy.tables.contracts import CLAIM_UNITS, POWER
 
 ALL_CLAIMS = (
     c1_c2_cells.BELOW_THRESHOLD,
@@ -36,6 +36,11 @@ ALL_CLAIMS = (
 def judge_claims(evidence: Evidence, estimate: Estimate) -> list[dict[str, Any]]:
     """Return the entries of claims.json."""
     return [claim.entry(evidence, estimate) for claim in ALL_CLAIMS]
+
+
+def list_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the units of the claims over units (tables.CLAIM_UNITS)."""
+    return pl.concat([CLAIM_UNITS.frame([])] + [c.units(evidence, estimate) for c in ALL_CLAIMS if c.units])
 
 
 def measure_power(evidence: Evidence, entries: Sequence[dict[str, Any]], estimate: Estimate) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,13 @@ from numpy.typing import NDArray
 
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import GridStatus, Side, Verdict
+from mstudy.estimate.claims.at_least import (
+    UnitWords,
+    beyond_either_way,
+    bound_units,
+    reaches_share,
+    units_frame,
+)
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import equivalence_power, power_greater, root_of_power, rows_with_spread, smallest
@@ -17,6 +25,8 @@ from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import LINE
 
+_ALIKE = UnitWords("SGD and SGDM are alike", "cells")
+_BETTER = UnitWords("SGDM is better", "cells")
 _PLACING_SHARE = 0.4  # of alpha: a cell that is not equivalent may by its noise be placed nowhere
 _IN_LEAST_CERTAIN = "in the least sure cell"
 _MAX_EFFECT_SDS = 50.0  # up to so many standard deviations an effect is looked for
@@ -37,18 +47,21 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
     if cells.is_empty():
         return untestable("no cell with enough seeds lies below an estimated threshold", 0, "cells")
     untestable_lines = _lines_without_cells(evidence, cells, GridStatus.ABOVE_GRID)
-    # Pairs that all but one diverged on both sides leave equivalence without a test: not shown, p = 1.
-    p_values = cells["equivalence_p"].fill_null(1.0).to_numpy()
+    units = below_units(evidence, estimate)
+    p_values = units["p_holds"].to_numpy()
     beyond = holm([*cells["superiority_p"], *cells["inferiority_p"]])
     level = equivalence_level(estimate.alpha)
+    at_least = bound_units(units, _ALIKE, level, estimate.alpha)
     reason = (
         f"{int((p_values <= level).sum())} of {len(cells)} cells below their threshold are equivalent within "
-        f"{evidence.margin:g} in log loss; the least sure is {_cell_name(_least_sure(cells, p_values))}"
-        f"{_names_of_lines(untestable_lines)}."
+        f"{evidence.margin:g} in log loss, each tested at level {level:g}; the least sure is "
+        f"{_cell_name(_least_sure(cells, p_values))}{_names_of_lines(untestable_lines)}."
     )
     # All must reject at that level each: the intersection-union test needs no correction.
     all_equivalent = float(p_values.max()) <= level and untestable_lines.is_empty()
-    return _answer(verdict_of(all_equivalent, min(beyond) <= estimate.alpha), reason, cells, p_values)
+    mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
+    verdict = verdict_of(all_equivalent, min(beyond) <= estimate.alpha, mostly)
+    return replace(_answer(verdict, reason, cells, p_values), at_least=at_least)
 
 
 def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
@@ -57,7 +70,9 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     if cells.is_empty():
         return untestable("no cell with enough seeds lies above an estimated threshold", 0, "cells")
     untestable_lines = _lines_without_cells(evidence, cells, GridStatus.BELOW_GRID)
-    p_values = cells["superiority_p"].to_numpy()
+    units = above_units(evidence, estimate)
+    p_values = units["p_holds"].to_numpy()
+    at_least = bound_units(units, _BETTER, estimate.alpha, estimate.alpha)
     inferior = holm(cells["inferiority_p"].to_list())
     reason = (
         f"SGDM is better by more than {evidence.margin:g} in log loss in {int((p_values <= estimate.alpha).sum())} of "
@@ -65,7 +80,24 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
         f"{_names_of_lines(untestable_lines)}."
     )
     all_superior = float(p_values.max()) <= estimate.alpha and untestable_lines.is_empty()
-    return _answer(verdict_of(all_superior, min(inferior) <= estimate.alpha), reason, cells, p_values)
+    mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
+    verdict = verdict_of(all_superior, min(inferior) <= estimate.alpha, mostly)
+    return replace(_answer(verdict, reason, cells, p_values), at_least=at_least)
+
+
+def below_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the cells of C1: equivalent, by the pooled spread where there is one, or beyond the margin either way.
+
+    Pairs that all but one diverged on both sides leave equivalence without a test.
+    """
+    cells = _placed_cells(evidence, Side.BELOW, estimate)
+    return units_frame("C1", cells, pl.coalesce("pooled_equivalence_p", "equivalence_p"), beyond_either_way())
+
+
+def above_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the cells of C2: better or worse by more than the margin."""
+    cells = _placed_cells(evidence, Side.ABOVE, estimate)
+    return units_frame("C2", cells, pl.col("superiority_p"), pl.col("inferiority_p"))
 
 
 def below_power(evidence: Evidence, estimate: Estimate) -> Power:
@@ -151,6 +183,7 @@ BELOW_THRESHOLD = Claim(
     table=PLACEMENTS,
     judge=judge_below,
     power=below_power,
+    units=below_units,
 )
 ABOVE_THRESHOLD = Claim(
     id="C2",
@@ -158,4 +191,5 @@ ABOVE_THRESHOLD = Claim(
     table=PLACEMENTS,
     judge=judge_above,
     power=above_power,
+    units=above_units,
 )

@@ -8,21 +8,32 @@ import polars as pl
 
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import BestStatus
+from mstudy.estimate.claims.at_least import (
+    UnitWords,
+    beyond_either_way,
+    bound_units,
+    reaches_share,
+    units_frame,
+)
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import equivalence_power, rows_with_spread
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import BEST
 
+_EQUAL = UnitWords("The best SGD and the best SGDM are equal", "lines")
+
 
 def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C6: every line must be equivalent (intersection-union); one beyond the margin contradicts (Holm)."""
-    lines = evidence[BEST].filter(pl.col("status") == BestStatus.COMPARED)
+    lines = _compared_lines(evidence)
     n_edge = len(evidence[BEST].filter(pl.col("status") == BestStatus.AT_EDGE))
     if lines.is_empty():
         why = f"no line of cells with enough seeds has its best eta_ef inside the grid ({n_edge} have it at an end)"
         return untestable(why, 0, "lines")
-    p_values = lines["equivalence_p"].to_numpy()
+    units = best_units(evidence, estimate)
+    at_least = bound_units(units, _EQUAL, estimate.alpha, estimate.alpha)
+    p_values = units["p_holds"].to_numpy()
     worst = lines.row(int(p_values.argmax()), named=True)
     beyond = holm([*lines["superiority_p"], *lines["inferiority_p"]])
     n_equivalent = int((p_values <= estimate.alpha).sum())
@@ -33,7 +44,11 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
         f"{worst['log_ratio']:+.3f} [{worst['ci_low']:+.3f}, {worst['ci_high']:+.3f}]."
     )
     return Answer(
-        verdict_of(float(p_values.max()) <= estimate.alpha, min(beyond) <= estimate.alpha),
+        verdict_of(
+            float(p_values.max()) <= estimate.alpha,
+            min(beyond) <= estimate.alpha,
+            reaches_share(at_least, units, 0, estimate),
+        ),
         reason,
         n=len(lines),
         n_unit="lines",
@@ -42,7 +57,13 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
         unit="log L_SGD / L_SGDM, each at its best, in the least sure line",
         p_value=float(p_values.max()),
         rows=tuple(_line_name(line) for line in lines.iter_rows(named=True)),
+        at_least=at_least,
     )
+
+
+def best_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the lines of C6: equal at their bests, or apart by more than the margin either way."""
+    return units_frame("C6", _compared_lines(evidence), pl.col("equivalence_p"), beyond_either_way())
 
 
 def best_power(evidence: Evidence, estimate: Estimate) -> Power:
@@ -55,6 +76,10 @@ def best_power(evidence: Evidence, estimate: Estimate) -> Power:
     )
 
 
+def _compared_lines(evidence: Evidence) -> pl.DataFrame:
+    return evidence[BEST].filter(pl.col("status") == BestStatus.COMPARED)
+
+
 def _line_name(line: dict[str, Any]) -> str:
     return f"b = {line['batch_size']}, mu = {line['momentum']:g}"
 
@@ -65,4 +90,5 @@ CLAIM = Claim(
     table=BEST,
     judge=judge_best,
     power=best_power,
+    units=best_units,
 )

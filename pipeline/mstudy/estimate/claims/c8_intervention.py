@@ -8,16 +8,24 @@ import numpy as np
 import polars as pl
 
 from mstudy.core.params import Estimate
+from mstudy.estimate.claims.at_least import UnitWords, bound_units, reaches_share, units_frame
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.pairs.seed_tests import Sample, holm, p_equivalent, p_greater, t_interval
 from mstudy.tables.contracts import INTERVENTIONS
 from mstudy.tables.table import BLOCK
 
+_GONE = UnitWords("The gap is gone with the sharpening", "blocks")
 _NO_BRANCHES = (
     "no run in which sharpening was intervened upon is here; it would take SGD runs branched before their sharpening "
     "(`branch_steps` of a study, or `branch_of` and `intervention` in logs), one for each of at least {} seeds"
 )
+
+_UNIT = (*BLOCK, "intervention")
+_UNIT_SCHEMA = {name: INTERVENTIONS.schema[name] for name in _UNIT} | dict.fromkeys(
+    ("p_holds", "p_contradicts"), pl.Float64()
+)
+_MEAN_GAPS = pl.col("gap_parent", "gap_branch").mean()
 
 
 def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
@@ -29,8 +37,7 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
     branches = evidence[INTERVENTIONS]
     if branches.is_empty():
         return untestable(_NO_BRANCHES.format(estimate.min_seeds), 0, "branches")
-    removed = branches.filter(pl.col("sharpened_parent") & ~pl.col("sharpened_branch"))
-    removed = removed.drop_nulls(["gap_parent", "gap_branch"])
+    removed = _without_sharpening(branches)
     parts = [part for part in removed.partition_by("intervention") if part["seed"].n_unique() >= estimate.min_seeds]
     if not parts:
         why = (
@@ -41,8 +48,12 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
     kinds = [_Kind.of(part, evidence.margin, estimate) for part in parts]
     worst = max(kinds, key=lambda kind: kind.p_gone)
     remaining = holm([kind.p_remaining for kind in kinds])
+    units = intervention_units(evidence, estimate)
+    at_least = bound_units(units, _GONE, estimate.alpha, estimate.alpha)
+    n_missing = len(removed.select(_UNIT).unique()) - len(units)
+    mostly = reaches_share(at_least, units, n_missing, estimate)
     return Answer(
-        verdict_of(worst.p_gone <= estimate.alpha, min(remaining) <= estimate.alpha),
+        verdict_of(worst.p_gone <= estimate.alpha, min(remaining) <= estimate.alpha, mostly),
         "; ".join(kind.sentence for kind in kinds) + ".",
         n=len(worst.branches),
         n_unit=worst.unit,
@@ -51,7 +62,32 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
         unit=f"log L_SGD / L_SGDM of the branches ({worst.name})",
         p_value=worst.p_gone,
         rows=tuple(kind.name for kind in kinds),
+        at_least=at_least,
     )
+
+
+def intervention_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the blocks of C8 with enough seeds, for each kind of intervention: the gap is gone, or it is still there.
+
+    A seed of a block counts once, with its mean gap over the SGDM runs.
+    """
+    seeds = _without_sharpening(evidence[INTERVENTIONS]).group_by(*_UNIT, "seed", maintain_order=True).agg(_MEAN_GAPS)
+    blocks = seeds.partition_by(_UNIT, maintain_order=True)
+    rows = [_unit_row(block, evidence.margin) for block in blocks if len(block) >= estimate.min_seeds]
+    units = pl.DataFrame(rows, schema=_UNIT_SCHEMA)
+    return units_frame("C8", units, pl.col("p_holds"), pl.col("p_contradicts"))
+
+
+def _unit_row(block: pl.DataFrame, margin: float) -> dict[str, object]:
+    parents, branches = np.asarray(block["gap_parent"]), np.asarray(block["gap_branch"])
+    tests = {"p_holds": _p_gone(parents, branches, margin), "p_contradicts": p_greater(branches, margin)}
+    return block.select(_UNIT).row(0, named=True) | tests
+
+
+def _without_sharpening(branches: pl.DataFrame) -> pl.DataFrame:
+    """Return the branches that lost the sharpening which their parent had, with both gaps."""
+    lost = branches.filter(pl.col("sharpened_parent") & ~pl.col("sharpened_branch"))
+    return lost.drop_nulls(["gap_parent", "gap_branch"])
 
 
 def intervention_power(evidence: Evidence, estimate: Estimate) -> Power:
@@ -79,8 +115,7 @@ class _Kind:
     def of(cls, rows: pl.DataFrame, margin: float, estimate: Estimate) -> _Kind:
         """Test the rows of tables.INTERVENTIONS of one kind."""
         unit, parents, branches = _means_of_units(rows, estimate)
-        # Both must hold, each at alpha: an intersection-union test.
-        p_gone = max(_one_if_none(p_greater(parents, margin)), _one_if_none(p_equivalent(branches, margin)))
+        p_gone = _p_gone(parents, branches, margin)
         p_remaining = _one_if_none(p_greater(branches, margin))
         return cls(str(rows["intervention"][0]), unit, parents, branches, p_gone, p_remaining)
 
@@ -99,14 +134,19 @@ class _Kind:
         return interval and interval[1:]
 
 
+def _p_gone(parents: Sample, branches: Sample, margin: float) -> float:
+    """Test that the parents have a gap and the branches none: both at alpha, an intersection-union test."""
+    return max(_one_if_none(p_greater(parents, margin)), _one_if_none(p_equivalent(branches, margin)))
+
+
 def _one_if_none(p_value: float | None) -> float:
     return 1.0 if p_value is None else p_value
 
 
 def _means_of_units(rows: pl.DataFrame, estimate: Estimate) -> tuple[str, Sample, Sample]:
     """Return the unit and its mean gaps: blocks where there are `min_cells` of them, else seeds."""
-    blocks = rows.group_by(BLOCK, maintain_order=True).agg(pl.col("gap_parent", "gap_branch").mean())
-    seeds = rows.group_by("seed", maintain_order=True).agg(pl.col("gap_parent", "gap_branch").mean())
+    blocks = rows.group_by(BLOCK, maintain_order=True).agg(_MEAN_GAPS)
+    seeds = rows.group_by("seed", maintain_order=True).agg(_MEAN_GAPS)
     unit, means = ("blocks", blocks) if len(blocks) >= estimate.min_cells else ("seeds", seeds)
     return unit, np.asarray(means["gap_parent"]), np.asarray(means["gap_branch"])
 
@@ -117,4 +157,5 @@ CLAIM = Claim(
     table=INTERVENTIONS,
     judge=judge_intervention,
     power=intervention_power,
+    units=intervention_units,
 )

@@ -1,7 +1,8 @@
 """What a claim is: a question, its answer, and what the design could have shown.
 
 Each claim is one family of tests, with Holm's correction inside it. A verdict rests on pooled or joint statistics,
-never on the best of many. `untestable` says what is missing. `inconclusive` says that the data allow both.
+never on the best of many. `untestable` says what is missing. `inconclusive` says that the data allow both. A claim over
+units (cells, lines, blocks) that does not hold in every one may hold in most: `mostly`, by the bound of `at_least`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import polars as pl
+
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import Verdict
+from mstudy.estimate.claims.at_least import AtLeast
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.tables.table import Table
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A verdict and what it rests on. estimate, ci: in `unit`; n: counts `n_unit`; rows: names of rows of the table."""
+    """A verdict and what it rests on. estimate, ci: in `unit`; n: counts `n_unit`; rows: names of rows of the table.
+
+    at_least: in how many units the claim surely holds; None for a claim that is not over units.
+    """
 
     verdict: Verdict
     reason: str
@@ -29,6 +36,7 @@ class Answer:
     unit: str = ""
     p_value: float | None = None
     rows: tuple[str, ...] = ()
+    at_least: AtLeast | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,17 @@ class Power:
 
 @dataclass(frozen=True)
 class Claim:
-    """One question to the data. table: the table that its answer rests on."""
+    """One question to the data. table: the table that its answer rests on.
+
+    units: what each unit of a claim over units says on its own (tables.CLAIM_UNITS).
+    """
 
     id: str
     statement: str
     table: Table
     judge: Callable[[Evidence, Estimate], Answer]
     power: Callable[[Evidence, Estimate], Power]
+    units: Callable[[Evidence, Estimate], pl.DataFrame] | None = None
 
     def entry(self, evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
         """Return the claim's entry in claims.json."""
@@ -66,11 +78,13 @@ class Claim:
         return head | {"table": self.table.name} | answer
 
 
-def verdict_of(supported: bool, contradicted: bool) -> Verdict:
-    """Return the verdict of two tests; if both reject, the contradiction counts."""
+def verdict_of(supported: bool, contradicted: bool, mostly: bool = False) -> Verdict:
+    """Return the verdict of the tests; a contradiction counts before all, and every unit before most of them."""
     if contradicted:
         return Verdict.CONTRADICTED
-    return Verdict.SUPPORTED if supported else Verdict.INCONCLUSIVE
+    if supported:
+        return Verdict.SUPPORTED
+    return Verdict.MOSTLY if mostly else Verdict.INCONCLUSIVE
 
 
 def untestable(why: str, n: int, n_unit: str) -> Answer:

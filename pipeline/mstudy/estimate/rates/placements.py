@@ -2,11 +2,15 @@
 
 A threshold estimated from a cell's own seeds moves with their noise: a cell that came out low is placed below, where it
 looks equivalent. Left out of the threshold, a seed says of its cells what an independent one would.
+
+Where SGD diverged the ratio is the cap, the largest there is: if SGDM is better at the other seeds, it is so at all.
+Superiority is therefore tested on the others, whose spread is not that between them and the cap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
@@ -14,19 +18,66 @@ import polars as pl
 
 from mstudy.core.params import Estimate, Margins
 from mstudy.core.statuses import GridStatus, Side
+from mstudy.estimate.rates.pooled_variance import Spread, moderated, p_equivalent_pooled
 from mstudy.estimate.rates.thresholds import Crossing, find_threshold
-from mstudy.pairs.rate_lines import Line, Mask
+from mstudy.pairs.rate_lines import Line, Mask, Matrix
 from mstudy.pairs.seed_tests import p_greater_rows, t_interval_rows
 from mstudy.tables.contracts import PLACEMENTS
+from mstudy.tables.table import SETTING
+
+_ENOUGH_UNCAPPED = 3  # seeds
 
 
 def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
     """Return one row per cell and side on which at least one of its seeds is placed (tables.PLACEMENTS)."""
-    rows = []
-    for line in lines:
-        for side, placed in _sides(line, margins, estimate).items():
-            rows += _rows(line, side, placed, margins, estimate)
-    return PLACEMENTS.frame(rows)
+    cells = [_Cells(line, side, on) for line in lines for side, on in _sides(line, margins, estimate).items()]
+    spreads = _lent_spreads(cells)
+    rows = [_rows(each, spreads.get(k), margins, estimate) for k, each in enumerate(cells)]
+    return PLACEMENTS.frame([row for found in rows for row in found])
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a line on one side. placed: which seed's value counts there, (n_rates, n_seeds)."""
+
+    line: Line
+    side: Side
+    placed: Mask
+
+    @property
+    def values(self) -> Matrix:
+        """Return the log ratios of the placed seeds."""
+        return np.where(self.placed, self.line.ratio, np.nan)
+
+    @property
+    def uncapped(self) -> Matrix:
+        """Return the log ratios without those that are a cap because SGD diverged, where enough are left."""
+        won = self.line.sgd_diverged & ~self.line.sgdm_diverged
+        rest = np.where(won, np.nan, self.values)
+        enough = (~np.isnan(rest)).sum(axis=1) >= _ENOUGH_UNCAPPED
+        return np.where(enough[:, None], rest, self.values)
+
+    @property
+    def spread(self) -> Spread:
+        """Return the variance of the placed seeds in cells in which none of their runs diverged."""
+        diverged = (self.line.sgd_diverged | self.line.sgdm_diverged) & self.placed
+        n = self.placed.sum(axis=1)
+        freedom = np.where(diverged.any(axis=1), 0, np.maximum(n - 1, 0)).astype(float)
+        mean = np.nansum(self.values, axis=1) / np.maximum(n, 1)
+        squares = np.nansum((self.values - mean[:, None]) ** 2, axis=1)
+        return Spread(squares / np.maximum(freedom, 1), freedom)
+
+
+def _lent_spreads(cells: Sequence[_Cells]) -> dict[int, Spread]:
+    """Return the spreads that the cells below lend each other within a setting, by the index of their line's cells."""
+    settings: dict[tuple[object, ...], list[int]] = {}
+    for k, each in enumerate(cells):
+        if each.side is Side.BELOW:
+            settings.setdefault(tuple(each.line.keys[key] for key in SETTING), []).append(k)
+    lent: dict[int, Spread] = {}
+    for indices in settings.values():
+        lent |= dict(zip(indices, moderated([cells[k].spread for k in indices]), strict=True))
+    return lent
 
 
 def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[Side, Mask]:
@@ -57,26 +108,30 @@ def _span(threshold: Crossing) -> tuple[float, float]:
             assert_never(threshold.status)
 
 
-def _rows(line: Line, side: Side, placed: Mask, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
-    """Return the cells of one side, tested on the values of the seeds placed there.
+def _rows(cells: _Cells, spread: Spread | None, margins: Margins, estimate: Estimate) -> list[dict[str, object]]:
+    """Return the cells of one side, tested on the values of the seeds placed there. spread: that of all cells.
 
     What interpolation may be wrong by is taken off every margin and added to both ends of the interval.
     """
+    line, placed, values = cells.line, cells.placed, cells.values
     error = line.error[:, None]
-    values = np.where(placed, line.ratio, np.nan)
     compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)
     margin = margins.advantage
     equivalence = np.maximum(p_greater_rows(-compared - error, -margin), p_greater_rows(compared - error, -margin))
     tests = {
         "equivalence_p": equivalence,
-        "superiority_p": p_greater_rows(values - error, margin),
+        "pooled_equivalence_p": np.full(len(values), np.nan)
+        if spread is None
+        else p_equivalent_pooled(values, spread, margin - line.error),
+        "superiority_p": p_greater_rows(cells.uncapped - error, margin),
         "inferiority_p": p_greater_rows(-values - error, margin),
     }
     mean, low, high = t_interval_rows(values, estimate.alpha)
     columns = {"log_ratio": mean, "ci_low": low - line.error, "ci_high": high + line.error} | tests
     return [
         line.keys
-        | {"eta_ef": float(line.eta_ef[k]), "side": side, "matched": line.matched[k], "n_seeds": int(placed[k].sum())}
+        | {"eta_ef": float(line.eta_ef[k]), "side": cells.side, "matched": line.matched[k]}
+        | {"n_seeds": int(placed[k].sum())}
         | {name: None if np.isnan(column[k]) else float(column[k]) for name, column in columns.items()}
         for k in range(len(placed))
         if placed[k].any()

@@ -12,6 +12,7 @@ from mstudy.report.words import count, interval, number, signs
 
 _SHAPES = {
     Verdict.SUPPORTED: "✔",
+    Verdict.MOSTLY: "◕",
     Verdict.CONTRADICTED: "✘",
     Verdict.INCONCLUSIVE: "◐",
     Verdict.UNTESTABLE: "○",
@@ -29,6 +30,7 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
     estimate, section = claim["estimate"], section_of(claim["id"])
     return claim | {
         "reason": signs(claim["reason"]),
+        "at_least": signs(claim["at_least"]["sentence"]) if claim["at_least"] else "",
         "unit": signs(claim["unit"]),
         "shape": _SHAPES[claim["verdict"]],
         "section": section if section in anchors else "claims",
