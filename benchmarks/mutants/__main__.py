@@ -7,20 +7,20 @@ and does what the original does is no failure of the tests: `equivalent.toml` ha
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Queue
-from typing import Any
 
-from benchmarks.mutants.sample import Mutant, draw
-from benchmarks.mutants.trial import LIBRARY, copy_project, passes, survives
+from benchmarks.mutants.child import import_libraries
+from benchmarks.mutants.memory import Memory
+from benchmarks.mutants.sample import TESTS, Mutant
+from benchmarks.mutants.trial import copy_project
 
 ROOT = Path(__file__).parents[2]
 REASONS = Path(__file__).with_name("equivalent.toml")
+MEMORY = ROOT / ".mutants_cache"
 MISSING = "a test is missing"
 REPORT = ROOT / "benchmarks" / "mutants.md"
 
@@ -30,48 +30,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found out")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    mutants = draw(ROOT / LIBRARY, asked.n, asked.seed)
-    lived = try_all(mutants, asked.processes)
+    if asked.fresh:
+        shutil.rmtree(MEMORY, ignore_errors=True)
+    memory = Memory(MEMORY, ROOT)
+    mutants = memory.sample(asked.n, asked.seed)
+    lived = try_all(mutants, memory)
     text = report(mutants, lived, asked.seed)
     if asked.write:
         REPORT.write_text(text)
     print(text)
 
 
-def try_all(mutants: list[Mutant], n_processes: int) -> list[Mutant]:
-    """Return the mutants that lived, in the order drawn. Raises SystemExit where tests fail without any change."""
+def try_all(mutants: list[Mutant], memory: Memory) -> list[Mutant]:
+    """Return the mutants that lived, in the order of their packages."""
+    lived = []
+    import_libraries()
     with tempfile.TemporaryDirectory() as folder:
-        copies: Queue[Path] = Queue()
-        for k in range(n_processes):
-            copies.put(copy_project(ROOT, Path(folder) / str(k)))
-        with ThreadPoolExecutor(n_processes) as pool:
-            packages = sorted({mutant.package for mutant in mutants})
-            for package, passed in zip(
-                packages, pool.map(lambda p: _in_copy(copies, passes, p), packages), strict=True
-            ):
-                if not passed:
-                    raise SystemExit(f"the tests of {package} must pass before anything is changed, found them failing")
-            alive = list(pool.map(lambda mutant: _in_copy(copies, _try, mutant), mutants))
-    return [mutant for mutant, lives in zip(mutants, alive, strict=True) if lives]
-
-
-def _in_copy(copies: Queue[Path], call: Callable[[Any, Path], bool], what: object) -> bool:
-    copy = copies.get()
-    try:
-        return call(what, copy)
-    finally:
-        copies.put(copy)
-
-
-def _try(mutant: Mutant, copy: Path) -> bool:
-    lives = survives(mutant, copy)
-    print(
-        "lives" if lives else "dies ", f"{mutant.module}:{mutant.line}: {mutant.before}  ->  {mutant.after}", flush=True
-    )
-    return lives
+        copy = copy_project(ROOT, Path(folder).resolve())
+        for mutant in sorted(mutants, key=lambda mutant: list(TESTS).index(mutant.package)):
+            verdict = memory.verdict(mutant, copy)
+            lived += [mutant] if verdict.by is None else []
+            place = f"{mutant.module}:{mutant.line}: {mutant.before}  ->  {mutant.after}"
+            print(
+                f"{'lives' if verdict.by is None else 'dies '} {place}  [{verdict.n_tests}: {verdict.by}]", flush=True
+            )
+    return lived
 
 
 def report(mutants: list[Mutant], lived: list[Mutant], seed: int) -> str:

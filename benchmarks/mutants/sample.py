@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-import random
+import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,23 @@ import cosmic_ray.plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-# A package, and the tests that are its own.
+# A package, and the tests that are its own. They are tried in this order: those with quick tests first.
 TESTS = {
-    "core": ("core",),
-    "runlog": ("runlog",),
+    "pairs": ("pairs",),
+    "plan": ("plan",),
+    "compare": ("compare",),
+    "explain": ("explain",),
+    "detect": ("detect",),
+    "estimate": ("estimate",),
     "importers": ("importers",),
-    "train": ("train",),
+    "runlog": ("runlog",),
+    "core": ("core",),
     "curvature": ("curvature", "models"),
     "probe": ("probe",),
-    "detect": ("detect",),
-    "pairs": ("pairs",),
-    "compare": ("compare",),
-    "estimate": ("estimate",),
     "report": ("report",),
-    "explain": ("explain",),
-    "plan": ("plan",),
+    "train": ("train",),
 }
+ENOUGH_TURNS = 100  # each draws one change of each place
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,34 @@ class Mutant:
     source: str
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A place that can be changed. name: its module, text and column. changes: an operator and its occurrence each."""
+
+    path: Path
+    name: str
+    changes: list[tuple[str, int]]
+
+
 def draw(library: Path, n: int, seed: int) -> list[Mutant]:
-    """Draw n mutants. Every place that can be changed is equally likely, then every change of that place."""
-    rng = random.Random(seed)
-    places = [(path, place) for path in modules(library) for place in _places(path.read_text())]
+    """Draw n mutants. Every place that can be changed is equally likely, then every change of that place.
+
+    A place is ranked by a hash of its text, so that an edit elsewhere leaves the mutants of this place in the sample.
+    """
+    places = [place for path in modules(library) for place in _places(library, path)]
     mutants: dict[str, Mutant] = {}
-    while len(mutants) < n:
-        path, place = rng.choice(places)
-        mutant = _mutant(library, path, *rng.choice(place))
-        if mutant is not None:
-            mutants.setdefault(f"{mutant.module}:{mutant.line}:{mutant.after}", mutant)
-    return list(mutants.values())
+    for turn in range(ENOUGH_TURNS):
+        for place in sorted(places, key=lambda place: _hash(seed, turn, place.name)):
+            mutant = _mutant(library, place.path, *min(place.changes, key=lambda c: _hash(seed, turn, place.name, *c)))
+            if mutant is not None:
+                mutants.setdefault(f"{mutant.module}:{mutant.line}:{mutant.after}", mutant)
+            if len(mutants) == n:
+                return list(mutants.values())
+    raise SystemExit(f"the library must have at least {n} changes, found {len(mutants)}")
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
 
 
 def modules(library: Path) -> list[Path]:
@@ -66,15 +85,28 @@ def _operators() -> dict[str, Any]:
     return {name: cls() for name, cls in classes.items() if not cls.arguments()}
 
 
-def _places(source: str) -> list[list[tuple[str, int]]]:
-    """Return, for each place of a source, the changes that can be made there: an operator and its occurrence."""
+def _places(library: Path, path: Path) -> list[_Place]:
+    """Return the places of a module that can be changed."""
+    source = path.read_text()
     nodes = list(ast_nodes(get_ast(source)))
-    places: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    changes: dict[tuple[int, int], list[tuple[str, int]]] = {}
     for name, operator in _operators().items():
         positions = [start for node in nodes for start, _ in operator.mutation_positions(node)]
         for occurrence, start in enumerate(positions):
-            places.setdefault(start, []).append((name, occurrence))
-    return [places[start] for start in sorted(places)]
+            changes.setdefault(start, []).append((name, occurrence))
+    names = _line_names(source)
+    module = path.relative_to(library).as_posix()
+    return [_Place(path, f"{module}|{names[row - 1]}|{column}", changes[row, column]) for row, column in changes]
+
+
+def _line_names(source: str) -> list[str]:
+    """Return for each line its text, and the how-manieth line of this text it is."""
+    seen: Counter[str] = Counter()
+    names = []
+    for line in source.splitlines():
+        names.append(f"{line.strip()}|{seen[line]}")
+        seen[line] += 1
+    return names
 
 
 def _mutant(library: Path, path: Path, operator: str, occurrence: int) -> Mutant | None:

@@ -6,6 +6,7 @@ from mstudy.compare.cell_parting import find_partings
 from mstudy.core.params import Compare
 from mstudy.core.theory import equivalent_sgd_step, final_lag
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
+from scipy import stats
 
 STEPS = np.arange(400)
 
@@ -159,3 +160,24 @@ def test_gap_curve_compares_at_the_lag():
     assert gap.steps[0] == 0
     assert gap.steps[-1] == 398
     np.testing.assert_allclose(gap.values, 0, atol=1e-12)
+
+
+def test_the_p_values_are_those_of_t_tests_by_scipy():
+    """Gaps of two levels within a run: 0.3 in the fourth of six windows and small elsewhere; SGD and SGDM share steps.
+
+    Momentum 0 has no lag. The late gap is the mean over the last fifth, from step 319.2 on; the fourth window holds the
+    steps 200 to 266. Both p-values are doubled for the choice of side, the second counts six windows.
+    """
+    levels = np.array([0.28, 0.3, 0.33])
+    late = np.array([0.025, 0.03, 0.036])
+    pairs = []
+    for level, rest in zip(levels, late, strict=True):
+        gap = np.where((STEPS >= 200) & (STEPS <= 266), level, rest)
+        pairs.append(Pair(curve(gap - 0.01 * STEPS), curve(-0.01 * STEPS)))
+
+    found = find_partings(pairs, 0.0, Compare(parting_margin=0.02))
+
+    assert found.late_gap == pytest.approx(late.mean())
+    assert found.p_value == pytest.approx(2 * stats.ttest_1samp(late, 0.02, alternative="greater").pvalue)
+    transient = 6 * 2 * stats.ttest_1samp(levels, 0.02, alternative="greater").pvalue
+    assert found.transient_p_value == pytest.approx(transient)

@@ -122,3 +122,21 @@ def test_an_interval_reaches_half_way_to_the_next_row():
 
 def test_one_seed_has_no_interval():
     assert typical_onset([known_onset(70.0)])[1:] == (None, None)
+
+
+def test_the_prior_is_even_in_steps_and_then_in_log_steps():
+    """Spacings 2, 3 and 4 by the mean of both sides; a twentieth of the last logged step, 100, is 5."""
+    found = Evidence(np.array([10.0, 12.0, 16.0]), np.ones((3, N_KINDS)), np.arange(101.0))
+
+    np.testing.assert_allclose(found.prior, [2 / 15, 3 / 17, 4 / 21])
+    assert known_onset(7.0).prior.tolist() == [1.0]
+
+
+def test_a_pair_alone_weighs_its_kinds_by_their_evidence():
+    """The onset is 10 by the first kind, 390 by the second; a twentieth of 499 is 24.95, so priors are as 415 to 35."""
+    steps = np.arange(1.0, 400.0)
+    pair = evidence(3e-3 * 34.95 * (steps == 10), 1e-3 * 414.95 * (steps == 390))  # three to one, prior included
+
+    # The interval between the quantiles of 30 and 70 % holds the first kind only, that between 20 and 80 % both.
+    assert date_onsets([pair], 0.4)[0].high < 12
+    assert date_onsets([pair], 0.6)[0].high > 380
