@@ -113,7 +113,7 @@ WRITES = re.compile(
 WRITERS = {
     "core/files.py",
     "cache.py",  # makes a key that its owner alone may read
-    "importers/mlflow.py",  # copies a database into a folder made for that, which goes with the import
+    "importers/databases/sqlite.py",  # copies a database into a folder made for that, which goes with the import
     "data/fetch.py",  # adds to a part, whose name must stay the same for a download to go on
     "runlog/recording/journal_file.py",  # adds rows to a journal
 }

@@ -36,6 +36,7 @@ def test_a_dry_run_shows_what_was_understood_and_writes_nothing(mstudy, table, t
         "status completed\n"
         "a/y\\x1b[2J: 1 rows, steps 0 to 0; optimizer heavy_ball, learning_rate 0.1, momentum 0.9, batch_size 8, "
         "seed 1, status completed\n"
+        "  warning: the log has one row\n"
         f"nothing written: --dry-run; without it, to {tmp_path / 'runs'}\n"
     )
     assert not (tmp_path / "runs").exists()

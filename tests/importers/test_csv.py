@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.importers.csv import find_csv
 from mstudy.importers.mapping import Mapping
+from mstudy.importers.tables.find_tables import find_csv
 
 from tests.importers.conftest import columns
 
@@ -52,7 +52,7 @@ def test_long(table, imported):
         f"r{r},{step},{tag},{value}" for r in (1, 2) for step in (0, 1) for tag, value in (("loss", r), ("kappa", 9))
     ]
 
-    plan = imported("csv", table("run,step,metric,value\n" + "\n".join(rows)))
+    plan = imported("csv", table("run,step,metric,value\n" + "\n".join(rows) + "\n"))
 
     assert columns(plan, "a/r2") == {"step": [0, 1], "loss": [2.0, 2.0], "directional_curvature": [9.0, 9.0]}
 
@@ -69,7 +69,7 @@ def test_json_lines_with_sparse_rows_and_a_torn_tail(table, imported):
 
 @pytest.mark.parametrize(("word", "name"), [("nan", "NaN"), ("inf", "inf"), ("-inf", "-Infinity")])
 def test_a_loss_that_is_not_finite_is_where_the_run_diverged(table, imported, word, name):
-    plan = imported("csv", table(f"step,loss\n0,1\n1,2\n2,{name}\n3,4\n"))
+    plan = imported("csv", table(f"step,loss\n0,1\n1,2\n2,{name}\n3,{name}\n"))
 
     about = plan.runs["a"].metadata
     assert (about["status"], about["diverged_step"], columns(plan, "a")["step"]) == ("diverged", 2, [0, 1])

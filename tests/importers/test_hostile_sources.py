@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import ConfigError, LogError
-from mstudy.importers import assemble, run_import, source_files, table_bounds
+from mstudy.importers import assemble, run_import, source_files
 from mstudy.importers.mapping import load_mapping
 from mstudy.importers.run_import import write_plan
+from mstudy.importers.tables import table_bounds
 
 from tests.importers.conftest import columns
 
@@ -149,21 +150,43 @@ def test_what_is_no_plain_file_is_passed_over_and_said(source, imported, tmp_pat
 
     plan = imported("csv", source)
 
-    assert sorted(plan.runs) == ["again", "good"]
+    assert sorted(plan.runs) == ["again", "folder/x", "good", "x"]
     assert plan.notes == (
         f"passed over: 1 entries that are no plain files, the first {source / 'pipe.csv'}",
-        f"passed over: 3 links that are not followed, the first {source / 'folder'}",
+        f"followed: 2 links that lead out of the source, the first {source / 'folder'}",
+        f"passed over: 1 links to nothing, the first {source / 'nothing.csv'}",
     )
     assert set(plan.notes) <= set(plan.as_text().splitlines())
     assert plan.as_dict()["notes"] == list(plan.notes)
 
 
-def test_links_alone_are_said_where_nothing_is_found(source, imported, tmp_path):
+def test_a_link_out_of_the_source_is_followed(source, imported, tmp_path):
+    """As the snapshots of a hub and the caches of DVC are made."""
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub" / "run.csv").symlink_to(source / "good.csv")
+    assert columns(imported("csv", tmp_path / "hub"), "run")["loss"] == [1.0, 0.5]
 
-    message = "found no .*csv, .* in .*hub; passed over: 1 links that are not followed, the first .*run.csv.$"
-    refused(imported, "csv", tmp_path / "hub", message)
+
+def test_links_that_lead_nowhere_or_in_circles_are_said(imported, tmp_path):
+    hub = tmp_path / "hub"
+    (hub / "a").mkdir(parents=True)
+    (hub / "a" / "back").symlink_to(hub)
+    (hub / "around").symlink_to(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "home").symlink_to(hub / "a")
+    (hub / "self.csv").symlink_to(hub / "self.csv")
+
+    message = "found no .*csv, .*; followed: 1 links that lead out of the source, the first .*around; "
+    message += "passed over: 2 links to folders that are read already, the first .*; passed over: 1 links to nothing"
+    refused(imported, "csv", hub, message)
+
+
+def test_a_source_without_end_is_refused(source, imported, monkeypatch):
+    monkeypatch.setattr(source_files, "MAX_ENTRIES", 3)
+    for k in range(3):
+        (source / f"{k}.csv").write_text(TABLE)
+
+    refused(imported, "csv", source, "A source must have at most 3 files and folders, found more in")
 
 
 @pytest.mark.parametrize("kind", ["csv", "wandb", "tensorboard", "mlflow", "journal"])

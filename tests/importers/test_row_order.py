@@ -151,9 +151,9 @@ def test_a_last_row_whose_step_is_torn_is_left_out_and_said(imported, tmp_path, 
 
 
 def test_a_last_row_without_end_that_goes_on_stays(imported, tmp_path):
-    (tmp_path / "m.csv").write_text("step,loss\n0,1\n1,1\n2,1\n3,0.5")
+    (tmp_path / "m.csv").write_text("loss,step\n1,0\n1,1\n1,2\n0.5,3")
     assert columns(imported("csv", tmp_path / "m.csv"), "m")["step"] == [0, 1, 2, 3]
-    (tmp_path / "m.csv").write_text("step,loss\n3,1\n2,1\n1,1\n0,2")
+    (tmp_path / "m.csv").write_text("loss,step\n1,3\n1,2\n1,1\n2,0")
     assert columns(imported("csv", tmp_path / "m.csv"), "m")["step"] == [0, 1, 2, 3]
 
 

@@ -258,13 +258,14 @@ def test_a_folder_without_events_is_refused(tmp_path):
         find_tensorboard(tmp_path / "nowhere")
 
 
-def test_a_link_out_of_the_source_is_passed_over(tmp_path, events):
+def test_a_link_out_of_the_source_is_followed(tmp_path, events):
     write_events(events, [scalar("loss", 0, 1.0)])
     outside = tmp_path / "elsewhere.tfevents"
-    outside.write_bytes(events.read_bytes())
+    write_events(outside, [scalar("kappa", 3, 1.0)])
     (events.parent / "b.tfevents").symlink_to(outside)
 
     (run,) = find_tensorboard(tmp_path / "logs")
 
     assert run.read().series["loss"].steps.tolist() == [0]
+    assert run.read().series["kappa"].steps.tolist() == [3]
     assert len([p for p in events.parent.iterdir()]) == 2

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
 from mstudy.importers.mapping import Mapping
-from mstudy.importers.wandb import find_wandb
+from mstudy.importers.tables.wandb import find_wandb
 
 from tests.importers.conftest import columns
 
@@ -45,11 +45,14 @@ def test_the_history_artifact_with_its_config(exports, imported):
     assert (found["step"], found["loss"]) == ([0, 2, 3], [2.0, 1.0, 0.5])
     np.testing.assert_equal(found["accuracy"], [math.nan, math.nan, 0.7])
     assert [about[k] for k in ("learning_rate", "momentum", "batch_size", "seed", "model")] == [0.1, 0, 8, 4, "mlp"]
-    assert plan.runs["abc/history"].notes == ("1 values of train/accuracy at steps without a loss are left out",)
+    assert plan.runs["abc/history"].notes == (
+        "steps are those of _step, and step counts otherwise; columns.step of a map chooses",
+        "1 values of train/accuracy at steps without a loss are left out",
+    )
 
 
 def test_scan_history_as_csv_and_as_json_lines(exports, imported):
-    rows = [{"_step": k, "_timestamp": 1.0, "loss": "NaN" if k == 2 else 1.0 / (k + 1)} for k in range(4)]
+    rows = [{"_step": k, "_timestamp": 1.0, "loss": "NaN" if k >= 2 else 1.0 / (k + 1)} for k in range(4)]
     pl.DataFrame(rows, strict=False).write_csv(exports / "a.csv")
     (exports / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 

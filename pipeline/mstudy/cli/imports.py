@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mstudy.importers.kinds import KINDS, Kind
+from mstudy.importers.kind import Kind
+from mstudy.importers.kinds import KINDS
 
 import_app = typer.Typer(no_args_is_help=True, help="Make logs of what other tools logged; nothing in it is trusted.")
 

@@ -40,7 +40,7 @@ OPTIMIZERS = (
     Optimizer(
         name=SGD,
         label="SGD",
-        other_names=("gd",),
+        other_names=("gd", "vanilla_sgd", "gradientdescent", "gradientdescentoptimizer"),
         has_momentum=False,
         rate_divisor=lambda mu: 1.0,
         line=lambda eta, mu: 2 / eta,
@@ -51,7 +51,10 @@ OPTIMIZERS = (
     Optimizer(
         name=HEAVY_BALL,
         label="SGDM",
-        other_names=("sgdm", "momentum", "heavyball", "sgd_momentum"),
+        other_names=(
+            *("sgdm", "sgd_m", "momentum", "heavyball", "sgd_momentum", "sgd_with_momentum", "momentum_sgd"),
+            "momentumoptimizer",
+        ),
         has_momentum=True,
         rate_divisor=lambda mu: 1 - mu,
         line=lambda eta, mu: 2 * (1 + mu) / eta,
@@ -62,7 +65,7 @@ OPTIMIZERS = (
     Optimizer(
         name=NESTEROV,
         label="Nesterov",
-        other_names=("nag", "sgd_nesterov"),
+        other_names=("nag", "sgd_nesterov", "nesterov_sgd", "sgd_nag"),
         has_momentum=True,
         rate_divisor=lambda mu: 1 - mu,
         line=lambda eta, mu: 2 * (1 + mu) / eta / (1 + 2 * mu),

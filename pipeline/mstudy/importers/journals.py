@@ -9,7 +9,7 @@ from mstudy.core.errors import LogError
 from mstudy.core.outside import require_plain
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.source_files import files_below
-from mstudy.importers.source_run import Found, Series, SourceRun, flatten, name_of
+from mstudy.importers.source_run import Clock, Found, Series, SourceRun, flatten, name_of
 from mstudy.runlog.recording.journal import parse_journal
 from mstudy.runlog.schema import JOURNAL_SUFFIX
 
@@ -35,4 +35,4 @@ def _read_run(path: Path, name: str) -> SourceRun:
     if steps is None:
         raise LogError(f"A journal must have at least one row, found none in {path}.")
     series = {column: Series(steps, values) for column, values in journal.columns.items() if column != "step"}
-    return SourceRun(name, series, flatten(journal.metadata), RunStatus.INTERRUPTED)
+    return SourceRun(name, series, flatten(journal.metadata), RunStatus.INTERRUPTED, clock=Clock.UPDATES)

@@ -2,14 +2,15 @@
 
 [columns]             # column of the log = metric of the source
 loss = "train/loss"
-step = "iteration"    # tables alone
+step = "iteration"    # a column, or a metric, that counts updates
 run = "name"          # tables alone: the column that tells runs apart
 [config]              # key of the log = key of the source's configuration
 learning_rate = "optim.lr"
 [values]              # the same for every run
 dataset = "cifar10"
-steps_per_epoch = 98  # where there are only epochs
+steps_per_epoch = 98  # where steps count epochs, or begin again in each
 restarts = true       # rows that go back are restarts, however many steps they cost
+changing_rate = true  # a learning rate that changes over the run is meant
 [runs."name"]         # for one run
 seed = 3
 """
@@ -22,9 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mstudy.core.errors import ConfigError
+from mstudy.core.errors import ConfigError, LogError, shown
 from mstudy.core.outside import require_plain
 from mstudy.core.quantities import QUANTITIES
+from mstudy.importers.settings.names import CONFIG_NAMES, plain
 from mstudy.importers.source_run import MAX_BYTES, Setting
 from mstudy.runlog.schema import COLUMNS
 
@@ -32,36 +34,41 @@ from mstudy.runlog.schema import COLUMNS
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     column: names for quantity in QUANTITIES for column, names in quantity.other_names.items()
 }
-CONFIG_NAMES: dict[str, tuple[str, ...]] = {
-    "learning_rate": ("learning_rate", "lr", "learningrate", "base_lr", "initial_lr", "eta"),
-    "momentum": ("momentum", "mu", "sgd_momentum"),
-    "batch_size": ("batch_size", "batchsize", "train_batch_size", "bs", "per_device_train_batch_size"),
-    "seed": ("seed", "random_seed", "rng_seed", "manual_seed"),
-    "optimizer": ("optimizer", "optimiser", "optim", "opt", "optimizer_name"),
-    "nesterov": ("nesterov",),
-    "study": ("study",),
-    "model": ("model", "arch", "architecture", "model_name", "net"),
-    "dataset": ("dataset", "dataset_name", "data"),
-    "objective": ("objective", "criterion", "loss_function", "loss_fn"),
-    "n_train": ("n_train", "train_size", "num_train_samples"),
-}
 TABLE_NAMES = {
-    "step": ("step", "global_step", "trainer_global_step", "iteration", "iter", "it", "num_updates", "steps"),
+    # Counters of updates go before W&B's `_step`, which counts calls.
+    "step": (
+        *("trainer_global_step", "train_global_step", "global_step", "num_updates", "step", "iteration", "iter", "it"),
+        *("steps", "train_step", "updates", "_step"),
+    ),
     "run": ("run", "run_id", "run_name", "run_uuid", "experiment", "name", "trial"),
     "metric": ("metric", "key", "tag", "metric_name", "variable"),
     "value": ("value", "metric_value"),
 }
-_EXTRA_VALUES = ("steps_per_epoch", "restarts")
+_EXTRA_VALUES = ("steps_per_epoch", "restarts", "changing_rate")
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """As in the TOML file; empty: all by guess."""
+    """As in the TOML file; empty: all by guess. patterns: of the lines of a text, as the command line gives them."""
 
     columns: dict[str, str] = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
     values: dict[str, Setting] = field(default_factory=dict)
     runs: dict[str, dict[str, Setting]] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
+
+    def values_for(self, run: str) -> dict[str, Setting]:
+        """Return what the map gives for a run: its own values go before those for all."""
+        return self.values | self.runs.get(run, {})
+
+    def steps_per_epoch(self, run: str) -> float | None:
+        """Return the updates of an epoch by the map. Raises LogError unless they are a number above 0."""
+        given = self.values_for(run).get("steps_per_epoch")
+        if given is None:
+            return None
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1e15:
+            raise LogError(f"steps_per_epoch must be a number above 0, found {shown(given)} in the map.")
+        return float(given)
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -106,12 +113,8 @@ def choose(wanted: str, given: dict[str, str], names: dict[str, tuple[str, ...]]
     if wanted in given:
         return given[wanted] if given[wanted] in columns else None
     for last_part in (False, True):  # optim.lr only where nothing is called lr
-        plain = {_plain(name.rsplit(".", 1)[-1] if last_part else name): name for name in reversed(columns)}
+        known = {plain(name.rsplit(".", 1)[-1] if last_part else name): name for name in reversed(columns)}
         for guess in names.get(wanted, ()):
-            if guess in plain:
-                return plain[guess]
+            if guess in known:
+                return known[guess]
     return None
-
-
-def _plain(name: str) -> str:
-    return "".join("_" if c in "-/ ." else c for c in name.strip().lower())

@@ -12,8 +12,9 @@ from typing import Any
 from mstudy.core.errors import LogError, printable, shown
 from mstudy.core.files import move_into_place
 from mstudy.importers.assemble import Assembled, assemble
-from mstudy.importers.kinds import Kind
+from mstudy.importers.kind import Kind
 from mstudy.importers.mapping import Mapping
+from mstudy.importers.reclock import with_clock
 from mstudy.importers.source_files import passed_over
 from mstudy.importers.source_run import Found
 from mstudy.runlog.writer import write_run
@@ -21,6 +22,7 @@ from mstudy.runlog.writer import write_run
 _NO_CURVATURE = (
     "no directional_curvature: what rests on losses is analysed; abrupt sharpening, and the claims C4 and C5, are not"
 )
+_MAX_NAMES = 40  # settings that are told
 _PLAN_COLUMNS = ("optimizer", "learning_rate", "momentum", "batch_size", "seed", "status")
 
 
@@ -41,6 +43,9 @@ class Plan:
         for title, part in (("columns", "used_columns"), ("config", "used_config")):
             counts = Counter(pair for run in self.runs.values() for pair in getattr(run, part).items())
             lines += [f"{title}: {name} <- {source} ({n} runs)" for (name, source), n in counts.items()]
+        unread = Counter(name for run in self.runs.values() for name in run.unread)
+        if unread:
+            lines.append(f"settings not understood: {_told(unread)}")
         if any("directional_curvature" not in run.columns for run in self.runs.values()):
             lines.append(_NO_CURVATURE)
         for name, run in self.runs.items():
@@ -62,10 +67,16 @@ class Plan:
                 "config": run.used_config,
                 "metadata": run.metadata,
                 "notes": list(run.notes),
+                "settings_not_understood": list(run.unread),
             }
             for name, run in self.runs.items()
         ]
         return {"kind": self.kind, "runs": runs, "problems": self.problems, "notes": list(self.notes)}
+
+
+def _told(counts: Counter[str]) -> str:
+    some = [f"{name} ({n} runs)" for name, n in sorted(counts.items())[:_MAX_NAMES]]
+    return ", ".join(some) + (f" and {len(counts) - _MAX_NAMES} more" if len(counts) > _MAX_NAMES else "")
 
 
 def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
@@ -74,12 +85,16 @@ def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
     problems: dict[str, str] = {}
     names: dict[str, str] = {}
     notes = passed_over(source)
-    for run in _found(kind, source, mapping, notes):
+    found = _found(kind, source, mapping, notes)
+    notes += _left_out(found)
+    for run in found:
+        if run.left_out is not None:
+            continue
         if run.name in runs or run.name in problems:
             problems[f"{run.name} (again)"] = f"its name must be its own, found another run called {run.name}."
             continue
         try:
-            assembled = assemble(run.read(), mapping, kind.name)
+            assembled = assemble(with_clock(run.read(), mapping), mapping, kind.name)
             other = names.setdefault(assembled.metadata["run_id"], run.name)
             if other != run.name:
                 raise LogError(
@@ -91,6 +106,8 @@ def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
     unknown = [name for name in mapping.runs if name not in runs and name not in problems]
     if unknown:
         raise LogError(f"runs in the map must be runs of the source, found {unknown[0]!r}, which is none.")
+    if not runs and not problems and found:
+        raise LogError(f"At least one run must be fit to import, found none in {source}; {'; '.join(notes)}.")
     if not runs:
         name, reason = next(iter(problems.items()), (str(source), "it holds no run"))
         first = printable(f"{name}: {reason}")
@@ -98,6 +115,15 @@ def plan_import(kind: Kind, source: Path, mapping: Mapping) -> Plan:
             f"At least one run must be fit to import, found {len(problems)} that are not, the first: {first}"
         )
     return Plan(kind.name, runs, problems, notes)
+
+
+def _left_out(found: list[Found]) -> tuple[str, ...]:
+    """Return notes on the runs that are not read: how many, why, and the first."""
+    names: dict[str, list[str]] = {}
+    for run in found:
+        if run.left_out is not None:
+            names.setdefault(run.left_out, []).append(run.name)
+    return tuple(f"left out: {len(some)} runs {why}, the first {some[0]}" for why, some in names.items())
 
 
 def _found(kind: Kind, source: Path, mapping: Mapping, notes: tuple[str, ...]) -> list[Found]:

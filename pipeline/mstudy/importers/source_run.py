@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,23 @@ Setting = str | int | float | bool
 
 MAX_BYTES = 1 << 20  # of a small file that describes a run; a larger one describes none
 MAX_SETTINGS = 10_000
+_MAX_SHOWN = 20  # entries of a list that stands as text
+# Names of settings that are lists, of which the text is kept: they change the effective learning rate.
+LISTS = frozenset(
+    {"betas", "devices", "gpus", "milestones", "lr_milestones", "lr_steps", "lr_sched_epochs", "lr_sched_factors"}
+)
+
+
+class Clock(Enum):
+    """What the steps of a run count.
+
+    OF_THE_TOOL: what its writer handed to the tool, updates or epochs. UPDATES: updates. CONVERTED: updates, worked out
+    from epochs.
+    """
+
+    OF_THE_TOOL = "of the tool"
+    UPDATES = "updates"
+    CONVERTED = "converted"
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,8 @@ class SourceRun:
     name: of the run in its source, no more than a label. config: flat, keys joined by dots. notes: for the user.
     written: the steps of each series as its source has them, so that what did not stay can be counted; a series that
     is not in it is whole.
+    clock: what its steps count. clock_name: the column or metric that they are read from, where it is not the tool's.
+    n_left_out: rows of the source that have become no part of any series.
     """
 
     name: str
@@ -41,14 +61,30 @@ class SourceRun:
     status: RunStatus = RunStatus.COMPLETED
     notes: tuple[str, ...] = ()
     written: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    clock: Clock = Clock.OF_THE_TOOL
+    clock_name: str | None = None
+    n_left_out: int = 0
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run that a source names, to be read when its turn comes; `read` raises LogError where it is bad."""
+    """A run that a source names, to be read when its turn comes; `read` raises LogError where it is bad.
+
+    left_out: why it is not to be read, as one that was deleted.
+    """
 
     name: str
     read: Callable[[], SourceRun]
+    left_out: str | None = None
+
+
+def refused(name: str, error: LogError) -> Found:
+    """Return a run that is bad."""
+
+    def read() -> SourceRun:
+        raise error
+
+    return Found(name, read)
 
 
 def later_wins(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -62,7 +98,7 @@ def later_wins(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
-    """Flatten nested mappings, keys joined by dots; what is neither text, number nor truth value is left out.
+    """Flatten nested mappings, keys joined by dots; of lists those named in LISTS stay, as text; the rest is left out.
 
     Raises LogError beyond MAX_SETTINGS entries, those that wait counted as well: a mapping may hold itself.
     """
@@ -78,6 +114,8 @@ def flatten(settings: object, prefix: str = "") -> dict[str, Setting]:
             todo += [(f"{key}.{name}" if key else str(name), part) for name, part in value.items()]
         elif isinstance(value, Setting) and key:
             flat[key] = value
+        elif isinstance(value, list | tuple) and key.rpartition(".")[2].lower() in LISTS:
+            flat[key] = str(list(value[:_MAX_SHOWN]))
     return flat
 
 

@@ -269,6 +269,7 @@ DIVERGED = {"status": "diverged", "diverged_step": 5}
 rows_change("divergence-place", "must end at diverged_step 5, or its loss be infinite", "loss", 19, DIVERGED, loss=LOSS)
 FAR = DIVERGED | {"diverged_step": 10**15}
 rows_change("divergence-place", "where the log ends, at step 19, found 1000000000000000", "step", None, FAR, loss=LOSS)
+metadata_change("changing-rate", "found that it changes by 'schedule cosine'", learning_rate_changes="schedule cosine")
 metadata_change("divergence-contradiction", "found 7 with 'completed'", status="completed", diverged_step=7)
 
 

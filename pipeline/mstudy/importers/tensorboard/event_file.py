@@ -30,10 +30,11 @@ Chunk = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]  # plac
 
 @dataclass
 class EventFile:
-    """wall_time: of the first event. hparams: those of a session's start."""
+    """wall_time: of the first event. hparams: those of a session's start. torn: where a torn tail begins, in bytes."""
 
     wall_time: float = 0.0
     hparams: dict[str, Setting] = field(default_factory=dict)
+    torn: list[int] = field(default_factory=list)
     _chunks: dict[str, list[Chunk]] = field(default_factory=dict)
     _starts: list[tuple[int, int]] = field(default_factory=list)  # (place, step) of sessions begun again
 
@@ -74,7 +75,7 @@ class EventFile:
 def read_event_file(path: Path) -> EventFile:
     """Read the scalars of a file. Raises LogError where it is damaged before its tail."""
     content, before = EventFile(), 0
-    for records in read_records(path):
+    for records in read_records(path, content.torn):
         if before == 0:
             content.wall_time = _parse(records, 0, path).wall_time
         for length, which in by_length(records.lengths):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
 from mstudy.importers.row_order import in_order
-from mstudy.importers.settings import settings_beside
+from mstudy.importers.settings.files import settings_beside
 from mstudy.importers.source_files import files_below
 from mstudy.importers.source_run import Found, Series, Setting, SourceRun, name_of
 from mstudy.importers.tensorboard.event_file import EventFile, read_event_file
@@ -60,7 +60,12 @@ def _read_run(folder: Path, files: list[Path], sessions: list[Path], name: str) 
     config: dict[str, Setting] = settings_beside(folder)
     for file in [*(read_event_file(path) for path in sessions), *read]:
         config |= file.hparams
-    return SourceRun(name, merge_files(read), config, written=_written(read))
+    notes = [
+        f"the tail of {path} from byte {file.torn[0]} on, which is torn, is left out"
+        for path, file in zip(files, read, strict=True)
+        if file.torn
+    ]
+    return SourceRun(name, merge_files(read), config, notes=tuple(notes), written=_written(read))
 
 
 def _written(files: list[EventFile]) -> dict[str, NDArray[np.int64]]:

@@ -40,8 +40,8 @@ class Records:
         return np.ascontiguousarray(rows.T)
 
 
-def read_records(path: Path) -> Iterator[Records]:
-    """Yield the records of a file, some tens of megabytes at a time.
+def read_records(path: Path, torn: list[int]) -> Iterator[Records]:
+    """Yield the records of a file, some tens of megabytes at a time; the place of a torn tail is added to `torn`.
 
     A torn tail, left by a writer that was killed (a part of a record, or zeros), ends the file. Raises LogError where
     a checksum is wrong or the file cannot be read. Data of more than 4 KB are not checked.
@@ -57,9 +57,11 @@ def read_records(path: Path) -> Iterator[Records]:
                 if len(starts) == 0:
                     if window[:_HEAD] == _NOTHING:
                         _require_zeros(source, offset, path)
+                        torn.append(offset)
                         return
                     skipped = _skip(window, offset, size, path)
                     if skipped is None:
+                        torn.append(offset)
                         return
                     offset += skipped
                     continue
@@ -67,6 +69,8 @@ def read_records(path: Path) -> Iterator[Records]:
                 _check(records, offset, path)
                 yield records
                 offset += end
+            if offset < size:
+                torn.append(offset)
     except OSError as error:
         raise LogError(f"An event file must be readable, found {path}: {error.strerror or error}.") from None
 

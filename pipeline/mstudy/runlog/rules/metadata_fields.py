@@ -171,6 +171,18 @@ def _form(metadata: Metadata) -> Iterator[Fault]:
 
 
 @METADATA.rule(
+    "changing-rate",
+    Severity.ERROR,
+    "`learning_rate_changes`, by which an import says that the learning rate is not one number, is not given",
+    "Import the run with values.changing_rate = true in the map where its thresholds are to be those of that number.",
+)
+def _changing(metadata: Metadata) -> Iterator[Fault]:
+    change = metadata.get("learning_rate_changes")
+    if change is not None:
+        yield Fault(f"the learning rate must be one number for a run, found that it changes by {shown(change)}.")
+
+
+@METADATA.rule(
     "divergence-contradiction",
     Severity.ERROR,
     "`diverged_step` is given only where `status` is `diverged`",

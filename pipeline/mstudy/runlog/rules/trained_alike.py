@@ -34,7 +34,7 @@ MAY_DIFFER = frozenset({
     "objective", "batch_size", "seed", "optimizer", "learning_rate", "lr", "eta", "momentum", "mu", "beta", "nesterov",
     "dampening", "curvature", "curvature_samples", "engine", "width", "device", "torch", "host", "hostname", "name",
     "imported_from", "source_name", "curvature_check", "curvature_by", "failed_measurements",
-    "failed_measurements_reason",
+    "failed_measurements_reason", "rows_left_out", "left_out", "learning_rate_changes",
 })
 # fmt: on
 _MAX_LENGTH = 80  # characters of a value that are kept as they are

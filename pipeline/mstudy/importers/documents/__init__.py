@@ -1,0 +1,1 @@
+"""Runs that are one JSON document each."""

@@ -1,0 +1,1 @@
+"""What runs say of how they were trained, under the names of many tools."""

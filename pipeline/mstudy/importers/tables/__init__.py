@@ -1,0 +1,1 @@
+"""Tables as files, one row a step."""
