@@ -20,6 +20,7 @@ from mstudy.importers.settings.names import (
 from mstudy.importers.settings.numbers import number
 from mstudy.importers.source_run import Setting
 
+_NOTHING, _AUTO = ("", "none", "null"), "auto"
 _ADVICE = "give it by --map, values.batch_size"
 Part = tuple[Setting, tuple[str, ...]]  # a value, and the keys that it comes from
 
@@ -54,7 +55,7 @@ def batch_size(config: Mapping[str, Setting]) -> Part | None:
 
 def _value(names: tuple[str, ...], config: Mapping[str, Setting]) -> Part | None:
     key = choose_setting(names, config)
-    return None if key is None or config[key] in ("", "None", "none") else (number("batch_size", config[key]), (key,))
+    return None if key is None or str(config[key]).lower() in _NOTHING else (number("batch_size", config[key]), (key,))
 
 
 def _product(own: Part, accumulated: Part | None, devices: Part | None) -> Part:
@@ -83,7 +84,7 @@ def _devices(config: Mapping[str, Setting]) -> Part | None:
     clear = [part for part in parts if _is_count(part[0])]
     if clear and (not unclear or max(float(part[0]) for part in clear) > 1):
         return max(clear, key=lambda part: float(part[0]))
-    return unclear[0] if unclear and unclear[0][0] not in ("auto", "") else None
+    return unclear[0] if unclear and unclear[0][0] != _AUTO else None
 
 
 def _times(part: Part | None, nodes: Part) -> Part | None:
@@ -103,8 +104,8 @@ def _count(names: tuple[str, ...], config: Mapping[str, Setting]) -> Part | None
         if "," in text:
             return len([part for part in text.split(",") if part.strip()]), (key,)
         value = text
-        if text.lower() in ("", "none", "null", "auto"):
-            return ("auto", (key,)) if text.lower() == "auto" else None
+        if text.lower() in (*_NOTHING, _AUTO):
+            return (_AUTO, (key,)) if text.lower() == _AUTO else None
         try:
             value = float(text)
         except ValueError:
