@@ -11,9 +11,10 @@ from mstudy.tables.contracts import (
     DEFERRAL,
     INTERVENTIONS,
     LAW,
-    PARTINGS,
+    OPENINGS,
     PLACEMENTS,
     RUNS,
+    SHARPENING_EVENTS,
     SHARPENINGS,
     STABILITY_LIMITS,
     THRESHOLDS,
@@ -22,8 +23,9 @@ from mstudy.tables.contracts import (
 
 _TABLES = (
     RUNS,
+    SHARPENING_EVENTS,
     SHARPENINGS,
-    PARTINGS,
+    OPENINGS,
     THRESHOLDS,
     PLACEMENTS,
     TRENDS,

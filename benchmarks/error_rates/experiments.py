@@ -19,8 +19,10 @@ from mstudy.core.statuses import Ahead, PartingStatus, RunStatus, SharpeningStat
 from mstudy.core.theory import equivalent_sgd_step
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.runlog.reading.reader import POINTS_SCHEMA
-from mstudy.tables.contracts import INTERVENTIONS, PARTINGS, RUNS, SHARPENINGS
+from mstudy.tables.contracts import INTERVENTIONS, OPENINGS, PARTINGS, RUNS, SHARPENING_EVENTS, SHARPENINGS
 from numpy.typing import NDArray
+
+from benchmarks.error_rates.moments import lasting_moments
 
 Series = NDArray[np.float64]
 COMMON, SHARED_CAUSE, CONSTANT_LAG = "common", "shared_cause", "constant_lag"
@@ -120,7 +122,11 @@ def _base(clock: Series) -> Series:
 
 @dataclass(frozen=True)
 class Coincidence:
-    """An experiment on C4. spread: sd over seeds of the log time of an event; error: of the estimate of each."""
+    """An experiment on C4. spread: sd over seeds of the log time of an event; error: of the estimate of each.
+
+    passing: events before the lasting one that pass again, at least and at most; of one event both series have as many.
+    missed: share of the passing ones that is not seen, in either series by itself.
+    """
 
     link: str = COMMON
     n_cells: int = 6
@@ -130,10 +136,15 @@ class Coincidence:
     lag: float = 1.3  # of CONSTANT_LAG
     momenta: tuple[float, ...] = (0.9,)
     diverged_share: float = 0.1  # of the pairs: SGD diverges, which is its parting
+    passing: tuple[int, int] = (0, 0)
+    missed: float = 0.0
 
 
-def draw_times(truth: Coincidence, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """tables.PARTINGS and tables.SHARPENINGS of an experiment."""
+Tables = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
+
+
+def draw_times(truth: Coincidence, rng: np.random.Generator) -> Tables:
+    """tables.PARTINGS, SHARPENINGS, OPENINGS and SHARPENING_EVENTS of an experiment."""
     partings, sharpenings = [], []
     for cell, seed, own, apart in _events(truth, rng):
         run = f"{cell}-{seed}"
@@ -147,7 +158,47 @@ def draw_times(truth: Coincidence, rng: np.random.Generator) -> tuple[pl.DataFra
             status = PartingStatus.SGD_DIVERGED if rng.random() < truth.diverged_share else PartingStatus.PARTED
             ids = {"sgd_run_id": run, "sgdm_run_id": f"{run}-{momentum}"}
             partings.append(key | ids | {"status": status, "ahead": Ahead.SGDM, **_interval(time, truth.error)})
-    return PARTINGS.frame(partings), SHARPENINGS.frame(sharpenings)
+    tables = PARTINGS.frame(partings), SHARPENINGS.frame(sharpenings)
+    openings, events = lasting_moments(*tables)
+    if truth.passing[1] > 0:
+        openings, events = _with_passing(openings, events, truth, rng)
+    return *tables, openings, events
+
+
+def _with_passing(
+    openings: pl.DataFrame, events: pl.DataFrame, truth: Coincidence, rng: np.random.Generator
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Add moments that pass before each lasting one, at shares of its cell's typical step, spread over seeds."""
+    more_openings, more_events = [], []
+    typical = dict(openings.group_by("eta_ef").agg(pl.col("step").log().mean().exp()).rows())
+    for event in events.rows(named=True):
+        pairs = openings.filter(sgd_run_id=event["run_id"]).rows(named=True)
+        rises, opens = _passing_steps(typical[pairs[0]["eta_ef"]], truth, rng)
+        more_events += _numbered(event, "fall_step", rises, truth, rng)
+        for pair in pairs:
+            more_openings += _numbered(pair, "close_step", opens, truth, rng)
+    return OPENINGS.frame(more_openings), SHARPENING_EVENTS.frame(more_events)
+
+
+def _passing_steps(cell: float, truth: Coincidence, rng: np.random.Generator) -> tuple[list[float], list[float]]:
+    """True steps of the passing rises and of the passing openings of one run, in order."""
+
+    def drawn() -> list[float]:
+        count = int(rng.integers(truth.passing[0], truth.passing[1] + 1))
+        shares = np.linspace(0.25, 0.5, count) if count > 1 else np.full(count, 0.4)
+        return sorted(cell * share * float(np.exp(rng.normal(0, truth.spread))) for share in shares)
+
+    rises, others = drawn(), drawn()
+    return rises, {COMMON: rises, SHARED_CAUSE: others, CONSTANT_LAG: [truth.lag * step for step in rises]}[truth.link]
+
+
+def _numbered(
+    last: dict[str, object], back: str, steps: list[float], truth: Coincidence, rng: np.random.Generator
+) -> list[dict[str, object]]:
+    """Rows of the passing moments that are seen, and the last one, in order of time."""
+    seen = [step * float(np.exp(rng.normal(0, truth.error))) for step in steps if rng.random() >= truth.missed]
+    rows = [last | _interval(step, truth.error) | {back: 1.05 * step} for step in sorted(seen)]
+    return [row | {"index": index} for index, row in enumerate([*rows, last])]
 
 
 def _events(truth: Coincidence, rng: np.random.Generator) -> list[tuple[int, int, float, float]]:
@@ -186,15 +237,32 @@ def draw_coincidence_runs(truth: Coincidence, rng: np.random.Generator) -> Logs:
     shapes = [HINGE, SATURATING, QUADRATIC, STEP, CAPPED]
     for cell, seed, own, apart in _events(replace(truth, diverged_share=0.0), rng):
         shape = shapes[cell % len(shapes)]
+        rises, opens = _passing_steps(own, truth, rng) if truth.passing[1] > 0 else ([], [])
         for momentum in (0.0, *truth.momenta):
             about = CellTruth(shape=shape, momentum=momentum or 0.9)
             pair = draw_pair(about, apart, rng)
-            curve = pair.sgdm if momentum else pair.sgd
+            curve = pair.sgdm if momentum else _with_bumps(pair.sgd, opens)
             jump = np.log(30.0) if momentum == 0 else 0.0
-            run, rows = _log(cell, seed, momentum, curve, _curvature(curve.steps, own, jump, rng))
+            curvature = _curvature(curve.steps, own, jump, rng) * np.exp(jump * _bumps(curve.steps, rises))
+            run, rows = _log(cell, seed, momentum, curve, curvature)
             runs.append(run)
             points.append(rows)
     return Logs(RUNS.frame(runs), pl.concat(points))
+
+
+def _bumps(steps: NDArray[np.int64], rises: list[float]) -> Series:
+    """Rises to 1 within 5 % of their steps that are gone when a quarter more has passed."""
+    clock = steps.astype(np.float64)
+    bumps = [
+        np.clip((clock - 0.975 * at) / (0.05 * at), 0.0, 1.0) * np.clip((1.3 * at - clock) / (0.05 * at), 0.0, 1.0)
+        for at in rises
+    ]
+    return np.max(bumps, axis=0) if bumps else np.zeros(len(steps))
+
+
+def _with_bumps(curve: LossCurve, opens: list[float]) -> LossCurve:
+    """The loss is higher by 0.3 in log while a passing opening lasts."""
+    return replace(curve, loss=curve.loss * np.exp(0.3 * _bumps(curve.steps, opens)))
 
 
 def _curvature(steps: NDArray[np.int64], at: float, jump: float, rng: np.random.Generator) -> Series:

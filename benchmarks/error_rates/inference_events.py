@@ -144,6 +144,15 @@ def coincidence_designs() -> list[tuple[str, Coincidence]]:
         ("one event, two momenta", Coincidence(momenta=(0.5, 0.9))),
         ("shared cause, two momenta", Coincidence(link=SHARED_CAUSE, momenta=(0.5, 0.9))),
         ("lag of 10 %, the tolerance", Coincidence(link=CONSTANT_LAG, lag=1.1)),
+        ("one event, and one that passes", Coincidence(passing=(1, 1))),
+        ("one event, and two that pass", Coincidence(passing=(2, 2))),
+        ("one event, none to two that pass", Coincidence(passing=(0, 2))),
+        ("one event, none to two that pass, a fifth of these not seen", Coincidence(passing=(0, 2), missed=0.2)),
+        ("shared cause, and one that passes", Coincidence(link=SHARED_CAUSE, passing=(1, 1))),
+        ("shared cause, and two that pass", Coincidence(link=SHARED_CAUSE, passing=(2, 2))),
+        ("shared cause, none to two that pass", Coincidence(link=SHARED_CAUSE, passing=(0, 2))),
+        ("lag of 10 %, and two that pass", Coincidence(link=CONSTANT_LAG, lag=1.1, passing=(2, 2))),
+        ("lag of 10 %, none to two that pass", Coincidence(link=CONSTANT_LAG, lag=1.1, passing=(0, 2))),
         ("one event, seeds vary as little as the error", Coincidence(spread=0.03)),
         ("shared cause, seeds vary as little as the error", Coincidence(link=SHARED_CAUSE, spread=0.03)),
     ]
@@ -178,11 +187,15 @@ def _lag_covers(alignments: list[pl.DataFrame], truth: Coincidence) -> tuple[lis
 def refused(n: int) -> str:
     """How often tests reject, or call equal, where nothing links the events."""
     rows = []
-    for seeds in SEEDS:
-        truth = Coincidence(link=SHARED_CAUSE, n_seeds=seeds)
+    truths = [(str(k), Coincidence(link=SHARED_CAUSE, n_seeds=k)) for k in SEEDS]
+    truths += [
+        (f"5, {name}", Coincidence(link=SHARED_CAUSE, passing=passing))
+        for name, passing in (("two events a run", (1, 1)), ("three events a run", (2, 2)), ("one to three", (0, 2)))
+    ]
+    for seeds, truth in truths:
         p_values = [_p_values(measure_alignment(*draw_times(truth, _rng(k)), ESTIMATE)) for k in range(n)]
         names = ("within_block_permutation", *REFUSED)
-        rows.append([str(seeds), *(share([p[name] <= 0.05 for p in p_values]) for name in names)])
+        rows.append([seeds, *(share([p[name] <= 0.05 for p in p_values]) for name in names)])
     return table(["seeds", "within blocks (decides)", *(name.replace("_", " ") for name in REFUSED)], rows)
 
 
@@ -204,21 +217,23 @@ def whole(n: int) -> str:
         ("shared cause", Coincidence(link=SHARED_CAUSE, n_seeds=3)),
         ("lag of 10 %, the tolerance", Coincidence(link=CONSTANT_LAG, lag=1.1)),
         ("lag of 30 %", Coincidence(link=CONSTANT_LAG)),
+        ("one event, and one that passes", Coincidence(passing=(1, 1))),
+        ("shared cause, and one that passes", Coincidence(link=SHARED_CAUSE, passing=(1, 1))),
     ):
         alignments = [_from_logs(truth, _rng(k)) for k in range(n)]
-        pairs = float(np.mean([alignment["n_pairs"][0] for alignment in alignments]))
+        pairs = float(np.mean([alignment["n_moments"][0] for alignment in alignments]))
         covers = _lag_covers(alignments, truth)[0]
         together += covers
         rows.append([name, str(truth.n_seeds), f"{pairs:.1f}", *_verdicts(alignments), share(covers)])
     rows.append(["all", *["–"] * (2 + len(VERDICTS)), share(together)])
-    return table(["truth", "seeds", "pairs with both", *VERDICTS, "lag interval covers"], rows)
+    return table(["truth", "seeds", "openings with a rise", *VERDICTS, "lag interval covers"], rows)
 
 
 def _from_logs(truth: Coincidence, rng: np.random.Generator) -> pl.DataFrame:
     logs = draw_coincidence_runs(truth, rng)
-    sharpenings = detect_sharpenings(logs.runs, logs.points, Detect()).sharpenings
+    detected = detect_sharpenings(logs.runs, logs.points, Detect())
     found = find_all_partings(logs.runs, logs.points, Margins(), Compare())
-    return measure_alignment(found.pairs, sharpenings, ESTIMATE)
+    return measure_alignment(found.pairs, detected.sharpenings, found.openings, detected.events, ESTIMATE)
 
 
 def deferral_designs() -> list[tuple[str, Deferral, float | None]]:

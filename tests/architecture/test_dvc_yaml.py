@@ -17,8 +17,8 @@ SPARE = {
     # Random generators serve detect and compare; downloads are a command of their own.
     "train": {"core/generators.py", "data/fetch.py"},
     "detect": {"tables/table_list.py"},
-    # Compare dates partings alone.
-    "compare": {"pairs/deciding_events.py", "tables/table_list.py"},
+    # Compare dates partings alone; which of them goes with which event is asked by estimate and report.
+    "compare": {"pairs/deciding_events.py", "pairs/like_with_like.py", "tables/table_list.py"},
     # The gap of two loss curves is asked for by compare and report.
     "estimate": {"pairs/gap.py", "tables/table_list.py"},
     # The page draws finished tables: it simulates and estimates nothing.

@@ -36,6 +36,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "sharpenings",
         "sharpening_events",
         "partings",
+        "openings",
         "cell_partings",
         "advantage",
         "final_losses",

@@ -8,8 +8,10 @@ from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import (
     BEST,
     LAW,
+    OPENINGS,
     PARTINGS,
     PLACEMENTS,
+    SHARPENING_EVENTS,
     SHARPENINGS,
     STABILITY_LIMITS,
     THRESHOLDS,
@@ -23,7 +25,9 @@ SETTING = {"study": "s", "model": "m", "dataset": "d", "objective": "o"}
 LINE = SETTING | {"optimizer": "heavy_ball", "momentum": 0.9}
 TABLES = (PLACEMENTS, THRESHOLDS, TRENDS, BEST, STABILITY_LIMITS, LAW)
 # C4, C5 and C8 have their own file; nothing is known of them here.
-NO_ALIGNMENT = measure_alignment(PARTINGS.frame([]), SHARPENINGS.frame([]), Estimate())
+NO_ALIGNMENT = measure_alignment(
+    *(table.frame([]) for table in (PARTINGS, SHARPENINGS, OPENINGS, SHARPENING_EVENTS)), Estimate()
+)
 
 
 def cell(b, eta_ef, side, ratio, equivalence, superiority, inferiority=0.9, n_seeds=5):

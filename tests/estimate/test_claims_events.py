@@ -13,7 +13,7 @@ KEYS = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "optimizer
 
 
 def align(permutation=0.01, equivalence=0.01, low=-0.02, high=0.02, n=6, reliability=0.9, shared=(0.5, 1.1)):
-    common = {"scope": "all", "n_pairs": 5 * n, "n_cells": n, "n_parted": 50, "n_parted_seen": 40}
+    common = {"scope": "all", "n_pairs": 5 * n, "n_moments": 5 * n, "n_cells": n, "n_parted": 50, "n_parted_seen": 40}
     common |= {"lag_low": low, "lag_high": high, "estimate": 0.0, "null": "", "decides": True}
     common |= {"reliability_parting": reliability, "reliability_sharpening": 0.95}
     rows = [
@@ -27,7 +27,7 @@ def align(permutation=0.01, equivalence=0.01, low=-0.02, high=0.02, n=6, reliabi
 @pytest.mark.parametrize(
     ("verdict", "table", "words"),
     [
-        ("supported", align(), "30 pairs of 6 blocks"),
+        ("supported", align(), "30 openings of 30 pairs in 6 blocks"),
         ("inconclusive", align(permutation=0.2), "association within blocks p = 0.2"),
         ("inconclusive", align(equivalence=0.2), "within 10% p = 0.2"),
         ("contradicted", align(equivalence=0.9, low=0.3, high=0.5), "beyond the tolerance"),

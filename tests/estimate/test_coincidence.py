@@ -4,8 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 from mstudy.core.params import Estimate
-from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, measure_alignment
+from mstudy.estimate.event_times import coincidence
+from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED
 from mstudy.tables.contracts import PARTINGS, SHARPENINGS
+
+from benchmarks.error_rates.moments import lasting_moments
 
 
 def events(rng, together, lag=1.0, n_blocks=6, n_seeds=5, spread=0.2):
@@ -22,6 +25,10 @@ def events(rng, together, lag=1.0, n_blocks=6, n_seeds=5, spread=0.2):
             partings.append({**keys, "sgd_run_id": run, "sgdm_run_id": run + "m", "status": "parted", "step": time})
             sharpenings.append({"run_id": run, "status": "detected", "step": own})
     return PARTINGS.frame(partings), SHARPENINGS.frame(sharpenings)
+
+
+def measure_alignment(partings, sharpenings, params):
+    return coincidence.measure_alignment(partings, sharpenings, *lasting_moments(partings, sharpenings), params)
 
 
 def p_values(tables, **changes):

@@ -1,21 +1,25 @@
 import polars as pl
 import pytest
 from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.tables.contracts import OPENINGS, SHARPENING_EVENTS
 
 KEY = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "batch_size": 8, "optimizer": "heavy_ball"}
 
 
-def _pairs(rows):
-    """rows: (eta_ef, momentum, seed, parting, sharpening)."""
-    names = ("eta_ef", "momentum", "seed", "step", "sharpening_step")
-    return pl.DataFrame([KEY | dict(zip(names, row, strict=True)) for row in rows])
+def _lags(rows):
+    """rows: (eta_ef, momentum, seed, opening, sharpening)."""
+    openings, events = [], {}
+    for eta_ef, momentum, seed, opening, sharpening in rows:
+        run = f"{eta_ef}-{seed}"
+        key = KEY | {"eta_ef": eta_ef, "momentum": momentum, "seed": seed, "index": 0, "sgd_run_id": run}
+        openings.append(key | {"status": "parted", "step": opening})
+        events[run] = {"run_id": run, "index": 0, "kind": "lasting", "step": sharpening}
+    return lags_with_null(OPENINGS.frame(openings), SHARPENING_EVENTS.frame(list(events.values())))
 
 
 def test_each_parting_meets_the_sharpening_of_every_other_seed_of_its_block_once():
-    lags = lags_with_null(
-        _pairs(
-            [(0.1, 0.5, 0, 10.0, 20.0), (0.1, 0.5, 1, 30.0, 40.0), (0.1, 0.9, 0, 50.0, 20.0), (0.2, 0.9, 0, 7.0, 7.0)]
-        )
+    lags = _lags(
+        [(0.1, 0.5, 0, 10.0, 20.0), (0.1, 0.5, 1, 30.0, 40.0), (0.1, 0.9, 0, 50.0, 20.0), (0.2, 0.9, 0, 7.0, 7.0)]
     )
 
     own = lags.filter(kind="own")["ratio"].to_list()
@@ -25,4 +29,4 @@ def test_each_parting_meets_the_sharpening_of_every_other_seed_of_its_block_once
 
 
 def test_a_moment_at_step_zero_counts_as_step_one():
-    assert lags_with_null(_pairs([(0.1, 0.5, 0, 0.0, 4.0)]))["ratio"].to_list() == [0.25]
+    assert _lags([(0.1, 0.5, 0, 0.0, 4.0)]).filter(pl.col("kind") == "own")["ratio"].to_list() == [0.25]

@@ -9,7 +9,8 @@ from mstudy.estimate.claims.all_claims import ALL_CLAIMS, measure_power
 from mstudy.estimate.claims.c4_same_moment import association_power, blocks_for_equivalence, coincidence_power
 from mstudy.estimate.claims.c5_deferred import deferral_power
 from mstudy.estimate.claims.power import power_equivalent, power_greater, smallest
-from mstudy.estimate.event_times.coincidence_tests import Lag, Times, within_blocks
+from mstudy.estimate.event_times.coincidence_tests import Lag, Times
+from mstudy.estimate.event_times.exchange import Moments, within_blocks
 from mstudy.estimate.event_times.refused_tests import equivalence
 from mstudy.tables.contracts import BEST, LAW, PLACEMENTS, TRENDS
 from statsmodels.stats.power import TTestPower
@@ -71,8 +72,8 @@ def power_of(given, claims=()):
 
 
 def coincidence(truth, seed):
-    partings, sharpenings = draw_times(truth, np.random.default_rng(seed))
-    return coincidence_power(evidence_of(partings=partings, sharpenings=sharpenings), FEW)
+    _, _, openings, events = draw_times(truth, np.random.default_rng(seed))
+    return coincidence_power(evidence_of(openings=openings, sharpening_events=events), FEW)
 
 
 def deferral(n_seeds, params=FEW):
@@ -201,8 +202,11 @@ def test_power_of_association_against_the_test_itself(rng):
     rejected = []
     for _ in range(150):
         first, own = rng.normal(size=(2, 20))
-        times = Times(0.6 * first + 0.8 * own, first, zero, zero, cell, cell, seed, zero, zero)
-        rejected.append(within_blocks(times, 99, rng)[1] <= 0.05)
+        times = Times(0.6 * first + 0.8 * own, first, zero, zero, cell, cell, seed, zero, zero, 0 * cell)
+        none = 0 * cell
+        openings = Moments(times.parting, times.weight, cell, cell, seed, none, none)
+        rises = Moments(first, times.weight, cell, none, seed, none, none)
+        rejected.append(within_blocks(openings, rises, 99, rng)[1] <= 0.05)
 
     # The test's own statistic, a mean distance, is a little weaker than a covariance under normal times.
     assert association_power(0.6, 4, 5, 0.05, rng) == pytest.approx(np.mean(rejected), abs=0.12)

@@ -72,6 +72,17 @@ def test_the_refused_tests_would_have_said_so():
     assert rejected("within_block_permutation") <= 0.15
 
 
+@pytest.mark.parametrize("passing", [(1, 1), (2, 2), (0, 2)])
+def test_events_that_pass_make_no_coincidence_of_a_shared_cause_and_hide_none(passing):
+    shared = alignments(Coincidence(link=SHARED_CAUSE, passing=passing))
+    p_values = [dict(t.select("statistic", "p_value").iter_rows()) for t in shared]
+    seen = [t["n_moments"][0] for t in alignments(Coincidence(passing=passing))]
+
+    assert np.mean([p["within_block_permutation"] <= 0.05 for p in p_values]) <= 0.15
+    assert same_moments(Coincidence(passing=passing)).get("supported", 0) >= 0.9
+    assert np.mean(seen) == pytest.approx(30 * (1 + np.mean(passing)), rel=0.1)
+
+
 def test_a_lag_is_contradicted():
     assert same_moments(Coincidence(link=CONSTANT_LAG)) == {"contradicted": 1.0}
 
@@ -121,9 +132,10 @@ def test_a_gap_of_just_the_margin_has_not_gone(truth):
 def test_from_logs_one_event_is_told_from_a_lag():
     def verdict(truth):
         logs = draw_coincidence_runs(truth, np.random.default_rng(1))
-        sharpenings = detect_sharpenings(logs.runs, logs.points, Detect()).sharpenings
+        found = detect_sharpenings(logs.runs, logs.points, Detect())
         partings = find_all_partings(logs.runs, logs.points, Margins(), Compare())
-        alignment = measure_alignment(partings.pairs, sharpenings, ESTIMATE)
+        moments = partings.openings, found.events
+        alignment = measure_alignment(partings.pairs, found.sharpenings, *moments, ESTIMATE)
         return judge_same_moment(evidence_of(alignment=alignment), ESTIMATE).verdict
 
     assert verdict(Coincidence(n_cells=5)) == "supported"

@@ -2,8 +2,8 @@
 
 import pytest
 from mstudy.core.statuses import CrossingStatus, EventDefinition
-from mstudy.pairs.deciding_events import deciding_events
-from mstudy.tables.contracts import SHARPENINGS
+from mstudy.pairs.deciding_events import deciding_events, deciding_rises
+from mstudy.tables.contracts import SHARPENING_EVENTS, SHARPENINGS
 
 ROW = {"run_id": "a", "status": "detected", "step": 50.0, "step_low": 40.0, "step_high": 60.0, "jump": 9.0}
 ROW |= {"followup_step": 90.0, "n_events": 1, "crossing_status": "crossed", "crossing_step": 20.0}
@@ -31,3 +31,13 @@ def test_every_status_of_a_crossing_has_its_word(crossing):
     events = deciding_events(SHARPENINGS.frame([ROW | {"crossing_status": crossing}]), EventDefinition.CROSSING)
 
     assert events["status"].to_list() == [WORDS.get(crossing, crossing)]
+
+
+def test_a_crossing_is_one_rise_that_stays():
+    crossed, rises = SHARPENINGS.frame([ROW]), SHARPENING_EVENTS.frame([])
+
+    (row,) = deciding_rises(crossed, rises, EventDefinition.CROSSING).rows(named=True)
+
+    assert (row["run_id"], row["index"], row["kind"], row["fall_step"]) == (ROW["run_id"], 0, "lasting", None)
+    assert row["step"] == ROW["crossing_step"]
+    assert deciding_rises(crossed, rises, EventDefinition.SHARPENING) is rises

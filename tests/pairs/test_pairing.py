@@ -3,9 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
-from mstudy.pairs.pairing import aligned_pairs, log_ratio, main_runs, pair_runs
+from mstudy.pairs.like_with_like import aligned_pairs
+from mstudy.pairs.pairing import log_ratio, main_runs, pair_runs
 from mstudy.tables.contracts import PARTINGS, SHARPENINGS
 
+from benchmarks.error_rates.moments import lasting_moments
 from tests.estimate.tables import SETTING, runs_of
 
 # Final losses of SGD and SGDM by seed; None: diverged.
@@ -67,7 +69,7 @@ def test_lags_are_of_pairs_that_parted_and_whose_sgd_sharpened():
         for seed, step in enumerate(steps)
     ]
 
-    found = aligned_pairs(PARTINGS.frame(rows), SHARPENINGS.frame(sharpenings))
+    found = aligned_pairs(*lasting_moments(PARTINGS.frame(rows), SHARPENINGS.frame(sharpenings)))
 
     assert found["seed"].to_list() == [0, 1, 2, 3]
     assert found["log_lag"].to_list() == pytest.approx([np.log(2), np.log(4), -np.log(2), 0.0])

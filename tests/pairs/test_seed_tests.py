@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mstudy.pairs.seed_tests import bootstrap_interval, p_equivalent, p_greater, p_less, t_interval
+from mstudy.pairs.seed_tests import bootstrap_interval, median_interval, p_equivalent, p_greater, p_less, t_interval
 from scipy import stats
 
 SAMPLE = np.array([0.02, 0.11, 0.07, 0.15, 0.09])
@@ -48,3 +48,11 @@ def test_bootstrap_is_seeded():
     assert a == b
     assert a != c
     assert bootstrap_interval(SAMPLE[:1], 0.05, 200, np.random.default_rng(1)) is None
+
+
+def test_the_interval_of_a_median_is_that_of_order_statistics():
+    # Of ten values one may be left out on either side: 1 - 22 / 1024. Of five none: 1 - 2 / 32.
+    assert median_interval(np.arange(10.0), 0.05) == (4.5, 1.0, 8.0, pytest.approx(1 - 22 / 1024))
+    assert median_interval(np.array([5.0, 1.0, 3.0, 2.0, 4.0]), 0.05) == (3.0, 1.0, 5.0, pytest.approx(1 - 2 / 32))
+    assert median_interval(np.array([7.0]), 0.05) == (7.0, None, None, None)
+    assert median_interval(np.array([]), 0.05) == (None, None, None, None)

@@ -15,7 +15,6 @@ import pytest
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.estimate.event_times.deferral import measure_survival
 from mstudy.estimate.event_times.lags import lags_with_null
-from mstudy.pairs.pairing import aligned_pairs
 from mstudy.report.results import Results
 from mstudy.tables.contracts import (
     ADVANTAGE,
@@ -34,6 +33,8 @@ from mstudy.tables.contracts import (
     TABLES,
     THRESHOLDS,
 )
+
+from benchmarks.error_rates.moments import lasting_moments
 
 SETTING = {"study": "tiny", "model": "mlp", "dataset": "dots", "objective": "squared_error"}
 BATCH_SIZES, RATES, MOMENTA, SEEDS = (16, 64), (0.1, 0.2, 0.4), (0.0, 0.5, 0.9), (0, 1, 2)
@@ -165,6 +166,10 @@ def _alignment(statistic: str, decides: bool) -> dict[str, Any]:
         "n_pairs": 6,
         "n_cells": 1,
         "lag_steps_median": 2.0,
+        "lag_steps_median_low": 1.0,
+        "lag_steps_median_high": 3.0,
+        "lag_steps_median_level": 0.96,
+        "n_moments": 6,
         "lag_steps_low": 1.5,
         "lag_steps_high": 2.5,
     }
@@ -208,13 +213,15 @@ def results() -> Results:
     runs = RUNS.frame([_run(*key) for key in GRID])
     sharpenings = SHARPENINGS.frame([_sharpening(*key) for key in GRID])
     partings = PARTINGS.frame([_parting(*key) for key in pairs])
+    openings, events = lasting_moments(partings, sharpenings)
     tables = {table.name: table.frame([]) for table in TABLES} | dict(
         sharpening_events=SHARPENING_EVENTS.frame([_event(key) for key in GRID if sharpens(*key[:3])]),
         runs=runs,
         sharpenings=sharpenings,
         survival=measure_survival(runs, sharpenings),
         final_losses=summarise_losses(runs),
-        lags=lags_with_null(aligned_pairs(partings, sharpenings)),
+        lags=lags_with_null(openings, events),
+        openings=openings,
         partings=partings,
         advantage=ADVANTAGE.frame([_advantage(*key) for key in CELLS]),
         thresholds=THRESHOLDS.frame([_threshold(b, mu) for b in BATCH_SIZES for mu in MOMENTA if mu > 0]),

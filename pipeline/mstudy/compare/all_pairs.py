@@ -8,19 +8,23 @@ from typing import Any
 import polars as pl
 
 from mstudy.compare.cell_parting import CellParting, find_partings
+from mstudy.compare.openings import find_openings
 from mstudy.core.params import Compare, Margins
 from mstudy.core.statuses import PartingStatus
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.pairs.pairing import log_ratio, pair_runs
-from mstudy.tables.contracts import CELL_PARTINGS, PARTINGS
+from mstudy.tables.contracts import CELL_PARTINGS, OPENINGS, PARTINGS
 from mstudy.tables.table import CELL
 
 
 @dataclass(frozen=True)
 class Partings:
-    """pairs: one row a pair (tables.PARTINGS). cells: one row a cell (tables.CELL_PARTINGS)."""
+    """pairs: one row a pair (tables.PARTINGS). openings: one row an opening of a gap (tables.OPENINGS). cells: one row
+    a cell (tables.CELL_PARTINGS).
+    """
 
     pairs: pl.DataFrame
+    openings: pl.DataFrame
     cells: pl.DataFrame
 
 
@@ -30,17 +34,26 @@ def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins
     pairs = pairs.with_columns(log_ratio(pairs, margins.diverged))
     curves = _Curves(runs, points)
     rows: list[dict[str, Any]] = []
+    openings: list[dict[str, Any]] = []
     cells: list[dict[str, Any]] = []
     for cell in pairs.partition_by(CELL):
         members = list(cell.iter_rows(named=True))
         each = [Pair(curves.of(row["sgd_run_id"]), curves.of(row["sgdm_run_id"])) for row in members]
         twins = curves.twins([row[side] for row in members for side in ("sgd_run_id", "sgdm_run_id")])
         cell_parting = find_partings(each, members[0]["momentum"], compare, members[0]["optimizer"], twins)
-        for row, parting in zip(members, cell_parting.pairs, strict=True):
+        opened = find_openings(
+            each,
+            cell_parting.pairs,
+            members[0]["optimizer"],
+            members[0]["momentum"],
+            cell_parting.margin,
+        )
+        for row, parting, of_pair in zip(members, cell_parting.pairs, opened, strict=True):
             keys = {key: row[key] for key in (*CELL, "seed", "sgd_run_id", "sgdm_run_id")}
+            openings += [keys | {"index": index} | vars(opening) for index, opening in enumerate(of_pair)]
             rows.append(keys | vars(parting) | {"gap": row["log_ratio"], "cell_p_value": cell_parting.p_value})
         cells.append({key: members[0][key] for key in CELL} | _cell_row(cell, cell_parting))
-    return Partings(PARTINGS.frame(rows), CELL_PARTINGS.frame(cells))
+    return Partings(PARTINGS.frame(rows), OPENINGS.frame(openings), CELL_PARTINGS.frame(cells))
 
 
 def _cell_row(cell: pl.DataFrame, cell_parting: CellParting) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mstudy.compare.final_losses import summarise_losses
 from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
 from mstudy.core.params import Compare, Margins
 from mstudy.runlog.reading.reader import RunFolder
-from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, PARTINGS
+from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, OPENINGS, PARTINGS
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import BLOCK, LINE, RESULTS
 from mstudy.workers import Workers
@@ -23,7 +23,7 @@ from mstudy.workers import Workers
 _MIN_RUNS_FOR_WORKERS = 200  # runs
 _CHUNK = 60  # runs a task, or one block if it has more
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
-_TABLES = (PARTINGS, CELL_PARTINGS, HORIZON_LOSSES)
+_TABLES = (PARTINGS, OPENINGS, CELL_PARTINGS, HORIZON_LOSSES)
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def _compare_blocks(task: _Task) -> Frames:
     of_block = task.part.scanned.select(*BLOCK, "run_id").join(task.keys, on="run_id").unique(BLOCK).drop("run_id")
     return {
         PARTINGS.name: partings.pairs.join(of_block, on=BLOCK),
+        OPENINGS.name: partings.openings.join(of_block, on=BLOCK),
         CELL_PARTINGS.name: partings.cells.join(of_block, on=BLOCK),
         HORIZON_LOSSES.name: losses_at_horizons(task.steps, points).join(task.keys, on="run_id"),
     }

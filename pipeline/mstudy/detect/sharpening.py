@@ -17,6 +17,7 @@ from mstudy.core.series import Series
 from mstudy.core.statuses import SHARPENING_KINDS, EventKind, SharpeningStatus
 from mstudy.detect.judge import JudgedChange, judge_changes, locate_change
 from mstudy.detect.kinds.events import Event, share_of_rise
+from mstudy.detect.kinds.falls import fall_after
 from mstudy.detect.kinds.recurrence import recurring_rises
 from mstudy.detect.kinds.transients import find_transients
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points, without_spikes
@@ -135,7 +136,9 @@ def _event(points: Usable, coarse: Coarse, verdict: JudgedChange, progressive_sh
     kind = EventKind.RECURRING if verdict.recurring else EventKind.LASTING
     if share > progressive_share:
         kind = EventKind.PROGRESSIVE
-    return Event(steps[0], steps[1], steps[2], steps[3], steps[4], verdict.jump, verdict.p_value, kind, duration, share)
+    fall = None if verdict.recurring else fall_after(points, steps[3], steps[0], steps[4])
+    jump, p_value = verdict.jump, verdict.p_value
+    return Event(steps[0], steps[1], steps[2], steps[3], steps[4], jump, p_value, kind, duration, share, fall)
 
 
 def _times(rise: Rise) -> Series:

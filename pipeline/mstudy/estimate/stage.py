@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
-from mstudy.pairs.deciding_events import deciding_events
-from mstudy.pairs.pairing import aligned_pairs
+from mstudy.pairs.deciding_events import deciding_events, deciding_rises
 from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
     ALIGNMENT,
@@ -37,10 +37,12 @@ from mstudy.tables.contracts import (
     INTERVENTIONS,
     LAGS,
     LAW,
+    OPENINGS,
     PARTINGS,
     PLACEMENTS,
     POWER,
     RUNS,
+    SHARPENING_EVENTS,
     SHARPENINGS,
     STABILITY_LIMITS,
     SURVIVAL,
@@ -50,7 +52,7 @@ from mstudy.tables.contracts import (
 from mstudy.tables.stamp import place_of, write_stamp
 from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING, Table
 
-_READ = (RUNS, SHARPENINGS, PARTINGS, HORIZON_LOSSES)
+_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES)
 
 
 def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> None:
@@ -59,7 +61,7 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
     detect: says which definition of sharpening decides C4 and C5.
     """
     results = out / RESULTS
-    runs, sharpenings, partings, horizon_losses = (t.read(results) for t in _READ)
+    runs, sharpenings, rises, partings, openings, horizon_losses = (t.read(results) for t in _READ)
     lines = rate_lines(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
     limits, law = measure_limits(runs, params)
@@ -74,12 +76,18 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
         INTERVENTIONS: measure_interventions(runs, sharpenings),
     }
     decides = EventDefinition(detect.decides)
-    events = {each: deciding_events(sharpenings, each) for each in EventDefinition}
-    of_events = {each: _of_events(runs, partings, found, params) for each, found in events.items()}
-    known = {
-        each: {RUNS: runs, SHARPENINGS: events[each], PARTINGS: partings} | estimates | of_events[each]
+    observed = {
+        each: {
+            RUNS: runs,
+            SHARPENINGS: deciding_events(sharpenings, each),
+            SHARPENING_EVENTS: deciding_rises(sharpenings, rises, each),
+            PARTINGS: partings,
+            OPENINGS: openings,
+        }
         for each in EventDefinition
     }
+    of_events = {each: _of_events(tables, params) for each, tables in observed.items()}
+    known = {each: observed[each] | estimates | of_events[each] for each in EventDefinition}
     evidence = {
         each: Evidence(margins.advantage, {table.name: frame for table, frame in tables.items()})
         for each, tables in known.items()
@@ -97,15 +105,15 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
     write_stamp(out, "estimate", sections, written, read=map(place_of, _READ))
 
 
-def _of_events(
-    runs: pl.DataFrame, partings: pl.DataFrame, events: pl.DataFrame, params: Estimate
-) -> dict[Table, pl.DataFrame]:
-    """Return the tables that rest on when runs sharpen. events: of `deciding_events`."""
+def _of_events(observed: Mapping[Table, pl.DataFrame], params: Estimate) -> dict[Table, pl.DataFrame]:
+    """Return the tables that rest on when runs sharpen. observed: the earlier stages', by one definition of that."""
+    runs, sharpenings = observed[RUNS], observed[SHARPENINGS]
+    openings, rises = observed[OPENINGS], observed[SHARPENING_EVENTS]
     return {
-        ALIGNMENT: measure_alignment(partings, events, params),
-        LAGS: lags_with_null(aligned_pairs(partings, events)),
-        DEFERRAL: measure_deferral(runs, events, params),
-        SURVIVAL: measure_survival(runs, events),
+        ALIGNMENT: measure_alignment(observed[PARTINGS], sharpenings, openings, rises, params),
+        LAGS: lags_with_null(openings, rises),
+        DEFERRAL: measure_deferral(runs, sharpenings, params),
+        SURVIVAL: measure_survival(runs, sharpenings),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from mstudy.core.optimizers import SGD
-from mstudy.core.statuses import PARTED_OR_DIVERGED, SharpeningStatus
 from mstudy.tables.table import BLOCK, CELL
 
 OF_A_SIDE = ("run_id", "diverged_step", "final_loss", "last_step")
@@ -49,24 +48,3 @@ def log_ratio(pairs: pl.DataFrame, diverged_log_ratio: float) -> pl.Series:
         .clip(-diverged_log_ratio, diverged_log_ratio)
     )
     return pairs.select(ratio.alias("log_ratio")).to_series()
-
-
-_STEP_COLUMNS = ("step", "step_low", "step_high")
-
-
-def aligned_pairs(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs in which both events were seen: tables.PARTINGS with `sharpening_step...` and `log_lag`.
-
-    log_lag = log(parting / sharpening), both times at least one step. A pair parted by divergence has its parting
-    there. A pair that came together again, or in which both diverged, has none.
-    """
-    events = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED).select(
-        pl.col("run_id").alias("sgd_run_id"), *(pl.col(c).alias(f"sharpening_{c}") for c in _STEP_COLUMNS)
-    )
-    both = partings.filter(pl.col("status").is_in(PARTED_OR_DIVERGED)).join(events, on="sgd_run_id")
-    lag = log_step("step") - log_step("sharpening_step")
-    return both.with_columns(lag.alias("log_lag")).sort(*BLOCK, "momentum", "seed")
-
-
-def log_step(column: str) -> pl.Expr:
-    return pl.max_horizontal(column, 1.0).log()

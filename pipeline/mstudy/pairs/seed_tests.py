@@ -81,6 +81,24 @@ def t_interval(sample: Sample, alpha: float) -> tuple[float, float, float] | Non
     return mean, low, high
 
 
+def median_interval(sample: Sample, alpha: float) -> tuple[float | None, float | None, float | None, float | None]:
+    """Return the median, and its interval from order statistics with its level; nothing of fewer than two values.
+
+    The interval is the shortest of level 1 - alpha or more. Where the values are too few for any, it is their whole
+    range, whose level is below 1 - alpha.
+    """
+    if len(sample) == 0:
+        return None, None, None, None
+    values, n = np.sort(sample), len(sample)
+    middle = float(np.median(values))
+    if n < 2:
+        return middle, None, None, None
+    # Beyond k values on either side lies the median with probability 2 P(binomial(n, 1/2) <= k).
+    cut = max((k for k in range(n // 2) if 2 * stats.binom.cdf(k, n, 0.5) <= alpha), default=0)
+    level = 1 - 2 * float(stats.binom.cdf(cut, n, 0.5))
+    return middle, float(values[cut]), float(values[n - 1 - cut]), level
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust the p-values of one family after Holm (1979). statsmodels' own collects garbage at each call: 0.2 s."""
     order = np.argsort(p_values)

@@ -62,6 +62,26 @@ PARTINGS = table(
 )
 
 
+OPENINGS = table(
+    "openings",
+    stage="compare",
+    row="one opening of a pair's gap: one that closes again, or the one that stays",
+    key=(*CELL, "seed", "index"),
+    own={
+        "seed": whole("seed of initial weights and mini-batches"),
+        "index": whole("place of the opening in its pair; 0 is the first"),
+        "sgd_run_id": text("run_id of the SGD run"),
+        "sgdm_run_id": text("run_id of the SGDM run"),
+        "status": text("transient: it closes again; parted, sgd_diverged or sgdm_diverged: it stays"),
+        "ahead": text("who has the lower loss in it: sgdm or sgd"),
+        "step": real("step at which the gap begins to open"),
+        "step_low": real("lower end of its interval: of 95 % where it stays, else the rows about it"),
+        "step_high": real("upper end of its interval"),
+        "close_step": real("first logged step at which it has closed; null: it stays"),
+    },
+)
+
+
 CELL_PARTINGS = table(
     "cell_partings",
     stage="compare",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mstudy.tables.compare_tables import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, PARTINGS
+from mstudy.tables.compare_tables import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, OPENINGS, PARTINGS
 from mstudy.tables.detect_tables import RUNS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.event_tables import (
     ALIGNMENT,
@@ -31,6 +31,7 @@ __all__ = [
     "INTERVENTIONS",
     "LAGS",
     "LAW",
+    "OPENINGS",
     "PARTINGS",
     "PLACEMENTS",
     "POWER",
@@ -49,6 +50,7 @@ TABLES: tuple[Table, ...] = (
     SHARPENINGS,
     SHARPENING_EVENTS,
     PARTINGS,
+    OPENINGS,
     CELL_PARTINGS,
     ADVANTAGE,
     FINAL_LOSSES,

@@ -48,6 +48,7 @@ SHARPENINGS = table(
         "kind": text("of the first event: lasting, or recurring where the rise is taken back and comes back"),
         "rise_steps": real("updates that the rise took: end less onset"),
         "rise_share": real("`rise_steps` as a share of the logged steps up to the rise's end"),
+        "fall_step": real("step at which half of the rise, in log, has been taken back; null: it stays, or recurs"),
         "p_value": real(
             "of the first lasting event, else of the largest rise; null: too short, or none reaches the factor"
         ),
@@ -87,6 +88,7 @@ SHARPENING_EVENTS = table(
         "kind": text("lasting or recurring: an abrupt sharpening; transient or progressive: none"),
         "rise_steps": real("updates that the rise took: end less onset"),
         "rise_share": real("`rise_steps` as a share of the logged steps up to the rise's end"),
+        "fall_step": real("step at which half of the rise, in log, has been taken back; null: it stays, or recurs"),
         "p_value": real("that the run's own trend and noise produce such a rise; null: transient, not tested"),
     },
 )

@@ -3,8 +3,7 @@
 import polars as pl
 import pytest
 from mstudy.compare.final_losses import summarise_losses
-from mstudy.estimate.event_times.lags import lags_with_null
-from mstudy.pairs.pairing import aligned_pairs
+from mstudy.pairs.like_with_like import aligned_pairs
 from mstudy.report.page.sentences import study_sentence
 from mstudy.report.sections.best import best_answer, best_caption
 from mstudy.report.sections.coincidence import lag_caption, null_caption, points_caption
@@ -101,9 +100,11 @@ def test_lags_and_deferral_carry_their_n(results, empty):
     lag = lag_caption(results["alignment"])
 
     assert "6 pairs of 1 block of" in lag
-    assert "At the median the parting comes 2 steps after the sharpening; interval over blocks [1.5, 2.5] steps" in lag
+    assert "At the median over blocks the gap opens 2 steps after the sharpening ([1, 3] steps)." in lag
     sooner = lag_caption(results["alignment"].with_columns(lag_steps_median=-7.4))
-    assert "comes 7.4 steps before the sharpening" in sooner
+    assert "opens 7.4 steps before the sharpening" in sooner
+    few = lag_caption(results["alignment"].with_columns(lag_steps_median_level=0.9375))
+    assert "([1, 3] steps, 94%: the whole range of so few blocks)" in few
     assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in deferral_caption(results["deferral"])
     assert lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
     assert deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."
@@ -141,15 +142,15 @@ def test_both_definitions_are_counted(results):
 
 
 def test_pairs_are_counted_by_how_near_they_part(results):
-    pairs = aligned_pairs(results["partings"], results["sharpenings"])
+    pairs = aligned_pairs(results["openings"], results["sharpening_events"])
 
     # Six pairs part two steps after steps 100, 110 and 120.
     assert points_caption(pairs, (0.9, 1.1)) == (
-        "6 of 6 pairs part within 10% of the step at which SGD sharpens; 0 later, 0 sooner."
+        "6 of 6 openings lie within 10% of the step at which SGD sharpens; 0 later, 0 sooner."
     )
     # Exchanged: 102/110, 112/100, 122/110, 112/120 lie within [0.9, 1.13]; 102/120 = 0.85 and 122/100 = 1.22 do not.
-    assert null_caption(lags_with_null(pairs), (0.9, 1.13)) == (
-        "6 of 6 pairs lie within the grey tolerance, and 8 of 12 with seeds exchanged."
+    assert null_caption(results["lags"], (0.9, 1.13)) == (
+        "6 of 6 openings lie within the grey tolerance, and 8 of 12 with seeds exchanged."
     )
 
 

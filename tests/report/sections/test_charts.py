@@ -5,7 +5,7 @@ import pytest
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.core.quantities import DIRECTIONAL_CURVATURE, EDGE_RATIO, LOSS, SHARPNESS
 from mstudy.estimate.event_times.lags import lags_with_null
-from mstudy.pairs.pairing import aligned_pairs
+from mstudy.pairs.like_with_like import aligned_pairs
 from mstudy.report.charts.kit import end_labels, spread
 from mstudy.report.charts.theme import colours
 from mstudy.report.page import panels
@@ -45,10 +45,8 @@ MAKE = {
     "horizon": lambda r, m: thresholds_by_horizon(m["horizons"].filter(batch_size=16), (0.1, 1.0), PALETTE),
     "limits": lambda r, m: limits_by_batch(m["stability_limits"], PALETTE),
     "best": lambda r, m: forest(m["best"], 0.05, PALETTE),
-    "pairs": lambda r, m: parting_against_sharpening(aligned_pairs(r["partings"], r["sharpenings"]), PALETTE),
-    "lags": lambda r, m: lag_distribution(
-        lags_with_null(aligned_pairs(r["partings"], r["sharpenings"])), (0.9, 1.1), PALETTE
-    ),
+    "pairs": lambda r, m: parting_against_sharpening(aligned_pairs(r["openings"], r["sharpening_events"]), PALETTE),
+    "lags": lambda r, m: lag_distribution(lags_with_null(r["openings"], r["sharpening_events"]), (0.9, 1.1), PALETTE),
     "survival": lambda r, m: _survival(r),
     "curvature": lambda r, m: panels.curvature_panel(PALETTE, [DIRECTIONAL_CURVATURE, SHARPNESS]),
     "gap": lambda r, m: panels.gap_panel(PALETTE),
@@ -85,7 +83,7 @@ def test_an_optimizer_has_one_colour_in_every_chart_and_no_chart_repeats_the_leg
         ("per_sample", "batch size b", "threshold per sample, η/((1−μ)·b)"),
         ("horizon", "training cut at step", "threshold, η/(1−μ)"),
         ("limits", "batch size b", "largest stable η/(1−μ)"),
-        ("pairs", "step of SGD's abrupt sharpening", "step of parting"),
+        ("pairs", "step of SGD's abrupt sharpening", "step of opening"),
         ("survival", "step (updates made + 1)", "share without sharpening"),
     ],
 )

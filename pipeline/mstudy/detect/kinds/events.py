@@ -15,7 +15,8 @@ class Event:
     """One rise. step: the middle of it; [step_low, step_high]: 95 % interval; jump: curvature after / before.
 
     p_value: None for a transient one, which is not tested. rise_steps: updates that the rise took. rise_share: that as
-    a share of the steps of the log up to the rise's end.
+    a share of the steps of the log up to the rise's end. fall_step: where half of the rise has been taken back; None
+    for one that stays or comes back.
     """
 
     step: float
@@ -28,6 +29,7 @@ class Event:
     kind: EventKind = EventKind.LASTING
     rise_steps: float = 0.0
     rise_share: float = 0.0
+    fall_step: float | None = None
 
 
 def share_of_rise(steps: Series, onset: float, end: float, rows: slice) -> tuple[float, float]:

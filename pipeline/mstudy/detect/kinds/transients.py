@@ -82,8 +82,19 @@ def _event(points: Usable, coarse: Coarse, departure: Series, first: int, last: 
     at = [middle, middle - 0.5, middle + 0.5, onset, max(end, middle)]
     steps = np.interp(at, index, points.steps).tolist()
     duration, share = share_of_rise(points.steps, steps[3], steps[4], slice(start, stop))
+    fall = float(points.steps[min(int(coarse.edges[last]), len(points.steps) - 1)])
     return Event(
-        steps[0], steps[1], steps[2], steps[3], steps[4], math.exp(height), None, EventKind.TRANSIENT, duration, share
+        steps[0],
+        steps[1],
+        steps[2],
+        steps[3],
+        steps[4],
+        math.exp(height),
+        None,
+        EventKind.TRANSIENT,
+        duration,
+        share,
+        fall,
     )
 
 

@@ -16,8 +16,8 @@ from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import COUNTS, TARGET_POWER, bisect_power, first_count
 from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, times_of
 from mstudy.estimate.event_times.coincidence_tests import Lag, Times, centred, lag_over_blocks
-from mstudy.pairs.pairing import aligned_pairs
-from mstudy.tables.contracts import ALIGNMENT, PARTINGS, SHARPENINGS
+from mstudy.pairs.like_with_like import aligned_pairs
+from mstudy.tables.contracts import ALIGNMENT, OPENINGS, SHARPENING_EVENTS
 
 _EXPERIMENTS = 1000  # fewer where each has many blocks
 _MIN_EXPERIMENTS = 100
@@ -40,10 +40,11 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
     low, high = permutation["lag_low"], permutation["lag_high"]
     verdict, why = _verdict(permutation, equivalence, shared, estimate)
     reason = (
-        f"Parting comes at {math.exp(equivalence['estimate']):.2f} [{math.exp(low):.2f}, {math.exp(high):.2f}] times "
+        f"The gap opens at {math.exp(equivalence['estimate']):.2f} [{math.exp(low):.2f}, {math.exp(high):.2f}] times "
         f"the step of sharpening; association within blocks p = {permutation['p_value']:.3g}, lag within "
-        f"{estimate.lag_tolerance:.0%} p = {equivalence['p_value']:.3g} ({n_pairs} pairs of {n} blocks; of "
-        f"{permutation['n_parted_seen']} pairs that part and could have been seen to sharpen){why}."
+        f"{estimate.lag_tolerance:.0%} p = {equivalence['p_value']:.3g} ({permutation['n_moments']} openings "
+        f"of {n_pairs} pairs in {n} blocks, each with the rise of its kind; of {permutation['n_parted_seen']} pairs "
+        f"that part and could have been seen to sharpen){why}."
     )
     return Answer(
         verdict,
@@ -63,7 +64,7 @@ def coincidence_power(evidence: Evidence, estimate: Estimate) -> Power:
 
     The effect is the correlation, over the seeds of a cell, of the two log times.
     """
-    times = times_of(aligned_pairs(evidence[PARTINGS], evidence[SHARPENINGS]))
+    times = times_of(aligned_pairs(evidence[OPENINGS], evidence[SHARPENING_EVENTS]))
     n_blocks, n_seeds = len(np.unique(times.block)), _seeds_per_cell(times)
     if n_blocks < 2 or n_seeds < 2:
         note = "not estimable: both events were seen in fewer than two blocks with two seeds"
@@ -166,12 +167,13 @@ def _lag_note(lag: Lag | None, needed: int | None, n_blocks: int) -> str:
 
 def _seeds_per_cell(times: Times) -> int:
     """Return the median number of pairs in a cell."""
-    counts = np.unique(times.cell, return_counts=True)[1]
+    pairs = np.unique(np.stack([times.cell, times.seed]), axis=1)
+    counts = np.unique(pairs[0], return_counts=True)[1]
     return int(np.median(counts)) if len(counts) else 0
 
 
 def _correlation_within(times: Times) -> float:
-    x, y = (centred(values, times.cell, times.weight) for values in (times.sharpening, times.parting))
+    x, y = (centred(values, times.kind, times.weight) for values in (times.sharpening, times.parting))
     w = times.weight
     norms = float(np.sqrt((w @ x**2) * (w @ y**2)))
     return float((w * x) @ y) / norms if norms > 0 else 0.0

@@ -14,8 +14,8 @@ from mstudy.tables.table import Table
 class Evidence:
     """`evidence[DEFERRAL]` is the frame of a table. margin: of equivalence, in log loss (params: margins.advantage).
 
-    frames: by the names of the tables. RUNS, SHARPENINGS and PARTINGS come from earlier stages; the power of C4 and C5
-    is simulated from them.
+    frames: by the names of the tables. RUNS, SHARPENINGS, SHARPENING_EVENTS and OPENINGS come from earlier stages; the
+    power of C4 and C5 is simulated from them.
     """
 
     margin: float

@@ -18,7 +18,9 @@ from mstudy.core.params import Estimate
 from mstudy.core.statuses import PARTED_OR_DIVERGED, SharpeningStatus
 from mstudy.estimate.event_times import coincidence_tests, refused_tests
 from mstudy.estimate.event_times.coincidence_tests import Times
-from mstudy.pairs.pairing import aligned_pairs, log_step
+from mstudy.estimate.event_times.exchange import Moments, weight_of, within_blocks
+from mstudy.pairs.like_with_like import aligned_pairs, log_step, numbered_openings, numbered_rises
+from mstudy.pairs.seed_tests import median_interval
 from mstudy.tables.contracts import ALIGNMENT
 from mstudy.tables.table import BLOCK, CELL
 
@@ -40,16 +42,23 @@ _WHY_REFUSED = {
 }
 
 
-def measure_alignment(partings: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
+def measure_alignment(
+    partings: pl.DataFrame,
+    sharpenings: pl.DataFrame,
+    openings: pl.DataFrame,
+    events: pl.DataFrame,
+    estimate: Estimate,
+) -> pl.DataFrame:
     """Return one row a test (tables.ALIGNMENT). A p-value is null where the test cannot be made.
 
-    A block (SGD and its SGDM runs at one batch size and eta_ef) is one unit: its pairs share SGD runs.
+    openings: tables.OPENINGS. events: tables.SHARPENING_EVENTS. A block (SGD and its SGDM runs at one batch size and
+    eta_ef) is one unit: its pairs share SGD runs.
     """
-    pairs = aligned_pairs(partings, sharpenings)
+    pairs = aligned_pairs(openings, events)
     times = times_of(pairs)
     shared = {"scope": "all", **_describe(pairs, times, estimate.alpha), **_counts(partings, sharpenings)}
     rows = [
-        {"statistic": PERMUTATION, "decides": True, **_permutation(times, estimate)},
+        {"statistic": PERMUTATION, "decides": True, **_permutation(times, openings, events, estimate)},
         {"statistic": EQUIVALENCE, "decides": True, **_equivalence(times, estimate.lag_tolerance)},
         {"statistic": SHARED, "decides": True, **_shared(times, estimate.alpha)},
         *_refused(times, estimate),
@@ -72,8 +81,28 @@ def times_of(pairs: pl.DataFrame) -> Times:
         "seed",
         pl.col("eta_ef").log().alias("log_eta"),
         pl.col("batch_size").cast(pl.Float64).log().alias("log_b"),
+        "place",
     )
     return Times(**{name: keyed[name].to_numpy() for name in keyed.columns})
+
+
+def exchangeable(openings: pl.DataFrame, events: pl.DataFrame) -> tuple[Moments, Moments]:
+    """Return all openings and all rises, numbered, matched or not: what the permutation exchanges."""
+    opened = numbered_openings(openings).with_columns(
+        pl.struct(BLOCK).rank("dense").cast(pl.Int64).alias("block"),
+        pl.struct(CELL).rank("dense").cast(pl.Int64).alias("cell"),
+    )
+    runs = opened.select(pl.col("sgd_run_id").alias("run_id"), "block", "seed").unique()
+    # A run's momenta are its pairs'; its own cell is none.
+    risen = numbered_rises(events).join(runs, on="run_id").with_columns(pl.lit(0, pl.Int64).alias("cell"))
+    return _moments(opened), _moments(risen)
+
+
+def _moments(numbered: pl.DataFrame) -> Moments:
+    names = ("block", "cell", "seed", "place", "n_passing")
+    arrays = {name: numbered[name].cast(pl.Int64).to_numpy() for name in names}
+    known = numbered.select(log_step("step").alias("step"), _error("").alias("error"))
+    return Moments(log_step=known["step"].to_numpy(), weight=weight_of(known["error"].to_numpy()), **arrays)
 
 
 def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, object]:
@@ -86,10 +115,10 @@ def _counts(partings: pl.DataFrame, sharpenings: pl.DataFrame) -> dict[str, obje
 
 
 def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, object]:
-    """Return counts, the reliability of both times, and the lag: its median over pairs and its mean over blocks.
+    """Return counts, the reliability of both times, and the lag: its median and its mean over blocks.
 
-    The mean has Student's interval. The lag in steps is the same factor, at the typical step of sharpening (geometric
-    mean over blocks).
+    The mean has Student's interval, the median in steps that of order statistics. The mean lag in steps is the same
+    factor, at the typical step of sharpening (geometric mean over blocks).
     """
     lag = coincidence_tests.lag_over_blocks(times)
     blocks = [times.sharpening[times.block == block].mean() for block in np.unique(times.block)]
@@ -98,16 +127,22 @@ def _describe(pairs: pl.DataFrame, times: Times, alpha: float) -> dict[str, obje
     def in_steps(log_lag: float | None) -> float | None:
         return None if log_lag is None else typical * float(np.expm1(log_lag))
 
+    steps = pairs.group_by(BLOCK, maintain_order=True).agg((pl.col("step") - pl.col("sharpening_step")).median())
+    median, median_low, median_high, level = median_interval(steps["step"].to_numpy(), alpha)
     mean = lag.mean if lag else None
     low, high = lag.interval(alpha) if lag else (None, None)
     return {
-        "n_pairs": len(pairs),
+        "n_pairs": pairs.select(*CELL, "seed").n_unique(),
+        "n_moments": len(pairs),
         "n_cells": len(blocks),
         "lag_median": pairs["log_lag"].median(),
         "lag_mean": mean,
         "lag_low": low,
         "lag_high": high,
-        "lag_steps_median": (pairs["step"] - pairs["sharpening_step"]).median(),
+        "lag_steps_median": median,
+        "lag_steps_median_low": median_low,
+        "lag_steps_median_high": median_high,
+        "lag_steps_median_level": level,
         "lag_steps_mean": in_steps(mean),
         "lag_steps_low": in_steps(low),
         "lag_steps_high": in_steps(high),
@@ -130,11 +165,12 @@ def _n_varied_blocks(times: Times) -> int:
     )
 
 
-def _permutation(times: Times, estimate: Estimate) -> dict[str, object]:
+def _permutation(times: Times, openings: pl.DataFrame, events: pl.DataFrame, estimate: Estimate) -> dict[str, object]:
     if _n_varied_blocks(times) < estimate.min_cells:
         return {"estimate": None, "p_value": None}
     rng = generator_for(PERMUTATION, estimate.seed)
-    observed, p_value = coincidence_tests.within_blocks(times, estimate.resamples, rng)
+    moments = exchangeable(openings, events)
+    observed, p_value = within_blocks(*moments, estimate.resamples, rng) or (None, None)
     return {"estimate": observed, "p_value": p_value}
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
+from mstudy.estimate.event_times.exchange import weight_of
+
 Vector = NDArray[np.float64]
-_STEP_ERROR_FLOOR = 0.1  # of a log step: smaller errors make no difference
 _BLOCK_ERROR_FLOOR = 0.05  # of a block's mean log lag: no block is known better
 _ROUNDING = 1e-9  # of a log lag: blocks that differ by less have the same lag
 
@@ -24,8 +25,8 @@ _ROUNDING = 1e-9  # of a log lag: blocks that differ by less have the same lag
 class Times:
     """Log steps of every pair and the standard errors of both. parting, sharpening, ..._error: (n_pairs,).
 
-    block: (n_pairs,) pairs that share SGD runs; cell: (n_pairs,) those of one momentum too; seed, log_eta, log_b:
-    (n_pairs,).
+    One row a matched opening. block: (n_pairs,) pairs that share SGD runs; cell: (n_pairs,) those of one momentum too;
+    place: (n_pairs,) of the opening (pairs.like_with_like); seed, log_eta, log_b: (n_pairs,).
     """
 
     parting: Vector
@@ -37,6 +38,12 @@ class Times:
     seed: NDArray[np.int64]
     log_eta: Vector
     log_b: Vector
+    place: NDArray[np.int64]
+
+    @property
+    def kind(self) -> NDArray[np.int64]:
+        """The cell and place of each row, (n_pairs,): a run's second event follows its first, which says nothing."""
+        return self.cell * (int(self.place.max(initial=0)) + 1) + self.place
 
     @property
     def lag(self) -> Vector:
@@ -45,41 +52,8 @@ class Times:
 
     @property
     def weight(self) -> Vector:
-        """The weight of each pair, by how well its parting is dated, (n_pairs,).
-
-        Errors well below 10 % make no difference. The weight stays with the parting when sharpenings are exchanged, so
-        that exchanges remain alike under the null.
-        """
-        return 1 / (self.parting_error**2 + _STEP_ERROR_FLOOR**2)
-
-
-def within_blocks(times: Times, n_resamples: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the mean distance of a lag from its cell's mean, and p against exchanging sharpenings between seeds.
-
-    Seeds are exchanged within a block, for all its momenta at once, since these share SGD runs. A lag that is the same
-    in a whole cell cancels: how large it is, is the other test's question.
-    """
-    observed = 0.0
-    permuted = np.zeros(n_resamples)
-    for block in np.unique(times.block):
-        inside = np.flatnonzero(times.block == block)
-        seeds, index = np.unique(times.seed[inside], return_inverse=True)
-        sharpening = np.zeros(len(seeds))
-        sharpening[index] = times.sharpening[inside]
-        orders = np.argsort(rng.random((n_resamples, len(seeds))), axis=1)
-        for cell in np.unique(times.cell[inside]):
-            of_cell = times.cell[inside] == cell
-            parting, weight, own = times.parting[inside][of_cell], times.weight[inside][of_cell], index[of_cell]
-            observed += float(_distance(parting - sharpening[own], weight))
-            permuted += _distance(parting - sharpening[orders][:, own], weight)
-    p_value = (1 + int((permuted <= observed * (1 + 1e-9) + 1e-9).sum())) / (n_resamples + 1)
-    return observed / float(times.weight.sum()), p_value
-
-
-def _distance(lags: Vector, weight: Vector) -> Vector:
-    """Return the weighted sum of distances from the weighted mean along the last axis."""
-    centre = (lags @ weight)[..., None] / weight.sum()
-    return np.asarray(np.abs(lags - centre) @ weight)
+        """The weight of each row, (n_pairs,)."""
+        return weight_of(self.parting_error)
 
 
 @dataclass(frozen=True)
@@ -141,12 +115,12 @@ def block_lags(times: Times) -> tuple[Vector, Vector]:
 
 
 def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None:
-    """Return the slope of parting on sharpening within cells, with its interval: the shared part of a deviation.
+    """Return the slope of parting on sharpening within cells and places, with its interval: the shared part.
 
-    The slope is fitted by least squares to deviations from cell means; its interval is the jackknife's over blocks, t
+    The slope is fitted by least squares to deviations from the means; its interval is the jackknife's over blocks, t
     with K - 1. An error in the sharpenings lowers it by their reliability. None with fewer than three blocks that vary.
     """
-    x, y = (centred(values, times.cell, times.weight) for values in (times.sharpening, times.parting))
+    x, y = (centred(values, times.kind, times.weight) for values in (times.sharpening, times.parting))
     blocks = [times.block == block for block in np.unique(times.block)]
     weighted = x * times.weight
     sums = np.array([(weighted[b] @ y[b], weighted[b] @ x[b]) for b in blocks]).reshape(-1, 2)
@@ -162,7 +136,7 @@ def shared_part(times: Times, alpha: float) -> tuple[float, float, float] | None
 
 
 def reliability(values: Vector, errors: Vector, times: Times) -> float | None:
-    """Return the share of the variance within cells that is not the events' own error of estimate.
+    """Return the share of the variance within cells and places that is not the events' own error of estimate.
 
     None without any variance. The share is weighted as the test is: pairs whose parting is hardly dated are no reason
     to doubt the others.
@@ -180,18 +154,18 @@ def _variance_within(values: Vector, times: Times) -> float:
     inside = size > 1
     if not inside.any():
         return 0.0
-    deviation = centred(values, times.cell, times.weight) ** 2 * size / np.maximum(size - 1, 1)
+    deviation = centred(values, times.kind, times.weight) ** 2 * size / np.maximum(size - 1, 1)
     return float(np.average(deviation[inside], weights=times.weight[inside]))
 
 
 def _cell_sizes(times: Times) -> NDArray[np.int64]:
-    """Count the pairs in the cell of each pair, (n_pairs,)."""
-    cells, counts = np.unique(times.cell, return_counts=True)
-    return counts[np.searchsorted(cells, times.cell)]
+    """Count the rows of the cell and place of each row, (n_pairs,)."""
+    kinds, counts = np.unique(times.kind, return_counts=True)
+    return counts[np.searchsorted(kinds, times.kind)]
 
 
 def centred(values: Vector, cell: NDArray[np.int64], weight: Vector) -> Vector:
-    """Return the deviations from the weighted means of cells, (n_pairs,)."""
+    """Return the deviations from the weighted means of cells, or of other groups of rows, (n_pairs,)."""
     deviations = values.copy()
     for name in np.unique(cell):
         inside = cell == name

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import polars as pl
 
+from mstudy.pairs.like_with_like import aligned_pairs, exchanged_pairs
 from mstudy.tables.contracts import LAGS
-from mstudy.tables.table import BLOCK, CELL
 
 OWN, EXCHANGED = "own", "exchanged"
 
 
-def lags_with_null(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return parting / sharpening of every pair (own), and with another seed's sharpening (exchanged): tables.LAGS.
+def lags_with_null(openings: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Return opening / rise of every matched moment (own), and with another seed's rises (exchanged): tables.LAGS.
 
-    pairs: of `aligned_pairs`. All ordered pairs of seeds within a block are exchanged. Under the null
-    of the permutation test, that a seed's parting does not depend on its sharpening, both kinds are alike.
+    All ordered pairs of seeds within a block are exchanged. Under the null of the permutation test, that a seed's
+    partings do not depend on its sharpenings, both kinds are alike.
     """
-    keys = [*CELL, "seed"]
-    own = pairs.select(*keys, pl.col("seed").alias("sharpening_seed"), "step", "sharpening_step")
-    others = own.select(*BLOCK, "sharpening_seed", "sharpening_step").unique()
-    exchanged = own.select(*keys, "step").join(others, on=BLOCK).filter(pl.col("seed") != pl.col("sharpening_seed"))
+    own = aligned_pairs(openings, events).with_columns(pl.col("seed").alias("sharpening_seed"))
+    exchanged = exchanged_pairs(openings, events)
     ratio = pl.max_horizontal("step", 1.0) / pl.max_horizontal("sharpening_step", 1.0)
     return pl.concat(
         frame.with_columns(ratio.alias("ratio"), pl.lit(kind).alias("kind")).select(LAGS.schema.names())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
 from mstudy.core.params import Analysis
 from mstudy.core.statuses import EventDefinition
-from mstudy.pairs.deciding_events import deciding_events
-from mstudy.pairs.pairing import aligned_pairs
+from mstudy.pairs.deciding_events import deciding_rises
+from mstudy.pairs.like_with_like import aligned_pairs
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -23,7 +25,7 @@ from mstudy.report.charts.theme import (
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.sections.event_verdicts import NOUNS, deciding, verdict_figures
 from mstudy.report.words import count, interval
-from mstudy.tables.contracts import ALIGNMENT, LAGS, PARTINGS, SHARPENINGS
+from mstudy.tables.contracts import ALIGNMENT, LAGS, OPENINGS, SHARPENING_EVENTS, SHARPENINGS
 
 _CHART_HEIGHT = HEIGHT + 100  # pixels
 
@@ -35,7 +37,8 @@ def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section: parting against sharpening, and how far apart they are."""
     lag_tolerance = analysis.estimate.lag_tolerance
     results, definition = data.results, deciding(analysis)
-    pairs = aligned_pairs(results[PARTINGS], deciding_events(results[SHARPENINGS], definition))
+    rises = deciding_rises(results[SHARPENINGS], results[SHARPENING_EVENTS], definition)
+    pairs = aligned_pairs(results[OPENINGS], rises)
     answer = lag_caption(results[ALIGNMENT])
     tests = Figure(
         "The tests",
@@ -49,23 +52,24 @@ def build(data: ReportData, analysis: Analysis) -> Section:
         within = 1 - lag_tolerance, 1 + lag_tolerance
         figures = [
             Figure(
-                "One point a pair",
+                "One point an opening",
                 points_caption(pairs, within),
                 pairs.select(
-                    "batch_size", "eta_ef", "momentum", "seed", "status", "sharpening_step", "step", "log_lag"
+                    "batch_size", "eta_ef", "momentum", "seed", "status", "place", "sharpening_step", "step", "log_lag"
                 ),
                 parting_against_sharpening(pairs, data.palette, definition),
             ),
             Figure(
                 "The lag, and its null",
                 null_caption(lags, within),
-                lags.select("kind", "batch_size", "eta_ef", "momentum", "seed", "ratio"),
+                lags.select("kind", "batch_size", "eta_ef", "momentum", "seed", "place", "ratio"),
                 lag_distribution(lags, within, data.palette),
             ),
         ]
     note = (
-        f"Parting of SGD and SGDM against {NOUNS[definition]} of SGD, with the 95 % intervals of the parting. The null "
-        "pairs each parting with the sharpening of another seed at the same batch size and learning rate."
+        f"Openings of the gap between SGD and SGDM against {NOUNS[definition]} of SGD, with their 95 % intervals. An "
+        "opening that closes is set against a rise that fell back, the one that stays against the rise that stayed. "
+        "The null sets each against the sharpening of another seed at the same batch size and learning rate."
     )
     plates = [Plate("alignment", "Parting and sharpening", note, figures, wide=True)] if figures else []
     tables = [tests, *verdict_figures(results, "C4")]
@@ -81,18 +85,26 @@ def lag_caption(alignment: pl.DataFrame) -> str:
     steps = row["lag_steps_median"]
     return (
         f"Both events were seen in {count(row['n_pairs'], 'pair')} of {count(row['n_cells'], 'block')} of one batch "
-        f"size and learning rate. At the median the parting comes {abs(steps):.3g} steps "
-        f"{'before' if steps < 0 else 'after'} the sharpening; interval over blocks "
-        f"{interval(row['lag_steps_low'], row['lag_steps_high'])} steps."
+        f"size and learning rate. At the median over blocks the gap opens "
+        f"{abs(steps):.3g} steps {'before' if steps < 0 else 'after'} the sharpening{_median_interval(row)}."
     )
 
 
+def _median_interval(row: dict[str, Any]) -> str:
+    """Return the median's own interval, and its level where the blocks are too few for 95 %."""
+    low, high, level = (row[f"lag_steps_median_{name}"] for name in ("low", "high", "level"))
+    if low is None:
+        return ""
+    few = "" if level >= 0.95 else f", {level:.0%}: the whole range of so few blocks"
+    return f" ({interval(low, high)} steps{few})"
+
+
 def points_caption(pairs: pl.DataFrame, within: tuple[float, float]) -> str:
-    """Say how many pairs part at the step of sharpening; within: bounds of parting / sharpening."""
+    """Say how many openings begin at the step of sharpening; within: bounds of opening / sharpening."""
     ratio = pairs["log_lag"].exp()
     near, later = int(ratio.is_between(*within).sum()), int((ratio > within[1]).sum())
     return (
-        f"{near} of {count(len(pairs), 'pair')} part within {within[1] - 1:.0%} of the step at which SGD sharpens; "
+        f"{near} of {count(len(pairs), 'opening')} lie within {within[1] - 1:.0%} of the step at which SGD sharpens; "
         f"{later} later, {len(pairs) - near - later} sooner."
     )
 
@@ -105,23 +117,23 @@ def null_caption(lags: pl.DataFrame, within: tuple[float, float]) -> str:
         shares[kind] = (int(ratio.is_between(*within).sum()), len(ratio))
     (own, n), (other, m) = shares["own"], shares["exchanged"]
     if m == 0:
-        return f"{own} of {count(n, 'pair')} within the tolerance; no block has two seeds to exchange."
-    return f"{own} of {count(n, 'pair')} lie within the grey tolerance, and {other} of {m} with seeds exchanged."
+        return f"{own} of {count(n, 'opening')} within the tolerance; no block has two seeds to exchange."
+    return f"{own} of {count(n, 'opening')} lie within the grey tolerance, and {other} of {m} with seeds exchanged."
 
 
 def parting_against_sharpening(
     pairs: pl.DataFrame, palette: Palette, definition: EventDefinition = EventDefinition.SHARPENING
 ) -> Layered:
-    """Draw the step of parting against SGD's sharpening, one point a pair, and the line of coincidence.
+    """Draw the step of opening against SGD's sharpening, one point an opening, and the line of coincidence.
 
-    pairs: of pairs.pairing.aligned_pairs.
+    pairs: of pairs.like_with_like.aligned_pairs.
     """
     columns = ["label", "batch_size", "eta_ef", "seed", "sharpening_step", "step", "step_low", "step_high"]
     frame = named(pairs).select(columns)
     ends = [max(float(x), 1.0) for x in (*frame["sharpening_step"], *frame["step"])]
     square = min(ends) / 1.4, max(ends) * 1.4
     x = log_x("sharpening_step", f"step of SGD's {NOUNS[definition]}", square)
-    y = log_y("step", "step of parting", square)
+    y = log_y("step", "step of opening", square)
     identity = (
         alt.Chart(pl.DataFrame({"sharpening_step": list(square), "step": list(square)}))
         .mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=1)
@@ -137,11 +149,11 @@ def parting_against_sharpening(
         alt.Chart(clipped)
         .mark_rule(opacity=0.55)
         .encode(
-            x=x, y=log_y("step_low", "step of parting", square), y2=alt.Y2("step_high:Q"), color=colour_scale(palette)
+            x=x, y=log_y("step_low", "step of opening", square), y2=alt.Y2("step_high:Q"), color=colour_scale(palette)
         )
     )
     tooltips = tips(
-        label="optimizer", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="parting"
+        label="optimizer", batch_size="b", eta_ef="η_ef", seed="seed", sharpening_step="sharpening", step="opening"
     )
     dots = alt.Chart(frame).mark_point(size=60, filled=True, opacity=0.9)
     return layered(
@@ -150,19 +162,19 @@ def parting_against_sharpening(
 
 
 def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette: Palette) -> Layered:
-    """Draw each pair's parting / sharpening as a dot, above the same with sharpening times exchanged between seeds.
+    """Draw each opening / sharpening as a dot, above the same with sharpening times exchanged between seeds.
 
     lags: tables.LAGS: `kind` ("own" or "exchanged"), `ratio`, and the pair's keys.
     tolerance: ratios within which the two count as one moment.
     """
-    rows = {"own": "each pair", "exchanged": "seeds exchanged"}
+    rows = {"own": "each opening", "exchanged": "seeds exchanged"}
     frame = named(lags).with_columns(pl.col("kind").replace_strict(rows).alias("row"))
-    x = log_x("ratio", "step of parting / step of sharpening")
+    x = log_x("ratio", "step of opening / step of sharpening")
     y = alt.Y("row:N", sort=list(rows.values()), title=None, axis=alt.Axis(ticks=False, domain=False))
     zone = (
         alt.Chart(pl.DataFrame({"low": [tolerance[0]], "high": [tolerance[1]]}))
         .mark_rect(opacity=0.18, color=GREY)
-        .encode(x=log_x("low", "step of parting / step of sharpening"), x2=alt.X2("high:Q"))
+        .encode(x=log_x("low", "step of opening / step of sharpening"), x2=alt.X2("high:Q"))
     )
     columns = ["row", "kind", "label", "batch_size", "eta_ef", "seed", "ratio"]
     base = alt.Chart(frame.select(columns)).encode(x=x, y=y)

@@ -1,0 +1,88 @@
+"""Truth: gaps that open and close at planted steps."""
+
+import numpy as np
+import pytest
+from mstudy.compare.cell_parting import find_partings
+from mstudy.compare.openings import find_openings
+from mstudy.core.params import Compare
+from mstudy.core.theory import equivalent_sgd_step
+from mstudy.pairs.gap import LossCurve, Pair
+
+STEPS = np.arange(400)
+
+
+def curve(log_loss, diverged_step=None):
+    return LossCurve(STEPS[: len(log_loss)], np.exp(log_loss), diverged_step)
+
+
+def cell(rng, gap, n_seeds=4, sigma=0.003):
+    late = equivalent_sgd_step(STEPS.astype(float), "heavy_ball", 0.9)
+    return [
+        Pair(
+            curve(-0.01 * STEPS + gap + rng.normal(0, sigma, 400)),
+            curve(-0.01 * late + rng.normal(0, sigma, 400)),
+        )
+        for _ in range(n_seeds)
+    ]
+
+
+def found_in(pairs):
+    partings = find_partings(pairs, 0.9, Compare())
+    return find_openings(pairs, partings.pairs, "heavy_ball", 0.9, partings.margin)
+
+
+def bump(first, last, height=0.3):
+    return height * ((first <= STEPS) & (last > STEPS))
+
+
+def opening(at, height=0.3, scale=20):
+    return height * -np.expm1(-np.maximum(STEPS - at, 0) / scale)
+
+
+def test_an_opening_that_closes_and_one_that_stays(rng):
+    for of_pair in found_in(cell(rng, bump(100, 120) + opening(250))):
+        passed, stays = of_pair
+
+        assert (passed.status, passed.ahead, passed.close_step) == ("transient", "sgdm", 120)
+        assert passed.step == pytest.approx(100, abs=1)
+        assert passed.step_low <= passed.step <= passed.step_high <= 120
+        assert (stays.status, stays.close_step) == ("parted", None)
+        assert stays.step == pytest.approx(250, abs=8)
+
+
+def test_one_logged_point_can_be_an_opening(rng):
+    (of_pair, *_) = found_in(cell(rng, bump(210, 211, 0.6), sigma=0.001))
+
+    (passed,) = of_pair
+    assert (passed.status, passed.close_step) == ("transient", 211)
+    assert 209 <= passed.step <= 210
+
+
+def test_two_that_close_are_two_in_order_of_time_and_neighbours_are_one(rng):
+    (apart, *_) = found_in(cell(rng, bump(100, 110) + bump(200, 215)))
+    (near, *_) = found_in(cell(rng, bump(100, 110) + bump(115, 125)))
+
+    assert [(round(each.step, -1), each.close_step) for each in apart] == [(100, 110), (200, 215)]
+    assert [each.close_step for each in near] == [125]
+
+
+@pytest.mark.parametrize(
+    "gap", [0 * STEPS, bump(3, 8), bump(100, 120, 0.015), bump(390, 399), opening(150), bump(100, 400)], ids=str
+)
+def test_noise_start_margin_end_and_parting_are_none_that_closes(rng, gap):
+    assert all(each.close_step is None for of_pair in found_in(cell(rng, gap)) for each in of_pair)
+
+
+def test_heavy_tails_are_no_openings(rng):
+    pairs = cell(rng, 0.05 * rng.standard_t(3, 400))
+
+    assert not any(found_in(pairs))
+
+
+def test_a_diverged_pair_has_its_divergence_and_two_diverged_runs_have_none(rng):
+    whole, gone = curve(-0.01 * STEPS + bump(10, 20)), curve(-0.01 * STEPS[:31], 33)
+
+    one, both = found_in([Pair(gone, whole), Pair(gone, gone)])
+
+    assert [(each.status, each.step, each.close_step) for each in one] == [("sgd_diverged", 33.0, None)]
+    assert both == []
