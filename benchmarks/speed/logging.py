@@ -9,7 +9,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -21,10 +21,10 @@ from mstudy.runlog.recording.logger import RunLogger
 from mstudy.train.ensemble.determinism import repeatable
 from tbparse import SummaryReader
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from benchmarks.speed.events import write_events
+from benchmarks.speed.rivals import Batch, loss_of, rivals_table
 from benchmarks.speed.timing import cpu, table
 
 ROUNDS = 5
@@ -32,7 +32,6 @@ CALLS = 20_000
 MEGABYTES = 150.0
 FEW_MEGABYTES = 15.0  # for readers that take minutes for more
 SETTINGS = {"learning_rate": 0.1, "momentum": 0.0, "batch_size": 8, "seed": 0}
-Batch = tuple[Tensor, Tensor]
 
 
 def seconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -62,11 +61,6 @@ def logger_table(folder: Path) -> str:
             ends.append(time.process_time() - logged)
         rows.append([str(2 + n_columns), f"{1e6 * min(calls) / CALLS:.1f}", f"{1e6 * min(ends) / CALLS:.1f}"])
     return table(["columns", "`log`, µs a call", "`finish`, µs a row"], rows)
-
-
-def loss_of(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean loss of a batch."""
-    return functional.cross_entropy(model(batch[0]), batch[1])
 
 
 def probe_table() -> str:
@@ -105,6 +99,19 @@ def _probe_costs(model: nn.Module, batch: Batch, chunk: int | None) -> list[str]
         costs.append((seconds(optimizer.step) - plain) / unit)
         probe.remove()
     return [f"{1e3 * unit:.2f}", *(f"{cost:.2f}" for cost in costs)]
+
+
+def _versions() -> str:
+    names = [name for name in ("hessian-eigenthings", "curvlinops-for-pytorch") if _is_there(name)]
+    return ", ".join(f"{name} {version(name)}" for name in names) or "no other library is installed"
+
+
+def _is_there(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def ours(folder: Path) -> None:
@@ -153,6 +160,10 @@ def report() -> str:
             "own step. The curvature comes with the loss at the same weights; the sharpness is a search that starts "
             "from the last one's vector.",
             probe_table(),
+            "The curvature along each update, by `CurvatureProbe` and by others, in gradients of the same samples "
+            f"beyond the optimizer's own step (`benchmarks/speed/rivals.py`): {_versions()}. Medians of processor "
+            "time, taken in turns.",
+            rivals_table(),
             "TensorBoard event files, four tags, each scalar an event; ours checks every checksum.",
             events_table(Path(folder)),
         ]

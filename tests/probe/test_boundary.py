@@ -359,6 +359,7 @@ def test_the_reason_is_counted_and_told_at_the_end_and_in_the_metadata(tmp_path)
     sentences = [str(w.message) for w in told]
     assert len(sentences) == 2
     assert "found RuntimeError: no luck" in sentences[0]
+    assert {w.filename for w in told} == {__file__}  # the user's line, not the library's
     assert sentences[1].startswith("3 of 3 measurements lack values; in 3 of them: ")
     about = json.loads(pq.read_schema(tmp_path / "a.parquet").metadata[b"mstudy"])
     assert about["failed_measurements"] == 3 and "no luck" in about["failed_measurements_reason"]

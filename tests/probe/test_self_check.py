@@ -2,12 +2,14 @@
 
 import json
 import math
+import warnings
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 from mstudy.core.statuses import CurvatureCheck
-from mstudy.probe.checks.second_differences import SecondDifference, judged, second_difference
+from mstudy.probe import row_measure
+from mstudy.probe.checks.second_differences import Comparison, SecondDifference, judged, second_difference
 from mstudy.probe.curvature_probe import CurvatureProbe
 from mstudy.runlog.recording.logger import RunLogger
 from mstudy.runlog.validate import validate
@@ -184,3 +186,17 @@ def test_a_module_that_names_float32_is_checked_in_float32():
 
     assert row["directional_curvature"] == pytest.approx(truth(module, before, loss_again)[0], rel=1e-5)
     assert probe.about["curvature_check"] in ("passed", "undecided")
+
+
+@pytest.mark.parametrize(("activation", "outcome"), [(nn.ReLU, "undecided"), (nn.Tanh, "failed")])
+def test_differences_across_many_kinks_refute_nothing(monkeypatch, activation, outcome):
+    """A wide net with kinks at every step curves its loss as much again, and three neighbours may agree on it."""
+    wrong = Comparison(CurvatureCheck.FAILED, SecondDifference(1e3, 1e-6))
+    monkeypatch.setattr(row_measure, "compared", lambda *_: wrong)
+    module = nn.Sequential(nn.Linear(6, 8), activation(), nn.Linear(8, 3))
+
+    with warnings.catch_warnings(action="ignore"):
+        row, *_, probe = measured(module, cross_entropy, (X, Y))
+
+    assert probe.about["curvature_check"] == outcome
+    assert (row["directional_curvature"] is None) == (outcome == "failed")

@@ -59,6 +59,7 @@ class RowLayout:
 
     def rows(self, parts: list[Tensor], n_members: int) -> Tensor:
         """Return the inverse of `parts`, as new padded rows."""
-        rows = parts[0].new_zeros(n_members, self.row_length)
+        rows = parts[0].new_empty(n_members, self.row_length)
+        rows[:, self.n_parameters :] = 0
         torch.cat([part.detach().reshape(n_members, -1) for part in parts], dim=1, out=rows[:, : self.n_parameters])
         return rows

@@ -166,14 +166,21 @@ class ModuleEvaluation:
         if self._tape is None:
             self._used_up = True  # what the second backward pass frees would else be held until the next evaluation
             return inner(self._product(direction, keep=False), direction)
-        cotangents = self._first_derivatives(differentiable=False)[len(self._leaves) :]
         along = self._network.parameters(direction)
-        return self._tape.second_derivative(self._leaves, along, cotangents).reshape(1)
+        return self._tape.second_derivative(self._leaves, along, self._cotangents()).reshape(1)
 
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
         """Return v -> H v by double backward of the recorded gradient."""
         at = self._anew() if self._used_up else self
         return lambda v: at._product(v, keep=True)
+
+    def _cotangents(self) -> list[Tensor]:
+        """Return what the tape asks for: half of a backward pass, where the gradient itself is not known."""
+        if self._first is not None:
+            return self._first[len(self._leaves) :]
+        if not self._curved_outputs:
+            return []
+        return self._plain_gradients(self._curved_outputs)
 
     def _first_derivatives(self, differentiable: bool) -> list[Tensor]:
         """Compute those by the leaves, then by what the tape asks for; differentiable ones serve for both."""
@@ -183,9 +190,12 @@ class ModuleEvaluation:
         return self._first
 
     def _gradients(self, differentiable: bool) -> list[Tensor]:
+        return self._plain_gradients([*self._leaves, *self._curved_outputs], differentiable)
+
+    def _plain_gradients(self, inputs: list[Tensor], differentiable: bool = False) -> list[Tensor]:
         gradients = torch.autograd.grad(
             self._loss,
-            [*self._leaves, *self._curved_outputs],
+            inputs,
             torch.ones_like(self._loss),
             retain_graph=self._keep,
             create_graph=differentiable,

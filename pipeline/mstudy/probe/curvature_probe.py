@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from mstudy.core.errors import TrainingError
 from mstudy.core.quantities import LOSS
 from mstudy.core.statuses import CurvatureBy
 from mstudy.probe.failures import Failures
+from mstudy.probe.last_words import tell_at_end
 from mstudy.probe.row_measure import BY, Row, RowMeasure, Samples, Wanted
 from mstudy.probe.step_watch import StepWatch, hookable, was_skipped
 from mstudy.probe.user_data import UserData, Weight
@@ -66,7 +66,7 @@ class CurvatureProbe:
     backward pass that has no derivative is differentiated by differences of gradients: the row then has `curvature_by`
     "differences", and `curvature_error`, how far off its curvature along the update may be.
 
-    Cost, in gradients of `data`: about 3 for the curvature along the update (5 where `data` is more than one batch or
+    Cost, in gradients of `data`: 2 to 3 for the curvature along the update (5 where `data` is more than one batch or
     chunk), 2 to 3 for each of some 4 to 30 products of the sharpness; benchmarks/logging.md. A check costs some 10 in
     float64.
     Raises TrainingError or DataError where what it is given cannot be measured.
@@ -122,7 +122,7 @@ class CurvatureProbe:
             steps.register_step_pre_hook(lambda *_: _outside_inference(self._note_weights)),
             steps.register_step_post_hook(lambda made, *_: _outside_inference(lambda: self._note_step(made))),
         )
-        weakref.finalize(self, self._failures.tell)
+        tell_at_end(self, self._failures)
 
     def log_to(self, log: Log, **columns: Any) -> None:
         """Log what the last step measured, with columns of your own, as one row; nothing if it measured nothing.

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from mstudy.core.errors import MstudyError, TrainingError, shown
 
+_NOT_OF_A_USER = {"mstudy", "torch", "contextlib", "weakref"}
 _MAX_SENTENCES = 5  # told while training goes on; later reasons are counted
 
 
@@ -52,21 +53,35 @@ class Failures:
 
     def tell(self) -> None:
         """Say at the end how many rows lack values, and why; once."""
+        sentence = self.summary()
+        if sentence is not None:
+            say(sentence)
+
+    def summary(self) -> str | None:
+        """Return what is to be said at the end; None once it was asked for."""
         total = self._rows.total()
         if total == self._told_rows:
-            return
+            return None
         self._told_rows = total
         reason, rows = self._rows.most_common(1)[0]
         more = f" (and {len(self._rows) - 1} more reasons)" if len(self._rows) > 1 else ""
-        say(f"{total} of {max(self.n_measured, total)} measurements lack values; in {rows} of them: {reason}{more}")
+        return f"{total} of {max(self.n_measured, total)} measurements lack values; in {rows} of them: {reason}{more}"
 
 
 def say(sentence: str) -> None:
-    """Warn, even where warnings are errors: this must not end a training."""
+    """Warn at the user's line, even where warnings are errors: this must not end a training."""
     try:
-        warnings.warn_explicit(sentence, UserWarning, "CurvatureProbe", 0)
+        warnings.warn_explicit(sentence, UserWarning, *_users_line())
     except UserWarning:
         print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _users_line() -> tuple[str, int]:
+    """Return file and line of the innermost call that is neither of this library nor of Python's or torch's."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_OF_A_USER:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def sentence_of(error: Exception) -> str:

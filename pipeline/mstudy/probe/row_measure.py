@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from mstudy.core.errors import MstudyError, TrainingError
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, LOSS, SHARPNESS, Quantity
 from mstudy.core.statuses import CurvatureBy, CurvatureCheck
-from mstudy.curvature.flat_rows import norms
 from mstudy.curvature.measure import Moment, measure_at, sharpness_of_batches
 from mstudy.curvature.network import CURVATURE, Evaluation
 from mstudy.probe.checks.second_differences import Comparison, SecondDifference, compared, judged
 from mstudy.probe.differences import DifferenceEvaluation
 from mstudy.probe.failures import Failures, NoSecondDerivative, say, sentence_of, undifferentiable
-from mstudy.probe.rounding import survives
+from mstudy.probe.rounding import clearly_survives, length, survives
 from mstudy.probe.user_data import UserData
 from mstudy.probe.user_module import Loss, UserModule
 from mstudy.probe.without_trace.random_states import reseed
@@ -58,6 +57,13 @@ class Samples:
     chunk: int | None
 
 
+@dataclass(frozen=True)
+class UserMoment(Moment):
+    """length: of the update."""
+
+    length: float
+
+
 class RowMeasure:
     """Measures a module and its loss at weights that training has left, in all `trainable` parameters."""
 
@@ -91,7 +97,7 @@ class RowMeasure:
 
     def _fill(self, row: Row, before: list[Tensor], step: int, wanted: Wanted) -> None:
         moment = self._moment(self.network, before)
-        row[_UPDATE] = float(norms(moment.update))
+        row[_UPDATE] = moment.length
         if not self.by_differences:
             self._fill_exactly(row, moment, step, wanted)
         if self.by_differences:
@@ -101,15 +107,18 @@ class RowMeasure:
         if self._refused is not None:
             raise TrainingError(self._refused)
 
-    def _moment(self, network: UserModule, before: list[Tensor]) -> Moment:
+    def _moment(self, network: UserModule, before: list[Tensor]) -> UserMoment:
         after = [p.detach() for p in network.trainable]
         w = network.rows(before)
-        gradients = [None if p.grad is None else as_real(p.grad) for p in network.trainable]
-        moves = survives([as_real(p) for p in before], [as_real(p) for p in after], gradients)
-        moved = torch.tensor([moves], device=w.device)
-        return Moment(w, w, network.rows(after) - w, moved, torch.zeros_like(w))
+        update = network.rows(after).sub_(w)
+        norm = length(update[0])
+        moves = clearly_survives(w[0], norm, {as_real(p).dtype for p in after})
+        if not moves:
+            gradients = [None if p.grad is None else as_real(p.grad) for p in network.trainable]
+            moves = survives([as_real(p) for p in before], [as_real(p) for p in after], gradients)
+        return UserMoment(w, w, update, torch.tensor([moves], device=w.device), w.new_empty(0), norm)
 
-    def _fill_exactly(self, row: Row, moment: Moment, step: int, wanted: Wanted) -> None:
+    def _fill_exactly(self, row: Row, moment: UserMoment, step: int, wanted: Wanted) -> None:
         try:
             with self.network.measuring():
                 self._measure(row, self.network, moment, step, wanted, self._evaluated)
@@ -122,7 +131,7 @@ class RowMeasure:
         return network.evaluate(w, data, CURVATURE, self._samples.chunk)
 
     def _measure(
-        self, row: Row, network: UserModule, moment: Moment, step: int, wanted: Wanted, evaluate: Evaluate
+        self, row: Row, network: UserModule, moment: UserMoment, step: int, wanted: Wanted, evaluate: Evaluate
     ) -> None:
         """Fill the row; what was found before something fails stays."""
         samples, moves = self._samples, bool(moment.moves)
@@ -135,7 +144,8 @@ class RowMeasure:
         if wanted.sharpness:
             self._put(row, self._with_gradient(moment, at), at, SHARPNESS)
         if moves:
-            self._put(row, moment, at, DIRECTIONAL_CURVATURE)
+            kappa = float(at.curvature_along(moment.update / moment.length))
+            row[_KAPPA] = kappa if math.isfinite(kappa) else None
         cut_off = network.connections.cut_off([p.grad for p in network.trainable])
         if cut_off is not None:
             raise TrainingError(cut_off)
@@ -147,7 +157,7 @@ class RowMeasure:
 
     def _put(self, row: Row, moment: Moment, at: Evaluation, quantity: Quantity) -> None:
         for column, value in measure_at(moment, at, [quantity]).items():
-            row[column] = float(value) if column != _KAPPA or math.isfinite(value) else None
+            row[column] = float(value)
 
     def _with_gradient(self, moment: Moment, at: Evaluation) -> Moment:
         """Return what the search for the sharpness begins from: the last eigenvector, and the gradient."""
@@ -202,6 +212,9 @@ class RowMeasure:
         except Exception:  # the check is no part of the row
             found = []
         outcome = found[0].outcome if found else CurvatureCheck.UNDECIDED
+        seen = self.network.connections
+        if outcome == CurvatureCheck.FAILED and seen.has_kinks and not seen.functions:
+            outcome = CurvatureCheck.UNDECIDED  # many kinks close together curve the loss, where no derivative sees it
         if self.check != CurvatureCheck.FAILED:
             self.check = outcome
         if outcome == CurvatureCheck.FAILED:

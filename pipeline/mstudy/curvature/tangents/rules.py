@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from mstudy.curvature.activation_derivatives import ACTIVATIONS, Activation
 from mstudy.curvature.tangents.normalisation_rules import batch_norm, group_norm, layer_norm
-from mstudy.curvature.tangents.softmax_rules import cross_entropy, log_softmax, mse_loss, softmax
-from mstudy.curvature.tangents.tangent import ZERO, Cotangent, Rule, Tangent, TangentOf, Terms, dot, total
+from mstudy.curvature.tangents.softmax_rules import cross_entropy_in_steps, log_softmax, mse_loss, softmax
+from mstudy.curvature.tangents.tangent import ZERO, Cotangent, Rule, Tangent, TangentOf, Terms, dot_in_place, total
 
 # Linear operations
 
@@ -91,7 +91,7 @@ def _product(function: Callable[..., Tensor]) -> Rule:
         left, right = tangent_of(a), tangent_of(b)
         of_left = None if left is None else function(left, b)
         of_right = None if right is None else function(a, right)
-        both = None if left is None or right is None else dot(cotangent(), function(left, right)) * 2
+        both = None if left is None or right is None else dot_in_place(function(left, right), cotangent()) * 2
         return total(of_left, of_right), both
 
     return rule
@@ -117,7 +117,7 @@ def _affine(function: Callable[..., Tensor]) -> Rule:
         if of_x is None:
             return tangent, None
         tangent += function(of_x, weight, None, *rest, **named)
-        return tangent, dot(cotangent(), function(of_x, of_weight, None, *rest, **named)) * 2
+        return tangent, dot_in_place(function(of_x, of_weight, None, *rest, **named), cotangent()) * 2
 
     return rule
 
@@ -132,7 +132,7 @@ def _elementwise(activation: Activation) -> Rule:
             return ZERO
         d1, d2 = torch.empty_like(x), torch.empty_like(x)
         activation(x.clone(), d1, d2)
-        return d1.mul_(tangent), dot(d2.mul_(tangent).mul_(tangent), cotangent())
+        return d1.mul_(tangent), dot_in_place(d2.mul_(tangent).mul_(tangent), cotangent())
 
     return rule
 
@@ -142,19 +142,19 @@ def _tanh(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor) -
     if tangent is None:
         return ZERO
     through = torch.ops.aten.tanh_backward(tangent, out)
-    return through, dot((through * tangent).mul_(out), cotangent()) * -2
+    return through, dot_in_place((through * tangent).mul_(out), cotangent()) * -2
 
 
 def _square(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor) -> Terms:
     tangent = tangent_of(x)
-    return ZERO if tangent is None else ((x * tangent).mul_(2), dot(tangent.square(), cotangent()) * 2)
+    return ZERO if tangent is None else ((x * tangent).mul_(2), dot_in_place(tangent.square(), cotangent()) * 2)
 
 
 _LINEAR = (
     *(Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, Tensor.contiguous, Tensor.expand),
     *(Tensor.permute, Tensor.transpose, torch.transpose, Tensor.unsqueeze, Tensor.squeeze, Tensor.__getitem__),
     *(Tensor.unbind, torch.unbind, Tensor.sum, torch.sum, Tensor.mean, torch.mean, Tensor.neg),
-    *(functional.avg_pool2d, functional.adaptive_avg_pool2d),
+    *(functional.avg_pool2d, functional.adaptive_avg_pool2d, functional.nll_loss),
 )
 _BY_SOFTMAX = {
     softmax: (Tensor.softmax, torch.softmax, functional.softmax),
@@ -189,7 +189,6 @@ _SECOND_ORDER: dict[Any, Rule] = {
     functional.layer_norm: layer_norm,
     functional.group_norm: group_norm,
     functional.batch_norm: batch_norm,
-    functional.cross_entropy: cross_entropy,
     functional.mse_loss: mse_loss,
 }
 # Arguments, by name and place, for which a rule holds only at this value, the default of torch.
@@ -201,9 +200,11 @@ _REQUIRED_ARGUMENTS: dict[Any, dict[str, tuple[int, Any]]] = {
     functional.dropout: {"training": (2, False), "inplace": (3, False)},
     functional.max_pool2d: {"return_indices": (6, False)},
     functional.embedding: {"padding_idx": (2, None), "max_norm": (3, None), "scale_grad_by_freq": (5, False)},
-    functional.cross_entropy: {"weight": (2, None), "label_smoothing": (7, 0.0)},
     functional.mse_loss: {"weight": (5, None)},
 }
+
+# What has no rule of its own and is computed by operations that have one; such a function returns None where it cannot.
+IN_STEPS: dict[Any, Callable[..., Any]] = {functional.cross_entropy: cross_entropy_in_steps}
 
 RULES: dict[Any, Rule] = _FIRST_ORDER | _SECOND_ORDER
 CURVED = frozenset(_SECOND_ORDER)  # operations that may have a second-order term
@@ -219,6 +220,4 @@ def has_rule(function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> boo
             return False
     if function in (Tensor.div, torch.div):
         return not (isinstance(args[1], Tensor) and args[1].requires_grad) and "rounding_mode" not in named
-    if function is functional.cross_entropy:
-        return len(args) == 2 and not args[1].is_floating_point() and args[0].ndim > 1
     return True

@@ -25,29 +25,18 @@ def log_softmax(out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Ten
     tangent = tangent_of(x)
     if tangent is None:
         return ZERO
-    centred, variance = _log_softmax_tangent(out, tangent, dim)
+    p = out.exp()
+    centred = tangent - (p * tangent).sum(dim, keepdim=True)
+    variance = (p * centred.square()).sum(dim, keepdim=True)
     return centred, -dot(variance, cotangent().sum(dim, keepdim=True))
 
 
-def _log_softmax_tangent(out: Tensor, tangent: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Return the tangent of log p, which is x' less its mean under p, and the variance of x' under p."""
-    p = out.exp()
-    centred = tangent - (p * tangent).sum(dim, keepdim=True)
-    return centred, (p * centred.square()).sum(dim, keepdim=True)
-
-
-def cross_entropy(
-    out: Tensor, tangent_of: TangentOf, cotangent: Cotangent, x: Tensor, y: Tensor, **named: Any
-) -> Terms:
-    """Apply the rule of the mean, or the sum, of elements of a log-softmax."""
-    tangent = tangent_of(x)
-    if tangent is None:
-        return ZERO
-    log_p = x.log_softmax(1)
-    centred, variance = _log_softmax_tangent(log_p, tangent, 1)
-    options = {key: named[key] for key in ("ignore_index", "reduction") if key in named}
-    second_order = functional.nll_loss(-variance.expand(x.shape), y, **options)
-    return functional.nll_loss(centred, y, **options), dot(second_order, cotangent())
+def cross_entropy_in_steps(x: Tensor, y: Tensor, *rest: Any, **named: Any) -> Tensor | None:
+    """Compute the cross-entropy of labels as torch does, by two operations that have rules; None where it differs."""
+    if rest or named.get("weight") is not None or named.get("label_smoothing") or y.is_floating_point():
+        return None
+    options = {key: named[key] for key in ("size_average", "ignore_index", "reduce", "reduction") if key in named}
+    return functional.nll_loss(x.log_softmax(min(x.ndim - 1, 1)), y, **options)
 
 
 def mse_loss(

@@ -20,6 +20,11 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum()
 
 
+def dot_in_place(a: Tensor, b: Tensor) -> Tensor:
+    """Return the same where nobody needs `a` any more."""
+    return a.mul_(b).sum()
+
+
 def total(*tangents: Tangent) -> Tangent:
     """Return the sum of the tangents."""
     nonzero = [tangent for tangent in tangents if tangent is not None]

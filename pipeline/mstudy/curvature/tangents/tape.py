@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from mstudy.curvature.tangents.rules import CURVED, RULES, has_rule
+from mstudy.curvature.tangents.rules import CURVED, IN_STEPS, RULES, has_rule
 from mstudy.curvature.tangents.tangent import Tangent
 
 
@@ -35,6 +35,10 @@ class Call:
     out: Any
     versions: list[int]
 
+    def inputs(self) -> Iterable[Tensor]:
+        """Yield the tensors among the arguments."""
+        return _tensors((*self.args, *self.kwargs.values()))
+
 
 class Tape(TorchFunctionMode):
     """While it is entered, keeps every operation that a derivative passes through, in order."""
@@ -46,9 +50,15 @@ class Tape(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if any(t.requires_grad for t in _tensors((out,))):
-            self.calls.append(Call(func, args, kwargs or {}, out, _versions(out)))
+        kwargs = kwargs or {}
+        if func in IN_STEPS:
+            with self:
+                out = IN_STEPS[func](*args, **kwargs)
+            if out is not None:
+                return out
+        out = func(*args, **kwargs)
+        if isinstance(out, Tensor | tuple | list) and any(t.requires_grad for t in _tensors((out,))):
+            self.calls.append(Call(func, args, kwargs, out, _versions(out)))
         return out
 
     def understood(self, leaves: Sequence[Tensor], loss: Tensor) -> bool:
@@ -61,9 +71,10 @@ class Tape(TorchFunctionMode):
         for call in self.calls:
             if not has_rule(call.function, call.args, call.kwargs) or _versions(call.out) != call.versions:
                 return False
-            if any(t.requires_grad and id(t) not in known for t in _tensors((*call.args, *call.kwargs.values()))):
-                return False
-            known |= {id(t) for t in _tensors((call.out,))}
+            for t in call.inputs():
+                if id(t) not in known and t.requires_grad:
+                    return False
+            known.update(map(id, _tensors((call.out,))))
         return id(loss) in known
 
     def curved(self) -> list[Call]:
@@ -83,8 +94,9 @@ class Tape(TorchFunctionMode):
             return tangents.get(id(t))
 
         terms = []
+        last_use = {id(t): k for k, call in enumerate(self.calls) for t in call.inputs()}
         with torch.no_grad():
-            for call in self.calls:
+            for k, call in enumerate(self.calls):
                 cotangent = partial(of_outputs.__getitem__, id(call.out))
                 rule = RULES[call.function]
                 tangent, second_order = rule(call.out, tangent_of, cotangent, *call.args, **call.kwargs)
@@ -94,11 +106,14 @@ class Tape(TorchFunctionMode):
                     tangents[id(call.out)] = tangent
                 if second_order is not None:
                     terms.append(second_order.double())
+                for t in call.inputs():  # memory that is free again is also near
+                    if last_use[id(t)] == k:
+                        tangents.pop(id(t), None)
         return torch.stack(terms).sum() if terms else torch.zeros((), dtype=torch.float64)
 
 
 def _versions(out: Any) -> list[int]:
-    return [t._version for t in _tensors((out,))]
+    return [out._version] if isinstance(out, Tensor) else [t._version for t in _tensors(out)]
 
 
 def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:

@@ -9,17 +9,28 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 
+# Operations of torch whose derivative jumps, by the names of their nodes.
+_KINKED = frozenset(
+    {
+        *("Relu", "LeakyRelu", "RreluWithNoise", "PreluKernel", "Threshold", "Hardtanh", "Hardsigmoid", "Hardswish"),
+        *("Elu", "Hardshrink", "Softshrink", "Abs", "Clamp", "ClampMin", "ClampMax", "Maximum", "Minimum", "Amax"),
+        *("Amin", "Max", "Min", "Aminmax", "Sort", "Topk", "Median", "Kthvalue", "MaxPool1DWithIndices"),
+        *("MaxPool2DWithIndices", "MaxPool3DWithIndices", "MkldnnMaxPool2D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D"),
+    }
+)
+
 
 class Connections:
     """Collects, over the forward passes of a measurement, what their graphs reach.
 
-    functions: names of the operations there that autograd was taught.
+    functions: names of the operations there that autograd was taught. has_kinks: whether others there have kinks.
     """
 
     def __init__(self, names: Sequence[str], trainable: Sequence[nn.Parameter]) -> None:
         self._names, self._trainable = names, trainable
         self._place = {id(parameter): index for index, parameter in enumerate(trainable)}
         self.functions: set[str] = set()
+        self.has_kinks = False
         self._reached: set[int] = set()
         self._past_module: set[int] = set()
 
@@ -31,10 +42,12 @@ class Connections:
         """Note what the graph of the loss reaches; leaves: what stands for the parameters."""
         place = {id(leaf): index for index, leaf in enumerate(leaves)}
         for node in _nodes(loss):
-            variable = getattr(node, "variable", None) if type(node).__name__ == "AccumulateGrad" else None
+            name = type(node).__name__
+            self.has_kinks |= name.partition("Backward")[0] in _KINKED
+            variable = getattr(node, "variable", None) if name == "AccumulateGrad" else None
             if variable is None:
                 if isinstance(node, BackwardCFunction):
-                    self.functions.add(type(node).__name__.removesuffix("Backward"))
+                    self.functions.add(name.removesuffix("Backward"))
             elif id(variable) in place:
                 self._reached.add(place[id(variable)])
             elif id(variable) in self._place:

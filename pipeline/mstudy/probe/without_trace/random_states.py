@@ -13,20 +13,34 @@ import torch
 
 from mstudy.probe.without_trace.undo import Undo
 
+_numpy: Any = np.random
+_SPARE = np.random.MT19937(0)  # NumPy draws by it while a measurement lasts
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 
 
 @contextmanager
 def random_states_kept(device: torch.device) -> Iterator[None]:
     """Put the states of all global generators back at the end."""
-    python, of_numpy = random.getstate(), np.random.get_state()
+    python = random.getstate()
     devices = range(torch.cuda.device_count()) if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(devices), _numpy_kept():
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(of_numpy)
+
+
+@contextmanager
+def _numpy_kept() -> Iterator[None]:
+    """Let NumPy draw by another generator; to write a state back into its own takes as long as a small layer."""
+    own, state = _numpy.get_bit_generator(), np.random.get_state(legacy=False)
+    _numpy.set_bit_generator(_SPARE)
+    try:
+        yield
+    finally:
+        _numpy.set_bit_generator(own)
+        if state.get("has_gauss"):  # a number drawn ahead, which is no part of the generator
+            np.random.set_state(state)
 
 
 def reseed(device: torch.device, seed: int) -> None:
