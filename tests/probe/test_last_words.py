@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 START = """
 import torch, mstudy
 def bad(module, batch):
@@ -21,21 +19,13 @@ def train(keep):
 """
 
 
-@pytest.mark.parametrize(
-    ("end", "n_told"),
-    [
-        ("kept = train(keep=True)", 1),
-        ("kept = [train(keep=True), train(keep=True)]", 1),  # the same sentence of two probes
-        ("train(keep=False)", 0),
-    ],
-)
-def test_at_the_end_of_python_a_probe_that_is_held_says_one_clean_sentence(tmp_path, end, n_told):
+def test_at_the_end_of_python_probes_that_are_held_say_one_clean_sentence(tmp_path):
     script = tmp_path / "train.py"
-    script.write_text(f"{START}{end}\n")
+    script.write_text(f"{START}held = [train(keep=True), train(keep=True)]\ntrain(keep=False)\n")
 
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
 
-    lines = [line for line in done.stderr.splitlines() if "measurements lack values" in line]
-    assert len(lines) == n_told
-    assert all(line.startswith("CurvatureProbe: 3 of 3 measurements lack values; in 3 of them: ") for line in lines)
+    told = [line for line in done.stderr.splitlines() if "measurements lack values" in line]
+    assert len(told) == 1
+    assert told[0].startswith("CurvatureProbe: 3 of 3 measurements lack values; in 3 of them: ")
     assert f"{script}:" in done.stderr and "optimizer.step()" in done.stderr  # where it was said first
