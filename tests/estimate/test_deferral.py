@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from mstudy.core.params import Estimate
-from mstudy.estimate.event_times.deferral import hazard_ratio, measure_deferral, measure_survival, timed_pairs
+from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival, timed_pairs
+from mstudy.estimate.event_times.hazard import HazardRatio, hazard_ratio
 from mstudy.estimate.event_times.swap_test import PairedTimes, swap_test
 from mstudy.tables.contracts import RUNS, SHARPENINGS
 from scipy import stats
@@ -55,14 +56,16 @@ def test_events_on_one_side_alone_are_decided():
     times = paired(np.arange(10, 20), np.full(10, 100), event_sgdm=False)
 
     assert swap_test(times, 100, np.random.default_rng(0)).p_value == 2 * 0.5**10
-    assert hazard_ratio(times) == (0.0, None, None)
+    found = hazard_ratio(times)
+    assert found.by == "firth"
+    assert 0 < found.low < found.ratio < found.high < 0.3
 
 
 def test_no_event_has_no_p_value():
     times = paired([10, 10], [10, 10], event_sgd=False, event_sgdm=False)
 
     assert swap_test(times, 100, np.random.default_rng(0)).p_value is None
-    assert hazard_ratio(times) == (None, None, None)
+    assert hazard_ratio(times) == HazardRatio()
 
 
 def test_swap_test_keeps_its_level():
@@ -80,10 +83,10 @@ def test_swap_test_keeps_its_level():
 def test_hazard_ratio_finds_the_planted_one(rng):
     times = rng.exponential(1.0, size=(600, 2)) * [1.0, 2.0]  # half the hazard under momentum
 
-    ratio, low, high = hazard_ratio(paired(times[:, 0], times[:, 1], cell=np.repeat(np.arange(6), 100)))
+    found = hazard_ratio(paired(times[:, 0], times[:, 1], cell=np.repeat(np.arange(6), 100)))
 
-    assert low < 0.5 < high
-    assert ratio == pytest.approx(0.5, rel=0.2)
+    assert found.low < 0.5 < found.high
+    assert found.ratio == pytest.approx(0.5, rel=0.2)
 
 
 def test_runs_that_end_before_any_event_do_not_spoil_the_hazard_ratio(rng):
@@ -92,9 +95,10 @@ def test_runs_that_end_before_any_event_do_not_spoil_the_hazard_ratio(rng):
     event[20:] = False
     times[0], event[0] = 0.5, False  # statsmodels' own clustered variance is NaN of this
 
-    ratio, low, high = hazard_ratio(PairedTimes(times, event, ~event, np.repeat([0, 1], 20)))
+    found = hazard_ratio(PairedTimes(times, event, ~event, np.repeat([0, 1], 20)))
 
-    assert low < ratio < high
+    assert found.by == "cox"
+    assert found.low < found.ratio < found.high
 
 
 def study(*pairs):
@@ -177,3 +181,23 @@ def test_pairs_without_curvature_are_in_no_row():
 
     assert measure_deferral(runs, nothing, Estimate()).is_empty()
     assert measure_survival(runs, nothing).is_empty()
+
+
+def test_an_event_of_sgdm_where_sgd_had_diverged_is_told_apart():
+    pairs = [*PAIRS, (("diverged", 5), ("detected", 50.0)), (("diverged", 70), ("detected", 50.0))]
+
+    row = measure_deferral(*study(*pairs), Estimate(resamples=100)).filter(stratum="all").row(0, named=True)
+
+    # In both of these pairs SGD never sharpens: it diverged.
+    assert (row["events_sgdm"], row["events_sgdm_alone"], row["diverged_sgd"]) == (4, 2, 2)
+
+
+def test_the_adjusted_p_value_is_holms_over_what_can_be_tested():
+    few = measure_deferral(*study(*PAIRS), Estimate(resamples=100))
+    many = measure_deferral(
+        *study(*[(("detected", 20.0 + k), ("none", 90.0)) for k in range(8)]), Estimate(resamples=100)
+    )
+
+    assert few["p_adjusted"].to_list() == [None, None]  # 2 pairs differ at most; one batch size
+    assert many.filter(stratum="all")["p_adjusted"].to_list() == many.filter(stratum="all")["p_value"].to_list()
+    assert many.filter(stratum="b = 8")["p_adjusted"].to_list() == [None]

@@ -11,7 +11,7 @@ Miller (1997): remission in acute myelogenous leukaemia; in R survival::aml. sur
 
 import numpy as np
 import pytest
-from mstudy.estimate.event_times.deferral import hazard_ratio
+from mstudy.estimate.event_times.hazard import hazard_ratio
 from mstudy.estimate.event_times.survival import restricted_mean, survival_curve
 from mstudy.estimate.event_times.swap_test import PairedTimes, score_differences, swap_test
 from statsmodels.duration.hazard_regression import PHReg
@@ -80,10 +80,10 @@ def test_strata_are_log_ranks_of_their_own():
 
 
 def test_cox_of_6_mp():
-    ratio, low, high = hazard_ratio(pairs())
+    found = hazard_ratio(pairs())
 
-    assert np.log(ratio) == pytest.approx(-1.509, abs=5e-4)
-    assert low < ratio < high
+    assert np.log(found.ratio) == pytest.approx(-1.509, abs=5e-4)
+    assert found.low < found.ratio < found.high
     model = PHReg(pairs().time.ravel(), np.tile([0.0, 1.0], 21)[:, None], status=pairs().event.ravel().astype(int))
     assert model.fit().bse[0] == pytest.approx(0.410, abs=5e-4)
 

@@ -162,6 +162,13 @@ class Side(StrEnum):
     ABOVE = "above"
 
 
+class HazardBy(StrEnum):
+    """How a hazard ratio was estimated. FIRTH: with a penalty, where Cox's likelihood has no maximum."""
+
+    COX = "cox"
+    FIRTH = "firth"
+
+
 class Verdict(StrEnum):
     """The answer of the data to a claim. MOSTLY: it surely holds in most of its units, and its contrary in none."""
 

@@ -69,14 +69,15 @@ DEFERRAL = table(
         "n_sgdm": whole("SGDM runs"),
         "events_sgd": whole("SGD runs that sharpen abruptly"),
         "events_sgdm": whole("SGDM runs that sharpen abruptly"),
+        "events_sgdm_alone": whole("of them, those whose SGD run had diverged without an event: it could not have one"),
         "diverged_sgd": whole("SGD runs that diverged before any event"),
         "diverged_sgdm": whole("SGDM runs that diverged before any event"),
-        "hazard_ratio": real(
-            "SGDM against SGD (Cox, stratified by block); below 1: later under momentum; null: not estimable"
-        ),
+        "hazard_ratio": real("SGDM against SGD, stratified by block; below 1: later under momentum; null: no event"),
         "ci_low": real("lower end of its 95 % interval"),
         "ci_high": real("upper end of its 95 % interval"),
+        "hazard_by": text("cox, or firth (with a penalty) where one side alone has events; null: not estimated"),
         "p_value": real("of the paired swap test"),
+        "p_adjusted": real("Holm's, over the optimizers and momenta that can be tested; null: too few pairs differ"),
         "score": real("log-rank score; positive: SGD has more events than if the two were alike"),
         "n_informative": whole("pairs whose swap changes the score"),
         "restricted_mean_sgd": real("mean number of steps without an event up to `horizon`, SGD"),

@@ -105,7 +105,13 @@ def test_lags_and_deferral_carry_their_n(results, empty):
     assert "opens 7.4 steps before the sharpening" in sooner
     few = lag_caption(results["alignment"].with_columns(lag_steps_median_level=0.9375))
     assert "([1, 3] steps, 94%: the whole range of so few blocks)" in few
-    assert "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD" in deferral_caption(results["deferral"])
+    told = deferral_caption(results["deferral"])
+    assert (
+        "0 of 18 runs sharpen abruptly, against 3 of 18 of SGD (paired swap test, p = 0.06 after Holm over 2)" in told
+    )
+    some = results["deferral"].with_columns(events_sgdm=2, events_sgdm_alone=1, p_adjusted=pl.lit(None, pl.Float64))
+    assert "2 of 18 runs sharpen abruptly (1 of them where SGD had diverged and could not)" in deferral_caption(some)
+    assert deferral_caption(some).count("too few pairs differ for a test") == 2
     assert lag_caption(empty["alignment"]).startswith("In no pair were both events seen")
     assert deferral_caption(empty["deferral"]) == "There is no pair whose curvature was logged."
 

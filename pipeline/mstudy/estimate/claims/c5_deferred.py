@@ -15,7 +15,7 @@ from mstudy.core.params import Estimate
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER, bisect_power, first_count
-from mstudy.estimate.event_times.deferral import paired_times, timed_pairs
+from mstudy.estimate.event_times.deferral import paired_times, rows_to_test, timed_pairs
 from mstudy.estimate.event_times.swap_test import PairedTimes, score_differences, swap_test
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import DEFERRAL, RUNS, SHARPENINGS
@@ -32,8 +32,8 @@ def judge_deferred(evidence: Evidence, estimate: Estimate) -> Answer:
 
     Testable: so many pairs differ that the smallest possible p-value, 2^(1 - n), is at most alpha.
     """
-    rows = evidence[DEFERRAL].filter(pl.col("stratum") == ALL).sort("optimizer", "momentum")
-    testable = rows.filter(2.0 ** (1 - pl.col("n_informative")) <= estimate.alpha)
+    rows = evidence[DEFERRAL].filter(pl.col("stratum") == ALL)
+    testable = rows_to_test(rows, estimate.alpha)
     if testable.is_empty():
         most = max(rows["n_informative"].to_list(), default=0)
         why = (
@@ -49,7 +49,7 @@ def judge_deferred(evidence: Evidence, estimate: Estimate) -> Answer:
     top = testable.row(-1, named=True)
     return Answer(
         verdict_of(all_later, any_sooner),
-        "; ".join(_counts(row, p) for row, p in tests) + f"{left_out}.",
+        "; ".join(_counts(row, p, len(tests)) for row, p in tests) + f"{left_out}.",
         n=int(top["n_sgd"]),
         n_unit="pairs per momentum",
         estimate=top["hazard_ratio"],
@@ -60,13 +60,22 @@ def judge_deferred(evidence: Evidence, estimate: Estimate) -> Answer:
     )
 
 
-def _counts(row: dict[str, Any], p_value: float) -> str:
+def _counts(row: dict[str, Any], p_value: float, n_tests: int) -> str:
     both = f", in {row['n_both']} both" if row["n_both"] else ""
+    holm_over = f" after Holm over {n_tests}" if n_tests > 1 else ""
     return (
         f"{method_name(row)}: {row['events_sgd']} of {row['n_sgd']} SGD runs and {row['events_sgdm']} of "
-        f"{row['n_sgdm']} SGDM runs sharpen abruptly (within the time that both were followed, in {row['only_sgd']} "
-        f"pairs SGD alone, in {row['only_sgdm']} SGDM alone{both}; p = {p_value:.3g})"
+        f"{row['n_sgdm']} SGDM runs sharpen abruptly{_beyond(row)} (within the time that both were followed, in "
+        f"{row['only_sgd']} pairs SGD alone, in {row['only_sgdm']} SGDM alone{both}; paired swap test p = "
+        f"{p_value:.3g}{holm_over})"
     )
+
+
+def _beyond(row: dict[str, Any]) -> str:
+    """Tell events of SGDM where SGD had diverged from those where it could still have sharpened."""
+    if not row["events_sgdm_alone"]:
+        return ""
+    return f", {row['events_sgdm_alone']} of these where SGD had diverged and could not"
 
 
 def deferral_power(evidence: Evidence, estimate: Estimate) -> Power:

@@ -6,28 +6,26 @@ and SGDM of a pair share weights and batches, so the test exchanges them within 
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.duration.hazard_regression import PHReg
 
 from mstudy.core.generators import generator_for
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import RunStatus, SharpeningStatus
+from mstudy.estimate.event_times.hazard import hazard_ratio
 from mstudy.estimate.event_times.survival import curve_frame, restricted_mean, survival_curve
 from mstudy.estimate.event_times.swap_test import PairedTimes, swap_test
 from mstudy.pairs.pairing import pair_runs
-from mstudy.pairs.seed_tests import t_interval
+from mstudy.pairs.seed_tests import holm, t_interval
 from mstudy.tables.contracts import DEFERRAL, SURVIVAL
 from mstudy.tables.table import ALL, BLOCK, SETTING
 
 _METHOD = ("optimizer", "momentum")
-_MAX_LOG_HAZARD_RATIO = 15.0  # an estimate beyond is on its way to infinity
 
 
 def measure_deferral(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
@@ -38,7 +36,23 @@ def measure_deferral(runs: pl.DataFrame, sharpenings: pl.DataFrame, estimate: Es
         for stratum, part in _strata(same):
             keys = {"stratum": stratum, "optimizer": optimizer, "momentum": momentum}
             rows.append(keys | _stratum(part, estimate))
-    return DEFERRAL.frame(rows)
+    return _adjusted(DEFERRAL.frame(rows), estimate.alpha)
+
+
+def rows_to_test(deferral: pl.DataFrame, alpha: float) -> pl.DataFrame:
+    """Return the rows of all pairs, one an optimizer and momentum, in which so many pairs differ that p can reach
+    alpha: the smallest possible p-value is 2^(1 - n).
+    """
+    rows = deferral.filter(pl.col("stratum") == ALL).sort(*_METHOD)
+    return rows.filter(2.0 ** (1 - pl.col("n_informative")) <= alpha)
+
+
+def _adjusted(deferral: pl.DataFrame, alpha: float) -> pl.DataFrame:
+    """Fill `p_adjusted`: Holm's, over the rows that can be tested."""
+    tested = rows_to_test(deferral, alpha)
+    adjusted = pl.Series("p_adjusted", holm(tested["p_value"].to_list()), dtype=pl.Float64)
+    found = tested.select("stratum", *_METHOD).with_columns(adjusted)
+    return deferral.drop("p_adjusted").join(found, on=["stratum", *_METHOD], how="left").select(deferral.columns)
 
 
 def measure_survival(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
@@ -122,16 +136,18 @@ def _stratum(pairs: pl.DataFrame, estimate: Estimate) -> dict[str, object]:
     times = paired_times(pairs)
     swap = swap_test(times, estimate.resamples, generator_for("swap", estimate.seed))
     horizon = float(times.time.max(axis=0).min())
-    ratio, low, high = hazard_ratio(times, estimate.alpha)
+    hazard = hazard_ratio(times, estimate.alpha)
     diverged_first = times.diverged & ~times.event
     return {
         "n_sgd": len(pairs),
         "n_sgdm": len(pairs),
         **{f"events_{side}": int(times.event[:, k].sum()) for k, side in enumerate(("sgd", "sgdm"))},
         **{f"diverged_{side}": int(diverged_first[:, k].sum()) for k, side in enumerate(("sgd", "sgdm"))},
-        "hazard_ratio": ratio,
-        "ci_low": low,
-        "ci_high": high,
+        "events_sgdm_alone": int((times.event[:, 1] & diverged_first[:, 0]).sum()),
+        "hazard_ratio": hazard.ratio,
+        "ci_low": hazard.low,
+        "ci_high": hazard.high,
+        "hazard_by": hazard.by,
         "p_value": swap.p_value,
         "score": swap.score,
         "n_informative": swap.n_informative,
@@ -187,33 +203,3 @@ def _delay_given_both_events(times: PairedTimes, alpha: float) -> dict[str, Any]
     lags, cells = logs[:, 1] - logs[:, 0], times.cell[both]
     means = np.array([lags[cells == cell].mean() for cell in np.unique(cells)])
     return {"n_both": int(both.sum()), **_ratios("time_ratio", means, alpha)}
-
-
-def hazard_ratio(times: PairedTimes, alpha: float = 0.05) -> tuple[float | None, float | None, float | None]:
-    """Return the hazard of SGDM against SGD with its interval: Cox, stratified by cell, clustered by pair.
-
-    Without an event on one side there is no finite estimate: the ratio is 0 (none under SGDM) or None, the interval
-    None. The swap test still decides.
-    """
-    events = times.event.sum(axis=0)
-    if events[0] == 0 or events[1] == 0:
-        return (0.0 if events[0] > 0 else None), None, None
-    # A cell without an event has no say in Cox's likelihood.
-    kept = times.where(np.isin(times.cell, times.cell[times.event.any(axis=1)]))
-    momentum = np.tile([0.0, 1.0], len(kept.time))
-    pair, cell = np.repeat(np.arange(len(kept.time)), 2), np.repeat(kept.cell, 2)
-    model = PHReg(kept.time.ravel(), momentum[:, None], status=kept.event.ravel().astype(int), strata=cell)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # separation shows as an estimate without bounds, handled below
-        fit = model.fit()
-        # statsmodels answers NaN for runs that leave before the first event of their cell; their score is zero. Its own
-        # `groups` would make the whole variance NaN of them.
-        scores = np.nan_to_num(fit.score_residuals[:, 0])
-    clustered = np.bincount(pair, scores)
-    n = len(clustered)
-    inverse = float(fit.cov_params()[0, 0])
-    error = inverse * np.sqrt((clustered**2).sum() * n / (n - 1)) if n > 1 else np.inf
-    estimate, half = float(fit.params[0]), stats.norm.ppf(1 - alpha / 2) * error
-    if not np.isfinite(half) or half == 0 or abs(estimate) > _MAX_LOG_HAZARD_RATIO:
-        return None, None, None
-    return float(np.exp(estimate)), float(np.exp(estimate - half)), float(np.exp(estimate + half))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -34,13 +35,17 @@ def build(data: ReportData, analysis: Analysis) -> Section:
     """Build the section: survival curves over all runs and per batch size with an event, and the tests."""
     results, definition = data.results, deciding(analysis)
     answer = deferral_caption(results[DEFERRAL], definition)
-    columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "diverged_sgd", "diverged_sgdm"]
+    columns = ["stratum", "momentum", "n_sgd", "events_sgd", "events_sgdm", "events_sgdm_alone"]
+    columns += ["diverged_sgd", "diverged_sgdm"]
     table = (
         results[DEFERRAL]
         .sort("momentum", pl.col("stratum").str.len_chars(), "stratum")
-        .select(*columns, "hazard_ratio", "ci_low", "ci_high", "p_value")
+        .select(*columns, "hazard_ratio", "ci_low", "ci_high", "hazard_by", "p_value", "p_adjusted")
     )
-    tests = "Hazard ratios below one: later under momentum; a dash: not estimable. The p-value is of the paired test."
+    tests = (
+        "Hazard ratios below one: later under momentum; by firth where one side alone has events; a dash: not "
+        "estimable. The p-value is of the paired test, p_adjusted Holm's over the momenta."
+    )
     tables = [Figure("Events and tests", tests, table), *verdict_figures(results, "C5")]
     plates = [Plate("deferral-tests", "", "", tables, wide=True)]
     if len(results[DEFERRAL]):
@@ -93,12 +98,23 @@ def deferral_caption(deferral: pl.DataFrame, definition: EventDefinition = Event
     rows = deferral.filter(pl.col("stratum") == "all").sort("momentum")
     if rows.is_empty():
         return "There is no pair whose curvature was logged."
-    parts = [
-        f"{label(r['momentum'], r['optimizer'])}: {r['events_sgdm']} of {r['n_sgdm']} runs {VERBS[definition][1]}, "
-        f"against {r['events_sgd']} of {r['n_sgd']} of SGD (paired swap test, p = {number(r['p_value'])})"
-        for r in rows.iter_rows(named=True)
-    ]
-    return "; ".join(parts) + "."
+    n_tests = rows["p_adjusted"].count()
+    return "; ".join(_told(row, n_tests, VERBS[definition][1]) for row in rows.iter_rows(named=True)) + "."
+
+
+def _told(row: dict[str, Any], n_tests: int, verb: str) -> str:
+    alone = row["events_sgdm_alone"]
+    beyond = f" ({alone} of them where SGD had diverged and could not)" if alone else ""
+    holm_over = f" after Holm over {n_tests}" if n_tests > 1 else ""
+    test = (
+        "too few pairs differ for a test"
+        if row["p_adjusted"] is None
+        else f"paired swap test, p = {number(row['p_adjusted'])}{holm_over}"
+    )
+    return (
+        f"{label(row['momentum'], row['optimizer'])}: {row['events_sgdm']} of {row['n_sgdm']} runs {verb}{beyond}, "
+        f"against {row['events_sgd']} of {row['n_sgd']} of SGD ({test})"
+    )
 
 
 def survival_caption(curves: pl.DataFrame, at_risk: pl.DataFrame) -> str:
