@@ -51,7 +51,14 @@ def best(b, equivalence=0.001, superiority=0.9, inferiority=0.9, status="compare
 
 
 def law(exponent=(0.8, 1.2), equivalence=(0.85, 1.15), movement=0.001, misfit=0.5, status="fitted"):
-    row = {**SETTING, "status": status, "n_limits": 10, "exponent": sum(exponent) / 2, "misfit_p": misfit}
+    row = {
+        **SETTING,
+        "status": status,
+        "n_limits": 10,
+        "exponent": sum(exponent) / 2,
+        "misfit_p": misfit,
+        "exponent_p": 0.7,
+    }
     row |= {"exponent_low": exponent[0], "exponent_high": exponent[1], "movement_p": movement}
     return row | {"exponent_equivalence_low": equivalence[0], "exponent_equivalence_high": equivalence[1]}
 
@@ -204,3 +211,23 @@ def test_nothing_to_judge_is_untestable_throughout():
     nothing = {table.name: [] for table in TABLES}
 
     assert {claim["verdict"] for claim in judge(**nothing).values()} == {"untestable"}
+
+
+def test_a_contradiction_of_the_best_is_named_by_the_line_surest_to_differ():
+    lines = [best(8, 0.9, superiority=0.3), best(16, 0.8, superiority=1e-6), best(32, 1.0, inferiority=0.01)]
+
+    claim = judge(best=lines)["C6"]
+
+    assert "; the surest to differ is b = 16, mu = 0.9" in claim["reason"]
+    assert "least sure" not in claim["reason"] + claim["unit"]
+    assert claim["p_value"] == pytest.approx(6e-6)  # Holm over three lines either way
+    assert "; the least sure is b = 8" in judge(best=[best(8, 0.2), *GOOD_BEST[1:]])["C6"]["reason"]
+
+
+def test_the_law_is_told_by_the_test_of_its_exponent_and_by_that_of_its_misfit():
+    claim = judge()["C7"]
+
+    assert "(that it is the law's 1: p = 0.7; all of the interval beyond 1 ± 0.5 would contradict)" in claim["reason"]
+    assert "that the law fits, against any misfit of the limits at all: p = 0.5" in claim["reason"]
+    assert claim["p_value"] == 0.7
+    assert claim["statement"].startswith("The stability limit moves with b")

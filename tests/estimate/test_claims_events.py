@@ -78,10 +78,10 @@ def test_deferred(verdict, rows, words):
     assert answer.reason.endswith(".")
 
 
-def branches(gaps_branch, gap_parent=0.3, kind="smaller steps", sharpened=False, n_blocks=1):
+def branches(gaps_branch, gap_parent=0.3, kind="smaller steps", sharpened=False, n_blocks=1, first=0):
     rows = []
     for seed, gap in enumerate(gaps_branch):
-        for block in range(n_blocks):
+        for block in range(first, first + n_blocks):
             run = f"{kind}-{block}-{seed}"
             row = KEYS | {"batch_size": 8, "eta_ef": 0.1 * (block + 1), "seed": seed, "branch_run_id": run}
             row |= {"sgd_run_id": "a", "sgdm_run_id": "b", "intervention": kind, "intervention_step": 5}
@@ -100,7 +100,15 @@ GONE, STILL = (0.001, -0.002, 0.003, 0.0), (0.31, 0.29, 0.3, 0.28)
         ("supported", branches(GONE, n_blocks=3), "n = 3 blocks"),
         ("contradicted", branches(STILL), "+0.295"),
         ("inconclusive", branches((0.2, -0.2, 0.1, -0.1)), "smaller steps"),
-        ("inconclusive", branches(GONE, gap_parent=0.0), "p that the gap is not gone"),  # none to be removed
+        ("inconclusive", branches(GONE, gap_parent=0.0), "in none of 1 blocks is the gap of the runs left alone shown"),
+        # Blocks without a gap to lose are left out: the others decide.
+        (
+            "supported",
+            branches(GONE, n_blocks=3) + branches(GONE, gap_parent=0.0, n_blocks=2, first=3),
+            "n = 3 blocks; blocks without a gap to lose left out: 2)",
+        ),
+        ("supported", branches(GONE), "(p that it is beyond ±0.05: "),
+        ("supported", branches(GONE), "(p that it is at most 0.05: "),
         ("contradicted", branches(GONE) + branches(STILL, kind="momentum"), "momentum: "),
         ("untestable", branches(GONE, sharpened=True), "4 branches are here"),
         ("untestable", branches(GONE[:2]), "at least 3 seeds lose"),

@@ -125,6 +125,7 @@ def test_the_law_is_fitted_to_limits_by_the_law():
     assert row["misfit_p"] > 0.2
     assert row["movement_p"] < 0.01
     assert row["exponent_low"] <= 1 <= row["exponent_high"]
+    assert row["exponent_p"] > 0.05
     assert row["level_low"] <= 0.5 <= row["level_high"]
     assert limits["misfit"].abs().max() < 0.45  # half a step of the grid is 0.35
 
@@ -135,6 +136,7 @@ def test_limits_that_do_not_move_with_b_are_not_the_law():
 
     assert row["misfit_p"] < 0.05
     assert row["exponent_low"] <= 0 <= row["exponent_high"] < 1
+    assert row["exponent_p"] < 0.05
 
 
 def test_limits_beyond_the_grid_still_bound_the_law():

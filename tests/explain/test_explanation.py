@@ -1,5 +1,7 @@
 """What `mstudy explain` shows is what the detector did."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mstudy.core.generators import generator_for
@@ -86,8 +88,17 @@ def test_a_log_that_cannot_be_judged_has_no_candidates(curvature, status):
 def test_a_passing_burst_is_told_in_words():
     log = np.where((STEPS >= 200) & (STEPS < 206), np.log(500), 0.0) + np.random.default_rng(3).normal(0, 0.05, 400)
 
-    told = summary(_explain(np.exp(log)))
+    explained = _explain(np.exp(log))
+    told = summary(explained)
+    untested = summary(replace(explained, found=replace(explained.found, p_value=None)))
 
     assert told.startswith("No abrupt sharpening up to step ")
     assert "but a rise, at step 199 [199, 200], by a factor 5" in told
     assert told.endswith("transient: it is left again after a few rows.")
+    assert "; a rise reaches the factor asked for, but none that is abrupt and lasts)" in untested
+
+
+def test_that_no_rise_reaches_the_factor_is_said_where_none_does():
+    told = summary(_explain(np.exp(np.random.default_rng(3).normal(0, 0.05, 400))))
+
+    assert told.endswith("(400 usable points; no rise that lasts reaches the factor asked for).")

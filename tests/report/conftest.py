@@ -277,7 +277,7 @@ def more(branches: pl.DataFrame) -> dict[str, pl.DataFrame]:
         line
         | {"sgd_eta_ef": 0.2, "sgdm_eta_ef": 0.4, "log_ratio": ratio, "ci_low": ratio - 0.03, "ci_high": ratio + 0.03}
         | {"equivalence_p": 0.01, "superiority_p": 0.5, "inferiority_p": 0.9, "n_seeds": 3, "at_edge": edge}
-        | {"status": "compared"}
+        | {"status": "at_edge" if edge else "compared"}
         for line, ratio, edge in zip(LINES, (0.01, 0.2), (None, "sgdm"), strict=True)
     ]
     sgd = [line | {"optimizer": "sgd", "momentum": 0.0} for line in LINES]

@@ -97,11 +97,7 @@ def summary(explanation: Explanation) -> str:
         case SharpeningStatus.TOO_SHORT:
             return f"Too short to judge: {n}."
         case SharpeningStatus.NONE:
-            largest = (
-                "no rise that lasts reaches the factor asked for"
-                if found.p_value is None
-                else f"the largest rise anywhere has p = {number(found.p_value)}"
-            )
+            largest = _largest_rise(explanation)
             none = f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
             return none + _others(found)
         case SharpeningStatus.DETECTED:
@@ -109,6 +105,15 @@ def summary(explanation: Explanation) -> str:
             return f"Abrupt sharpening at {events} ({n})." + _others(found)
         case _:
             assert_never(found.status)
+
+
+def _largest_rise(explanation: Explanation) -> str:
+    """Say why there is no p-value, or which: a rise that passes or takes the whole run may reach the factor too."""
+    if explanation.found.p_value is not None:
+        return f"the largest rise anywhere has p = {number(explanation.found.p_value)}"
+    if explanation.found.others:
+        return "a rise reaches the factor asked for, but none that is abrupt and lasts"
+    return "no rise that lasts reaches the factor asked for"
 
 
 _KINDS = {

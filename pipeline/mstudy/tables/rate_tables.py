@@ -147,6 +147,7 @@ LAW = table(
         "exponent_high": real("upper end of its 95 % interval"),
         "exponent_equivalence_low": real("lower end at level 1 − 2α, for equivalence"),
         "exponent_equivalence_high": real("upper end at level 1 − 2α, for equivalence"),
+        "exponent_p": real("null hypothesis: the exponent is the law's, 1; one degree of freedom"),
         "movement_p": real("null hypothesis: no dependence on b"),
         "misfit_p": real("null hypothesis: the law holds; against free limits"),
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mstudy.core.params import Estimate
@@ -34,28 +35,31 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
     units = best_units(evidence, estimate)
     at_least = bound_units(units, _EQUAL, estimate.alpha, estimate.alpha)
     p_values = units["p_holds"].to_numpy()
-    worst = lines.row(int(p_values.argmax()), named=True)
     beyond = holm([*lines["superiority_p"], *lines["inferiority_p"]])
+    contradicted = min(beyond) <= estimate.alpha
+    # What decides is told: the surest line beyond the margin, or the least sure to be within it.
+    place = int(np.argmin(beyond)) % len(lines) if contradicted else int(p_values.argmax())
+    told, which = lines.row(place, named=True), "surest to differ" if contradicted else "least sure"
     n_equivalent = int((p_values <= estimate.alpha).sum())
     left_out = f", {n_edge} lines whose best lies at an end of the grid left out" if n_edge else ""
     reason = (
         f"{n_equivalent} of {len(lines)} lines (batch size and momentum) are equivalent within {evidence.margin:g} in "
-        f"log loss at their best eta_ef{left_out}; the least sure is {_line_name(worst)}: "
-        f"{worst['log_ratio']:+.3f} [{worst['ci_low']:+.3f}, {worst['ci_high']:+.3f}]."
+        f"log loss at their best eta_ef{left_out}; the {which} is {_line_name(told)}: "
+        f"{told['log_ratio']:+.3f} [{told['ci_low']:+.3f}, {told['ci_high']:+.3f}]."
     )
     return Answer(
         verdict_of(
             float(p_values.max()) <= estimate.alpha,
-            min(beyond) <= estimate.alpha,
+            contradicted,
             reaches_share(at_least, units, 0, estimate),
         ),
         reason,
         n=len(lines),
         n_unit="lines",
-        estimate=worst["log_ratio"],
-        ci=(worst["ci_low"], worst["ci_high"]),
-        unit="log L_SGD / L_SGDM, each at its best, in the least sure line",
-        p_value=float(p_values.max()),
+        estimate=told["log_ratio"],
+        ci=(told["ci_low"], told["ci_high"]),
+        unit=f"log L_SGD / L_SGDM, each at its best, in the line that is {which}",
+        p_value=min(beyond) if contradicted else float(p_values.max()),
         rows=tuple(_line_name(line) for line in lines.iter_rows(named=True)),
         at_least=at_least,
     )

@@ -38,11 +38,13 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
     limits = evidence[STABILITY_LIMITS].filter(pl.col("misfit").is_not_null())
     own_limits = limits.filter(*(pl.col(key) == law[key] for key in SETTING))
     worst = own_limits.row(int(own_limits["misfit"].abs().to_numpy().argmax()), named=True)
+    interval = f"[{law['exponent_low']:.2f}, {law['exponent_high']:.2f}]"
     reason = (
-        f"By {law['n_limits']} limits, gradient noise goes as 1/b to the power {law['exponent']:.2f} "
-        f"[{law['exponent_low']:.2f}, {law['exponent_high']:.2f}] (the law: 1); misfit of the law p = "
-        f"{law['misfit_p']:.3g}; farthest from it: b = {worst['batch_size']}, mu = {worst['momentum']:g}, "
-        f"measured {worst['eta_ef_max']:.3g} [{worst['ci_low']:.3g}, {worst['ci_high']:.3g}], predicted "
+        f"By {law['n_limits']} limits, gradient noise goes as 1/b to the power {law['exponent']:.2f} {interval} (that "
+        f"it is the law's 1: p = {law['exponent_p']:.3g}; all of the interval beyond 1 ± {estimate.law_tolerance:g} "
+        f"would contradict); that the law fits, against any misfit of the limits at all: p = {law['misfit_p']:.3g}; "
+        f"farthest from it: b = {worst['batch_size']}, mu = {worst['momentum']:g}, measured "
+        f"{worst['eta_ef_max']:.3g} [{worst['ci_low']:.3g}, {worst['ci_high']:.3g}], predicted "
         f"{worst['predicted']:.3g}."
     )
     return Answer(
@@ -53,7 +55,7 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
         estimate=law["exponent"],
         ci=(law["exponent_low"], law["exponent_high"]),
         unit="exponent of 1/b in the gradient noise's share",
-        p_value=law["misfit_p"],
+        p_value=law["exponent_p"],
         rows=tuple(f"b = {limit['batch_size']}, mu = {limit['momentum']:g}" for limit in limits.iter_rows(named=True)),
     )
 
@@ -79,7 +81,7 @@ def law_power(evidence: Evidence, estimate: Estimate) -> Power:
 
 CLAIM = Claim(
     id="C7",
-    statement="The threshold moves with b as the mean-square stability law predicts.",
+    statement="The stability limit moves with b as the mean-square stability law predicts.",
     table=LAW,
     judge=judge_law,
     power=law_power,

@@ -160,6 +160,7 @@ def _law_row(fit: _Fit, n_limits: int, estimate: Estimate) -> dict[str, object]:
         "exponent_equivalence_low": wider[1],
         "exponent_equivalence_high": wider[2],
         "movement_p": float(stats.chi2.sf(max(2 * (by_exponent.max() - by_exponent[_EXPONENT_0]), 0.0), 1)),
+        "exponent_p": float(stats.chi2.sf(max(2 * (by_exponent.max() - law.max()), 0.0), 1)),
         "misfit_p": float(stats.chi2.sf(max(2 * (fit.free - law.max()), 0.0), n_limits - 2)),
     }
 

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import BestStatus
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -36,20 +37,24 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
         "are 95 % intervals; an open point: the best rate lies at the end of the grid, a better one may lie beyond."
     )
     plate = Plate("best", "Log loss ratio at each one's best rate", note, figures, wide=True)
-    return Section("best", "Does the best SGDM beat the best SGD?", best_answer(best, margin), [plate])
+    answer = best_answer(best, margin, analysis.estimate.alpha)
+    return Section("best", "Does the best SGDM beat the best SGD?", answer, [plate])
 
 
-def best_answer(best: pl.DataFrame, margin: float) -> str:
-    """Say how many lines are equal, better or worse, by their intervals."""
-    known = best.filter(pl.col("ci_low").is_not_null())
-    equal = int(((known["ci_low"] >= -margin) & (known["ci_high"] <= margin)).sum())
-    ahead, behind = int((known["ci_low"] > margin).sum()), int((known["ci_high"] < -margin).sum())
-    edge = int(best["at_edge"].is_not_null().sum())
+def best_answer(best: pl.DataFrame, margin: float, alpha: float) -> str:
+    """Say how many lines are equal, by the test that C6 rests on, and how many better or worse by their intervals.
+
+    A line whose best rate lies at the end of the grid has no say, as in C6.
+    """
+    compared = best.filter(pl.col("status") == BestStatus.COMPARED)
+    equal = int((compared["equivalence_p"] <= alpha).sum())
+    ahead, behind = int((compared["ci_low"] > margin).sum()), int((compared["ci_high"] < -margin).sum())
+    edge = len(best.filter(pl.col("status") == BestStatus.AT_EDGE))
     text = (
-        f"Of {count(len(best), 'comparison')} of tuned SGDM with tuned SGD, {equal} are equal within {margin:g} in log "
-        f"loss, in {ahead} SGDM is better, in {behind} worse"
+        f"Of {count(len(compared), 'comparison')} of tuned SGDM with tuned SGD, {equal} are equal within {margin:g} in "
+        f"log loss; by their intervals SGDM is better in {ahead} and worse in {behind}"
     )
-    return text + (f"; in {edge} a best rate lies at the end of the grid." if edge else ".")
+    return text + (f"; in {edge} more a best rate lies at the end of the grid." if edge else ".")
 
 
 def best_caption(best: pl.DataFrame, margin: float) -> str:
