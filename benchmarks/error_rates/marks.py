@@ -12,7 +12,6 @@ from mstudy.core.params import Detect
 from mstudy.detect.sharpening import Sharpening, find_sharpening
 
 REFERENCE = Path(__file__).parents[2] / "tests" / "reference"
-SETS = ("first", "second")
 SLACK = 2  # steps; a picture is not read more finely
 THREEFOLD = 3.0  # the least rise that the rules of marking call an event
 
@@ -23,7 +22,6 @@ class Mark:
 
     set: str
     run_id: str
-    full_batch: bool
     onset: float | None
     end: float | None
     rise: float | None
@@ -42,13 +40,12 @@ class Mark:
 
 
 def read_marks() -> list[Mark]:
-    """Every mark of both sets."""
+    """Every mark of the three sets."""
     rows = csv.DictReader((REFERENCE / "marks.csv").read_text().splitlines())
     return [
         Mark(
             row["set"],
             row["run_id"],
-            row["batch_size"] == "1797",
             *(float(row[name]) if row["mark"] == "event" else None for name in ("onset", "end", "rise")),
             row["clear"] == "yes",
         )
@@ -80,6 +77,7 @@ def table() -> list[str]:
         ("first, as marked", [m for m in clear if m.set == "first"]),
         ("first, rises below threefold left out", [m for m in clear if m.set == "first" and m.by_the_rules]),
         ("second", [m for m in clear if m.set == "second"]),
+        ("third", [m for m in clear if m.set == "third"]),
     ]:
         events = [m for m in chosen if m.onset is not None]
         cells = []

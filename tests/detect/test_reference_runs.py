@@ -41,7 +41,7 @@ def test_agreement_by_hand():
     def found(*steps):
         return Sharpening("none", 0, tuple(Event(s, s, s, s, s, 5.0, 0.01) for s in steps))
 
-    event, none = Mark("first", "a", True, 10, 20, 5.0, True), Mark("first", "a", True, None, None, None, True)
+    event, none = Mark("first", "a", 10, 20, 5.0, True), Mark("first", "a", None, None, None, True)
 
     assert [event.agrees(found(s)) for s in (7, 8, 22, 23)] == [False, True, True, False]
     assert not event.agrees(found())
