@@ -131,9 +131,9 @@ def draw_truth(
     )
 
 
-def heavy(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
-    """Student t with 5 degrees of freedom, scaled to unit variance."""
-    return rng.standard_t(5, size) / np.sqrt(5 / 3)
+def heavy(rng: np.random.Generator, size: tuple[int, ...], tail: float = 5.0) -> Array:
+    """Student t with `tail` degrees of freedom, scaled to unit variance."""
+    return rng.standard_t(tail, size) / np.sqrt(tail / (tail - 2))
 
 
 def sample_runs(
@@ -141,15 +141,21 @@ def sample_runs(
     truth: Truth,
     rng: np.random.Generator,
     base: Callable[[Array], Array] = lambda x: -0.5 * x,
+    sgd_share: float = 0.5,
+    tail: float = 5.0,
 ) -> pl.DataFrame:
-    """Runs of one sweep (tables.RUNS). base: log loss of SGDM at log eta_ef."""
+    """Runs of one sweep (tables.RUNS). base: log loss of SGDM at log eta_ef.
+
+    sgd_share: of the variance of a log ratio, what the SGD run has; tail: degrees of freedom of the noise.
+    """
     x, n_b, n_mu, n = np.log(design.rates), len(design.batch_sizes), len(design.momenta), design.seeds
     ratio = truth.advantage.reshape(n_b, n_mu, len(x))
     scale = truth.noise * (1 + 3 * np.abs(ratio))
     shared = 0.1 * rng.normal(size=(n_b, 1, n))
-    sgd = base(x)[None, :, None] + shared + scale.mean(axis=1)[:, :, None] * heavy(rng, (n_b, len(x), n)) / 2**0.5
+    of_sgd, of_sgdm = heavy(rng, (n_b, len(x), n), tail), heavy(rng, (n_b, n_mu, len(x), n), tail)
+    sgd = base(x)[None, :, None] + shared + scale.mean(axis=1)[:, :, None] * of_sgd * sgd_share**0.5
     shift = base(x)[None, None, :, None] - ratio[..., None] + shared[:, None]
-    sgdm = shift + scale[..., None] * heavy(rng, (n_b, n_mu, len(x), n)) / 2**0.5
+    sgdm = shift + scale[..., None] * of_sgdm * (1 - sgd_share) ** 0.5
     sgd_gone = x[None, :, None] > truth.sgd_limit[:, None, None] + truth.limit_spread * rng.normal(size=(n_b, 1, n))
     limits = truth.sgdm_limit.reshape(n_b, n_mu)[..., None, None]
     sgdm_gone = x[:, None] > limits + truth.limit_spread * rng.normal(size=(n_b, n_mu, 1, n))

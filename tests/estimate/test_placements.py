@@ -55,3 +55,41 @@ def test_cells_beyond_both_limits_have_no_say():
 
     assert RATES[-1] not in rows["eta_ef"].to_list()
     assert RATES[-2] in rows["eta_ef"].to_list()
+
+
+def test_a_cell_in_which_the_advantage_is_lost_lies_above():
+    """At 0.32 SGDM is worse: a threshold beyond it would leave it out, though SGDM is better at 0.16 already."""
+    rows = placed(lambda ratio, rate, seed: ratio - 0.3 if rate == 0.32 else ratio)
+    above = rows.filter(pl.col("side") == "above")
+
+    assert above["eta_ef"].to_list() == RATES[5:].tolist()
+    assert above["n_seeds"].to_list() == [5] * 4
+    assert above.row(0, named=True)["superiority_p"] > 0.9
+    assert above.row(0, named=True)["log_ratio"] < -0.05
+
+
+def test_a_diverged_sgd_run_does_not_hide_that_the_others_are_worse_than_sgdm():
+    """One of five SGD runs diverges at 0.64: with the cap the spread is that between 3 and 0.37."""
+    diverging = placed(diverged=lambda rate, mu, seed: mu == 0 and rate == 0.64 and seed == 0)
+    row = diverging.filter(pl.col("side") == "above", pl.col("eta_ef") == 0.64).row(0, named=True)
+
+    values = [0.2 * np.log(0.64 / 0.1) + 0.01 * np.sin(7 * seed + 64) for seed in range(1, 5)]
+    assert row["superiority_p"] == pytest.approx(stats.ttest_1samp(values, 0.05, alternative="greater").pvalue)
+    assert row["log_ratio"] > 0.8  # the mean is of all
+
+
+def test_with_two_seeds_left_all_are_tested():
+    diverging = placed(diverged=lambda rate, mu, seed: mu == 0 and rate == 0.64 and seed < 3)
+    row = diverging.filter(pl.col("side") == "above", pl.col("eta_ef") == 0.64).row(0, named=True)
+
+    values = [3.0] * 3 + [0.2 * np.log(0.64 / 0.1) + 0.01 * np.sin(7 * seed + 64) for seed in (3, 4)]
+    assert row["superiority_p"] == pytest.approx(stats.ttest_1samp(values, 0.05, alternative="greater").pvalue)
+
+
+def test_the_pooled_spread_is_of_cells_below_in_which_nothing_diverged():
+    rows = placed(diverged=lambda rate, mu, seed: rate == 0.02 and mu > 0 and seed == 0)
+
+    pooled = {row["eta_ef"]: row["pooled_equivalence_p"] for row in rows.iter_rows(named=True)}
+    assert pooled[0.02] is None
+    assert 0 < pooled[0.01] < 1e-6
+    assert all(pooled[rate] is None for rate in RATES[4:])

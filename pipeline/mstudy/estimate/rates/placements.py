@@ -85,11 +85,23 @@ def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[Side, Mask]
     sides = {side: np.zeros(line.ratio.shape, dtype=bool) for side in (Side.BELOW, Side.ABOVE)}
     for k, others in line.without_each_seed():
         low, high = _span(find_threshold(others, margins, estimate, min_seeds=max(2, estimate.min_seeds - 1)))
-        sides[Side.BELOW][:, k], sides[Side.ABOVE][:, k] = line.eta_ef < low, line.eta_ef > high
+        beyond = _beyond_a_better_cell(others, margins, estimate)
+        sides[Side.BELOW][:, k] = (line.eta_ef < low) & ~beyond
+        sides[Side.ABOVE][:, k] = (line.eta_ef > high) | beyond
     # Where both diverge in half of the pairs, the cell lies beyond what either can train at.
     tied = (line.sgd_diverged & line.sgdm_diverged).sum(axis=1) * 2 >= np.maximum(line.n, 1)
     usable = ~np.isnan(line.ratio) & ~tied[:, None]
     return {side: placed & usable for side, placed in sides.items()}
+
+
+def _beyond_a_better_cell(line: Line, margins: Margins, estimate: Estimate) -> Mask:
+    """Return the cells at higher rates than one in which SGDM is surely better, (n_rates,).
+
+    They lie above, whatever their own ratio: the threshold of a line whose advantage is lost again and comes back would
+    else lie beyond the cells in which it is lost.
+    """
+    better = p_greater_rows(line.ratio - line.error[:, None], margins.advantage) <= estimate.alpha
+    return np.asarray(np.cumsum(better & line.whole) - (better & line.whole) > 0)
 
 
 def _span(threshold: Crossing) -> tuple[float, float]:
