@@ -40,6 +40,22 @@ def test_what_would_settle_a_claim(mstudy, analysis):
     ]
 
 
+def test_what_would_lift_a_claim_to_mostly(mstudy, tmp_path):
+    row = {"claim": "C2", "verdict": "inconclusive", "n_units": 9, "replicate": "cells", "note": "A note."}
+    POWER.write(POWER.frame([row | {"seeds_needed": 12, "seeds_mostly": 7}]), tmp_path / RESULTS)
+    for stage in STAGES:
+        write_stamp(tmp_path, stage, {}, [place_of(POWER)] if stage == POWER.stage else [], "runs")
+
+    out = mstudy("plan", "--claim", "C2", "--results", tmp_path)[1].splitlines()
+
+    assert out[0] == "C2 is inconclusive"
+    assert out[2:5] == [
+        "seeds needed with as many cells: 12",
+        "cells needed with as many seeds: not estimable",
+        "seeds needed for mostly with as many cells: 7",
+    ]
+
+
 def test_as_json(mstudy, analysis):
     found = json.loads(mstudy("plan", "--claim", "C8", "--results", analysis, "--json")[1])
 

@@ -63,6 +63,20 @@ def test_what_is_not_estimable_is_said_once(claim, more, note, end):
     assert _shown(claim | {"id": "C4"}, power)["needed"] == f"How many seeds would decide it is {end}"
 
 
+def test_what_would_lift_a_claim_on_the_ladder(claim, more):
+    power = more["power"].with_columns(seeds_mostly=pl.lit(7), replicate=pl.lit("cells"))
+
+    assert _shown(claim, power)["needed"].endswith("9 more than there are. To lift it to mostly: 7 seeds.")
+    assert _shown(claim | {"verdict": "mostly"}, power)["needed"] == (
+        "To lift it to supported with 80 % power at the effect observed: 12 seeds (there are 3); more cells alone "
+        "would not."
+    )
+    beyond = power.with_columns(seeds_needed=pl.lit(None, dtype=pl.Int64), note=pl.lit("one cell lies outside"))
+    assert _shown(claim | {"verdict": "mostly"}, beyond)["needed"] == (
+        "No number of seeds up to 50 would lift it to supported: one cell lies outside."
+    )
+
+
 @pytest.mark.parametrize("verdict", ["supported", "contradicted"])
 def test_a_decided_claim_needs_nothing(claim, more, verdict):
     assert _shown(claim | {"verdict": verdict}, more["power"])["needed"] == ""

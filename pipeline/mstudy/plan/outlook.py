@@ -33,6 +33,8 @@ def as_sentences(row: dict[str, Any]) -> str:
     if row["replicate"] is not None:
         parts.append(f"seeds needed with as many {row['replicate']}: {_count(row['seeds_needed'])}")
         parts.append(f"{row['replicate']} needed with as many seeds: {_count(row['units_needed'])}")
+    if row["seeds_mostly"] is not None:
+        parts.append(f"seeds needed for mostly with as many {row['replicate']}: {row['seeds_mostly']}")
     parts.append(row["note"])
     return "\n".join(parts)
 

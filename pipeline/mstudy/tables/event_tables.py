@@ -191,6 +191,7 @@ POWER = table(
         "observed": real("the effect that was seen"),
         "seeds_needed": whole("for 80 % at the observed effect with as many units; null: not estimable, or over 50"),
         "units_needed": whole("likewise with as many seeds"),
+        "seeds_mostly": whole("seeds with which a claim over units would mostly hold; null: not estimable, or over 50"),
         "note": text("what else has to be known"),
     },
 )

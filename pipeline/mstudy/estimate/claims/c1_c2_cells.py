@@ -20,7 +20,16 @@ from mstudy.estimate.claims.at_least import (
 )
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
-from mstudy.estimate.claims.power import equivalence_power, power_greater, root_of_power, rows_with_spread, smallest
+from mstudy.estimate.claims.power import (
+    equivalence_power,
+    power_greater,
+    power_of_better,
+    power_of_equal,
+    root_of_power,
+    rows_with_spread,
+    seeds_for_mostly,
+    smallest,
+)
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import LINE
@@ -106,7 +115,9 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
     if cells.is_empty():
         return Power("not estimable: no cell lies below a threshold with enough seeds")
     level = equivalence_level(estimate.alpha)
-    return equivalence_power(cells, "cells", _IN_LEAST_CERTAIN, evidence.margin, level, estimate.min_seeds)
+    power = equivalence_power(cells, "cells", _IN_LEAST_CERTAIN, evidence.margin, level, estimate.min_seeds)
+    seeds = seeds_for_mostly(cells, power_of_equal(evidence.margin), level, estimate)
+    return replace(power, seeds_mostly=seeds)
 
 
 def above_power(evidence: Evidence, estimate: Estimate) -> Power:
@@ -126,6 +137,7 @@ def above_power(evidence: Evidence, estimate: Estimate) -> Power:
         unit=f"log loss ratio {_IN_LEAST_CERTAIN}",
         observed=worst["log_ratio"],
         seeds_needed=needed,
+        seeds_mostly=seeds_for_mostly(cells, power_of_better(margin), alpha, estimate),
         note="every cell above must be superior; the least sure one is shown"
         + ("" if excess > 0 else "; its ratio is within the margin, so more seeds would not show it beyond"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,12 @@ from mstudy.estimate.claims.at_least import (
 )
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
-from mstudy.estimate.claims.power import equivalence_power, rows_with_spread
+from mstudy.estimate.claims.power import (
+    equivalence_power,
+    power_of_equal,
+    rows_with_spread,
+    seeds_for_mostly,
+)
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import BEST
 
@@ -75,9 +81,9 @@ def best_power(evidence: Evidence, estimate: Estimate) -> Power:
     lines = rows_with_spread(evidence[BEST].filter(status=BestStatus.COMPARED), estimate)
     if lines.is_empty():
         return Power("not estimable: no line has both its bests inside the grid")
-    return equivalence_power(
-        lines, "lines", "in the least sure line", evidence.margin, estimate.alpha, estimate.min_seeds
-    )
+    alpha, margin = estimate.alpha, evidence.margin
+    power = equivalence_power(lines, "lines", "in the least sure line", margin, alpha, estimate.min_seeds)
+    return replace(power, seeds_mostly=seeds_for_mostly(lines, power_of_equal(margin), alpha, estimate))
 
 
 def _compared_lines(evidence: Evidence) -> pl.DataFrame:

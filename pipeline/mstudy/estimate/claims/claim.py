@@ -55,6 +55,7 @@ class Power:
     observed: float | None = None
     seeds_needed: int | None = None
     units_needed: int | None = None
+    seeds_mostly: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ Claims about means over seeds use the noncentral t at the observed spread. Other
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 from scipy import optimize, stats
@@ -14,6 +16,7 @@ from scipy import optimize, stats
 from mstudy.core.params import Estimate
 from mstudy.estimate.claims.claim import Power
 
+PowerOfRow = Callable[[dict[str, Any], int, float], float]
 TARGET_POWER = 0.8
 MAX_COUNT = 50  # more seeds or units than this are no plan
 COUNTS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, MAX_COUNT)  # tried where each trial is a simulation
@@ -103,3 +106,29 @@ def bisect_power(power: Callable[[float], float], low: float, high: float) -> fl
         middle = (low * high) ** 0.5 if low > 0 else (low + high) / 2
         low, high = (low, middle) if power(middle) >= TARGET_POWER else (middle, high)
     return float(high)
+
+
+def power_of_equal(margin: float) -> PowerOfRow:
+    """Return the power of showing that a row is within the margin."""
+    return lambda row, n, level: power_equivalent(abs(row["log_ratio"]), margin, row["sd"], n, level)
+
+
+def power_of_better(margin: float) -> PowerOfRow:
+    """Return the power of showing that a row is beyond the margin."""
+    return lambda row, n, level: power_greater(row["log_ratio"] - margin, row["sd"], n, level)
+
+
+def seeds_for_mostly(rows: pl.DataFrame, power: PowerOfRow, level: float, params: Estimate) -> int | None:
+    """Return the seeds with which the claim would surely hold in more than `mostly_share` of the rows, at 80 %.
+
+    rows: units with a spread over seeds. power: of showing the claim in one row, with so many seeds and at that level.
+    With k of m p-values at most level / (m - k + 1) at least k units are sure (Holm). None beyond any number of seeds.
+    """
+    units = rows.to_dicts()
+    needed = min(len(units), math.floor(params.mostly_share * len(units) + 1e-9) + 1)
+
+    def of_least_needed(n_seeds: int) -> float:
+        powers = sorted((power(row, n_seeds, level / (len(units) - needed + 1)) for row in units), reverse=True)
+        return powers[needed - 1]
+
+    return smallest(of_least_needed, params.min_seeds) if units else None

@@ -40,9 +40,33 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
 
 
 def _needed(verdict: str, need: dict[str, Any] | None) -> str:
+    """Return what would lift a claim on the ladder: to most of its units, and to every one."""
+    match verdict:
+        case Verdict.MOSTLY if need is not None:
+            return _to_every_unit(need)
+        case Verdict.INCONCLUSIVE | Verdict.UNTESTABLE if need is not None:
+            return _to_decide(need) + _to_most_units(need)
+        case _:
+            return ""
+
+
+def _to_every_unit(need: dict[str, Any]) -> str:
+    """Return the seeds that would make a claim that mostly holds supported."""
+    if need["seeds_needed"] is None:
+        return f"No number of seeds up to 50 would lift it to supported: {need['note']}."
+    return (
+        f"To lift it to supported with 80 % power at the effect observed: {count(int(need['seeds_needed']), 'seed')} "
+        f"(there are {need['n_seeds']}); more {need['replicate']} alone would not."
+    )
+
+
+def _to_most_units(need: dict[str, Any]) -> str:
+    """Return the seeds that would make a claim hold mostly; nothing where no number would."""
+    return "" if need["seeds_mostly"] is None else f" To lift it to mostly: {count(int(need['seeds_mostly']), 'seed')}."
+
+
+def _to_decide(need: dict[str, Any]) -> str:
     """Return what would make an undecided claim decidable."""
-    if verdict not in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE) or need is None:
-        return ""
     if need["seeds_needed"] is None and need["units_needed"] is not None:
         return f"To decide it with 80 % power: {need['units_needed']} {need['replicate']}; there are {need['n_units']}."
     if need["seeds_needed"] is None:

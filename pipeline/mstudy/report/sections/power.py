@@ -20,7 +20,8 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
     caption = power_caption(power)
     figure = Figure("Power", caption, power)
     note = (
-        "A verdict of inconclusive or untestable is a statement about the study: this is how large it would have to be."
+        "A verdict of mostly, inconclusive or untestable is a statement about the study: this is how large it would "
+        "have to be."
     )
     plate = Plate("power", "Effects that would be seen with 80 % power", note, [figure], wide=True)
     return Section("power", "What could this study have seen?", "", [plate])
@@ -49,7 +50,8 @@ def _would_do(row: dict[str, Any]) -> str:
     """Say what the observed effect would need."""
     needs = [] if row["seeds_needed"] is None else [count(row["seeds_needed"], "seed")]
     needs += [] if row["units_needed"] is None else [f"{row['units_needed']} {row['replicate']}"]
-    return f"; the one observed needs {' or '.join(needs)}" if needs else ""
+    text = f"; the one observed needs {' or '.join(needs)}" if needs else ""
+    return text if row["seeds_mostly"] is None else f"{text}; to hold mostly, {count(row['seeds_mostly'], 'seed')}"
 
 
 SECTION = SectionSpec(anchor="power", claims=(), build=build)
