@@ -1,5 +1,7 @@
 """Truth: the last values that a parameter may have, and the first that it may not, by hand."""
 
+from dataclasses import fields
+
 import pytest
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Cadence, Compare, Detect, Estimate, Grid, Init, Margins, Report, Study
@@ -31,6 +33,8 @@ BOUNDS = [
     (Estimate, "min_reliability", [0.0, 0.99], [-0.01, 1.0]),
     (Estimate, "min_shared", [0.01, 0.99], [0.0, 1.0]),
     (Estimate, "min_batch_sizes", [3], [2]),
+    (Estimate, "trend_margin", [0.001], [0.0]),
+    (Estimate, "mostly_share", [0.51, 0.99], [0.5, 1.0]),
     (Estimate, "min_limits", [4], [3]),
     (Estimate, "law_tolerance", [0.01, 0.99], [0.0, 1.0]),
     (Estimate, "alpha", [0.01, 0.49], [0.0, 0.5]),
@@ -60,6 +64,19 @@ BOUNDS = [
     (Study, "steps", [1], [0]),
     (Study, "divergence_factor", [1.01], [1.0]),
 ]
+# Names, texts and switches; seeds of generators, which may be any number; sections with parameters of their own.
+UNBOUNDED = {
+    *((Detect, key) for key in ("quantity", "decides", "seed")),
+    *((Compare, "seed"), (Estimate, "seed"), (Report, "title"), (Init, "weights"), (Init, "zero_biases")),
+    *((Study, key) for key in ("dataset", "model", "objective", "init", "eta_ef", "optimizer", "nesterov", "log")),
+}
+
+
+def test_each_parameter_is_listed_with_its_bounds():
+    kinds = (Detect, Margins, Compare, Estimate, Report, Grid, Init, Cadence, Study)
+    listed = {(kind, key) for kind, key, *_ in BOUNDS} | UNBOUNDED
+
+    assert listed == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 
 @pytest.mark.parametrize(("kind", "key", "allowed", "_"), BOUNDS, ids=[f"{k.__name__}-{key}" for k, key, *_ in BOUNDS])

@@ -116,3 +116,25 @@ def test_what_a_member_gets_does_not_depend_on_how_long_the_others_search(monkey
         assert together.vector[place].tolist() == alone.vector[0].tolist()
         assert (together.value[place], together.residual[place]) == (alone.value[0], alone.residual[0])
     assert together.vector[0].tolist() == together.vector[3].tolist() != alone.vector[0].tolist()
+
+
+def test_a_member_that_has_blown_up_has_no_eigenvalue_and_spoils_no_other():
+    spectrum = torch.tensor([[torch.inf, torch.inf, torch.inf], [1.0, 4.0, 2.0]], dtype=torch.float64)
+
+    found = top_eigenpair(lambda v: spectrum * v, torch.ones(2, 3, dtype=torch.float64), NOTHING, max_products=3)
+
+    assert found.value.tolist() == pytest.approx([0.0, 4.0])
+    assert torch.isfinite(found.residual).tolist() == [False, True]
+
+
+def test_memory_that_was_never_written_is_never_read():
+    """torch fills fresh memory with NaN in this mode."""
+    mode = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = top_eigenpair(diagonal_operator([5.0, 4.9, 4.0, 3.0]), torch.ones(1, 4, dtype=torch.float64), NOTHING)
+    finally:
+        torch.use_deterministic_algorithms(mode)
+
+    assert found.value.item() == pytest.approx(5.0)
+    assert torch.isfinite(found.vector).all()

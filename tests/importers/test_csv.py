@@ -195,3 +195,10 @@ def test_settings_beside_the_table(table, imported):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(LogError, match="The source must hold tables, found no"):
         find_csv(tmp_path, Mapping())
+
+
+def test_of_many_columns_eight_are_told(table, imported):
+    path = table(",".join(f"c{k}" for k in range(1, 12)) + "\n" + ",".join("1" * 11) + "\n")
+
+    with pytest.raises(LogError, match="found columns c1, c2, c3, c4, c5, c6, c7, c8 in .*; name them by --map"):
+        imported("csv", path)

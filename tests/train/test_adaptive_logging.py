@@ -172,3 +172,11 @@ def test_noise_is_judged_by_the_last_changes_alone():
 
     assert changed_fast(rows_of([*long_ago, *[1.0] * 9, 7.0]), 0, 5.0)
     assert not changed_fast(rows_of([*long_ago, 7.0 * 100]), 0, 5.0)
+
+
+@pytest.mark.parametrize(("last", "expected"), [(2.5, False), (2.9, False), (3.1, True)])
+def test_a_change_is_fast_beyond_three_ordinary_ones(last, expected):
+    """Every change before is of one unit of the logarithm, up and down; so is what a factor of 1.1 would ask for."""
+    ordinary = [np.exp(k % 2) for k in range(9)]
+
+    assert changed_fast(rows_of([*ordinary, ordinary[-1] * np.exp(last)]), 0, 1.1) is expected

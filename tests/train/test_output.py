@@ -158,3 +158,18 @@ def test_an_output_that_cannot_be_written_is_one_sentence(store, tmp_path):
 def test_a_store_that_loses_a_log_at_the_end_is_one_sentence(store, tmp_path):
     with pytest.raises(LogError, match="keep each log as it was written, found otherwise at .*gone.parquet; run the"):
         materialise(store, "s", ["gone"], tmp_path / "out")
+
+
+def test_a_file_that_cannot_be_read_is_taken_for_a_foreign_one(store, tmp_path, monkeypatch):
+    path = log_of(tmp_path / "out" / "mine.parquet", study="s")
+    before = files(tmp_path)
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(path), "read_bytes", refuse)
+        with pytest.raises(LogError, match="found 'mine.parquet' in .*; move it away"):
+            materialise(store, "s", [], tmp_path / "out")
+
+    assert files(tmp_path) == before
