@@ -202,3 +202,10 @@ def test_of_many_columns_eight_are_told(table, imported):
 
     with pytest.raises(LogError, match="found columns c1, c2, c3, c4, c5, c6, c7, c8 in .*; name them by --map"):
         imported("csv", path)
+
+
+def test_of_a_line_that_is_no_object_forty_bytes_and_its_number_are_told(table, imported):
+    path = table('{"step": 0, "loss": 1}\n{"step": 1, "loss": 1}\n' + 60 * "x" + "\n", "a.jsonl")
+
+    with pytest.raises(LogError, match=f"must be a JSON object, found b'{40 * 'x'}' in .*a.jsonl, line 3"):
+        imported("csv", path)
