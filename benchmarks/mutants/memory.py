@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.mutants.sample import TESTS, Mutant, draw
 from benchmarks.mutants.selection import Recording
-from benchmarks.mutants.trial import LIBRARY, Verdict, changed, first_failure, judge, record
+from benchmarks.mutants.trial import LIBRARY, Verdict, judge, record, sees
 
 
 class Memory:
@@ -52,12 +52,9 @@ class Memory:
         return verdict
 
     def _new(self, mutant: Mutant, copy: Path, by: str | None) -> Verdict:
-        recording = self.recording(mutant.package, copy)
-        if by in recording.all_tests():
-            with changed(copy / LIBRARY / mutant.module, mutant.source):
-                if first_failure(copy, [by], recording):
-                    return Verdict(by, 1)
-        return judge(mutant, copy, recording)
+        if by is not None and sees(mutant, copy, by):
+            return Verdict(by, 1)
+        return judge(mutant, copy, self.recording(mutant.package, copy))
 
     def _code(self, package: str) -> str:
         """Return a digest of the library, of the package's tests and of what they share."""

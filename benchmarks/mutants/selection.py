@@ -33,6 +33,10 @@ class Recording:
             files[_file(name)] = files.get(_file(name), 0.0) + self.seconds[name]
         return sorted(chosen, key=lambda name: (files[_file(name)], _file(name), self.seconds[name], name))
 
+    def seconds_of(self, names: Iterable[str]) -> float:
+        """Return how long these tests take."""
+        return sum(self.seconds[name] for name in names)
+
     def below(self, contexts: Iterable[str]) -> set[str]:
         """Return the tests of which a context tells: a test, or a file or folder whose tests share what is run."""
         kept = set(contexts)

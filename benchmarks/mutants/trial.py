@@ -64,15 +64,26 @@ def judge(mutant: Mutant, copy: Path, recording: Recording) -> Verdict:
     module = copy / LIBRARY / mutant.module
     first = first_tests(mutant, module.read_text(), recording)
     with changed(module, mutant.source):
-        by = first_failure(copy, first, recording)
+        by = first_failure(copy, first, recording.seconds_of(first))
         if by is not None:
             return Verdict(by, len(first))
         later = later_tests(first, recording)
-        return Verdict(first_failure(copy, later, recording), len(first) + len(later))
+        return Verdict(first_failure(copy, later, recording.seconds_of(later)), len(first) + len(later))
 
 
-def first_failure(copy: Path, tests: list[str], recording: Recording) -> str | None:
-    """Return the first of the tests that fails, or what else went wrong; None where all pass."""
+def sees(mutant: Mutant, copy: Path, test: str) -> bool:
+    """Return whether this test sees the mutant."""
+    if not (copy / test.partition("::")[0]).is_file():
+        return False
+    with changed(copy / LIBRARY / mutant.module, mutant.source):
+        return first_failure(copy, [test], START_SECONDS) == test
+
+
+def first_failure(copy: Path, tests: list[str], seconds: float) -> str | None:
+    """Return the first of the tests that fails, or what else went wrong; None where all pass.
+
+    seconds: that they take without a change.
+    """
     if not tests:
         return None
     listed = (copy / "tests.json").resolve()
@@ -80,8 +91,9 @@ def first_failure(copy: Path, tests: list[str], recording: Recording) -> str | N
     failure = Path(str(listed) + selecting_plugin.FAILURE)
     failure.unlink(missing_ok=True)
     files = list(dict.fromkeys(name.partition("::")[0] for name in tests))
-    limit = START_SECONDS + SLOWER * sum(recording.seconds[name] for name in tests)
-    code = run_pytest(copy, selecting_plugin, ["-x", *files], {selecting_plugin.PLACE: str(listed)}, limit)
+    code = run_pytest(
+        copy, selecting_plugin, ["-x", *files], {selecting_plugin.PLACE: str(listed)}, START_SECONDS + SLOWER * seconds
+    )
     if code is None:
         return HANGS
     if code in (PASSED, NOTHING_RAN):
