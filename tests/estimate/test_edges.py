@@ -17,16 +17,14 @@ from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import TABLES
 from scipy import stats
 
-from benchmarks.error_rates.evidence import evidence_of
-from benchmarks.error_rates.experiments import Coincidence, draw_times
+from benchmarks.error_rates.experiments import Coincidence
 from tests.estimate.tables import runs_of
 from tests.estimate.test_claims import judge
 from tests.estimate.test_coincidence_tests import times
 from tests.estimate.test_deferral import paired
+from tests.estimate.test_power import coincidence
 from tests.estimate.test_stability_law import planted, runs_with_limits
 from tests.estimate.test_trends import trends
-
-FEW = Estimate(resamples=200)
 
 
 def test_the_interval_of_the_shared_part_is_the_jackknife_over_blocks(rng):
@@ -135,9 +133,7 @@ def test_the_effect_at_which_the_power_passes_is_bisected(low, at):
 
 
 def test_two_blocks_of_two_seeds_can_be_planned_with():
-    partings, sharpenings = draw_times(Coincidence(n_cells=2, n_seeds=2), np.random.default_rng(0))
-
-    found = c4_same_moment.coincidence_power(evidence_of(partings=partings, sharpenings=sharpenings), FEW)
+    found = coincidence(Coincidence(n_cells=2, n_seeds=2), 0)
 
     assert (found.n_units, found.n_seeds) == (2, 2)
     assert "fewer than two blocks" not in found.note
@@ -146,10 +142,9 @@ def test_two_blocks_of_two_seeds_can_be_planned_with():
 @pytest.mark.parametrize(("needed", "seeds_help"), [(5, True), (6, True), (7, False), (None, False)])
 def test_seeds_settle_coincidence_only_where_the_blocks_suffice_for_the_lag(monkeypatch, needed, seeds_help):
     """Six blocks are at hand."""
-    partings, sharpenings = draw_times(Coincidence(spread=0.2, error=0.05, n_seeds=4), np.random.default_rng(3))
     monkeypatch.setattr(c4_same_moment, "blocks_for_equivalence", lambda *_: needed)
 
-    found = c4_same_moment.coincidence_power(evidence_of(partings=partings, sharpenings=sharpenings), FEW)
+    found = coincidence(Coincidence(spread=0.2, error=0.05, n_seeds=4), 3)
 
     assert found.n_units == 6
     assert (found.seeds_needed is not None) == seeds_help
