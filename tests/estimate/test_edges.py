@@ -14,7 +14,7 @@ from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.thresholds import find_threshold
 from mstudy.estimate.rates.trends import AT_SHARE
 from mstudy.pairs.rate_lines import rate_lines
-from mstudy.tables.contracts import TABLES
+from mstudy.tables.contracts import TABLES, TRENDS
 from scipy import stats
 
 from benchmarks.error_rates.experiments import Coincidence
@@ -22,7 +22,7 @@ from tests.estimate.tables import runs_of
 from tests.estimate.test_claims import judge
 from tests.estimate.test_coincidence_tests import times
 from tests.estimate.test_deferral import paired
-from tests.estimate.test_power import coincidence
+from tests.estimate.test_power import coincidence, evidence, power_of
 from tests.estimate.test_stability_law import planted, runs_with_limits
 from tests.estimate.test_trends import trends
 
@@ -161,3 +161,13 @@ def test_a_factor_on_all_partings_changes_no_shared_part(rng):
     t = times(rng, n_blocks=6, n_seeds=5, link=0.8)
 
     assert shared_part(replace(t, parting=t.parting + 7.0), 0.05) == pytest.approx(shared_part(t, 0.05))
+
+
+def test_the_power_of_a_slope_is_that_of_students_t():
+    """Five batch sizes leave three degrees of freedom; an interval of 0.95 is 2 * 3.182446 standard errors long."""
+    keys = {"study": "s", "model": "m", "dataset": "d", "objective": "o", "optimizer": "heavy_ball", "momentum": 0.9}
+    slope = {"slope": 0.01, "ci_low": -0.02, "ci_high": 0.04, "p_value": 0.3, "n_batch_sizes": 5, "decides": True}
+
+    row = power_of(evidence(trends=TRENDS.frame([keys | {"quantity": "q"} | slope])))["C3"]
+
+    assert stats.nct.sf(3.182446, 3, row["effect_80"] / (0.03 / 3.182446)) == pytest.approx(0.8, abs=1e-4)
