@@ -13,8 +13,10 @@ from mstudy.data.dataset import Dataset
 from mstudy.train.configs import Branching, Rule
 from mstudy.train.ensemble import step as ensemble
 from mstudy.train.ensemble.cuda_graph import RecordedStep
+from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.loop import Training, train_ensemble
 from mstudy.train.ensemble.minibatches import MiniBatches
+from mstudy.train.ensemble.schedule import Schedule
 
 from tests.train.configs import RUN as BASE
 
@@ -195,6 +197,18 @@ def test_a_diverged_member_is_recorded_and_leaves(data):
     assert logs[0].columns["step"][-1] < logs[0].diverged_step
     assert np.isfinite(logs[0].columns["loss"]).all()
     assert logs[1].columns["step"][-1] == 12
+
+
+def test_a_diverged_member_is_trained_no_further_than_to_the_next_check(data):
+    """On a CPU that is every step, logged or not."""
+    run = replace(BASE, learning_rate=500.0, steps=400)
+    group = ensemble.Ensemble([run], data, torch.device("cpu"))
+    state, rows, schedule = group.start(), Rows.empty(1), Schedule(run.cadence, [0, 400])
+
+    while state.members:
+        group.advance(state, rows, schedule)
+
+    assert 0 < state.step == rows.diverged_step[0] < 400
 
 
 def test_divergence_noticed_late_is_logged_as_if_at_once(data, monkeypatch):
