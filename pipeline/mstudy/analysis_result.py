@@ -13,7 +13,7 @@ import polars as pl
 
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Analysis
-from mstudy.core.statuses import Verdict
+from mstudy.core.statuses import Replication, Verdict
 from mstudy.estimate.claims.at_least import AtLeast
 from mstudy.estimate.claims.claim import Answer
 from mstudy.report.results import Results
@@ -133,5 +133,6 @@ def _claim_of(entry: dict[str, Any]) -> JudgedClaim:
     """Return an entry of claims.json with its own types: JSON knows neither verdicts nor tuples."""
     ci = None if entry["ci"] is None else tuple(entry["ci"])
     at_least = None if entry["at_least"] is None else AtLeast.of_json(entry["at_least"])
-    own = {"verdict": Verdict(entry["verdict"]), "ci": ci, "rows": tuple(entry["rows"]), "at_least": at_least}
+    own: dict[str, Any] = {"ci": ci, "rows": tuple(entry["rows"]), "at_least": at_least}
+    own |= {"verdict": Verdict(entry["verdict"]), "evidence": Replication(entry["evidence"])}
     return JudgedClaim(**entry | own)

@@ -44,6 +44,8 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "lags",
         "thresholds",
         "placements",
+        "unreplicated_cells",
+        "event_verdicts",
         "horizons",
         "trends",
         "best",

@@ -47,6 +47,7 @@ def trend(slope=0.05, p=0.001, momentum=0.9, quantity="advantage at matched eta_
 
 def best(b, equivalence=0.001, superiority=0.9, inferiority=0.9, status="compared"):
     tests = {"equivalence_p": equivalence, "superiority_p": superiority, "inferiority_p": inferiority}
+    tests |= {"sgd_eta_ef": 0.1, "sgdm_eta_ef": 0.2}
     return {**LINE, "batch_size": b, "status": status, "log_ratio": 0.01, "ci_low": -0.01, "ci_high": 0.03, **tests}
 
 

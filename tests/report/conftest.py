@@ -203,6 +203,7 @@ def _claim(name: str, verdict: str) -> dict[str, Any]:
         "table": "advantage",
         "rows": [],
         "at_least": None,
+        "evidence": "replicated",
     }
 
 

@@ -86,3 +86,10 @@ def test_a_decided_claim_needs_nothing(claim, more, verdict):
 def test_without_an_estimate_none_is_shown(claim):
     assert _shown(claim | {"estimate": None, "ci": None})["shown_estimate"] == "not estimable"
     assert _shown(claim | {"estimate": -0.5, "ci": None})["shown_estimate"] == "−0.5 [not estimable]"
+
+
+def test_evidence_without_seeds_is_told_apart(claim):
+    """By a hollow shape, and by a mark that the page turns into other type and a line of its own."""
+    assert not _shown(claim)["unreplicated"]
+    shown = _shown(claim | {"evidence": "unreplicated", "verdict": "agrees"})
+    assert (shown["unreplicated"], shown["shape"]) == (True, "△")

@@ -155,6 +155,13 @@ class LawStatus(StrEnum):
     NO_FORMULA = "no_formula"
 
 
+class Replication(StrEnum):
+    """What an answer rests on: seeds, or, where there are too few, on learning rates of one seed beside each other."""
+
+    REPLICATED = "replicated"
+    UNREPLICATED = "unreplicated"
+
+
 class Side(StrEnum):
     """On which side of a threshold a cell lies."""
 
@@ -170,13 +177,19 @@ class HazardBy(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The answer of the data to a claim. MOSTLY: it surely holds in most of its units, and its contrary in none."""
+    """The answer of the data to a claim. MOSTLY: it surely holds in most of its units, and its contrary in none.
+
+    AGREES, DISAGREES, UNCLEAR: the answer of data without enough seeds, which can neither support nor contradict.
+    """
 
     SUPPORTED = "supported"
     MOSTLY = "mostly"
     CONTRADICTED = "contradicted"
     INCONCLUSIVE = "inconclusive"
     UNTESTABLE = "untestable"
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    UNCLEAR = "unclear"
 
 
 class Severity(StrEnum):

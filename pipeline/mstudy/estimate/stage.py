@@ -24,9 +24,11 @@ from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.stability_law import measure_limits
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
+from mstudy.estimate.rates.unreplicated_cells import measure_over_rates
 from mstudy.pairs.deciding_events import deciding_events, deciding_rises
 from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
+    ADVANTAGE,
     ALIGNMENT,
     BEST,
     CLAIM_UNITS,
@@ -48,11 +50,12 @@ from mstudy.tables.contracts import (
     SURVIVAL,
     THRESHOLDS,
     TRENDS,
+    UNREPLICATED_CELLS,
 )
 from mstudy.tables.stamp import place_of, write_stamp
 from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING, Table
 
-_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES)
+_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE)
 
 
 def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> None:
@@ -61,13 +64,14 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
     detect: says which definition of sharpening decides C4 and C5.
     """
     results = out / RESULTS
-    runs, sharpenings, rises, partings, openings, horizon_losses = (t.read(results) for t in _READ)
+    runs, sharpenings, rises, partings, openings, horizon_losses, advantage = (t.read(results) for t in _READ)
     lines = rate_lines(runs, margins)
     thresholds = estimate_thresholds(lines, margins, params)
     limits, law = measure_limits(runs, params)
     estimates = {
         THRESHOLDS: thresholds,
         PLACEMENTS: place_cells(lines, margins, params),
+        UNREPLICATED_CELLS: measure_over_rates(lines, margins, params),
         HORIZONS: estimate_horizons(runs, horizon_losses, margins, params),
         TRENDS: measure_trends(lines, thresholds, limits, params),
         BEST: compare_best(runs, margins, params),
@@ -83,6 +87,7 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> N
             SHARPENING_EVENTS: deciding_rises(sharpenings, rises, each),
             PARTINGS: partings,
             OPENINGS: openings,
+            ADVANTAGE: advantage,
         }
         for each in EventDefinition
     }

@@ -14,7 +14,16 @@ from mstudy.tables.event_tables import (
     POWER,
     SURVIVAL,
 )
-from mstudy.tables.rate_tables import BEST, HORIZONS, LAW, PLACEMENTS, STABILITY_LIMITS, THRESHOLDS, TRENDS
+from mstudy.tables.rate_tables import (
+    BEST,
+    HORIZONS,
+    LAW,
+    PLACEMENTS,
+    STABILITY_LIMITS,
+    THRESHOLDS,
+    TRENDS,
+    UNREPLICATED_CELLS,
+)
 from mstudy.tables.table import Table
 
 __all__ = [
@@ -43,6 +52,7 @@ __all__ = [
     "TABLES",
     "THRESHOLDS",
     "TRENDS",
+    "UNREPLICATED_CELLS",
 ]
 
 TABLES: tuple[Table, ...] = (
@@ -56,6 +66,7 @@ TABLES: tuple[Table, ...] = (
     FINAL_LOSSES,
     THRESHOLDS,
     PLACEMENTS,
+    UNREPLICATED_CELLS,
     HORIZONS,
     TRENDS,
     BEST,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mstudy.tables.table import CELL, SETTING, flag, real, table, text, whole
 
+_VERDICTS = "supported, mostly, contradicted, inconclusive, untestable; without seeds agrees, disagrees, unclear"
+
+
 ALIGNMENT = table(
     "alignment",
     stage="estimate",
@@ -128,7 +131,9 @@ EVENT_VERDICTS = table(
         "definition": text("what counts as a run's sharpening: sharpening (its abrupt rise) or crossing (of its line)"),
         "decides": flag("whether claims.json holds this verdict: `detect.decides`"),
         "agrees": flag("whether both definitions have the same verdict"),
-        "verdict": text("supported, mostly, contradicted, inconclusive or untestable"),
+        "verdict": text(
+            "supported, mostly, contradicted, inconclusive, untestable; agrees, disagrees or unclear without seeds"
+        ),
         "estimate": real("the claim's estimate, in `unit`"),
         "ci_low": real("lower end of its interval"),
         "ci_high": real("upper end of its interval"),
@@ -182,7 +187,9 @@ POWER = table(
     key=("claim",),
     own={
         "claim": text("identifier of the claim, C1 to C8"),
-        "verdict": text("supported, mostly, contradicted, inconclusive or untestable"),
+        "verdict": text(
+            "supported, mostly, contradicted, inconclusive, untestable; agrees, disagrees or unclear without seeds"
+        ),
         "n_seeds": whole("seeds of each unit"),
         "n_units": whole("units that the claim was judged on"),
         "replicate": text("what n_units counts: cells, blocks, batch sizes"),

@@ -11,6 +11,10 @@ THRESHOLDS = table(
     key=LINE,
     own={
         "status": text("estimated, below_grid, above_grid or insufficient"),
+        "evidence": text(
+            "replicated, or unreplicated: too few seeds, so the interval is over learning rates, and with fewer than "
+            "eight cells the bracket is where SGD ceases to train"
+        ),
         "eta_ef_star": real(
             "the effective learning rate at which the advantage crosses the margin; null unless estimated"
         ),
@@ -19,6 +23,8 @@ THRESHOLDS = table(
         "eta_ef_per_sample_star": real("eta_ef_star / b"),
         "eta_ef_per_sample_low": real("lower end of its 95 % interval"),
         "eta_ef_per_sample_high": real("upper end of its 95 % interval"),
+        "bracket_low": real("the largest η_ef below bracket_high at which the two are shown to be alike; see evidence"),
+        "bracket_high": real("the smallest η_ef at which SGDM is shown to be better; see evidence"),
         "n_cells": whole("cells of the line that were used"),
         "n_seeds": whole("seeds that the row rests on"),
         "margin": real("log loss within which SGD and SGDM count as equal"),
@@ -52,6 +58,26 @@ PLACEMENTS = table(
 )
 
 
+UNREPLICATED_CELLS = table(
+    "unreplicated_cells",
+    stage="estimate",
+    row="one cell of a line with too few seeds, held against the noise between neighbouring learning rates",
+    key=CELL,
+    own={
+        "side": text("below or above the threshold of the line; null: within its interval, or no threshold"),
+        "n_seeds": whole("seeds of the cell"),
+        "matched": text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates"),
+        "freedom": real("degrees of freedom of the noise; a unit is the second difference of neighbouring rates"),
+        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
+        "ci_low": real("lower end of its 95 % interval over learning rates, not over seeds"),
+        "ci_high": real("upper end of its 95 % interval over learning rates, not over seeds"),
+        "equivalence_p": real("two one-sided t tests; null hypothesis: |ratio| is at least the margin"),
+        "superiority_p": real("null hypothesis: the ratio is at most the margin"),
+        "inferiority_p": real("null hypothesis: the ratio is at least minus the margin"),
+    },
+)
+
+
 HORIZONS = table(
     "horizons",
     stage="estimate",
@@ -73,6 +99,7 @@ TRENDS = table(
     own={
         "quantity": text("what is held against log2 b"),
         "decides": flag("whether C3 rests on it"),
+        "evidence": text("replicated, or unreplicated: of some batch size there are too few seeds"),
         "matched": text("at which η_ef, or shares of SGD's stability limit, cells are compared"),
         "slope": real("change per doubling of b; null with too few batch sizes"),
         "ci_low": real("lower end of its 95 % interval"),

@@ -74,6 +74,15 @@ def test_too_little_for_a_threshold_is_said(results):
     row = results["thresholds"].row(0, named=True) | {"status": "insufficient"}
 
     assert "too few seeds or learning rates" in threshold_sentence(row)
+    between = threshold_sentence(row | {"bracket_low": 0.1, "bracket_high": 0.2})
+    assert between.endswith("; SGDM begins to be better between η_ef = 0.1 and 0.2.")
+    assert threshold_sentence(row | {"bracket_high": 0.2}).endswith("; SGDM begins to be better by η_ef = 0.2.")
+
+
+def test_a_threshold_of_one_seed_is_told_apart(results):
+    row = results["thresholds"].row(0, named=True) | {"status": "estimated", "evidence": "unreplicated"}
+
+    assert threshold_sentence(row).endswith("; the interval is over learning rates, not over seeds).")
 
 
 def test_thresholds_are_told_in_both_units(results, empty):

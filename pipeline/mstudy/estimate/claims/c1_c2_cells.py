@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mstudy.core.params import Estimate
-from mstudy.core.statuses import GridStatus, Side, Verdict
+from mstudy.core.statuses import GridStatus, Replication, Side, Verdict
 from mstudy.estimate.claims.at_least import (
     UnitWords,
     beyond_either_way,
@@ -18,7 +18,7 @@ from mstudy.estimate.claims.at_least import (
     reaches_share,
     units_frame,
 )
-from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import (
     equivalence_power,
@@ -30,6 +30,8 @@ from mstudy.estimate.claims.power import (
     seeds_for_mostly,
     smallest,
 )
+from mstudy.estimate.claims.small_studies.cells import Question, answer_without_placements
+from mstudy.estimate.claims.small_studies.words import cell_name
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import LINE
@@ -54,7 +56,7 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
     """
     cells = _placed_cells(evidence, Side.BELOW, estimate)
     if cells.is_empty():
-        return untestable("no cell with enough seeds lies below an estimated threshold", 0, "cells")
+        return answer_without_placements(_below(estimate), evidence, estimate)
     untestable_lines = _lines_without_cells(evidence, cells, GridStatus.ABOVE_GRID)
     units = below_units(evidence, estimate)
     p_values = units["p_holds"].to_numpy()
@@ -64,7 +66,7 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
     reason = (
         f"{int((p_values <= level).sum())} of {len(cells)} cells below their threshold are equivalent within "
         f"{evidence.margin:g} in log loss, each tested at level {level:g}; the least sure is "
-        f"{_cell_name(_least_sure(cells, p_values))}{_names_of_lines(untestable_lines)}."
+        f"{cell_name(_least_sure(cells, p_values))}{_names_of_lines(untestable_lines)}."
     )
     # All must reject at that level each: the intersection-union test needs no correction.
     all_equivalent = float(p_values.max()) <= level and untestable_lines.is_empty()
@@ -77,7 +79,7 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C2: every cell above must be superior (intersection-union); one inferior cell contradicts (Holm)."""
     cells = _placed_cells(evidence, Side.ABOVE, estimate)
     if cells.is_empty():
-        return untestable("no cell with enough seeds lies above an estimated threshold", 0, "cells")
+        return answer_without_placements(_above(estimate), evidence, estimate)
     untestable_lines = _lines_without_cells(evidence, cells, GridStatus.BELOW_GRID)
     units = above_units(evidence, estimate)
     p_values = units["p_holds"].to_numpy()
@@ -85,13 +87,24 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     inferior = holm(cells["inferiority_p"].to_list())
     reason = (
         f"SGDM is better by more than {evidence.margin:g} in log loss in {int((p_values <= estimate.alpha).sum())} of "
-        f"{len(cells)} cells above their threshold; the least sure is {_cell_name(_least_sure(cells, p_values))}"
+        f"{len(cells)} cells above their threshold; the least sure is {cell_name(_least_sure(cells, p_values))}"
         f"{_names_of_lines(untestable_lines)}."
     )
     all_superior = float(p_values.max()) <= estimate.alpha and untestable_lines.is_empty()
     mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
     verdict = verdict_of(all_superior, min(inferior) <= estimate.alpha, mostly)
     return replace(_answer(verdict, reason, cells, p_values), at_least=at_least)
+
+
+def _below(estimate: Estimate) -> Question:
+    """Return what C1 asks of a cell that no threshold of other seeds places."""
+    level = equivalence_level(estimate.alpha)
+    return Question("C1", Side.BELOW, _ALIKE, pl.col("equivalence_p"), beyond_either_way(), level)
+
+
+def _above(estimate: Estimate) -> Question:
+    """Return what C2 asks of such a cell."""
+    return Question("C2", Side.ABOVE, _BETTER, pl.col("superiority_p"), pl.col("inferiority_p"), estimate.alpha)
 
 
 def below_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
@@ -153,7 +166,10 @@ def _lines_without_cells(evidence: Evidence, cells: pl.DataFrame, beyond_grid: G
 
     While there are any, the claim cannot be supported.
     """
-    lines = evidence[THRESHOLDS].filter(pl.col("status").is_in([GridStatus.ESTIMATED, beyond_grid]))
+    lines = evidence[THRESHOLDS].filter(
+        pl.col("status").is_in([GridStatus.ESTIMATED, beyond_grid]),
+        pl.col("evidence").ne_missing(Replication.UNREPLICATED),
+    )
     return lines.join(cells, on=LINE, how="anti")
 
 
@@ -176,17 +192,13 @@ def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArra
         ci=(worst["ci_low"], worst["ci_high"]),
         unit=f"log L_SGD / L_SGDM {_IN_LEAST_CERTAIN}",
         p_value=float(p_values.max()),
-        rows=tuple(_cell_name(cell) for cell in cells.iter_rows(named=True)),
+        rows=tuple(cell_name(cell) for cell in cells.iter_rows(named=True)),
     )
 
 
 def _least_sure(cells: pl.DataFrame, p_values: NDArray[np.float64]) -> dict[str, Any]:
     """Return the cell with the largest p-value."""
     return cells.row(int(p_values.argmax()), named=True)
-
-
-def _cell_name(cell: dict[str, Any]) -> str:
-    return f"b = {cell['batch_size']}, eta_ef = {cell['eta_ef']:g}, mu = {cell['momentum']:g}"
 
 
 BELOW_THRESHOLD = Claim(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, assert_never
 
 import polars as pl
 from scipy import stats
 
 from mstudy.core.params import Estimate
+from mstudy.core.statuses import Replication, Verdict
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import root_of_power
@@ -28,7 +29,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     be positive (Holm over both).
     The slope at matched shares of SGD's stability limit and that of the threshold are reported, not judged.
     """
-    slopes = _deciding_slopes(evidence)
+    slopes, replication = _replicated_first(_deciding_slopes(evidence))
     if slopes.is_empty():
         needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at which SGDM can be ahead"
         return untestable(needed, 0, "batch sizes")
@@ -43,9 +44,19 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         f"eta_ef {least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence[TRENDS], least)}."
         f"{_threshold_trends(evidence[TRENDS], estimate)}"
     )
+    contradicted = min(against) <= estimate.alpha
+    match replication:
+        case Replication.REPLICATED:
+            verdict = verdict_of(all(growing), contradicted)
+        case Replication.UNREPLICATED:
+            verdict = _verdict_without_seeds(slopes, contradicted, estimate)
+            reason += f" Some cells have fewer than {estimate.min_seeds} seeds, so this is no verdict."
+        case _:
+            assert_never(replication)
     return Answer(
-        verdict_of(all(growing), min(against) <= estimate.alpha),
+        verdict,
         reason,
+        evidence=replication,
         n=least["n_batch_sizes"],
         n_unit="batch sizes",
         estimate=least["slope"],
@@ -54,6 +65,22 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         p_value=float(max(p_values)),
         rows=tuple(f"{method_name(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
     )
+
+
+def _replicated_first(slopes: pl.DataFrame) -> tuple[pl.DataFrame, Replication]:
+    """Return the slopes of settings with enough seeds, or, where there is none, all, and which of the two they are."""
+    replicated = slopes.filter(pl.col("evidence").ne_missing(Replication.UNREPLICATED))
+    if len(replicated) or slopes.is_empty():
+        return replicated, Replication.REPLICATED
+    return slopes, Replication.UNREPLICATED
+
+
+def _verdict_without_seeds(slopes: pl.DataFrame, contradicted: bool, estimate: Estimate) -> Verdict:
+    """Say whether the slopes agree with the claim: all rise, and one at least surely (Holm over all)."""
+    if contradicted:
+        return Verdict.DISAGREES
+    rising = (slopes["slope"] > 0).all() and min(holm(slopes["p_value"].to_list())) <= estimate.alpha
+    return Verdict.AGREES if rising else Verdict.UNCLEAR
 
 
 def trend_power(evidence: Evidence, estimate: Estimate) -> Power:

@@ -17,7 +17,7 @@ from mstudy.estimate.claims.at_least import (
     reaches_share,
     units_frame,
 )
-from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
+from mstudy.estimate.claims.claim import Answer, Claim, Power, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import (
     equivalence_power,
@@ -25,6 +25,7 @@ from mstudy.estimate.claims.power import (
     rows_with_spread,
     seeds_for_mostly,
 )
+from mstudy.estimate.claims.small_studies.best import answer_without_lines
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import BEST
 
@@ -34,10 +35,9 @@ _EQUAL = UnitWords("The best SGD and the best SGDM are equal", "lines")
 def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C6: every line must be equivalent (intersection-union); one beyond the margin contradicts (Holm)."""
     lines = _compared_lines(evidence)
-    n_edge = len(evidence[BEST].filter(pl.col("status") == BestStatus.AT_EDGE))
     if lines.is_empty():
-        why = f"no line of cells with enough seeds has its best eta_ef inside the grid ({n_edge} have it at an end)"
-        return untestable(why, 0, "lines")
+        return answer_without_lines(evidence[BEST], estimate)
+    n_edge = len(evidence[BEST].filter(pl.col("status") == BestStatus.AT_EDGE))
     units = best_units(evidence, estimate)
     at_least = bound_units(units, _EQUAL, estimate.alpha, estimate.alpha)
     p_values = units["p_holds"].to_numpy()

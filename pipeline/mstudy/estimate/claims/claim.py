@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.params import Estimate
-from mstudy.core.statuses import Verdict
+from mstudy.core.statuses import Replication, Verdict
 from mstudy.estimate.claims.at_least import AtLeast
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.tables.table import Table
@@ -24,7 +24,8 @@ from mstudy.tables.table import Table
 class Answer:
     """A verdict and what it rests on. estimate, ci: in `unit`; n: counts `n_unit`; rows: names of rows of the table.
 
-    at_least: in how many units the claim surely holds; None for a claim that is not over units.
+    at_least: in how many units the claim surely holds; None for a claim that is not over units. evidence: whether it
+    rests on seeds; without them a verdict is `agrees`, `disagrees` or `unclear`.
     """
 
     verdict: Verdict
@@ -37,6 +38,7 @@ class Answer:
     p_value: float | None = None
     rows: tuple[str, ...] = ()
     at_least: AtLeast | None = None
+    evidence: Replication = Replication.REPLICATED
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _row(rival: pl.DataFrame, own: pl.DataFrame, margins: Margins, estimate: Est
     whole = np.asarray(~(np.isnan(sgd.logs).any(axis=0) | np.isnan(sgdm.logs).any(axis=0)))
     row: dict[str, object] = own.select(LINE).row(0, named=True) | {"n_seeds": int(whole.sum())}
     if whole.sum() < estimate.min_seeds or min(len(sgd.eta_ef), len(sgdm.eta_ef)) < _MIN_RATES:
-        return row | {"status": BestStatus.INSUFFICIENT}
+        return row | {"status": BestStatus.INSUFFICIENT} | _best_of_few(sgd, sgdm, whole)
     (best_sgd, sgd_logs), (best_sgdm, sgdm_logs) = sgd.best(whole), sgdm.best(whole)
     sample = np.clip(sgd_logs - sgdm_logs, -margins.diverged, margins.diverged)
     modes = [Counter(choice.tolist()).most_common(1)[0][0] for choice in (best_sgd, best_sgdm)]
@@ -85,6 +85,15 @@ def _row(rival: pl.DataFrame, own: pl.DataFrame, margins: Margins, estimate: Est
         "inferiority_p": p_less(sample, -margins.advantage),
         "at_edge": edge,
     }
+
+
+def _best_of_few(sgd: _Losses, sgdm: _Losses, seeds: Mask) -> dict[str, object]:
+    """Return the best rates over all seeds, and the ratio there: no test, for the same seeds chose the rates."""
+    if not seeds.any() or min(len(sgd.eta_ef), len(sgdm.eta_ef)) < _MIN_RATES:
+        return {}
+    bests = [(losses.eta_ef, losses.logs[:, seeds].mean(axis=1)) for losses in (sgd, sgdm)]
+    (sgd_rate, sgd_log), (sgdm_rate, sgdm_log) = ((rates[k := logs.argmin()], logs[k]) for rates, logs in bests)
+    return {"sgd_eta_ef": float(sgd_rate), "sgdm_eta_ef": float(sgdm_rate), "log_ratio": float(sgd_log - sgdm_log)}
 
 
 def capped_losses(loss: Matrix, diverged: Mask, cap: float) -> Matrix:

@@ -84,7 +84,7 @@ def _sides(line: Line, margins: Margins, estimate: Estimate) -> dict[Side, Mask]
     """Return for each side which seed's value counts there, (n_rates, n_seeds)."""
     sides = {side: np.zeros(line.ratio.shape, dtype=bool) for side in (Side.BELOW, Side.ABOVE)}
     for k, others in line.without_each_seed():
-        low, high = _span(find_threshold(others, margins, estimate, min_seeds=max(2, estimate.min_seeds - 1)))
+        low, high = span_of(find_threshold(others, margins, estimate, min_seeds=max(2, estimate.min_seeds - 1)))
         beyond = _beyond_a_better_cell(others, margins, estimate)
         sides[Side.BELOW][:, k] = (line.eta_ef < low) & ~beyond
         sides[Side.ABOVE][:, k] = (line.eta_ef > high) | beyond
@@ -104,7 +104,7 @@ def _beyond_a_better_cell(line: Line, margins: Margins, estimate: Estimate) -> M
     return np.asarray(np.cumsum(better & line.whole) - (better & line.whole) > 0)
 
 
-def _span(threshold: Crossing) -> tuple[float, float]:
+def span_of(threshold: Crossing) -> tuple[float, float]:
     """Return the two rates below and above which cells are placed."""
     match threshold.status:
         case GridStatus.INSUFFICIENT:

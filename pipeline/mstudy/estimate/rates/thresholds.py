@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mstudy.core.params import Estimate, Margins
-from mstudy.core.statuses import GridStatus
+from mstudy.core.statuses import GridStatus, Replication
 from mstudy.estimate.rates.advantage_shapes import Family, family_of
+from mstudy.estimate.rates.brackets import find_bracket
+from mstudy.estimate.rates.rate_noise import noise_over_rates
 from mstudy.pairs.rate_lines import Line
 from mstudy.pairs.seed_tests import p_greater_rows
 from mstudy.tables.contracts import THRESHOLDS
@@ -64,14 +66,18 @@ def estimate_thresholds(lines: Sequence[Line], margins: Margins, estimate: Estim
 
 def threshold_row(line: Line, margins: Margins, estimate: Estimate) -> dict[str, object]:
     """Return the row of one line."""
-    threshold = find_threshold(line, margins, estimate)
-    cells = _informative_cells(line, margins, estimate)
+    cells: _Cells | None = _informative_cells(line, margins, estimate)
+    threshold, evidence = find_threshold(line, margins, estimate), Replication.REPLICATED
+    if int(line.n.max(initial=0)) < estimate.min_seeds:
+        cells = _cells_over_rates(line, margins, estimate)
+        threshold, evidence = threshold_over_rates(line, margins, estimate), Replication.UNREPLICATED
     per_sample = {
         f"eta_ef_per_sample_{end}": None if value is None else value / line.keys["batch_size"]
         for end, value in (("star", threshold.eta_ef_star), ("low", threshold.ci_low), ("high", threshold.ci_high))
     }
-    counts = {"n_cells": cells.n_cells, "n_seeds": len(line.seeds), "margin": margins.advantage}
-    return line.keys | vars(threshold) | per_sample | counts
+    counts = {"n_cells": cells.n_cells if cells else 0, "n_seeds": len(line.seeds), "margin": margins.advantage}
+    bracket = dict(zip(("bracket_low", "bracket_high"), find_bracket(line, margins, estimate), strict=True))
+    return line.keys | vars(threshold) | {"evidence": evidence} | bracket | per_sample | counts
 
 
 def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: int | None = None) -> Crossing:
@@ -83,6 +89,39 @@ def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: 
     cells = _informative_cells(line, margins, estimate)
     if cells.n_cells < _MIN_CELLS or cells.n_seeds < (estimate.min_seeds if min_seeds is None else min_seeds):
         return Crossing(GridStatus.INSUFFICIENT)
+    return _crossing(cells, line, margins, estimate)
+
+
+def threshold_over_rates(line: Line, margins: Margins, estimate: Estimate) -> Crossing:
+    """Find the threshold of a line with too few seeds: its interval is over learning rates, not over seeds.
+
+    insufficient: fewer than eight cells in which nothing diverged.
+    """
+    cells = _cells_over_rates(line, margins, estimate)
+    return Crossing(GridStatus.INSUFFICIENT) if cells is None else _crossing(cells, line, margins, estimate)
+
+
+def _cells_over_rates(line: Line, margins: Margins, estimate: Estimate) -> _Cells | None:
+    """Return the cells with the noise between learning rates; None where these are too few to tell it."""
+    noise = noise_over_rates(line)
+    if noise is None:
+        return None
+    cut = _cut(line, margins)
+    whole = line.whole & (np.arange(len(line.mean)) < cut)
+    widening = special.stdtrit(noise.freedom, 0.95) / special.ndtri(0.95)
+    # One of many cells is beyond the margin by chance, so a cell must be surer than one alone.
+    superior = noise.p_greater(line.mean, margins.advantage + line.error) <= estimate.alpha / max(int(whole.sum()), 1)
+    return _Cells(
+        mean=np.where(whole, line.mean, 0.0),
+        variance=np.where(whole, (noise.sd * widening) ** 2 + _model_errors(line), np.inf),
+        cut=cut,
+        superior=superior & whole,
+        n_cells=int(whole.sum()) + int(cut < len(line.mean)),
+        n_seeds=int(line.n.max(initial=0)),
+    )
+
+
+def _crossing(cells: _Cells, line: Line, margins: Margins, estimate: Estimate) -> Crossing:
     if cells.cut == 0 or cells.superior[0]:
         return Crossing(GridStatus.BELOW_GRID)
     if cells.cut == len(line.eta_ef) and not cells.superior.any():
@@ -94,15 +133,8 @@ def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: 
 
 
 def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cells:
-    """Return the cells that say where the crossing is.
-
-    The ratio of a cell in which runs diverged is a cap, not a measurement. If such a cell is beyond the margin, the
-    crossing lies before it, and no cell from there on shapes the curve.
-    """
-    capped = line.compared & ~line.whole
-    n, mean = line.n, line.mean
-    capped_beyond = np.flatnonzero(capped & (mean > margins.advantage))
-    cut = int(capped_beyond[0]) if len(capped_beyond) else len(mean)
+    """Return the cells that say where the crossing is."""
+    n, mean, cut = line.n, line.mean, _cut(line, margins)
     whole = line.whole & (n >= 2) & (np.arange(len(mean)) < cut)
     squares = np.nansum((line.ratio - mean[:, None]) ** 2, axis=1) * whole
     freedom = np.where(whole, n - 1, 0)
@@ -111,8 +143,7 @@ def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cel
     # The spread is estimated from few seeds, so it is widened as Student's quantile widens the normal one.
     widening = special.stdtrit(local_freedom, 0.95) / special.ndtri(0.95)
     spread = _with_neighbours(squares) / local_freedom * widening**2
-    errors = (_SHAPE_ERROR_SHARE * mean) ** 2 + line.error**2 + 1e-8
-    variance = np.where(whole, spread / np.maximum(n, 1) + errors, np.inf)
+    variance = np.where(whole, spread / np.maximum(n, 1) + _model_errors(line), np.inf)
     return _Cells(
         mean=np.where(whole, mean, 0.0),
         variance=variance,
@@ -121,6 +152,20 @@ def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cel
         n_cells=int(whole.sum()) + int(cut < len(mean)),
         n_seeds=int(n.max(initial=0)),
     )
+
+
+def _cut(line: Line, margins: Margins) -> int:
+    """Return the index of the first cell beyond the margin in which runs diverged, n_rates without one.
+
+    Its ratio is a cap, not a measurement: the crossing lies before it, and no cell from there on shapes the curve.
+    """
+    beyond = np.flatnonzero(line.compared & ~line.whole & (line.mean > margins.advantage))
+    return int(beyond[0]) if len(beyond) else len(line.mean)
+
+
+def _model_errors(line: Line) -> Vector:
+    """Return the variance of each cell that no seed makes smaller: of the shapes, and of interpolation."""
+    return np.asarray((_SHAPE_ERROR_SHARE * line.mean) ** 2 + line.error**2 + 1e-8)
 
 
 def _with_neighbours(values: Vector) -> Vector:

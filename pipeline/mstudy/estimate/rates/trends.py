@@ -14,7 +14,7 @@ from scipy import stats
 
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate
-from mstudy.core.statuses import GridStatus
+from mstudy.core.statuses import GridStatus, Replication
 from mstudy.pairs.rate_lines import Line
 from mstudy.tables.contracts import TRENDS
 from mstudy.tables.table import LINE, SETTING
@@ -42,9 +42,10 @@ def measure_trends(
         keys = dict(zip((*SETTING, "optimizer", "momentum"), key, strict=True))
         own = thresholds.filter(*(pl.col(k) == v for k, v in keys.items()))
         for quantity, (values, matched) in _quantities(group, own, _sgd_limits(keys, limits)).items():
-            row = keys | {"quantity": quantity, "decides": quantity == AT_RATE}
+            about = {"quantity": quantity, "decides": quantity == AT_RATE, "matched": matched}
             margin = estimate.trend_margin if quantity in _ADVANTAGES else None
-            rows.append(row | {"matched": matched} | _slope(values, margin, estimate))
+            about |= {"evidence": _replication(group, estimate)}
+            rows.append(keys | about | _slope(values, margin, estimate))
     return TRENDS.frame(rows)
 
 
@@ -79,6 +80,11 @@ def _flat_p(slope: float, error: float, freedom: int, margin: float) -> float:
     if error == 0:
         return float(abs(slope) >= margin)
     return float(stats.t.sf((margin - abs(slope)) / error, freedom))
+
+
+def _replication(group: list[Line], estimate: Estimate) -> Replication:
+    few = any(int(line.n.max(initial=0)) < estimate.min_seeds for line in group)
+    return Replication.UNREPLICATED if few else Replication.REPLICATED
 
 
 def _lowest_rate(thresholds: pl.DataFrame) -> float | None:

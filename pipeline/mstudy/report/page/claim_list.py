@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from mstudy.core.statuses import Verdict
+from mstudy.core.statuses import Replication, Verdict
 from mstudy.report.sections.reading_order import section_of
 from mstudy.report.words import count, interval, number, signs
 
@@ -16,6 +16,9 @@ _SHAPES = {
     Verdict.CONTRADICTED: "✘",
     Verdict.INCONCLUSIVE: "◐",
     Verdict.UNTESTABLE: "○",
+    Verdict.AGREES: "△",
+    Verdict.DISAGREES: "▽",
+    Verdict.UNCLEAR: "◇",
 }
 
 
@@ -32,6 +35,7 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
         "reason": signs(claim["reason"]),
         "at_least": signs(claim["at_least"]["sentence"]) if claim["at_least"] else "",
         "unit": signs(claim["unit"]),
+        "unreplicated": claim["evidence"] == Replication.UNREPLICATED,
         "shape": _SHAPES[claim["verdict"]],
         "section": section if section in anchors else "claims",
         "shown_estimate": "not estimable" if estimate is None else f"{number(estimate)} {interval(low, high)}",

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.optimizers import SGD
-from mstudy.core.statuses import GridStatus
+from mstudy.core.statuses import GridStatus, Replication
 from mstudy.report.charts.kit import (
     batch_axis,
     dodged,
@@ -78,15 +78,29 @@ def threshold_sentence(row: dict[str, Any]) -> str:
     match status:
         case GridStatus.ESTIMATED:
             span = interval(row["ci_low"], row["ci_high"])
-            return f"{where} helps from η_ef = {number(row['eta_ef_star'])} {span} ({n})."
+            over = "; the interval is over learning rates, not over seeds" if _is_unreplicated(row) else ""
+            return f"{where} helps from η_ef = {number(row['eta_ef_star'])} {span} ({n}{over})."
         case GridStatus.BELOW_GRID:
             return f"{where} helps already at the lowest learning rate tried ({n})."
         case GridStatus.ABOVE_GRID:
             return f"{where} helps at no learning rate tried ({n})."
         case GridStatus.INSUFFICIENT:
-            return f"{where}: too few seeds or learning rates for a threshold ({n})."
+            return f"{where}: too few seeds or learning rates for a threshold ({n}){_bracket(row)}."
         case _:
             assert_never(status)
+
+
+def _is_unreplicated(row: dict[str, Any]) -> bool:
+    return bool(row["evidence"] == Replication.UNREPLICATED)
+
+
+def _bracket(row: dict[str, Any]) -> str:
+    """Return between which rates SGDM begins to be better, where that is known."""
+    low, high = row["bracket_low"], row["bracket_high"]
+    if high is None:
+        return ""
+    where = f"between η_ef = {number(low)} and {number(high)}" if low is not None else f"by η_ef = {number(high)}"
+    return f"; SGDM begins to be better {where}"
 
 
 def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample: bool) -> str:

@@ -1,0 +1,85 @@
+"""The sentences of small studies: cells one by one, and where thresholds lie without seeds or without a shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from mstudy.core.statuses import GridStatus, Replication
+
+_MAX_TOLD = 6  # cells, or lines, that a sentence names
+
+
+def cells_sentence(cells: pl.DataFrame, margin: float, level: float, alpha: float) -> str:
+    """Say of each cell what is shown: alike within the margin, SGDM or SGD ahead beyond it, or undecided."""
+    rows = cells.sort("batch_size", "momentum", "eta_ef").iter_rows(named=True)
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for cell in rows:
+        shown.setdefault(_shown(cell, level, alpha), []).append(cell)
+    within = f"Cell by cell, with a margin of {margin:g} in log loss: "
+    return within + "; ".join(f"{what} at {_names(shown[what])}" for what in _ORDER if what in shown) + "."
+
+
+_ALIKE, _AHEAD, _BEHIND, _UNDECIDED = "alike", "SGDM is better", "SGD is better", "undecided"
+_ORDER = (_ALIKE, _AHEAD, _BEHIND, _UNDECIDED)
+
+
+def _shown(cell: dict[str, Any], level: float, alpha: float) -> str:
+    tests = (("equivalence_p", level, _ALIKE), ("superiority_p", alpha, _AHEAD), ("inferiority_p", alpha, _BEHIND))
+    for column, own_level, what in tests:
+        if cell[column] is not None and cell[column] <= own_level:
+            return what
+    return _UNDECIDED
+
+
+def _names(cells: Sequence[dict[str, Any]]) -> str:
+    """Name the first cells with their estimates."""
+    told = [f"{cell_name(c)}: {c['log_ratio']:+.3f} [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}]" for c in cells]
+    return listed(told)
+
+
+def listed(told: Sequence[str]) -> str:
+    """Return the first few, and how many more there are."""
+    more = len(told) - _MAX_TOLD
+    return ", ".join(told[:_MAX_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def cell_name(cell: dict[str, Any]) -> str:
+    """Name a cell as reasons do."""
+    return f"b = {cell['batch_size']}, eta_ef = {cell['eta_ef']:g}, mu = {cell['momentum']:g}"
+
+
+def threshold_sentence(thresholds: pl.DataFrame) -> str:
+    """Say where the thresholds of lines without enough seeds lie, with a space behind it; empty where none is known."""
+    known = thresholds.filter(
+        pl.col("evidence") == Replication.UNREPLICATED, pl.col("status") == GridStatus.ESTIMATED
+    ).sort("batch_size", "momentum")
+    if known.is_empty():
+        return ""
+    told = [
+        f"{row['eta_ef_star']:.3g} [{row['ci_low']:.3g}, {row['ci_high']:.3g}] at {_line_name(row)}"
+        for row in known.iter_rows(named=True)
+    ]
+    return f"The threshold, with an interval over learning rates and not over seeds, is eta_ef = {listed(told)}. "
+
+
+def bracket_sentence(thresholds: pl.DataFrame) -> str:
+    """Say between which rates SGDM begins to be better, with a space behind it; empty where it is not known."""
+    known = thresholds.filter(pl.col("bracket_high").is_not_null()).sort("batch_size", "momentum")
+    if known.is_empty():
+        return ""
+    told = [_bracket(row) for row in known.iter_rows(named=True)]
+    return f"SGDM begins to be better {listed(told)}. "
+
+
+def _bracket(row: dict[str, Any]) -> str:
+    high = f"{row['bracket_high']:g}"
+    if row["bracket_low"] is None:
+        return f"at or below eta_ef = {high} ({_line_name(row)})"
+    return f"between eta_ef = {row['bracket_low']:g} and {high} ({_line_name(row)})"
+
+
+def _line_name(row: dict[str, Any]) -> str:
+    return f"b = {row['batch_size']}, mu = {row['momentum']:g}"

@@ -1,0 +1,160 @@
+"""Truth: small studies by hand: three rates, one seed, nothing at all; planted sweeps of one seed."""
+
+import numpy as np
+import polars as pl
+import pytest
+from mstudy.compare.advantage import measure_advantage
+from mstudy.core.params import Compare, Estimate, Margins
+from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
+from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
+from mstudy.estimate.claims.c6_best import judge_best
+from mstudy.estimate.rates.best import compare_best
+from mstudy.estimate.rates.placements import place_cells
+from mstudy.estimate.rates.thresholds import estimate_thresholds
+from mstudy.estimate.rates.trends import measure_trends
+from mstudy.estimate.rates.unreplicated_cells import measure_over_rates
+from mstudy.pairs.rate_lines import rate_lines
+from mstudy.tables.contracts import STABILITY_LIMITS, TRENDS
+
+from benchmarks.error_rates.evidence import evidence_of
+from tests.estimate.tables import runs_of
+
+WOBBLE = (0.0, 0.001, -0.001, 0.002, -0.002)
+RATES = [float(rate) for rate in 0.01 * 2.0 ** np.arange(10)]
+
+
+def evidence(ratio_of, rates, n_seeds, batch_sizes=(256,)):
+    """All tables that C1, C2, C3 and C6 rest on; SGDM's loss is 1, log L_SGD is the ratio, None where SGD diverged."""
+
+    def loss(b, rate, mu, seed):
+        ratio = 0.0 if mu > 0 else ratio_of(b, rate, seed)
+        return None if ratio is None else float(np.exp(ratio))
+
+    runs = runs_of(loss, rates, n_seeds, batch_sizes)
+    lines = rate_lines(runs, Margins())
+    thresholds = estimate_thresholds(lines, Margins(), Estimate())
+    return evidence_of(
+        thresholds=thresholds,
+        placements=place_cells(lines, Margins(), Estimate()),
+        unreplicated_cells=measure_over_rates(lines, Margins(), Estimate()),
+        advantage=measure_advantage(runs, Margins(), Compare()),
+        trends=measure_trends(lines, thresholds, STABILITY_LIMITS.frame([]), Estimate()),
+        best=compare_best(runs, Margins(), Estimate()),
+    )
+
+
+def three_rates():
+    """Behind by 0.049 with a spread, alike, ahead by 0.058 with a spread: as in a first study of three seeds."""
+    spread = {0.05: (-0.041, -0.043, -0.063), 0.2: (-0.005, -0.004, -0.006), 0.8: (0.021, 0.067, 0.086)}
+    return evidence(lambda b, rate, seed: spread[rate][seed], [0.05, 0.2, 0.8], 3)
+
+
+def test_three_rates_are_told_cell_by_cell():
+    below, above = judge_below(three_rates(), Estimate()), judge_above(three_rates(), Estimate())
+
+    assert (below.verdict, above.verdict) == ("inconclusive", "inconclusive")
+    assert "alike at b = 256, eta_ef = 0.2, mu = 0.9: -0.005" in below.reason
+    assert "undecided at b = 256, eta_ef = 0.05, mu = 0.9: -0.049" in below.reason
+    assert "eta_ef = 0.8, mu = 0.9: +0.058" in below.reason
+    assert (below.at_least.holds.k, below.at_least.holds.m, below.evidence) == (1, 3, "replicated")
+    assert (above.at_least.holds.k, above.at_least.holds.m) == (0, 3)
+    assert below.reason.index("What is missing for a verdict:") > below.reason.index("undecided")
+
+
+def test_what_is_better_or_worse_is_named():
+    """Three rates far from the margin: the bracket is told too."""
+    found = evidence(lambda b, rate, seed: {0.1: -0.5, 0.2: 0.0, 0.4: 0.5}[rate] + WOBBLE[seed], [0.1, 0.2, 0.4], 3)
+    reason = judge_above(found, Estimate()).reason
+
+    assert "SGDM is better at b = 256, eta_ef = 0.4" in reason
+    assert "SGD is better at b = 256, eta_ef = 0.1" in reason
+    assert "SGDM begins to be better between eta_ef = 0.2 and 0.4 (b = 256, mu = 0.9). What is missing" in reason
+
+
+def test_one_seed_and_few_rates_know_where_sgd_ceases_to_train():
+    found = evidence(lambda b, rate, seed: None if rate > 0.3 else 0.0, [0.1, 0.2, 0.4], 1)
+    answer = judge_above(found, Estimate())
+
+    assert answer.verdict == "untestable"
+    assert answer.reason.startswith("SGDM begins to be better between eta_ef = 0.2 and 0.4 (b = 256, mu = 0.9). Not")
+
+
+def test_nothing_known_is_untestable():
+    answer = judge_below(evidence(lambda b, rate, seed: 0.0, [0.1], 1), Estimate())
+
+    assert (answer.verdict, answer.at_least, answer.n) == ("untestable", None, 0)
+    assert answer.reason.startswith("Not testable here: no cell lies below an estimated threshold")
+
+
+@pytest.mark.parametrize(
+    ("judge", "ratio", "side"),
+    [
+        (judge_below, 0.5, "below the threshold: SGDM is better at the lowest"),
+        (judge_above, 0.0, "above the threshold"),
+    ],
+)
+def test_a_grid_on_one_side_of_the_threshold_says_which_side_is_missing(judge, ratio, side):
+    answer = judge(evidence(lambda b, rate, seed: ratio + WOBBLE[seed], RATES[:5], 5), Estimate())
+
+    assert answer.verdict == "untestable"
+    assert f"What is missing for a verdict: a learning rate {side}" in answer.reason
+
+
+def hinge(rng, sd=0.004, slope=0.3, knee=0.1):
+    return lambda b, rate, seed: slope * max(np.log(rate / knee), 0.0) + rng.normal(0, sd)
+
+
+def test_one_seed_agrees_with_what_was_planted():
+    found = evidence(hinge(np.random.default_rng(0)), [0.005 * 1.5**k for k in range(14)], 1)
+    below, above = judge_below(found, Estimate()), judge_above(found, Estimate())
+
+    assert (below.verdict, above.verdict) == ("agrees", "agrees")
+    assert (below.evidence, above.evidence) == ("unreplicated", "unreplicated")
+    assert "with an interval over learning rates and not over seeds, is eta_ef = " in below.reason
+    assert below.reason.endswith("For a verdict, each cell needs at least 3 seeds.")
+
+
+def test_one_seed_disagrees_where_sgdm_is_worse():
+    """Worse by 0.3 at the three lowest rates, where C1 asks for equality."""
+    rise = hinge(np.random.default_rng(0))
+    found = evidence(lambda b, rate, seed: rise(b, rate, seed) - 0.3 * (rate < 0.045), RATES, 1)
+
+    assert judge_below(found, Estimate()).verdict == "disagrees"
+
+
+def test_one_seed_is_seldom_wrong():
+    """No advantage anywhere and noise: nothing agrees with C2 in more than a few of 60 sweeps."""
+    rng = np.random.default_rng(0)
+    found = [judge_above(evidence(lambda b, rate, seed: rng.normal(0, 0.02), RATES, 1), Estimate()) for _ in range(60)]
+
+    assert sum(answer.verdict == "agrees" for answer in found) <= 6
+    assert "supported" not in {answer.verdict for answer in found}
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(0.2, "agrees"), (-0.2, "disagrees"), (0.0, "disagrees")])
+def test_a_trend_of_one_seed(slope, verdict):
+    """One rate, four batch sizes, one seed: nearly a straight line against log2 b; 0 is shown to be below 0.02."""
+    ratio = {8: 0.0, 16: slope + 0.003, 32: 2 * slope, 64: 3 * slope - 0.003}
+    answer = judge_batch_trend(evidence(lambda b, rate, seed: ratio[b], [0.1], 1, tuple(ratio)), Estimate())
+
+    assert (answer.verdict, answer.evidence) == (verdict, "unreplicated")
+    assert answer.reason.endswith("Some cells have fewer than 3 seeds, so this is no verdict.")
+
+
+def test_two_optimizers_of_one_seed_agree_if_both_rise_and_one_surely():
+    rows = evidence(lambda b, rate, seed: 0.2 * np.log2(b / 8), [0.1], 1, (8, 16, 32, 64))[TRENDS]
+    sure = rows.filter(pl.col("decides"))
+    unsure = sure.with_columns(pl.lit(0.5).alias("momentum"), pl.lit(0.2).alias("p_value"), slope=pl.lit(0.05))
+    falling = unsure.with_columns(slope=pl.lit(-0.05))
+
+    assert judge_batch_trend(evidence_of(trends=pl.concat([sure, unsure])), Estimate()).verdict == "agrees"
+    assert judge_batch_trend(evidence_of(trends=pl.concat([sure, falling])), Estimate()).verdict == "unclear"
+
+
+def test_the_bests_of_one_seed_are_told():
+    bowl = {rate: abs(np.log(rate / 0.16)) for rate in RATES[:7]}
+    answer = judge_best(evidence(lambda b, rate, seed: bowl[rate] + 0.01, RATES[:7], 1), Estimate())
+
+    assert (answer.verdict, answer.evidence) == ("unclear", "unreplicated")
+    assert "log L_SGD / L_SGDM is +0.010 at b = 256, mu = 0.9 (SGD at 0.16, SGDM at 0.01)" in answer.reason
+    assert "What is missing for a verdict" in answer.reason
