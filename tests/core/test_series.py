@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mstudy.core.series import local_scale, long_run_sd, smooth
+from mstudy.core.series import local_scale, long_run_sd, median, smooth
 
 
 def test_a_running_mean_holds_the_ends():
@@ -31,3 +31,14 @@ def test_the_local_scale_lies_halfway_between_that_nearby_and_that_of_the_run():
     np.testing.assert_allclose(scale[0, [0, 20, 81, 101]], np.sqrt([2, 2, 6, 6]))
     np.testing.assert_allclose(scale[0, 51], np.sqrt((8 * 1 + 9 * 3) / 17 * 2))
     np.testing.assert_allclose(scale[1], 2 * scale[0])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8])
+def test_medians_are_those_of_numpy(rng, n):
+    values = rng.normal(size=n)
+
+    assert median(values) == np.median(values)
+
+
+def test_nothing_has_no_median():
+    assert np.isnan(median(np.array([])))

@@ -6,6 +6,7 @@ import pytest
 from mstudy.core.params import Detect
 from mstudy.detect.all_runs import detect_sharpenings
 from mstudy.detect.sharpening import find_sharpening
+from scipy.signal import lfilter
 
 N = 1000
 STEPS = np.arange(N)
@@ -26,6 +27,17 @@ def find(log_curvature, rng, sigma=0.05, **changes):
 
 def kinds(found):
     return [(event.kind, round(event.step)) for event in found.events]
+
+
+def test_what_strong_slow_noise_does_again_and_again_is_no_event():
+    # 300 points, 0.95 from point to point: it leaves a level and comes back to it in every run.
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        noise = lfilter([1.0], [1.0, -0.95], rng.normal(0, (1 - 0.95**2) ** 0.5, 400))[100:]
+        found.append(find(noise, rng, sigma=0.0, jump_factor=2.0))
+
+    assert sum(one.status == "detected" for one in found) <= 9  # a tenth, and two standard errors
 
 
 def test_a_burst_that_passes_is_transient_and_no_sharpening(rng):

@@ -9,10 +9,11 @@ from mstudy.core.series import local_scale
 from mstudy.detect.levels import noise_units, window_medians
 from mstudy.detect.null import fit_null
 from mstudy.detect.p_values import Significance, simulate_p_values
-from mstudy.detect.points import coarsen, usable_points
+from mstudy.detect.points import coarsen, usable_points, without_period_two
 from mstudy.detect.proposals import Change
-from mstudy.detect.significant_jumps import significant_jumps
+from mstudy.detect.significant_jumps import significant_jumps, whiten, whitening_taps
 from mstudy.detect.trend import trend_and_jumps
+from scipy.signal import lfilter
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 N = 200
@@ -41,6 +42,35 @@ def test_mere_noise_holds_no_jump_beyond_doubt():
     ]
 
     assert sum(t > 0 for t in taken) <= 3
+
+
+def slow_noise(seed, n=N):
+    """Stationary, 0.95 from point to point, and freed of period 2 as a coarse series is."""
+    rng = np.random.default_rng(seed)
+    return without_period_two(lfilter([1.0], [1.0, -0.95], rng.normal(0, 1, n + 100))[100:])
+
+
+def test_slow_noise_holds_no_jump_beyond_doubt():
+    # Freed of period 2, its innovations are alike from point to point: taken for independent, half of such series hold
+    # a jump.
+    spans = [(place, place) for place in range(20, 190, 20)]
+    taken = [len(significant_jumps(slow_noise(seed), FLAT, spans)) for seed in range(60)]
+
+    assert sum(t > 0 for t in taken) <= 4
+
+
+def test_sums_of_the_innovations_of_slow_noise_vary_as_independent_ones_do():
+    y = slow_noise(1, 8000)
+
+    innovations = whiten(y, whitening_taps(y, np.ones((1, 8000))))
+
+    # Of 400 sums: standard error 0.07. Whitened by the autocorrelation at one point alone, 2.7 times as much.
+    sums = innovations[: len(innovations) // 20 * 20].reshape(-1, 20).sum(axis=1)
+    assert sums.var() / (20 * innovations.var()) == pytest.approx(1, abs=0.35)
+
+
+def test_whitening_by_hand():
+    assert whiten(np.array([1.0, 2, 4, 8, 16]), np.array([1.0, -1.0, -0.5])).tolist() == [1.5, 3.0, 6.0]
 
 
 def test_the_null_has_the_runs_trend_but_not_its_jump(rng):

@@ -43,6 +43,24 @@ def test_a_dense_stretch_becomes_blocks_of_the_usual_gap():
     assert np.diff(inside)[:4].tolist() == [20, 20, 20, 20]
 
 
+CHANGES_FOR_GOOD = {
+    # each step, then every tenth; every eighth, fourth, second, each: within an octave, rows are dense and sparse
+    "dense, then sparse": np.concatenate([np.arange(150), 150 + 10 * np.arange(150)]),
+    "refined again and again": np.cumsum(np.repeat([8, 4, 2, 1], 75)),
+}
+
+
+@pytest.mark.parametrize("steps", CHANGES_FOR_GOOD.values(), ids=CHANGES_FOR_GOOD.keys())
+def test_a_cadence_that_changes_for_good_is_no_dense_stretch(steps):
+    assert coarsen(Usable(steps.astype(float), np.zeros(300))).edges.tolist() == list(range(301))
+
+
+def test_a_dense_stretch_may_end_a_log():
+    steps = np.concatenate([20 * np.arange(101), 2000 + np.arange(1, 61)]).astype(float)
+
+    assert len(coarsen(Usable(steps, steps)).values) == pytest.approx(104, abs=1)
+
+
 @pytest.mark.parametrize("n, blocks", [(500, 500), (501, 251), (20000, 500)])
 def test_long_series_become_at_most_500_blocks(n, blocks):
     coarse = coarsen(Usable(np.arange(float(n)), np.repeat(1.0, n)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mstudy.core.params import Detect
-from mstudy.core.series import Series
+from mstudy.core.series import Series, median
 from mstudy.core.statuses import Refusal
 from mstudy.detect.levels import window_medians
 from mstudy.detect.p_values import simulate_p_values
@@ -101,7 +101,7 @@ def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
     Or, where a fall takes the rise back (a catapult): until then for a width, and for as long as the rise took.
     """
     width = window_width(len(y))
-    before = float(np.median(y[change.start - width : change.start]))
+    before = median(y[change.start - width : change.start])
     later = window_medians(y[change.end : change.start + 4 * width], width)
     if later.min() - before >= share * change.rise:
         return True
@@ -148,18 +148,18 @@ def _leaves_a_cusp(y: Series, place: Rise, share: float) -> bool:
     Where curvature passes zero its logarithm has a cusp, and the way out of it is as steep as a jump.
     """
     width, onset, end = window_width(len(y)), int(place.onset), int(np.ceil(place.end))
-    long_before = float(np.median(y[max(onset - _LONG_BEFORE_WIDTHS * width, 0) : onset + 1]))
+    long_before = median(y[max(onset - _LONG_BEFORE_WIDTHS * width, 0) : onset + 1])
     return (_after(y, end, width) - long_before) / share < math.log(factor_of(y, place))
 
 
 def _after(y: Series, end: int, width: int) -> float:
-    return float(np.median(y[end : end + width]))
+    return median(y[end : end + width])
 
 
 def _level_at(y: Series, index: float) -> float:
     """Return the median of the points around an index."""
     at = min(max(round(index), 0), len(y) - 1)
-    return float(np.median(y[max(at - _LEVEL_POINTS, 0) : at + _LEVEL_POINTS + 1]))
+    return median(y[max(at - _LEVEL_POINTS, 0) : at + _LEVEL_POINTS + 1])
 
 
 def locate_change(y: Series, change: Change, bounds: tuple[int, int], level: float) -> Rise:
@@ -186,4 +186,4 @@ def factor_of(y: Series, place: Rise) -> float:
     width = window_width(len(y))
     onset, end = int(place.onset), int(np.ceil(place.end))
     before, after = y[max(onset - width, 0) : max(onset, 0) + 1], y[end : end + width]
-    return math.exp(min(float(np.median(after) - np.median(before)), math.log(sys.float_info.max)))
+    return math.exp(min(median(after) - median(before), math.log(sys.float_info.max)))

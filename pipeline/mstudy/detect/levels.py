@@ -77,14 +77,14 @@ def noise_units(y: Series, scale: Series, spans: Sequence[tuple[int, int]]) -> R
     k is the boundary before point k + narrowest, whatever the width; -inf where a wider level does not fit.
     """
     narrowest, units = min(width for width, _ in spans), {}
-    medians = window_medians(y, narrowest)
+    medians, inverse = window_medians(y, narrowest), 1 / scale
     for width in {width: None for width, _ in spans}:
         further = width - narrowest
         levels = medians if not further else (medians[..., :-further] + medians[..., further:]) / 2
-        weight = 1 / scale[..., further + narrowest // 2 :]  # in the middle of the narrow window before the boundary
+        weight = inverse[..., further + narrowest // 2 :]  # in the middle of the narrow window before the boundary
         for gap in (gap for w, gap in spans if w == width):
             rise = rises(levels, width, gap)
             rise *= weight[..., : rise.shape[-1]]
-            missing = np.full((*y.shape[:-1], further), -np.inf)
+            missing = np.full((*y.shape[:-1], further), -np.inf, dtype=y.dtype)
             units[width, gap] = np.concatenate([missing, rise], axis=-1) if further else rise
     return units

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mstudy.core.series import Series, local_scale
+from mstudy.core.series import Series, local_scale, median
 from mstudy.detect.noise import Noise, fit_noise
 from mstudy.detect.trend import trend_and_jumps, without_jumps
 
@@ -31,13 +31,14 @@ class Null:
     def draw(self, n_resamples: int, rng: np.random.Generator) -> tuple[Series, Series]:
         """Draw series with this trend and new noise, and the noise near each point as it would be estimated of them.
 
-        Both (n_resamples, n). The noise is what the trend's fit would leave of it: given the fitted trend, the run
-        differs from it by that much, and noise in full would count twice the part that the trend has followed.
+        The series are (n_resamples, n); the noise near a point too, or (n,) where jumps were taken out. The noise is
+        what the trend's fit would leave of it: given the fitted trend, the run differs from it by that much, and noise
+        in full would count twice the part that the trend has followed.
         """
         noise, design = self.noise.simulate(n_resamples, len(self.scale), rng), self.design.astype(np.float32)
         noise *= self.scale
         noise -= (noise @ design) @ design.T
-        scale = np.broadcast_to(self.scale, noise.shape) if self.jumped else local_scale(noise)
+        scale = self.scale.astype(noise.dtype) if self.jumped else local_scale(noise)
         noise += self.trend
         return noise, scale
 
@@ -68,4 +69,4 @@ def _beside(jumps: Series) -> NDArray[np.bool_]:
 
 
 def _robust_sd(residual: Series) -> float:
-    return 1.4826 * float(np.median(np.abs(residual))) if len(residual) else 0.0
+    return 1.4826 * median(np.abs(residual)) if len(residual) else 0.0

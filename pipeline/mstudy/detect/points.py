@@ -14,6 +14,7 @@ _MAX_BLOCKS = 500
 _SPIKE_POINTS = 11, 21  # points of Hampel's filter, in logs of fewer and of more rows than ...
 _LONG_LOG = 500  # ... this
 _DENSE_RATIO = 3.0  # gaps shorter than the usual one by this factor are a dense stretch
+_MAX_STRETCH_GAPS = 20  # usual gaps that a dense stretch at the end of a log takes, at most
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ def without_spikes(y: Series) -> Series:
     points = _SPIKE_POINTS[len(y) >= _LONG_LOG]
     half = points // 2
     windows = sliding_window_view(np.pad(y, half, mode="reflect"), points)
-    median = np.sort(windows, axis=1)[:, half]
-    spread = np.sort(np.abs(windows - median[:, None]), axis=1)[:, half]
-    level: Series = np.where(np.abs(y - median) > 5 * 1.4826 * spread, median, y)
+    middle = np.sort(windows, axis=1)[:, half]
+    spread = np.sort(np.abs(windows - middle[:, None]), axis=1)[:, half]
+    level: Series = np.where(np.abs(y - middle) > 5 * 1.4826 * spread, middle, y)
     return level
 
 
@@ -83,7 +84,12 @@ def _even_cadence(steps: Series) -> NDArray[np.int64]:
         inside = octave == each
         order = np.sort(gaps[inside])
         usual[inside] = order[np.searchsorted(order.cumsum(), order.sum() / 2)]
-    if not (dense := gaps * _DENSE_RATIO < usual).any():
+    dense = gaps * _DENSE_RATIO < usual
+    for first, last in _runs(dense):
+        end = _end_of_log(gaps, first, last)
+        usual[last:end] = usual[last - 1]
+        dense[first:end] = _is_stretch(gaps, first, end, float(usual[first:last].max()))
+    if not dense.any():
         return np.arange(len(steps) + 1)
     edges, passed = [0], 0.0
     for i, gap in enumerate(gaps.tolist()):
@@ -92,6 +98,33 @@ def _even_cadence(steps: Series) -> NDArray[np.int64]:
             edges.append(i + 1)
             passed = 0.0
     return np.array([*edges, len(steps)])
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and last + 1 of each run of true flags."""
+    changes = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return list(zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True))
+
+
+def _end_of_log(gaps: Series, first: int, last: int) -> int:
+    """Return where dense gaps end: at `last`, or with the log, where all of them are as dense up to there.
+
+    An octave that holds dense gaps alone takes them for usual ones.
+    """
+    as_dense = gaps[last:] <= float(gaps[first:last].max())
+    return len(gaps) if as_dense.all() else last
+
+
+def _is_stretch(gaps: Series, first: int, last: int, usual: float) -> bool:
+    """Return whether dense gaps lie between sparse ones, or end the log within some usual gaps.
+
+    Where the cadence changes for good, rows before and after are alike: joined ones would have noise of another kind.
+    """
+    within = float(gaps[first:last].max()) * _DENSE_RATIO
+    sparse_before = first > 0 and gaps[first - 1] > within
+    short = float(gaps[first:last].sum()) < _MAX_STRETCH_GAPS * usual
+    sparse_after = short if last == len(gaps) else bool(gaps[last] > within)
+    return sparse_before and sparse_after
 
 
 def _block_medians(y: Series, edges: NDArray[np.int64]) -> Series:

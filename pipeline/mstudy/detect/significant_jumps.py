@@ -7,17 +7,21 @@ them too large. So jumps are taken out one by one, the surest first, as long as 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from mstudy.core.series import Series, local_scale
+from mstudy.core.series import Series, local_scale, median
 
 MIN_STANDARD_ERRORS = (
-    4.6  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
+    4.4  # standard errors of a height: rarely reached by the best of some thousand ramps in mere noise
 )
 _MAX_TIME_ERROR = 8  # points by which a proposed time may be wrong
 _RISE_LENGTHS = (0, 1, 2, 4, 8, 16)  # points between the last one before the jump and the first one after
 _MAX_PHI = 0.98
+_MOST_LIKELY = 5  # changes that are looked at once more
+_FARTHEST = 3.0  # robust standard deviations that a point's noise is taken to have, at most
+_SHORT_ORDER = 3  # of the autoregression that is left beside the first one
 
 
 def significant_jumps(y: Series, trend: Series, spans: Sequence[tuple[int, int]]) -> Series:
@@ -28,14 +32,15 @@ def significant_jumps(y: Series, trend: Series, spans: Sequence[tuple[int, int]]
     candidates = [_ramps(len(y), start, end) for start, end in spans]
     columns = trend
     while candidates:
-        phi = autocorrelation(y, columns)
-        timed = [_surest(y, ramps, columns, phi)[1] for ramps in candidates]
+        beside = _beside(y, columns, whitening_taps(y, columns))
+        timed = [_surest(beside, ramps) for ramps in candidates]
         # Once more with the autocorrelation that is left without the jump: a jump looks like strong dependence.
-        jumps = [
-            _surest(y, ramps, columns, autocorrelation(y, np.vstack([columns, ramps[timing]])))
-            for ramps, timing in zip(candidates, timed, strict=True)
-        ]
-        k = int(np.argmax([errors for errors, _ in jumps]))
+        likely = sorted(range(len(timed)), key=lambda index: -timed[index][0])[:_MOST_LIKELY]
+        jumps = {}
+        for index in likely:
+            taps = whitening_taps(y, np.vstack([columns, candidates[index][timed[index][1]]]))
+            jumps[index] = _surest(_beside(y, columns, taps), candidates[index])
+        k = max(jumps, key=lambda index: jumps[index][0])
         errors, timing = jumps[k]
         if errors < MIN_STANDARD_ERRORS:
             break
@@ -51,32 +56,62 @@ def _ramps(n: int, start: int, end: int) -> Series:
     return ramps
 
 
-def autocorrelation(y: Series, columns: Series) -> float:
-    """Estimate the autocorrelation at one point of what k columns leave of y, corrected by (k (1 + r) + 2 r)/n.
+def whitening_taps(y: Series, columns: Series) -> Series:
+    """Return the filter, (_SHORT_ORDER + 2,), that makes independent what k columns leave of y.
 
-    For a mean alone this is Kendall's (1 + 3 r)/n.
+    Its first factor is the autocorrelation at one point, corrected by (k (1 + r) + 2 r)/n; for a mean alone this is
+    Kendall's (1 + 3 r)/n. The other is an autoregression of what that leaves: the filter against period 2 leaves more.
     """
     residual = y - columns.T @ np.linalg.lstsq(columns.T, y, rcond=None)[0]
+    limit = _FARTHEST * 1.4826 * median(np.abs(residual)) + 1e-300
+    residual = np.clip(residual, -limit, limit)  # what no column fits is not noise
     r = float(residual[1:] @ residual[:-1]) / max(float(residual @ residual), 1e-300)
-    return min(max(r + (len(columns) * (1 + r) + 2 * r) / len(y), 0.0), _MAX_PHI)
+    phi = min(max(r + (len(columns) * (1 + r) + 2 * r) / len(y), 0.0), _MAX_PHI)
+    left = residual[1:] - phi * residual[:-1]
+    cov = np.array([left[k:] @ left[: len(left) - k] for k in range(_SHORT_ORDER + 1)])
+    cov[0] = cov[0] * (1 + 1e-9) + 1e-300
+    lag = np.abs(np.subtract.outer(np.arange(_SHORT_ORDER), np.arange(_SHORT_ORDER)))
+    short = np.linalg.solve(cov[lag], cov[1:])
+    return np.convolve([1.0, -phi], np.concatenate([[1.0], -short]))
 
 
-def whiten(y: Series, phi: float) -> Series:
-    """Return innovations at one lag, (..., n) to (..., n - 1)."""
-    return y[..., 1:] - phi * y[..., :-1]
+def whiten(y: Series, taps: Series) -> Series:
+    """Return innovations, (..., n) to (..., n - _SHORT_ORDER - 1)."""
+    n = y.shape[-1] - len(taps) + 1
+    white: Series = y[..., len(taps) - 1 :].copy()
+    for lag, tap in enumerate(taps[1:].tolist(), start=1):
+        start = len(taps) - 1 - lag
+        white += tap * y[..., start : start + n]
+    return white
 
 
-def _surest(y: Series, ramps: Series, columns: Series, phi: float) -> tuple[float, int]:
-    """Return |height| over its standard error of the likeliest ramp beside the columns, and which ramp it is."""
-    base, left, white = (whiten(values, phi) for values in (columns, y, ramps))
-    # In units of the innovations nearby: a wild phase of a run says nothing about a quiet one.
+@dataclass(frozen=True)
+class _Beside:
+    """A series made independent by `taps`, in units of its own noise nearby, less what the columns explain of it.
+
+    left, unit: (n_innovations,). basis: (n_columns, n_innovations), orthonormal.
+    """
+
+    taps: Series
+    unit: Series
+    basis: Series
+    left: Series
+
+
+def _beside(y: Series, columns: Series, taps: Series) -> _Beside:
+    base, left = whiten(columns, taps), whiten(y, taps)
+    # A wild phase of a run says nothing about a quiet one.
     unit = local_scale(left - base.T @ np.linalg.lstsq(base.T, left, rcond=None)[0])
-    base, left, white = base / unit, left / unit, white / unit
-    basis = np.linalg.qr(base.T)[0].T
-    left = left - basis.T @ (basis @ left)
-    white = white - (white @ basis.T) @ basis
-    white = white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-9)
-    height = white @ left
+    basis, left = np.linalg.qr((base / unit).T)[0].T, left / unit
+    return _Beside(taps, unit, basis, left - basis.T @ (basis @ left))
+
+
+def _surest(beside: _Beside, ramps: Series) -> tuple[float, int]:
+    """Return |height| over its standard error of the likeliest ramp beside the columns, and which ramp it is."""
+    white = whiten(ramps, beside.taps) / beside.unit
+    along = white @ beside.basis.T
+    norm = np.sqrt(np.maximum(np.einsum("ij,ij->i", white, white) - np.einsum("ij,ij->i", along, along), 1e-18))
+    height = (white @ beside.left) / norm
     best = int(np.abs(height).argmax())
-    rest = left - height[best] * white[best]
+    rest = beside.left - height[best] / norm[best] * (white[best] - along[best] @ beside.basis)
     return abs(float(height[best])) / max(float(rest.std()), 1e-12), best

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.interpolate import BSpline
 
-from mstudy.core.series import Series
-from mstudy.detect.significant_jumps import autocorrelation, significant_jumps, whiten
+from mstudy.core.series import Series, median
+from mstudy.detect.significant_jumps import significant_jumps, whiten, whitening_taps
 
 _STIFF_DEGREES, _FLEXIBLE_DEGREES = 5, 8  # degrees of freedom: the more, the more of a jump does the trend follow
 _PENALTY = 2.0  # times ln n a degree of freedom (1 is BIC) that the flexible one must gain
@@ -31,13 +31,13 @@ def trend_and_jumps(y: Series, spans: Sequence[tuple[int, int]]) -> tuple[Series
 
 def _earns(y: Series, more: Series, fewer: Series) -> bool:
     """Return whether more columns reduce y's dependent residual enough to earn their degrees of freedom."""
-    phi, n = autocorrelation(y, more), len(y)
-    gain = n * math.log(max(_left(y, fewer, phi), 1e-300) / max(_left(y, more, phi), 1e-300))
+    taps, n = whitening_taps(y, more), len(y)
+    gain = n * math.log(max(_left(y, fewer, taps), 1e-300) / max(_left(y, more, taps), 1e-300))
     return gain > _PENALTY * (len(more) - len(fewer)) * math.log(n)
 
 
-def _left(y: Series, columns: Series, phi: float) -> float:
-    columns, y = whiten(columns, phi), whiten(y, phi)
+def _left(y: Series, columns: Series, taps: Series) -> float:
+    columns, y = whiten(columns, taps), whiten(y, taps)
     residual = y - columns.T @ np.linalg.lstsq(columns.T, y, rcond=None)[0]
     return float(residual @ residual)
 
@@ -71,7 +71,7 @@ def _seen_heights(y: Series, jumps: Series) -> Series:
     for start, end in zip(starts, ends, strict=True):
         first = max([0, start - _LEVEL, *(e for e in ends if e < start)])
         last = min([end + _LEVEL, *(s for s in starts if s > end)])
-        heights.append(np.median(y[end:last]) - np.median(y[first:start]))
+        heights.append(median(y[end:last]) - median(y[first:start]))
     return np.array(heights)
 
 

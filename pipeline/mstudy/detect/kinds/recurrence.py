@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import grey_closing, grey_opening
 
 from mstudy.core.params import Detect
-from mstudy.core.series import Series
+from mstudy.core.series import Series, median
 from mstudy.detect.judge import JudgedChange, judge_changes, locate_change
 from mstudy.detect.points import Coarse
 from mstudy.detect.proposals import Change, propose, window_width
@@ -28,7 +28,7 @@ def recurring_rises(
 ) -> list[JudgedChange]:
     """Return the rises that are taken back and come back, beside the accepted ones."""
     y = coarse.values
-    filled = without_gaps(y, detect.recurring_gap, float(np.median(np.diff(coarse.edges))))
+    filled = without_gaps(y, detect.recurring_gap, median(np.diff(coarse.edges)))
     least = math.log(detect.jump_factor)
     returning = [c for c in propose(filled, least) if c.rise >= least and _comes_back(y, filled, c, detect)]
     if not returning:
@@ -59,7 +59,7 @@ def _comes_back(y: Series, filled: Series, change: Change, detect: Detect) -> bo
     it there, which the raised stretches, strewn over the whole run, would rarely leave free.
     """
     width, n = window_width(len(y)), len(y)
-    before = float(np.median(filled[max(change.start - width, 0) : change.start]))
+    before = median(filled[max(change.start - width, 0) : change.start])
     top = float(y[change.start : change.start + 2 * width].max())
     raised = y - before >= detect.lasting_share * max(change.rise, top - before)
     after = raised[change.end :]
@@ -69,20 +69,19 @@ def _comes_back(y: Series, filled: Series, change: Change, detect: Detect) -> bo
     if after.all() or n_returns < 1 or (n_returns == 1 and not to_the_end):
         return False
     earlier = y[: change.start]
-    noise = 1.4826 * float(np.median(np.abs(np.diff(earlier)))) / 2**0.5
+    noise = 1.4826 * median(np.abs(np.diff(earlier))) / 2**0.5
     if change.rise >= _BEYOND_DOUBT * noise:
         return True
     if raised[: change.start].any():
         return False
-    n_raised = sum(bool(after[k : k + width].any()) for k in range(0, len(after), width))
-    return bool((1 - change.start / n) ** n_raised <= detect.alpha / 2)
+    return bool((1 - change.start / n) ** (n_returns + 1) <= detect.alpha / 2)
 
 
 def _placed(y: Series, judged: JudgedChange, detect: Detect) -> JudgedChange:
     """Locate the rise in the blocks themselves, up to the fall after it: filled gaps have edges of their own."""
     assert judged.place is not None  # of an accepted one
     width, rough = window_width(len(y)), round(judged.place.middle)
-    before = float(np.median(y[max(rough - 2 * width, 0) : max(rough - 1, 1)]))
+    before = median(y[max(rough - 2 * width, 0) : max(rough - 1, 1)])
     half = before + 0.5 * judged.change.rise
     start = max(rough - _NEAR_BLOCKS, 1)
     first = start + int((y[start:] >= half).argmax())

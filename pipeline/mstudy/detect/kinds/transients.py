@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from mstudy.core.params import Detect
-from mstudy.core.series import Series
+from mstudy.core.series import Series, median
 from mstudy.core.statuses import EventKind
 from mstudy.detect.kinds.events import Event, share_of_rise
 from mstudy.detect.points import Coarse, Usable, without_spikes
@@ -24,7 +24,7 @@ def find_transients(points: Usable, coarse: Coarse, known: list[tuple[float, flo
     of few: the share of the run's stretches of its length that depart half as far is at most alpha.
     """
     departure = _departure(coarse)
-    limit = max(math.log(detect.jump_factor), _BEYOND_NOISE * 1.4826 * float(np.median(np.abs(departure))))
+    limit = max(math.log(detect.jump_factor), _BEYOND_NOISE * 1.4826 * median(np.abs(departure)))
     if departure.max() < limit:
         return []
     events, taken = [], list(known)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mstudy.core.series import Series
+from mstudy.core.series import Series, median
 from mstudy.detect.rise.noise import RiseNoise, fit_side, independent_noise, spread
 from mstudy.detect.rise.shapes import Grid
 
@@ -42,8 +42,8 @@ def next_context(window: Series, further: tuple[Series, Series], grid: Grid, bes
     """
     shape, index = grid.shapes[best], np.arange(len(window))
     low, high = shape < 0.05, shape > 0.95
-    before = float(np.median(window[low])) if low.any() else float(window[0])
-    after = float(np.median(window[high])) if high.any() else float(window[-1])
+    before = median(window[low]) if low.any() else float(window[0])
+    after = median(window[high]) if high.any() else float(window[-1])
     height = abs(after - before)
     residual = window - before - (after - before) * shape
     swing = _alternation(residual, high)
@@ -74,7 +74,7 @@ def _alternation(residual: Series, high: NDArray[np.bool_]) -> float:
     swings = (residual * _signs(len(residual)))[high]
     if len(swings) < _FEWEST_SWINGS:
         return 0.0
-    mean = float(np.median(swings))
+    mean = median(swings)
     return mean if abs(mean) * len(swings) ** 0.5 > _SURE_ALTERNATION * max(spread(swings), 1e-9) else 0.0
 
 
@@ -90,6 +90,6 @@ def _without_line(values: Series) -> Series:
     if n < _FEWEST_POINTS_OF_A_LINE:
         return values
     x = np.arange(n) - (n - 1) / 2
-    middle, limit = float(np.median(values)), 3 * max(spread(values), 1e-9)
+    middle, limit = median(values), 3 * max(spread(values), 1e-9)
     slope = float(x @ np.clip(values, middle - limit, middle + limit)) / float(x @ x)
     return values - x * slope

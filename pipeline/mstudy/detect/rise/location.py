@@ -19,8 +19,9 @@ _NOISE_DEGREES = 4.0  # degrees of freedom of the noise
 _SCALE_FACTOR = 0.6  # the scale is that of all innovations; the Student-t's own variance is smaller
 _CONTEXT_POINTS = 40  # points on either side of where the rise may be that tell when it is
 _NOISE_POINTS = 120  # points on either side that tell what the noise is
-_LIKELIHOOD_POWER = 0.65  # of the log likelihood: the noise is estimated and no shape is exact
+_LIKELIHOOD_POWER = 0.58  # of the log likelihood: the noise is estimated and no shape is exact
 _N_ROUNDS = 3  # of noise and shape, each from the other
+_SLACK = 4.0  # points beyond what the rough grid has not ruled out that the fine one searches
 _FLOOR = 0.5  # points on either side that nobody can know better
 
 
@@ -57,10 +58,11 @@ def locate(
     further = y[max(bounds[0], start - _NOISE_POINTS) : start], y[stop : min(bounds[1], stop + _NOISE_POINTS)]
     rough = make_grid(clock, low, high, longest, rough=True)
     context = first_context(window, low, high)
+    weights = np.empty(0)
     for _ in range(_N_ROUNDS):
-        best = _posterior(window, rough, context)[1]
+        weights, best = _posterior(window, rough, context)
         context = next_context(window, further, rough, best)
-    grid = make_grid(clock, low, high, longest)
+    grid = make_grid(clock, *_likely(rough.middle, weights, low, high), longest)
     weights, best = _posterior(window, grid, context)
     tails = (1 - level) / 2, (1 + level) / 2
     low_end, high_end, early, late, middle = _quantiles(grid.middle, weights, [*tails, 0.1, 0.9, 0.5])
@@ -84,6 +86,13 @@ def _narrowed(
     return low - slack + start, high + slack + start
 
 
+def _likely(middles: Series, weights: Series, low: float, high: float) -> tuple[float, float]:
+    """Return the part of a range that the rough grid has not ruled out: its central 99.9 %, and half as much again."""
+    first, last = _quantiles(middles, weights, [0.0005, 0.9995])
+    slack = _SLACK + (last - first) / 2
+    return max(low, float(np.floor(first - slack))), min(high, float(np.ceil(last + slack)))
+
+
 def _inside(low: float, high: float, n: int) -> tuple[float, float]:
     """Return the range to the next halves outwards, where at least a step of one point has its middle."""
     low, high = np.clip([low, high], 0.5, n - 1.5)
@@ -105,9 +114,10 @@ def _posterior(window: Series, grid: Grid, context: Context) -> tuple[Series, in
     rows = np.hstack([context.noise.whiten(context.columns), np.diag(context.penalty)])
     base = np.linalg.qr(rows.T)[0].T
     white = context.noise.whiten(grid.shapes)
-    along = white @ base[:, :n].T
-    shapes = np.hstack([white, np.zeros((len(white), len(rows)))])
-    shapes -= along @ base
+    shapes = np.zeros((len(white), n + len(rows)), dtype=white.dtype)
+    shapes[:, :n] = white
+    narrow = base.astype(white.dtype)
+    shapes -= (white @ narrow[:, :n].T) @ narrow
     shapes /= np.maximum(np.sqrt(np.einsum("ij,ij->i", shapes, shapes)), 1e-9)[:, None]
     target = np.concatenate([context.noise.whiten(window), np.zeros(len(rows))])
     pseudo = target
@@ -118,8 +128,8 @@ def _posterior(window: Series, grid: Grid, context: Context) -> tuple[Series, in
         pseudo = fitted + np.clip(target - fitted, -2.5, 2.5)
     height = np.maximum(shapes @ pseudo, 0.0)
     residual = shapes
-    residual *= -height[:, None]
-    residual += target - (base @ pseudo) @ base
+    residual *= -height[:, None].astype(residual.dtype)
+    residual += (target - (base @ pseudo) @ base).astype(residual.dtype)
     likelihood = -_LIKELIHOOD_POWER * (_NOISE_DEGREES + 1) / 2 * _sum_of_logs(residual)
     weights = np.exp(likelihood - likelihood.max())
     return weights / weights.sum(), int(likelihood.argmax())
@@ -131,7 +141,7 @@ def _sum_of_logs(residual: Series) -> Series:
     residual *= 1 / (_NOISE_DEGREES * _SCALE_FACTOR)
     residual += 1
     full = residual.shape[1] // 8 * 8
-    products = residual[:, :full].reshape(len(residual), -1, 8).prod(axis=2)
+    products = residual[:, :full].reshape(len(residual), -1, 8).prod(axis=2, dtype=np.float64)
     sums: Series = np.log(products).sum(axis=1) + np.log(residual[:, full:]).sum(axis=1)
     return sums
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mstudy.core.series import Series
+from mstudy.core.series import Series, median
 
 _LARGEST = 0.97  # autocorrelation, and partial one at two points
 _FEWEST_POINTS = 10  # fewer on a side: its values are taken for independent
@@ -23,13 +23,14 @@ class RiseNoise:
     def whiten(self, y: Series) -> Series:
         """Return innovations over their scale: (..., n) to (..., n); the first two keep the variance of the series."""
         white = y.copy()
-        white[..., 1:] -= self.first[1:] * y[..., :-1]
-        white[..., 2:] -= self.second[2:] * y[..., :-2]
+        first, second = self.first.astype(y.dtype), self.second.astype(y.dtype)
+        white[..., 1:] -= first[1:] * y[..., :-1]
+        white[..., 2:] -= second[2:] * y[..., :-2]
         a, b = float(self.first[0]), float(self.second[0])
         lag_one = a / (1 - b)
         white[..., 0] = y[..., 0] * ((1 - lag_one**2) * (1 - b**2)) ** 0.5
         white[..., 1] = (y[..., 1] - lag_one * y[..., 0]) * (1 - b**2) ** 0.5
-        white *= 1 / self.scale
+        white *= (1 / self.scale).astype(y.dtype)
         return white
 
 
@@ -38,7 +39,7 @@ def independent_noise(scale: float, n: int) -> RiseNoise:
 
 
 def spread(values: Series) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else 0.0
+    return 1.4826 * median(np.abs(values - median(values))) if len(values) else 0.0
 
 
 def fit_side(residual: Series) -> tuple[float, float, float]:
@@ -50,7 +51,7 @@ def fit_side(residual: Series) -> tuple[float, float, float]:
     if n < _FEWEST_POINTS:
         return 0.0, 0.0, max(float(np.abs(residual).mean()) * 1.25, 1e-9) if n else 1e-9
     limit = 3 * max(spread(residual), 1e-9)
-    r = np.clip(residual - np.median(residual), -limit, limit)
+    r = np.clip(residual - median(residual), -limit, limit)
     power = max(float(r @ r), 1e-12)
     one, two = float(r[1:] @ r[:-1]) / power, float(r[2:] @ r[:-2]) / power
     partial = (two - one**2) / max(1 - one**2, 1e-9)

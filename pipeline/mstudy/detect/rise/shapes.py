@@ -94,4 +94,5 @@ def _shapes(clock: Series, kind: int, onset: Series, length: Series) -> Series:
     index = np.arange(len(clock), dtype=np.float64)
     begin, end = np.interp(onset, index, clock), np.interp(onset + length, index, clock)
     share = (clock - begin[:, None]) / np.maximum(end - begin, 1e-9)[:, None]
+    share = share.astype(np.float32)  # shapes are many, and none is exact
     return _KINDS[kind][0](share)
