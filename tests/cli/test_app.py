@@ -54,6 +54,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "alignment",
         "deferral",
         "survival",
+        "event_verdicts",
         "interventions",
         "claim_units",
         "power",
