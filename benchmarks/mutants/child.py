@@ -62,7 +62,10 @@ def _move_to(copy: Path, environment: dict[str, str]) -> None:
     own = [str(copy / "pipeline"), str(copy)]
     os.environ |= environment | {"PYTHONPATH": os.pathsep.join(own)}
     started_in = str(Path(__file__).parents[2])
+    started_as = __name__.partition(".")[0]
     sys.path[:] = [*own, *(path for path in sys.path if path not in ("", started_in))]
+    for name in [name for name in sys.modules if name.partition(".")[0] == started_as]:
+        del sys.modules[name]  # the copy has its own
     sys.modules["__main__"] = types.ModuleType("__main__")  # workers would import the original's again
 
 
