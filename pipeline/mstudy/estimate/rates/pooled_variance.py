@@ -41,7 +41,7 @@ def moderated(groups: Sequence[Spread]) -> list[Spread]:
     """Return the groups with variances drawn towards the typical one of their group, and the freedom of these.
 
     A group's typical variance is its own; how much cells differ within a group is common to all groups. The freedom is
-    at most that of all cells of the group. A cell without a variance, or without another in its group, stays as it is.
+    at most twice that of the cell, and at most that of all cells of the group. A cell without a variance, or without another in its group, stays as it is.
     """
     prior = _prior_freedom([group for group in groups if group.known.sum() > 1])
     return [_drawn(group, prior) if prior > 0 and group.known.sum() > 1 else group for group in groups]
@@ -84,8 +84,12 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def _drawn(group: Spread, prior: float) -> Spread:
-    """Return the variances drawn towards the group's typical one, which counts as `prior` degrees of freedom."""
+    """Return the variances drawn towards the group's typical one, which counts as `prior` degrees of freedom.
+
+    It never counts for more than a cell's own seeds: how much cells differ is itself estimated, and from few of them.
+    """
     typical = np.exp(group.logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
-    freedom = np.minimum(group.freedom + prior, group.freedom[group.known].sum())
-    variance = (prior * typical + group.freedom * group.variance) / (prior + group.freedom)
+    lent = np.minimum(prior, group.freedom)
+    freedom = np.minimum(group.freedom + lent, group.freedom[group.known].sum())
+    variance = (lent * typical + group.freedom * group.variance) / np.maximum(lent + group.freedom, 1.0)
     return Spread(np.where(group.known, variance, group.variance), np.where(group.known, freedom, 0.0))
