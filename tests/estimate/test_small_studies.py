@@ -5,19 +5,33 @@ import polars as pl
 import pytest
 from mstudy.compare.advantage import measure_advantage
 from mstudy.core.params import Compare, Estimate, Margins
+from mstudy.core.statuses import Verdict
+from mstudy.estimate.claims import c4_same_moment, c5_deferred
 from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
 from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
 from mstudy.estimate.claims.c6_best import judge_best
+from mstudy.estimate.claims.claim import Answer, without_seeds
+from mstudy.estimate.claims.small_studies.events import moments_seen, runs_sharpened
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
 from mstudy.estimate.rates.unreplicated_cells import measure_over_rates
 from mstudy.pairs.rate_lines import rate_lines
-from mstudy.tables.contracts import STABILITY_LIMITS, TRENDS
+from mstudy.tables.contracts import (
+    DEFERRAL,
+    OPENINGS,
+    PARTINGS,
+    SHARPENING_EVENTS,
+    SHARPENINGS,
+    STABILITY_LIMITS,
+    TRENDS,
+)
+from mstudy.tables.table import CELL
 
 from benchmarks.error_rates.evidence import evidence_of
 from tests.estimate.tables import runs_of
+from tests.estimate.test_claims import NO_ALIGNMENT
 
 WOBBLE = (0.0, 0.001, -0.001, 0.002, -0.002)
 RATES = [float(rate) for rate in 0.01 * 2.0 ** np.arange(10)]
@@ -158,3 +172,65 @@ def test_the_bests_of_one_seed_are_told():
     assert (answer.verdict, answer.evidence) == ("unclear", "unreplicated")
     assert "log L_SGD / L_SGDM is +0.010 at b = 256, mu = 0.9 (SGD at 0.16, SGDM at 0.01)" in answer.reason
     assert "What is missing for a verdict" in answer.reason
+
+
+def events(n_seeds):
+    """SGD sharpens at steps 40 and 60, SGDM once; two pairs part, 1.1 and 0.9 times as late."""
+    runs = runs_of(lambda *_: 1.0, [0.1, 0.2], n_seeds)
+    first = runs.filter(seed=0).sort("eta_ef")
+    sgd, sgdm = (first.filter(optimizer=name)["run_id"].to_list() for name in ("sgd", "heavy_ball"))
+    steps = {sgd[0]: 40.0, sgd[1]: 60.0, sgdm[0]: 90.0}
+    status = [
+        {"run_id": run, "status": "detected" if run in steps else "none", "step": steps.get(run)}
+        for run in runs["run_id"]
+    ]
+    keys = first.filter(optimizer="heavy_ball").select(*CELL, "seed").to_dicts()
+    parted = [
+        key | {"sgd_run_id": run, "status": "parted", "step": step}
+        for key, run, step in zip(keys, sgd, (44.0, 54.0), strict=True)
+    ]
+    rises = [{"run_id": run, "index": 0, "kind": "lasting", "step": step} for run, step in steps.items()]
+    return evidence_of(
+        runs=runs,
+        sharpenings=SHARPENINGS.frame(status),
+        sharpening_events=SHARPENING_EVENTS.frame(rises),
+        partings=PARTINGS.frame(parted),
+        openings=OPENINGS.frame([row | {"index": 0} for row in parted]),
+        deferral=DEFERRAL.frame([]),
+        alignment=NO_ALIGNMENT,
+    )
+
+
+def test_events_are_described_before_what_is_missing():
+    found = events(1)
+
+    assert moments_seen(found) == (
+        "SGD sharpens abruptly in 2 of 2 runs, at steps 40, 60; 2 of 2 pairs part; the gap opens at 0.90, 1.10 times "
+        "the step of sharpening. "
+    )
+    assert runs_sharpened(found).endswith("; SGDM sharpens abruptly in 1 of 2 runs, at steps 90. ")
+    reasons = [claim.judge(found, Estimate()).reason for claim in (c4_same_moment.CLAIM, c5_deferred.CLAIM)]
+    assert all(reason.startswith("SGD sharpens abruptly in 2 of 2 runs") for reason in reasons)
+    assert all("Not testable here: " in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("supported", "agrees"),
+        ("mostly", "agrees"),
+        ("contradicted", "disagrees"),
+        ("inconclusive", "unclear"),
+        ("untestable", "untestable"),
+        ("agrees", "agrees"),
+        ("disagrees", "disagrees"),
+        ("unclear", "unclear"),
+    ],
+)
+def test_no_verdict_of_one_seed_is_that_of_a_replicated_study(verdict, told):
+    answer = Answer(Verdict(verdict), "Reason.", 1, "runs")
+
+    assert without_seeds(answer, events(1), Estimate()).verdict == told
+    assert without_seeds(answer, events(2), Estimate()).verdict == told
+    assert without_seeds(answer, events(3), Estimate()) == answer
+    assert without_seeds(answer, evidence_of(), Estimate()) == answer

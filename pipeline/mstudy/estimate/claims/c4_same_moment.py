@@ -14,6 +14,7 @@ from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import COUNTS, TARGET_POWER, bisect_power, first_count
+from mstudy.estimate.claims.small_studies.events import moments_seen
 from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, times_of
 from mstudy.estimate.event_times.coincidence_tests import Lag, Times, centred, lag_over_blocks
 from mstudy.pairs.like_with_like import aligned_pairs
@@ -36,7 +37,7 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
     permutation, equivalence, shared = rows[PERMUTATION], rows[EQUIVALENCE], rows[SHARED]
     n, n_pairs = int(permutation["n_cells"]), int(permutation["n_pairs"])
     if permutation["p_value"] is None or equivalence["p_value"] is None or n < estimate.min_cells:
-        return untestable(_missing_blocks(permutation, estimate), n, "blocks")
+        return untestable(_missing_blocks(permutation, estimate), n, "blocks", moments_seen(evidence))
     low, high = permutation["lag_low"], permutation["lag_high"]
     verdict, why = _verdict(permutation, equivalence, shared, estimate)
     reason = (

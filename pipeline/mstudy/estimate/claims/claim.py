@@ -8,8 +8,8 @@ units (cells, lines, blocks) that does not hold in every one may hold in most: `
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, assert_never
 
 import polars as pl
 
@@ -17,7 +17,9 @@ from mstudy.core.params import Estimate
 from mstudy.core.statuses import Replication, Verdict
 from mstudy.estimate.claims.at_least import AtLeast
 from mstudy.estimate.claims.evidence import Evidence
-from mstudy.tables.table import Table
+from mstudy.pairs.pairing import main_runs
+from mstudy.tables.contracts import RUNS
+from mstudy.tables.table import CELL, Table
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Claim:
 
     def entry(self, evidence: Evidence, estimate: Estimate) -> dict[str, Any]:
         """Return the claim's entry in claims.json."""
-        answer = asdict(self.judge(evidence, estimate))
+        answer = asdict(without_seeds(self.judge(evidence, estimate), evidence, estimate))
         head = {"statement": self.statement, "id": self.id, "verdict": answer["verdict"], "reason": answer["reason"]}
         return head | {"table": self.table.name} | answer
 
@@ -90,9 +92,33 @@ def verdict_of(supported: bool, contradicted: bool, mostly: bool = False) -> Ver
     return Verdict.MOSTLY if mostly else Verdict.INCONCLUSIVE
 
 
-def untestable(why: str, n: int, n_unit: str) -> Answer:
-    """Return the answer of a claim that the data cannot speak of. `why` says what is missing in the reader's design."""
-    return Answer(Verdict.UNTESTABLE, f"Not testable here: {why}.", n, n_unit)
+def untestable(why: str, n: int, n_unit: str, known: str = "") -> Answer:
+    """Return the answer of a claim that the data cannot speak of. `why` says what is missing in the reader's design.
+
+    known: what is known all the same, which is said first: sentences, with a space behind them.
+    """
+    return Answer(Verdict.UNTESTABLE, f"{known}Not testable here: {why}.", n, n_unit)
+
+
+def without_seeds(answer: Answer, evidence: Evidence, estimate: Estimate) -> Answer:
+    """Return the answer as that of unreplicated evidence where no cell of the study has enough seeds."""
+    runs = main_runs(evidence[RUNS])
+    seeds = runs.group_by(CELL).agg(pl.col("seed").n_unique())["seed"].to_list()
+    if max(seeds, default=estimate.min_seeds) >= estimate.min_seeds or answer.evidence == Replication.UNREPLICATED:
+        return answer
+    match answer.verdict:
+        case Verdict.SUPPORTED | Verdict.MOSTLY:
+            verdict = Verdict.AGREES
+        case Verdict.CONTRADICTED:
+            verdict = Verdict.DISAGREES
+        case Verdict.INCONCLUSIVE:
+            verdict = Verdict.UNCLEAR
+        case Verdict.UNTESTABLE | Verdict.AGREES | Verdict.DISAGREES | Verdict.UNCLEAR:
+            return answer
+        case _:
+            assert_never(answer.verdict)
+    reason = f"{answer.reason} No cell has {estimate.min_seeds} seeds, so this is no verdict."
+    return replace(answer, verdict=verdict, reason=reason, evidence=Replication.UNREPLICATED)
 
 
 def method_name(row: dict[str, Any]) -> str:

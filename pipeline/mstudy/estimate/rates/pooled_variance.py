@@ -41,7 +41,8 @@ def moderated(groups: Sequence[Spread]) -> list[Spread]:
     """Return the groups with variances drawn towards the typical one of their group, and the freedom of these.
 
     A group's typical variance is its own; how much cells differ within a group is common to all groups. The freedom is
-    at most twice that of the cell, and at most that of all cells of the group. A cell without a variance, or without another in its group, stays as it is.
+    at most twice that of the cell, and at most that of all cells of the group. A cell without a variance, or without
+    another in its group, stays as it is.
     """
     prior = _prior_freedom([group for group in groups if group.known.sum() > 1])
     return [_drawn(group, prior) if prior > 0 and group.known.sum() > 1 else group for group in groups]
