@@ -192,6 +192,13 @@ def test_settings_beside_the_table(table, imported):
     assert [about[k] for k in ("learning_rate", "momentum", "batch_size", "seed")] == [0.5, 0.0, 4, 3]
 
 
+def test_columns_that_hold_settings_of_no_known_name_are_told(table, imported):
+    head = "step,loss,opt_kwargs,weight_decay,val_loss\n"
+    run = imported("csv", table(head + "".join(f"{k},1,lookahead,0.1,{k}\n" for k in range(4)))).runs["a"]
+
+    assert (run.unread, run.metadata["weight_decay"]) == (("opt_kwargs",), 0.1)
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(LogError, match="The source must hold tables, found no"):
         find_csv(tmp_path, Mapping())

@@ -65,7 +65,15 @@ LOSS = Quantity(
     other_names={
         "loss": (
             *("train_loss", "training_loss", "loss_train", "loss", "train_loss_epoch", "loss_epoch", "epoch_loss"),
-            *("train_train_loss", "losses_train", "train_loss_step", "loss_step", "batch_loss", "objective"),
+            *(
+                "train_train_loss",
+                "losses_train",
+                "train_epoch_loss",
+                "train_loss_step",
+                "loss_step",
+                "batch_loss",
+                "objective",
+            ),
         )
     },
     panel=LOSS_PANEL,
@@ -93,7 +101,9 @@ SHARPNESS = Quantity(
     symbol="λ_max",
     samples=Samples.TRAINING_SET,
     other_names={
-        "sharpness": ("sharpness", "lambda_max", "top_eigenvalue", "hessian_max_eigenvalue", "max_eigenvalue"),
+        "sharpness": (
+            *("sharpness", "lambda_max", "top_eigenvalue", "hessian_max_eigenvalue", "max_eigenvalue", "hessmaxev"),
+        ),
         "sharpness_residual": ("sharpness_residual",),
     },
     every=17,
@@ -119,8 +129,8 @@ OWN_BATCH = Quantity(
     samples=Samples.MINI_BATCH,
     other_names={
         "batch_loss": ("batch_loss", "train_loss_step", "loss_step"),
-        "grad_norm": ("grad_norm", "gradient_norm", "train_grad_norm"),
-        "update_norm": ("update_norm",),
+        "grad_norm": ("grad_norm", "gradient_norm", "train_grad_norm", "gradnorm"),
+        "update_norm": ("update_norm", "updatesize"),
     },
 )
 EDGE_RATIO = Quantity(

@@ -6,12 +6,38 @@ The command line is made of this list, so it needs no library: each `find` impor
 from __future__ import annotations
 
 from mstudy.importers.kind import Kind
-from mstudy.importers.tools import csv, journal, mlflow, tensorboard, wandb
+from mstudy.importers.tools import (
+    cockpit,
+    csv,
+    deepobs,
+    dvclive,
+    huggingface,
+    journal,
+    keras,
+    lightning,
+    mlflow,
+    sacred,
+    tensorboard,
+    text,
+    trackio,
+    wandb,
+    yolo,
+)
 
 KINDS: tuple[Kind, ...] = (
     tensorboard.KIND,
     wandb.KIND,
     mlflow.KIND,
     csv.KIND,
+    keras.KIND,
+    lightning.KIND,
+    huggingface.KIND,
+    yolo.KIND,
+    dvclive.KIND,
+    trackio.KIND,
+    sacred.KIND,
+    deepobs.KIND,
+    cockpit.KIND,
+    text.KIND,
     journal.KIND,
 )

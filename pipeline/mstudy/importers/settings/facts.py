@@ -22,7 +22,7 @@ from mstudy.importers.settings.names import (
     momentum_elsewhere,
     plain,
 )
-from mstudy.importers.settings.numbers import WHOLE_NUMBERS, number, truth
+from mstudy.importers.settings.numbers import WHOLE_NUMBERS, as_value, number, truth
 from mstudy.importers.settings.optimizer_text import arguments_of, name_in
 from mstudy.importers.settings.run_name import settings_in_name
 from mstudy.importers.source_run import Setting, SourceRun
@@ -30,6 +30,7 @@ from mstudy.runlog.rules.trained_alike import CHANGES_LOSS
 
 NUMBERS = ("learning_rate", "momentum", *WHOLE_NUMBERS)
 _OF_THE_IMPORT = ("steps_per_epoch", "restarts", "changing_rate")
+_OF_WANDB = ("_wandb", "wandb_version")
 _TEXTS = ("optim_args", "optimizer_args", "optimizer_kwargs")
 _UNDERSTOOD = {*ACCUMULATION, *DEVICES, *DEVICES_OF_A_NODE, *NODES, *PROCESSES, *SCHEDULES, *WARM_UPS, *_TEXTS}
 
@@ -80,11 +81,8 @@ def other_settings(run: SourceRun, facts: Facts) -> dict[str, Setting]:
     """
     folded = {name.rpartition(".")[2] for name in facts.used.get("batch_size", "").split(" × ")[1:]}
     plain_names = {key.rpartition(".")[2]: value for key, value in sorted(run.config.items(), reverse=True)}
-    return {
-        key: value
-        for key, value in plain_names.items()
-        if key in CHANGES_LOSS - folded and not (isinstance(value, float) and value - value != 0)
-    }
+    values = {key: as_value(value) for key, value in plain_names.items() if key in CHANGES_LOSS - folded}
+    return {key: value for key, value in values.items() if not (isinstance(value, float) and value - value != 0)}
 
 
 def _expanded(config: dict[str, Setting]) -> dict[str, Setting]:
@@ -182,7 +180,7 @@ def _first_of(value: Setting) -> Setting:
 def _is_understood(key: str) -> bool:
     """Return whether a setting is one that is read elsewhere, or is written into the log."""
     last = key.rpartition(".")[2]
-    return last in CHANGES_LOSS or plain(last) in _UNDERSTOOD
+    return last in CHANGES_LOSS or plain(last) in _UNDERSTOOD or key.startswith(_OF_WANDB)
 
 
 def _with_optimizer(facts: dict[str, Setting]) -> tuple[dict[str, Setting], str | None]:

@@ -27,3 +27,15 @@ def truth(key: str, value: Setting) -> bool:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     raise LogError(f"{key} must be true or false, found {shown(value)}.")
+
+
+def as_value(value: Setting) -> Setting:
+    """Return text as the number or the truth value that it says, where it says one."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    try:
+        return float(value)
+    except ValueError:
+        return value

@@ -97,7 +97,7 @@ def _stripped(columns: list[str]) -> dict[str, str]:
 
 def _column_cut(text: Text, separator: str, frame: pl.DataFrame) -> str | None:
     """Return the column in which a last line without an end breaks off; None where the line has one."""
-    if text.content.endswith(b"\n") and text.is_whole:
+    if text.content.endswith(b"\n"):
         return None
     last = text.content[text.content.rfind(b"\n") + 1 :]
     n_cells = last.count(separator.encode()) + 1

@@ -21,6 +21,9 @@ from mstudy.importers.tables.frame import PLACES, Table, constant, is_numeric, n
 from mstudy.importers.tables.torn import why_torn
 from mstudy.runlog.rules.trained_alike import CHANGES_LOSS
 
+_MIN_ROWS = 3  # that show that a column holds one value
+_MAX_TOLD = 1000  # columns of a table of which such are looked for
+
 
 def read_run(
     table: Table, path: Path, name: str, mapping: Mapping, config: dict[str, Setting] | None = None
@@ -39,7 +42,7 @@ def read_run(
     is_long = metric is not None and value is not None
     apart = {column, *([metric, value] if is_long else [])}
     settings = {} if config is None else dict(config)
-    settings |= settings_beside(path.parent, _stem(path)) if config is None else {}
+    settings |= settings_beside(path.parent, stem_of(path)) if config is None else {}
     settings |= _constants(frame, apart, mapping)
     steps = steps_of(frame, path, mapping, mapping.steps_per_epoch(name), _implied(settings, name, mapping))
     kept = np.isfinite(steps.steps)
@@ -65,7 +68,7 @@ def read_run(
     )
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
     """Return the file's name up to its form: settings of metrics.csv.gz are in metrics.json."""
     suffixes = path.suffixes[-2:] if path.suffix.lower() in (".gz", ".zst") else path.suffixes[-1:]
     return path.name[: len(path.name) - len("".join(suffixes))]
@@ -149,6 +152,8 @@ def _constants(frame: pl.DataFrame, not_these: set[str | None], mapping: Mapping
         mapping.config.values()
     ) & set(others)
     measured = {choose(name, mapping.columns, COLUMN_NAMES, others) for name in COLUMN_NAMES}
+    if len(frame) >= _MIN_ROWS and len(others) <= _MAX_TOLD:  # what nothing here understands is told
+        known |= set(others) - measured
     text = {name: constant(frame, name) for name in others if name in known}
     return {
         name: v

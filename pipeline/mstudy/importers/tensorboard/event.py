@@ -13,12 +13,14 @@ import numpy as np
 
 from mstudy.importers.source_run import Setting
 from mstudy.importers.tensorboard.protobuf import BYTES, FIXED32, FIXED64, VARINT, NoMessage, fields, signed, varint
+from mstudy.importers.tensorboard.text_hparams import is_of_settings, settings_in_text
 
 _START = 1  # SessionLog.START
 _HPARAMS = "hparams"
 # TensorProto.dtype: numpy's name, and the field that holds the values unless tensor_content does.
 _DTYPES = {1: ("<f4", 5), 2: ("<f8", 6), 3: ("<i4", 7), 9: ("<i8", 10), 19: ("<f2", 13)}
 _CONTENT = 4
+_STRING = 7  # TensorProto.dtype of text
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def _parse_summary(data: bytes, start: int, end: int, event: Event) -> None:
 
 
 def _parse_value(data: bytes, start: int, end: int, event: Event) -> None:
-    tag, scalar = "", None
+    tag, scalar, text = "", None, None
     for number, kind, first, last in fields(data, start, end):
         if (number, kind) == (1, BYTES):
             tag = _text(data[first:last])
@@ -72,8 +74,11 @@ def _parse_value(data: bytes, start: int, end: int, event: Event) -> None:
             scalar = Scalar("", float(struct.unpack_from("<f", data, first)[0]), "<f4", first)
         elif (number, kind) == (8, BYTES):
             scalar = _parse_tensor(data, first, last)
+            text = (first, last)
         elif (number, kind) == (9, BYTES):
             event.hparams |= _parse_metadata(data, first, last)
+    if text is not None and scalar is None and is_of_settings(tag):
+        event.hparams |= settings_in_text(_parse_string(data, *text))
     if scalar is not None:
         event.scalars.append(Scalar(tag, scalar.value, scalar.dtype, scalar.place))
 
@@ -95,6 +100,15 @@ def _parse_tensor(data: bytes, start: int, end: int) -> Scalar | None:
         one = last - first == np.dtype(dtype).itemsize
         return Scalar("", float(np.frombuffer(data, dtype, 1, first)[0])) if one else None
     return _parse_varints(data, dtype, kind, first, last)
+
+
+def _parse_string(data: bytes, start: int, end: int) -> str:
+    """Return the text of a tensor of text; nothing of any other."""
+    parts = list(fields(data, start, end))
+    if (1, VARINT, _STRING) not in {part[:3] for part in parts}:
+        return ""
+    texts = [data[first:last] for number, kind, first, last in parts if (number, kind) == (8, BYTES)]
+    return b"\n".join(texts).decode("utf-8", "replace")
 
 
 def _parse_varints(data: bytes, dtype: str, kind: int, first: int, last: int) -> Scalar | None:

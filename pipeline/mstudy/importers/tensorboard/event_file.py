@@ -20,6 +20,7 @@ from mstudy.importers.tensorboard.protobuf import NoMessage
 from mstudy.importers.tensorboard.tfrecord import Records, by_length, read_records
 
 _MIN_EVENTS = 8  # of one length, below which NumPy's calls cost more than Python's loop
+_FIRST_EVENTS = 20  # of which one holds the first scalar, behind the version and the like
 _MAX_EVENT_BYTES = 512  # bytes of an event that is worth comparing
 _STEP_AT, _TIME = 9, 0x09  # an event begins with its wall time: a key and eight bytes
 _STEP_KEY = 0x10
@@ -87,6 +88,20 @@ def read_event_file(path: Path) -> EventFile:
                 content.add_event(before + int(k), _parse(records, int(k), path))
         before += len(records.starts)
     return content
+
+
+def first_tag(path: Path) -> str | None:
+    """Return the tag of the first scalar among the first events; None where none is, or where the file is damaged."""
+    try:
+        for records in read_records(path, []):
+            for k in range(min(len(records.starts), _FIRST_EVENTS)):
+                scalars = _parse(records, k, path).scalars
+                if scalars:
+                    return scalars[0].tag
+            return None
+    except LogError:
+        pass  # the run says so when its turn comes
+    return None
 
 
 def _read_alike(

@@ -15,27 +15,21 @@ from mstudy.importers.settings.files import settings_beside
 from mstudy.importers.source_files import files_below
 from mstudy.importers.source_run import Found, Series, Setting, SourceRun, name_of
 from mstudy.importers.tensorboard.event_file import EventFile, read_event_file
+from mstudy.importers.tensorboard.folders import Run, runs_of
 
 
 def find_tensorboard(root: Path) -> list[Found]:
-    """Return the runs below a folder, or of one event file. Raises LogError where there are none.
-
-    `add_hparams` writes hyperparameters into a folder of their own below the run's: they count for both.
-    """
+    """Return the runs below a folder, or of one event file. Raises LogError where there are none."""
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in files_below(root, "*tfevents*"):
         folders[path.parent].append(path)
     if not folders:
         raise LogError(f"The source must hold TensorBoard's event files, found no *tfevents* in {root}.")
-    below: dict[Path, list[Path]] = defaultdict(list)
-    for folder, files in folders.items():
-        if folder.parent in folders and _is_session(folder, files):
-            below[folder.parent] += files
-    sessions = {path.parent for files in below.values() for path in files}
+    home = root if root.is_dir() else root.parent
+    runs = runs_of(folders, home)
     return [
-        Found(name_of(folder, root), partial(_read_run, folder, files, below[folder], name_of(folder, root)))
-        for folder, files in folders.items()
-        if folder not in sessions
+        Found(name_of(folder, home), partial(_read_run, folder, run, name_of(folder, home)))
+        for folder, run in runs.items()
     ]
 
 
@@ -55,32 +49,35 @@ def merge_files(files: list[EventFile]) -> dict[str, Series]:
     return in_order({tag: _joined(some) for tag, some in parts.items()})
 
 
-def _read_run(folder: Path, files: list[Path], sessions: list[Path], name: str) -> SourceRun:
-    read = [read_event_file(path) for path in files]
+def _read_run(folder: Path, run: Run, name: str) -> SourceRun:
+    series: dict[str, Series] = {}
+    written: dict[str, NDArray[np.int64]] = {}
     config: dict[str, Setting] = settings_beside(folder)
-    for file in [*(read_event_file(path) for path in sessions), *read]:
-        config |= file.hparams
-    notes = [
-        f"the tail of {path} from byte {file.torn[0]} on, which is torn, is left out"
-        for path, file in zip(files, read, strict=True)
-        if file.torn
-    ]
-    return SourceRun(name, merge_files(read), config, notes=tuple(notes), written=_written(read))
+    notes: list[str] = []
+    for path in run.sessions:
+        config |= read_event_file(path).hparams
+    for part in run.parts:
+        read = [read_event_file(path) for path in part.files]
+        steps = _written(read)
+        config |= settings_beside(part.folder) if part.folder != folder else {}
+        for file in read:
+            config |= file.hparams
+        for tag, own in merge_files(read).items():
+            named = f"{part.before}{tag}{part.behind}"
+            named = f"{part.folder.name}/{tag}" if named in series else named
+            series[named], written[named] = own, steps[tag]
+        notes += [
+            f"the tail of {path} from byte {file.torn[0]} on, which is torn, is left out"
+            for path, file in zip(part.files, read, strict=True)
+            if file.torn
+        ]
+    return SourceRun(name, series, config, notes=tuple(notes), written=written)
 
 
 def _written(files: list[EventFile]) -> dict[str, NDArray[np.int64]]:
     """Return the steps of each tag in all files, whatever restarts take of them."""
     tags = {tag for file in files for tag in file.tags()}
     return {tag: np.concatenate([file.steps_of(tag) for file in files]) for tag in tags}
-
-
-def _is_session(folder: Path, files: list[Path]) -> bool:
-    """Return whether `add_hparams` made the folder: one small file that names hyperparameters."""
-    small = len(files) == 1 and files[0].stat().st_size < 1 << 16
-    try:
-        return small and bool(read_event_file(files[0]).hparams)
-    except LogError:
-        return False
 
 
 def _before(part: Series, step: int) -> Series:
