@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
 from mstudy.importers.mapping import Mapping
-from mstudy.importers.tables.wandb import find_wandb
+from mstudy.importers.tool_tables.wandb import find_wandb
 
 from tests.importers.conftest import columns
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find(source: Path, mapping: Mapping) -> list[Found]:
     """Return the folders of DVCLive."""
-    from mstudy.importers.tables.dvclive import find_dvclive
+    from mstudy.importers.tool_tables.dvclive import find_dvclive
 
     return find_dvclive(source, mapping)
 

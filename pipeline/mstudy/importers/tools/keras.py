@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find(source: Path, mapping: Mapping) -> list[Found]:
     """Return the logs below a folder, or one."""
-    from mstudy.importers.tables.keras import find_keras
+    from mstudy.importers.tool_tables.keras import find_keras
 
     return find_keras(source, mapping)
 

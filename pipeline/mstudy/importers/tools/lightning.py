@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find(source: Path, mapping: Mapping) -> list[Found]:
     """Return the folders with a metrics.csv."""
-    from mstudy.importers.tables.lightning import find_lightning
+    from mstudy.importers.tool_tables.lightning import find_lightning
 
     return find_lightning(source, mapping)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find(source: Path, mapping: Mapping) -> list[Found]:
     """Return the runs below a folder of exports, or of one."""
-    from mstudy.importers.tables.wandb import find_wandb
+    from mstudy.importers.tool_tables.wandb import find_wandb
 
     return find_wandb(source, mapping)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find(source: Path, mapping: Mapping) -> list[Found]:
     """Return the folders with a results.csv."""
-    from mstudy.importers.tables.yolo import find_yolo
+    from mstudy.importers.tool_tables.yolo import find_yolo
 
     return find_yolo(source, mapping)
 

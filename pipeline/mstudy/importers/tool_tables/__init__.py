@@ -1,0 +1,1 @@
+"""Tables as one tool writes them each."""
