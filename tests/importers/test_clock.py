@@ -1,6 +1,7 @@
 """What steps count. Truth: by hand; each source holds two clocks that differ."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -139,8 +140,13 @@ def test_pages_with_any_x_axis(imported, tmp_path):
         assert run.columns["step"].tolist() == [0, 50, 100, 150]
     epochs = imported("wandb", page("epoch", "loss"), values=FACTS | {"steps_per_epoch": 2}).runs["r"]
     assert epochs.columns["step"].tolist() == [0, 100, 200, 300]
-    with pytest.raises(LogError, match="x axis must count updates or epochs, found Wall Time in"):
-        imported("wandb", page("Wall Time", "loss"))
+    for axis in ("Wall Time", "Relative Time (Process)", "val/loss", "num_samples_seen"):
+        with pytest.raises(LogError, match=f"x axis must count updates or epochs, found {re.escape(axis)} in"):
+            imported("wandb", page(axis, "loss"))
+    (tmp_path / "page.csv").write_text(
+        "Wall Time,r - _step,r - loss\n" + "".join(f"{k}.5,{7 * k},1.5\n" for k in range(3))
+    )
+    assert imported("wandb", tmp_path / "page.csv").runs["r"].columns["step"].tolist() == [0, 7, 14]
     with pytest.raises(LogError, match="columns.step must be the x axis of the page or a metric of it, found x in"):
         imported("wandb", page("Step", "loss"), columns={"step": "x"})
     page("Step", "loss")

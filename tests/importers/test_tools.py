@@ -306,6 +306,14 @@ def test_text_as_plain_text(plan, tmp_path):
     assert (found["step"], found["loss"], run.metadata["status"]) == ([1], [0.25], "diverged")
 
 
+def test_text_with_colours_and_progress_bars(plan, tmp_path):
+    path = put(tmp_path / "a.log", "step 1 loss \x1b[32m2.5\x1b[0m |\rstep 2 loss 1.5 |\r\nstep 3 loss 1.25 |\r\n")
+
+    _, _, found = only(plan("text", path, patterns=("step {step} loss {loss}",), values=FACTS))
+
+    assert (found["step"], found["loss"]) == ([1, 2, 3], [2.5, 1.5, 1.25])
+
+
 def test_text_of_several_patterns(plan, tmp_path):
     path = put(tmp_path / "a.log", "== step 10\ntrain loss 2.0\nkappa 5\n== step 20\ntrain loss 1.0\n")
     patterns = ("== step {step}", "train loss {loss}", "kappa {directional_curvature}")

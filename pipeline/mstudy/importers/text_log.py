@@ -28,6 +28,7 @@ _FORMS = (".out", ".log", ".txt", ".err", ".text")
 _NAME = re.compile(r"\{([A-Za-z_][\w/.]*)\}")
 _NUMBER = r"([-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|[Nn]a[Nn]|[Ii]nf(?:inity)?))"
 _EPOCH = re.compile(r"\bepoch\W{0,3}(\d{1,9})", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _MAX_LINE = 2000  # letters; a pattern may need the square of them
 _MAX_PATTERN = 1000
 _COUNTERS = {"step", "epoch", "iteration", "global_step", "iter"}
@@ -91,7 +92,7 @@ def _read(table: Table, path: Path, name: str, mapping: Mapping) -> SourceRun:
 
 def _rows(text: Text, compiled: list[_Pattern], path: Path) -> tuple[list[dict[str, str | None]], list[str], int]:
     """Return what the lines hold, notes, and how many rows were torn."""
-    lines = text.content.decode("utf-8", "replace").split("\n")
+    lines = _lines(text.content)
     is_torn = bool(lines[-1])
     ways = [next((way for way in each.expressions if _any(way, lines)), each.expressions[-1]) for each in compiled]
     names = list(dict.fromkeys(name for each in compiled for name in each.names))
@@ -118,6 +119,12 @@ def _rows(text: Text, compiled: list[_Pattern], path: Path) -> tuple[list[dict[s
     if "epoch" not in names and None not in epochs:
         rows = [row | {"epoch": epoch} for row, epoch in zip(rows, epochs, strict=True)]
     return rows, notes, int(n_torn > 0)
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return the lines without colours; a progress bar, which writes over its line, has one for each writing."""
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return (_COLOUR.sub("", text) if "\x1b" in text else text).split("\n")
 
 
 def _any(way: re.Pattern[str], lines: list[str]) -> bool:

@@ -167,6 +167,23 @@ def test_two_settings_that_may_both_be_meant_are_refused():
     assert about(config, mapping=Mapping(config={"learning_rate": "critic.lr"})).metadata["learning_rate"] == 0.2
 
 
+@pytest.mark.parametrize(
+    ("key", "other"), [("learning_rate", {"lr": 0.01}), ("momentum", {"mu": 0.5}), ("batch_size", {"bs": "16"})]
+)
+def test_names_of_one_fact_that_differ_are_refused(key, other):
+    config = FACTS | other
+
+    with pytest.raises(LogError, match=f"{key} must be one value, found .* as {key} and .* as {next(iter(other))}; sa"):
+        about(config)
+    assert about(config, mapping=Mapping(config={key: key})).metadata[key] == FACTS[key]
+    assert about(FACTS | {"lr": "0.1", "mu": 0.90, "bs": 8.0}).metadata["batch_size"] == 8
+
+
+def test_a_letter_that_is_nested_is_no_setting():
+    with pytest.raises(LogError, match="the metadata must give batch_size"):
+        about(without("batch_size") | {"model.b": 3})
+
+
 CHANGES = [
     {"lr_scheduler_type": "linear"},
     {"scheduler.name": "cosine"},

@@ -21,6 +21,7 @@ from mstudy.importers.settings.names import (
     choose_setting,
     momentum_elsewhere,
     plain,
+    require_agreement,
 )
 from mstudy.importers.settings.numbers import WHOLE_NUMBERS, as_value, number, truth
 from mstudy.importers.settings.optimizer_text import arguments_of, name_in
@@ -54,6 +55,9 @@ def facts_of(run: SourceRun, mapping: Mapping) -> Facts:
     that changes the effective learning rate is there and cannot be understood.
     """
     config = _expanded(settings_in_name(run.name) | run.config)
+    for key in ("learning_rate", "momentum", "batch_size"):
+        if key not in mapping.config and key not in mapping.values_for(run.name):
+            require_agreement(config, key)
     given = {k: v for k, v in mapping.values_for(run.name).items() if k not in _OF_THE_IMPORT}
     sources = _sources(config, mapping, given)
     facts: dict[str, Setting] = {key: config[names[0]] for key, names in sources.items()}

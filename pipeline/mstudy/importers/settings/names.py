@@ -66,6 +66,12 @@ _ABOUT_OPTIMIZER = {
     "optimizer_params", "optimizer_config", "optimizer_hyperparams", "hyperparams", "hparams", "config", "args",
     "params", "train", "training",
 }
+# Of a fact the names that mean the same: where two of them differ, nobody knows which was used.
+_SYNONYMS = {
+    "learning_rate": ("learning_rate", "lr", "learningrate"),
+    "momentum": ("momentum", "mu", "sgd_momentum"),
+    "batch_size": ("batch_size", "batchsize", "bs"),
+}
 # fmt: on
 SETTING_NAMES = frozenset(
     {name for names in CONFIG_NAMES.values() for name in names}
@@ -94,12 +100,29 @@ def choose_setting(wanted: Iterable[str], config: Mapping[str, Setting]) -> str 
     wanted = tuple(wanted)
     for depth in range(3):
         for name in wanted:
+            if depth > 0 and len(name) == 1:  # a letter means much that is nested
+                continue
             found = [key for key in known if key not in apart and known[key][depth : depth + 1] == [name]]
             if len({repr(config[key]) for key in found}) > 1:
                 raise _contradiction(name, found, config)
             if found:
                 return found[0]
     return None
+
+
+def require_agreement(config: Mapping[str, Setting], wanted: str) -> None:
+    """Raise LogError where two settings that mean the same stand side by side with different values."""
+    found = {key: value for key, value in config.items() if endings(key)[0] in _SYNONYMS.get(wanted, ())}
+    if len({_as_number(value) for value in found.values()}) > 1:
+        raise _contradiction(wanted, list(found), config)
+
+
+def _as_number(value: Setting) -> Setting:
+    """Return text as a number where it is one."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def momentum_elsewhere(config: Mapping[str, Setting]) -> list[str]:

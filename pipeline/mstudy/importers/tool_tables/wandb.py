@@ -30,7 +30,7 @@ from mstudy.importers.tables.run_of_table import read_run
 _STEP, _BETWEEN = "_step", " - "
 _WANDB_KEYS = ("_runtime", "_timestamp", "_wandb")
 _BANDS = ("__MIN", "__MAX")
-_TIMES = ("wall_time", "relative_time_(process)", "relative_time_(wall)", "_runtime", "_timestamp")
+_EPOCHS = ("epoch", "epochs", "train_epoch")
 _SAMPLED = "exported from the web page, which samples a run's history; export by run.scan_history() to have all of it"
 _Page = tuple[Path, Table, str]  # a file, its table, the column of a metric
 
@@ -106,19 +106,31 @@ def _read_pages(run: str, metrics: dict[str, _Page], mapping: Mapping) -> Source
 def _own_columns(
     run: str, metric: str, column: str, frame: pl.DataFrame, path: Path, mapping: Mapping
 ) -> tuple[pl.DataFrame, Mapping]:
-    """Return the columns of steps and of one metric, and a map for them. Raises LogError where the x axis is a time."""
-    axis, counted = frame.columns[0], mapping.columns.get("step")
-    if plain(axis) in _TIMES and counted is None:
-        raise LogError(
-            f"A page's x axis must count updates or epochs, found {axis} in {path}; export it with the x axis Step or "
-            "global_step."
-        )
-    if counted is not None and f"{run}{_BETWEEN}{counted}" in frame.columns:
-        axis = f"{run}{_BETWEEN}{counted}"
-    elif counted not in (None, axis):
-        raise LogError(f"columns.step must be the x axis of the page or a metric of it, found {counted} in {path}.")
-    name = "step" if plain(axis) in ("step", _STEP) else axis
+    """Return the columns of steps and of one metric, and a map for them."""
+    axis = _axis(run, frame, path, mapping.columns.get("step"))
+    name = "step" if plain(axis) in ("step", _STEP) or axis.endswith(f"{_BETWEEN}{_STEP}") else axis
     own = frame.select(pl.col(axis).alias(name), pl.col(column).alias(metric), *PLACES)
-    columns = {key: name for key, name in mapping.columns.items() if key not in TABLE_NAMES}
-    is_epoch = plain(axis) in ("epoch", "train_epoch", "epochs")
-    return own, replace(mapping, columns=columns if is_epoch and counted is None else columns | {"step": name})
+    columns = {key: each for key, each in mapping.columns.items() if key not in TABLE_NAMES}
+    is_epoch = plain(axis) in _EPOCHS and "step" not in mapping.columns
+    return own, replace(mapping, columns=columns if is_epoch else columns | {"step": name})
+
+
+def _axis(run: str, frame: pl.DataFrame, path: Path, counted: str | None) -> str:
+    """Return the column of steps: the x axis where it counts updates or epochs, else the run's own `_step`.
+
+    Raises LogError where neither is there, or the map names what is not.
+    """
+    axis = frame.columns[0]
+    if counted is not None:
+        found = [name for name in (f"{run}{_BETWEEN}{counted}", counted) if name in frame.columns]
+        if not found:
+            raise LogError(f"columns.step must be the x axis of the page or a metric of it, found {counted} in {path}.")
+        return found[0]
+    if plain(axis) in (*TABLE_NAMES["step"], *_EPOCHS):
+        return axis
+    if f"{run}{_BETWEEN}{_STEP}" in frame.columns:
+        return f"{run}{_BETWEEN}{_STEP}"
+    raise LogError(
+        f"A page's x axis must count updates or epochs, found {axis} in {path}; export it with the x axis Step or "
+        "global_step, or name it by --map, columns.step."
+    )
