@@ -114,6 +114,9 @@ def test_huggingface_without_a_history(plan, tmp_path):
     path = put(tmp_path / "a" / "trainer_state.json", '{"log_history": []}')
     with pytest.raises(LogError, match="must hold at least one row, found none"):
         plan("huggingface", path)
+    path = put(tmp_path / "a" / "trainer_state.json", '{"log_history": [{"step": 1, "loss": 1, "x": "\\ud800"}]}')
+    with pytest.raises(LogError, match="The rows of .* must be plain, found UnicodeEncodeError in one"):
+        plan("huggingface", path)
     with pytest.raises(LogError, match="must hold the states of a Trainer, found no trainer_state.json in"):
         plan("huggingface", put(tmp_path / "b" / "a.csv", "").parent)
 

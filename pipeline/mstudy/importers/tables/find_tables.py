@@ -62,4 +62,4 @@ def _runs_of(path: Path, root: Path, mapping: Mapping) -> list[Found]:
 
 
 def _part(table: Table, frame: pl.DataFrame, path: Path, name: str, mapping: Mapping) -> Found:
-    return Found(name, partial(read_run, replace(table, frame=frame), path, name, mapping))
+    return Found(name, partial(read_run, replace(table, frame=frame, n_torn=0), path, name, mapping))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +17,43 @@ from mstudy.importers.tables.table_bounds import MAX_LINE_BYTES, require_bounds
 
 
 def read_lines(text: Text, path: Path) -> Table:
-    rows: list[int] = []
+    """Return the table of a text. Raises LogError where a line is no object, and where there are too many."""
+    torn: list[int] = []
+    frame = frame_of(_objects(text.content, path, torn), path)
+    notes = (*text.notes, *(f"the last line of {path}, which is torn, is left out" for _ in torn))
+    return Table(frame, notes, len(torn))
+
+
+def frame_of(rows: Iterable[tuple[int, Mapping[str, Any]]], path: Path) -> pl.DataFrame:
+    """Return numbered rows as a frame. Raises LogError where there are too many rows or columns."""
+    numbers: list[int] = []
     cells: dict[str, tuple[list[int], list[Any]]] = {}  # by column: places and values, as most rows lack most of them
-    notes, n_torn = text.notes, 0
-    for number, line in _lines(text.content, path):
+    for number, row in rows:
+        for name, value in row.items():
+            if name not in cells:
+                cells[name] = ([], [])
+            places, values = cells[name]
+            places.append(len(numbers))
+            values.append(value)
+        numbers.append(number)
+        require_bounds(len(numbers), len(cells), path)
+    frame = pl.DataFrame({name: _column(values, places, len(numbers)) for name, (places, values) in cells.items()})
+    return with_places(frame).with_columns(pl.Series(PLACES[0], numbers if cells else [], dtype=pl.Int64))
+
+
+def _objects(content: bytes, path: Path, torn: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects with the numbers of their lines; that of a torn last line is added to `torn`."""
+    for number, line in _lines(content, path):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
             if not line.endswith(b"\n"):  # torn by a writer that was killed
-                notes, n_torn = (*notes, f"the last line of {path}, which is torn, is left out"), 1
-                break
+                torn.append(number)
+                return
             row = None
         if not isinstance(row, dict):
             raise LogError(f"Each line must be a JSON object, found {line[:40]!r} in {path}, line {number}.")
-        for name, value in row.items():
-            places, values = cells.setdefault(name, ([], []))
-            places.append(len(rows))
-            values.append(value)
-        rows.append(number)
-        require_bounds(len(rows), len(cells), path)
-    frame = pl.DataFrame({name: _column(values, places, len(rows)) for name, (places, values) in cells.items()})
-    placed = with_places(frame).with_columns(pl.Series(PLACES[0], rows if cells else [], dtype=pl.Int64))
-    return Table(placed, notes, n_torn)
+        yield number, row
 
 
 def _lines(content: bytes, path: Path) -> Iterator[tuple[int, bytes]]:

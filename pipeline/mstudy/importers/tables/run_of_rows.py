@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from mstudy.core.errors import LogError
 from mstudy.importers.mapping import Mapping as Map
 from mstudy.importers.source_run import Setting, SourceRun
-from mstudy.importers.tables.content import Text
-from mstudy.importers.tables.json_lines import read_lines
+from mstudy.importers.tables.frame import Table
+from mstudy.importers.tables.json_lines import frame_of
 from mstudy.importers.tables.run_of_table import read_run
 
 
@@ -20,10 +21,9 @@ def run_of_rows(
 ) -> SourceRun:
     """Return the run. Raises LogError where a row holds what no table does."""
     try:
-        lines = [json.dumps(row) for row in rows]
-    except (ValueError, TypeError, RecursionError) as error:
+        frame = frame_of(enumerate(rows, 1), path)
+    except (ValueError, TypeError, RecursionError, pl.exceptions.PolarsError) as error:
         raise LogError(f"The rows of {path} must be plain, found {type(error).__name__} in one.") from None
-    if not lines:
+    if len(frame) == 0:
         raise LogError(f"{path} must hold at least one row, found none.")
-    content = "\n".join([*lines, ""]).encode("utf-8", "surrogatepass")
-    return read_run(read_lines(Text(content), path), path, name, mapping, config)
+    return read_run(Table(frame), path, name, mapping, config)
