@@ -40,12 +40,13 @@ class Records:
         return np.ascontiguousarray(rows.T)
 
 
-def read_records(path: Path, torn: list[int]) -> Iterator[Records]:
+def read_records(path: Path, torn: list[int] | None = None) -> Iterator[Records]:
     """Yield the records of a file, some tens of megabytes at a time; the place of a torn tail is added to `torn`.
 
     A torn tail, left by a writer that was killed (a part of a record, or zeros), ends the file. Raises LogError where
     a checksum is wrong or the file cannot be read. Data of more than 4 KB are not checked.
     """
+    torn = [] if torn is None else torn
     try:
         size = path.stat().st_size
         with path.open("rb") as source:
