@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 
 from mstudy.core.errors import LogError, shown
+from mstudy.core.optimizers import SGD
 from mstudy.importers.mapping import Mapping
 from mstudy.importers.settings.files import settings_beside
+from mstudy.importers.settings.optimizer_text import name_in
 from mstudy.importers.source_files import files_below
 from mstudy.importers.source_run import Found, Setting, SourceRun, name_of
 from mstudy.importers.tables.frame import numbers
@@ -53,7 +55,7 @@ def _read(path: Path, name: str, mapping: Mapping) -> SourceRun:
 def _settings(args: dict[str, Setting], path: Path) -> dict[str, Setting]:
     """Return the arguments in the words of others."""
     config = dict(args)
-    if str(config.get("optimizer", "")).lower() == "sgd":
+    if name_in(str(config.get("optimizer", ""))) == SGD:
         config["nesterov"] = True
     batch, nominal = config.get("batch"), config.get("nbs", _NOMINAL)
     if isinstance(batch, int | float) and isinstance(nominal, int | float) and batch > 0:
