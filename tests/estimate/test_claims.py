@@ -204,6 +204,16 @@ def test_a_trend_of_the_threshold_is_told_where_there_is_one():
     assert "falls by 4.9 %" in judge(trends=[trend(), still | {"p_value": 0.01}])["C3"]["reason"]
 
 
+def test_a_slope_that_is_shown_to_be_small_is_told():
+    """Two entries in the family: 2 * 0.02."""
+    reason = judge(trends=[trend(0.001, 0.6) | {"flat_p": 0.02}])["C3"]["reason"]
+
+    assert reason.endswith(
+        " A slope is shown to be smaller than 0.02 in size (p = 0.04 after Holm), which counts as none."
+    )
+    assert "counts as none" not in judge(trends=[trend(0.001, 0.6) | {"flat_p": 0.03}])["C3"]["reason"]
+
+
 def test_seeds_below_the_minimum_have_no_say():
     assert judge(placements=[c | {"n_seeds": 2} for c in GOOD_CELLS])["C1"]["verdict"] == "untestable"
 

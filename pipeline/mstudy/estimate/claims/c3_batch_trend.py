@@ -45,6 +45,11 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         f"{_threshold_trends(evidence[TRENDS], estimate)}"
     )
     contradicted = min(against) <= estimate.alpha
+    if min(against[len(slopes) :]) <= estimate.alpha:
+        reason += (
+            f" A slope is shown to be smaller than {estimate.trend_margin:g} in size (p = "
+            f"{min(against[len(slopes) :]):.2g} after Holm), which counts as none."
+        )
     match replication:
         case Replication.REPLICATED:
             verdict = verdict_of(all(growing), contradicted)
