@@ -12,5 +12,6 @@ def measured(probe, w, update, start, gradient, at=None):
     given = {LOSS: w, DIRECTIONAL_CURVATURE: update, SHARPNESS: start}
     asked = [quantity for quantity, needed in given.items() if needed is not None]
     moves = torch.ones(len(w), dtype=torch.bool)
-    here = Moment(w, gradient, w if update is None else update, moves, w if start is None else start)
+    rates = torch.ones(2, len(w), dtype=torch.float64)
+    here = Moment(w, gradient, w if update is None else update, moves, w if start is None else start, *rates)
     return SimpleNamespace(**probe.measure(here, asked, at))

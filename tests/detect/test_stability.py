@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mstudy.core.params import Detect
-from mstudy.core.theory import stability_line
+from mstudy.core.theory import stability_line, stability_line_of
 from mstudy.detect.all_runs import detect_sharpenings
 from mstudy.detect.stability import find_stability
 from mstudy.runlog.reading.reader import read_runs
@@ -14,6 +14,27 @@ LOSS = np.exp(-0.01 * STEPS)
 
 def find(curvature, line=10.0, **changes):
     return find_stability(STEPS, curvature, LOSS, line, Detect(**changes))
+
+
+def test_the_line_of_the_critical_sharpness_is_that_of_the_step_whatever_the_optimizer():
+    # Above 2/eta the step that is made is longer than the first that raises the loss.
+    runs = [
+        {"optimizer": optimizer, "momentum": momentum, "learning_rate": 0.1, "branch_of": branch_of}
+        for optimizer, momentum, branch_of in (("sgd", 0.0, None), ("heavy_ball", 0.9, None), ("sgd", 0.0, "another"))
+    ]
+
+    assert [stability_line_of(run, "critical_sharpness") for run in runs] == [20.0, 20.0, None]
+    assert [stability_line_of(run, "sharpness") for run in runs] == [20.0, pytest.approx(38.0), None]
+
+
+def test_detection_judges_the_critical_sharpness_by_its_own_line(save_run, tmp_path):
+    at_its_line = {"step": STEPS, "loss": LOSS, "critical_sharpness": np.full(len(STEPS), 2 / 0.1)}
+    save_run(at_its_line, learning_rate=0.1, momentum=0.9, optimizer="heavy_ball")
+    folder = read_runs(tmp_path / "runs")
+
+    found = detect_sharpenings(folder.runs, folder.points, Detect(quantity="critical_sharpness")).sharpenings
+
+    assert found["stability_status"].to_list() == ["reached"]
 
 
 def test_lines_by_hand():

@@ -18,7 +18,8 @@ from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.store import Store
 
 CPU = torch.device("cpu")
-QUANTITIES = Cadence(dense_steps=2, growth=0.3, adaptive_factor=1.01, every={"sharpness": 3, "batch_sharpness": 3})
+EVERY = {"sharpness": 3, "batch_sharpness": 3, "critical_sharpness": 1}
+QUANTITIES = Cadence(dense_steps=2, growth=0.3, adaptive_factor=1.01, every=EVERY)
 STUDY = Study(
     model="mlp-tanh-5", batch_sizes=(8, "full"), eta_ef=Grid(0.1, 300.0, 3), momenta=(0.0, 0.5), seeds=2, steps=20
 )
@@ -70,6 +71,8 @@ def test_a_checkpoint_from_before_a_quantity_was_listed_goes_on_without_it(data)
     held = [k for k, name in enumerate(MEASURED_COLUMNS) if name != "grad_norm"]
     saved["rows"]["columns"] = [MEASURED_COLUMNS[k] for k in held]
     saved["rows"]["tables"] = [table[:, held] for table in saved["rows"]["tables"]]
+    for state in (saved["state"], saved["before"]):
+        assert torch.isnan(state.pop("critical_rates")).all()  # nor were they, where that search starts
 
     second.restore(saved)
 

@@ -142,7 +142,8 @@ def test_a_member_is_the_same_to_the_bit_in_any_company(data, monkeypatch, libra
     # multiple of the alignment by itself.
     if library == "mkl":
         monkeypatch.setattr(np, "matmul", matmul_by_mkl)
-    quantities = Cadence(dense_steps=12, every={"sharpness": 3, "batch_sharpness": 5, "edge_ratio": 1})
+    every = {"sharpness": 3, "batch_sharpness": 5, "critical_sharpness": 1, "edge_ratio": 1}
+    quantities = Cadence(dense_steps=12, every=every)
     for batch_size in (8, 9, 40):
         base = replace(BASE, batch_size=batch_size, cadence=quantities)
         others = [replace(base, seed=s, learning_rate=r) for s in (0, 1, 2) for r in (0.01, 0.1, 50.0)]

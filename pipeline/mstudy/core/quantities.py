@@ -14,7 +14,7 @@ from enum import Enum
 class Samples(Enum):
     """Which samples a quantity is measured on."""
 
-    TRAINING_SET = "all training samples, or the first `probe_samples` of them where a derivative is asked for"
+    TRAINING_SET = "all training samples, or the first `probe_samples` of them for all but the loss itself"
     MINI_BATCH = "the step's own mini-batch, or others drawn like it"
     UNKNOWN = "training does not measure it: only imported logs and a user's own loop have it"
 
@@ -121,6 +121,21 @@ BATCH_SHARPNESS = Quantity(
     detectable=True,
     panel=CURVATURE_PANEL,
 )
+CRITICAL_SHARPNESS = Quantity(
+    name="critical_sharpness",
+    columns=("critical_sharpness", "critical_sharpness_error"),
+    title="critical sharpness, λ_c",
+    symbol="λ_c",
+    samples=Samples.TRAINING_SET,
+    other_names={
+        "critical_sharpness": ("critical_sharpness", "lambda_c", "lambda_crit"),
+        "critical_sharpness_error": ("critical_sharpness_error",),
+    },
+    every=0,
+    in_replays=True,
+    detectable=True,
+    panel="critical",
+)
 OWN_BATCH = Quantity(
     name="own_batch",
     columns=("batch_loss", "grad_norm", "update_norm"),
@@ -167,6 +182,7 @@ QUANTITIES = (
     DIRECTIONAL_CURVATURE,
     SHARPNESS,
     BATCH_SHARPNESS,
+    CRITICAL_SHARPNESS,
     OWN_BATCH,
     EDGE_RATIO,
     ACCURACY,

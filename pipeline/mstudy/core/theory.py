@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mstudy.core.optimizers import HEAVY_BALL, optimizer_of
+from mstudy.core.quantities import CRITICAL_SHARPNESS, DIRECTIONAL_CURVATURE
 from mstudy.core.series import Series
 
 
@@ -51,13 +52,16 @@ def stability_line(optimizer: str, learning_rate: float, momentum: float) -> flo
     return None if line is None else line(learning_rate, momentum)
 
 
-def stability_line_of(run: Mapping[str, Any]) -> float | None:
-    """Return the stability line of a run (a row of tables.RUNS).
+def stability_line_of(run: Mapping[str, Any], quantity: str = DIRECTIONAL_CURVATURE.name) -> float | None:
+    """Return the stability line of a run (a row of tables.RUNS) for a quantity of curvature.
 
-    Return None also for a branch, because its optimizer changes during training.
+    That of the critical sharpness is 2/eta for every optimizer: above it the update that was made raises the loss, by
+    definition. Return None also for a branch, because its optimizer changes during training.
     """
     if run["branch_of"] is not None:
         return None
+    if quantity == CRITICAL_SHARPNESS.name:
+        return 2 / float(run["learning_rate"])
     return stability_line(run["optimizer"], run["learning_rate"], run["momentum"])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from mstudy.core.quantities import (
     BATCH_SHARPNESS,
+    CRITICAL_SHARPNESS,
     DIRECTIONAL_CURVATURE,
     EDGE_RATIO,
     OWN_BATCH,
@@ -18,6 +19,7 @@ from mstudy.core.quantities import (
 )
 from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.curvature.chunks import evaluate, in_groups
+from mstudy.curvature.critical_sharpness import critical_sharpness, first_rise
 from mstudy.curvature.flat_rows import inner, norms
 from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.network import CURVATURE, LOSS, Batch, Evaluation, Network
@@ -32,6 +34,8 @@ class Moment:
 
     gradient, update: of the step. moves: (n_members,), whether the update survives its addition to the weights.
     eigenvectors: where the search for the sharpness starts, zeros at first; it overwrites them by what it finds.
+    learning_rates: of the step, (n_members,) float64; the update is proportional to it. critical_rates: likewise where
+    the search for the critical sharpness starts, NaN at first for the update itself; it overwrites them too.
     """
 
     w: Tensor
@@ -39,6 +43,8 @@ class Moment:
     update: Tensor
     moves: Tensor
     eigenvectors: Tensor
+    learning_rates: Tensor
+    critical_rates: Tensor
 
     def of(self, group: slice) -> Moment:
         """Return some of the members; their rows are views."""
@@ -89,6 +95,24 @@ def _directional_curvature(moment: Moment, at: Evaluation) -> Columns:
     return (torch.where(moment.moves, at.curvature_along(unit(moment.update)), torch.nan),)
 
 
+def _critical_sharpness(moment: Moment, at: Evaluation) -> Columns:
+    """Compute 2/eta_c, eta_c the least learning rate at which the update would raise the training loss, and its error.
+
+    The update is the one that the step makes, momentum and weight decay included; the loss is that of H. NaN where no
+    step along it is known to be the first that raises the loss: see `first_rise`.
+    """
+    rates, starts = moment.learning_rates, moment.critical_rates
+    first = torch.where(starts > 0, starts / rates, 1.0)
+
+    def loss_at(steps: Tensor) -> Tensor:
+        return at.loss_at(moment.w + moment.update * steps[:, None].to(moment.w.dtype))
+
+    found = first_rise(at.loss.clone(), loss_at, first)
+    found = replace(found, at=torch.where(moment.moves, found.at, torch.nan))
+    starts.copy_(torch.where(torch.isnan(found.at), starts, found.at * rates))
+    return critical_sharpness(found, rates)
+
+
 def _own_batch(moment: Moment, batches: StepBatches) -> Columns:
     return batches.loss.double(), norms(moment.gradient), norms(moment.update)
 
@@ -104,11 +128,12 @@ def _edge_ratio(moment: Moment, batches: StepBatches) -> Columns:
 
 
 # In the order of their computation. The sharpness comes before the curvature along the update, which may use up what
-# an evaluation has recorded: it would then be recorded anew.
+# an evaluation has recorded: it would then be recorded anew. The critical sharpness comes last: it goes elsewhere.
 MEASURES: dict[Quantity, OfTrainingSet | OfMiniBatches] = {
     TRAINING_LOSS: OfTrainingSet(LOSS, _training_loss),
     SHARPNESS: OfTrainingSet(CURVATURE, _sharpness),
     DIRECTIONAL_CURVATURE: OfTrainingSet(CURVATURE, _directional_curvature),
+    CRITICAL_SHARPNESS: OfTrainingSet(LOSS, _critical_sharpness),
     OWN_BATCH: OfMiniBatches(_own_batch),
     BATCH_SHARPNESS: OfMiniBatches(_batch_sharpness),
     EDGE_RATIO: OfMiniBatches(_edge_ratio),

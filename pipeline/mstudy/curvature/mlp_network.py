@@ -22,7 +22,7 @@ from mstudy.curvature.activation_derivatives import ACTIVATIONS
 from mstudy.curvature.flat_rows import new_rows, padded
 from mstudy.curvature.initial_weights import begin_layer
 from mstudy.curvature.matmul import add_product, affine, multiply
-from mstudy.curvature.network import CURVATURE, Batch
+from mstudy.curvature.network import CURVATURE, LOSS, Batch
 from mstudy.curvature.objectives import Objective
 
 _Layers = list[tuple[Tensor, Tensor]]
@@ -55,9 +55,7 @@ class Mlp:
         self._scratch: dict[str, Tensor] = {}
 
     def initial_weights(self, seed: int) -> Tensor:
-        """Return one member's weights, (row_length,): uniform on +-1/sqrt(fan_in), PyTorch's default for Linear, unless
-        the study asks for others.
-        """
+        """Return one member's weights, (row_length,): PyTorch's default for Linear unless the study asks for others."""
         generator = torch.Generator().manual_seed(seed)
         w = torch.zeros(1, self.row_length, dtype=torch.float64)
         for weight, bias in self.layers(w):
@@ -92,7 +90,7 @@ class Mlp:
             h.append(z)
         residual = self.like("residual", h[-1])
         loss = self.objective.residual(h[-1], batch.y, residual)
-        return MlpEvaluation(self, w, layers, loss, h, d1, d2, residual)
+        return MlpEvaluation(self, w, batch, layers, loss, h, d1, d2, residual)
 
     def bytes_per_sample(self, batch: Batch) -> int:
         """Return memory of one member's second derivatives, a sample: some ten tensors a layer."""
@@ -126,6 +124,7 @@ class MlpEvaluation:
 
     network: Mlp
     w: Tensor
+    batch: Batch
     layers: _Layers
     loss: Tensor
     h: list[Tensor]
@@ -191,6 +190,10 @@ class MlpEvaluation:
             return image
 
         return product
+
+    def loss_at(self, w: Tensor) -> Tensor:
+        """Return the loss of the same batch at other weights; it overwrites what the scratch holds of these."""
+        return self.network.evaluate(w, self.batch, LOSS).loss
 
     @cached_property
     def _deltas(self) -> dict[int, Tensor]:

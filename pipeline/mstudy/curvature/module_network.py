@@ -137,6 +137,7 @@ class ModuleEvaluation:
     def __init__(self, network: Differentiable[BatchT], w: Tensor, batch: BatchT, order: int) -> None:
         self._network, self._n_members = network, len(w)
         self._anew = partial(type(self), network, w, batch, order)
+        self._elsewhere = partial(type(self), network, batch=batch, order=LOSS)
         self._used_up = False
         self._leaves = [part.detach().requires_grad_(order > LOSS) for part in network.parameters(w)]
         # With stacked members the operations are those of vmap, which a tape does not see.
@@ -181,6 +182,10 @@ class ModuleEvaluation:
         if not self._curved_outputs:
             return []
         return self._plain_gradients(self._curved_outputs)
+
+    def loss_at(self, w: Tensor) -> Tensor:
+        """Return the loss of the same batch at other weights; nothing is recorded."""
+        return self._elsewhere(w).loss
 
     def _first_derivatives(self, differentiable: bool) -> list[Tensor]:
         """Compute those by the leaves, then by what the tape asks for; differentiable ones serve for both."""

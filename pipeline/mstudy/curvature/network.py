@@ -65,6 +65,12 @@ class Evaluation(Protocol):
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
         """Return v -> H v on (n_members, row_length), each image a tensor of its own."""
 
+    def loss_at(self, w: Tensor) -> Tensor:
+        """Return the mean loss of the same batch at other weights, (n_members,), by a forward pass.
+
+        It may take the place of this evaluation, which can then be asked for nothing else.
+        """
+
 
 class Network(Protocol):
     """An architecture with an objective."""

@@ -76,7 +76,7 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     logs = []
     for run in runs.select("run_id", "optimizer", "learning_rate", "momentum", "branch_of").iter_rows(named=True):
         own = rows[run["run_id"]]
-        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], stability_line_of(run)))
+        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], stability_line_of(run, quantity)))
     return logs
 
 

@@ -161,9 +161,8 @@ def _chart(folder: RunFolder, run: dict[str, Any], explanation: Explanation, det
         orient="row",
     )
     candidates = explanation.candidates.with_columns(_judged(explanation.candidates).alias("text"))
-    return judged_run(
-        points, explanation.blocks, candidates, events, stability_line_of(run), quantity_named(detect.quantity).title
-    )
+    line, title = stability_line_of(run, detect.quantity), quantity_named(detect.quantity).title
+    return judged_run(points, explanation.blocks, candidates, events, line, title)
 
 
 def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], detect: Detect) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -14,10 +15,12 @@ from mstudy.core.quantities import LOSS
 from mstudy.core.statuses import CurvatureBy
 from mstudy.probe.failures import Failures
 from mstudy.probe.last_words import tell_at_end
-from mstudy.probe.row_measure import BY, Row, RowMeasure, Samples, Wanted
+from mstudy.probe.learning_rate import learning_rate_of
+from mstudy.probe.row_measure import BY, Row, RowMeasure, Samples
 from mstudy.probe.step_watch import StepWatch, hookable, was_skipped
 from mstudy.probe.user_data import UserData, Weight
 from mstudy.probe.user_module import Loss
+from mstudy.probe.wanted import Wanted
 
 CHECK = "curvature_check"  # in a log's metadata
 # Wrappers that compute by replicas of their module; the probe wants the module itself.
@@ -39,6 +42,9 @@ class CurvatureProbe:
       of gradients or schedule; H is the Hessian of the mean loss over `data`, in all trainable parameters, at the
       weights before the step. None where the update is lost in the rounding of the weights (probe/rounding.py);
     * `loss`, the mean loss over `data` at the same weights, and `update_norm`;
+    * every `critical_sharpness_every` steps `critical_sharpness` 2/eta_c, eta_c the least learning rate at which the
+      same update would raise that loss, and `critical_sharpness_error`, by seven more forward passes. None where no
+      step is known to be the first that raises it (curvature/critical_sharpness.py);
     * every `sharpness_every` steps `sharpness`, the largest eigenvalue of H, and `sharpness_residual`;
     * every `batch_sharpness_every` steps `batch_sharpness`, the mean of g^T H_B g / ||g||^2 over
       `batch_sharpness_batches` of the `mini_batches`, and its standard error `batch_sharpness_se`.
@@ -51,6 +57,8 @@ class CurvatureProbe:
     weight: where data is more than one batch or chunk, what the loss of a batch is a mean over: a function of the
     batch, as the number of its valid tokens, or a count for each. Without it a batch's share is its number of samples,
     and a loss that is no such mean is refused: the first measurement compares neighbours with both together.
+    directional_curvature: False for models too large for a second derivative, which then nothing asks for unless
+    another `..._every` does.
     check_every: the first curvature is compared with second differences of the loss, and every so many-th; 0: it alone.
     strict: raise TrainingError where something cannot be measured. Else the training goes on: the row has None, and
     the reason is said once, counted, and said again at the end and in the metadata of the log (`about`).
@@ -67,8 +75,8 @@ class CurvatureProbe:
     "differences", and `curvature_error`, how far off its curvature along the update may be.
 
     Cost, in gradients of `data`: 2 to 3 for the curvature along the update (5 where `data` is more than one batch or
-    chunk), 2 to 3 for each of some 4 to 30 products of the sharpness; benchmarks/logging.md. A check costs some 10 in
-    float64.
+    chunk), 2 to 7 for the critical sharpness, the most for the smallest nets, and 2 to 3 for each of some 4 to 30
+    products of the sharpness; benchmarks/logging.md. A check costs some 10 in float64.
     Raises TrainingError or DataError where what it is given cannot be measured.
 
     Example:
@@ -91,6 +99,8 @@ class CurvatureProbe:
         optimizer: Optimizer,
         *,
         every: int = 1,
+        directional_curvature: bool = True,
+        critical_sharpness_every: int = 0,
         sharpness_every: int = 0,
         batch_sharpness_every: int = 0,
         mini_batches: Any = None,
@@ -106,6 +116,7 @@ class CurvatureProbe:
         self._module: nn.Module = getattr(module, "_orig_mod", module)
         self._every, self._sharpness_every, self._check_every = every, sharpness_every, check_every
         self._batch_sharpness_every = batch_sharpness_every
+        self._critical_sharpness_every, self._directional_curvature = critical_sharpness_every, directional_curvature
         if batch_sharpness_every and mini_batches is None:
             raise TrainingError("mini_batches must be given for the batch sharpness: batches as training draws them.")
         batches = UserData(mini_batches, weight if callable(weight) else None) if batch_sharpness_every else None
@@ -183,12 +194,21 @@ class CurvatureProbe:
             return
         before, self._before = self._before, None
         self._failures.n_measured += 1
+        critical = _due(step, self._critical_sharpness_every)
         wanted = Wanted(
+            directional_curvature=self._directional_curvature,
+            critical_sharpness=critical,
+            learning_rate=self._learning_rate(optimizer) if critical else math.nan,
             sharpness=_due(step, self._sharpness_every),
             batch_sharpness=_due(step, self._batch_sharpness_every),
             check=self._measure.check is None or _due(self._failures.n_measured - 1, self._check_every),
         )
         self._row = self._measure.row(before, step, wanted)
+
+    def _learning_rate(self, optimizer: Optimizer) -> float:
+        with self._failures.boundary():
+            return learning_rate_of(optimizer, self._measure.network.trainable)
+        return math.nan
 
     def _trainable_now(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self._module.named_parameters() if p.requires_grad}
@@ -203,7 +223,7 @@ class CurvatureProbe:
     def _check_cadences(self) -> None:
         if self._every < 1:
             raise TrainingError(f"every must be at least 1, found {self._every}.")
-        for name in ("sharpness_every", "batch_sharpness_every"):
+        for name in ("critical_sharpness_every", "sharpness_every", "batch_sharpness_every"):
             value = getattr(self, f"_{name}")
             if value < 0 or value % self._every:
                 raise TrainingError(f"{name} must be 0 or a multiple of every = {self._every}, found {value}.")

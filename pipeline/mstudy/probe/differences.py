@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mstudy.curvature.flat_rows import inner, norms
-from mstudy.curvature.network import GRADIENT, Evaluation
+from mstudy.curvature.network import GRADIENT, LOSS, Evaluation
 
 _ROUNDING_UNITS = 100.0  # of a gradient: how much of it may be rounding
 
@@ -47,6 +47,10 @@ class DifferenceEvaluation:
     def hessian_operator(self) -> Callable[[Tensor], Tensor]:
         """Return v -> H v on (1, row_length)."""
         return lambda v: self._slope(v, self._step / max(float(norms(v)), torch.finfo(v.dtype).tiny))
+
+    def loss_at(self, w: Tensor) -> Tensor:
+        """Return the mean loss at other weights, (1,)."""
+        return self._evaluate(w, LOSS).loss
 
     def _slope(self, direction: Tensor, size: float) -> Tensor:
         ahead, behind = (self._gradient_at(self._w + sign * size * direction) for sign in (1, -1))

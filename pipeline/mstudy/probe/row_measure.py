@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from mstudy.core.errors import MstudyError, TrainingError
-from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, LOSS, SHARPNESS, Quantity
+from mstudy.core.quantities import (
+    BATCH_SHARPNESS,
+    CRITICAL_SHARPNESS,
+    DIRECTIONAL_CURVATURE,
+    LOSS,
+    SHARPNESS,
+    Quantity,
+)
 from mstudy.core.statuses import CurvatureBy, CurvatureCheck
 from mstudy.curvature.measure import Moment, measure_at, sharpness_of_batches
 from mstudy.curvature.network import CURVATURE, Evaluation
@@ -21,30 +28,14 @@ from mstudy.probe.failures import Failures, NoSecondDerivative, say, sentence_of
 from mstudy.probe.rounding import clearly_survives, length, survives
 from mstudy.probe.user_data import UserData
 from mstudy.probe.user_module import Loss, UserModule
+from mstudy.probe.wanted import Wanted
 from mstudy.probe.without_trace.random_states import reseed
 from mstudy.probe.without_trace.swapped_tensors import as_real
 
 Row = dict[str, float | str | None]
 BY, ERROR = "curvature_by", "curvature_error"
 _KAPPA, _LOSS, _UPDATE = DIRECTIONAL_CURVATURE.name, LOSS.name, "update_norm"
-Evaluate = Callable[[UserModule, Tensor, UserData], Evaluation]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a row has beside loss and curvature along the update. check: compare that with second differences."""
-
-    sharpness: bool
-    batch_sharpness: bool
-    check: bool
-
-    @property
-    def curvatures(self) -> dict[str, None]:
-        """The columns of all second derivatives, without values."""
-        names = [_KAPPA]
-        names += SHARPNESS.columns if self.sharpness else ()
-        names += BATCH_SHARPNESS.columns if self.batch_sharpness else ()
-        return dict.fromkeys(names)
+Evaluate = Callable[[UserModule, Tensor, UserData, int], Evaluation]
 
 
 @dataclass(frozen=True)
@@ -75,6 +66,7 @@ class RowMeasure:
         self._double = UserModule(module, loss, trainable, torch.float64)
         self._samples, self._failures = samples, failures
         self._eigenvector: Tensor | None = None
+        self._critical_rate: Tensor | None = None
         self._runs_in_double = True
         self._refused: str | None = None  # why no curvature of this loss is right
         self.by_differences = False
@@ -102,7 +94,7 @@ class RowMeasure:
             self._fill_exactly(row, moment, step, wanted)
         if self.by_differences:
             self._fill_by_differences(row, before, step, wanted)
-        elif wanted.check and row[_KAPPA] is not None:
+        elif wanted.check and row.get(_KAPPA) is not None:
             self._judge(row, before, step, wanted)
         if self._refused is not None:
             raise TrainingError(self._refused)
@@ -116,7 +108,8 @@ class RowMeasure:
         if not moves:
             gradients = [None if p.grad is None else as_real(p.grad) for p in network.trainable]
             moves = survives([as_real(p) for p in before], [as_real(p) for p in after], gradients)
-        return UserMoment(w, w, update, torch.tensor([moves], device=w.device), w.new_empty(0), norm)
+        moved, none = torch.tensor([moves], device=w.device), w.new_empty(0)
+        return UserMoment(w, w, update, moved, none, none, none, norm)
 
     def _fill_exactly(self, row: Row, moment: UserMoment, step: int, wanted: Wanted) -> None:
         try:
@@ -127,15 +120,15 @@ class RowMeasure:
                 raise
             self._take_differences(sentence_of(error))
 
-    def _evaluated(self, network: UserModule, w: Tensor, data: UserData) -> Evaluation:
-        return network.evaluate(w, data, CURVATURE, self._samples.chunk)
+    def _evaluated(self, network: UserModule, w: Tensor, data: UserData, order: int) -> Evaluation:
+        return network.evaluate(w, data, order, self._samples.chunk)
 
     def _measure(
         self, row: Row, network: UserModule, moment: UserMoment, step: int, wanted: Wanted, evaluate: Evaluate
     ) -> None:
         """Fill the row; what was found before something fails stays."""
         samples, moves = self._samples, bool(moment.moves)
-        at = evaluate(network, moment.w, samples.data)
+        at = evaluate(network, moment.w, samples.data, wanted.order)
         self._put(row, moment, at, LOSS)
         past_module = network.connections.past_module()
         if past_module is not None:
@@ -143,27 +136,38 @@ class RowMeasure:
             raise TrainingError(past_module)
         if wanted.sharpness:
             self._put(row, self._with_gradient(moment, at), at, SHARPNESS)
-        if moves:
+        if moves and wanted.directional_curvature:
             kappa = float(at.curvature_along(moment.update / moment.length))
             row[_KAPPA] = kappa if math.isfinite(kappa) else None
+        if moves and wanted.critical_sharpness and math.isfinite(wanted.learning_rate):
+            self._put(row, self._with_rates(moment, wanted.learning_rate), at, CRITICAL_SHARPNESS)
         cut_off = network.connections.cut_off([p.grad for p in network.trainable])
-        if cut_off is not None:
+        if cut_off is not None and wanted.order == CURVATURE:  # a forward pass sees what no derivative does
             raise TrainingError(cut_off)
         if wanted.batch_sharpness and samples.mini_batches is not None:
             reseed(network.device, step)  # a loader that shuffles draws other batches at each step
             drawn = samples.mini_batches.drawn(samples.n_batches, step)
-            found = sharpness_of_batches(evaluate(network, moment.w, samples.mini_batches.of_one(b)) for b in drawn)
+            found = sharpness_of_batches(
+                evaluate(network, moment.w, samples.mini_batches.of_one(b), CURVATURE) for b in drawn
+            )
             row |= zip(BATCH_SHARPNESS.columns, map(float, found), strict=True)
 
     def _put(self, row: Row, moment: Moment, at: Evaluation, quantity: Quantity) -> None:
         for column, value in measure_at(moment, at, [quantity]).items():
-            row[column] = float(value)
+            row[column] = float(value) if column not in CRITICAL_SHARPNESS.columns or math.isfinite(value) else None
 
     def _with_gradient(self, moment: Moment, at: Evaluation) -> Moment:
         """Return what the search for the sharpness begins from: the last eigenvector, and the gradient."""
         if self._eigenvector is None or self._eigenvector.dtype != moment.w.dtype:
             self._eigenvector = torch.zeros_like(moment.w)
         return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvector)
+
+    def _with_rates(self, moment: Moment, learning_rate: float) -> Moment:
+        """Return what the search for the critical sharpness begins from: this learning rate, the last critical one."""
+        rate = torch.full((1,), learning_rate, dtype=torch.float64, device=moment.w.device)
+        if self._critical_rate is None:
+            self._critical_rate = torch.full_like(rate, torch.nan)
+        return replace(moment, learning_rates=rate, critical_rates=self._critical_rate)
 
     def _take_differences(self, sentence: str) -> None:
         self.by_differences = True
@@ -173,14 +177,14 @@ class RowMeasure:
         """Fill the row in float64 where the module runs in it, else in its own precision."""
         of_data: list[DifferenceEvaluation] = []
 
-        def evaluate(network: UserModule, w: Tensor, data: UserData) -> Evaluation:
+        def evaluate(network: UserModule, w: Tensor, data: UserData, order: int) -> Evaluation:
             of_data.append(DifferenceEvaluation(partial(self._at_order, network, data), w))
             return of_data[-1]
 
         self._in_double(
             lambda network: self._measure(row, network, self._moment(network, before), step, wanted, evaluate)
         )
-        row |= {BY: CurvatureBy.DIFFERENCES, ERROR: None if row[_KAPPA] is None else of_data[0].error}
+        row |= {BY: CurvatureBy.DIFFERENCES, ERROR: None if row.get(_KAPPA) is None else of_data[0].error}
 
     def _at_order(self, network: UserModule, data: UserData, w: Tensor, order: int) -> Evaluation:
         return network.evaluate(w, data, order, self._samples.chunk)

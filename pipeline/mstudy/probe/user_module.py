@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mstudy.core.errors import TrainingError
 from mstudy.curvature.chunks import ChunkedEvaluation
 from mstudy.curvature.flat_rows import RowLayout
-from mstudy.curvature.network import Evaluation
+from mstudy.curvature.network import GRADIENT, LOSS, Evaluation
 from mstudy.probe.checks.connections import Connections
 from mstudy.probe.checks.means import check_mean
 from mstudy.probe.user_batches import placed
@@ -102,13 +102,13 @@ class UserModule:
             check_mean(self, w, data, chunk)
         total = data.total(chunk)
 
-        def parts(order: int) -> Iterator[tuple[float, Evaluation]]:
+        def parts(w: Tensor, order: int) -> Iterator[tuple[float, Evaluation]]:
             reseed(self.device, 0)  # a loader that shuffles does so alike each time
             for weight, piece in data.pieces(chunk):
                 if weight > 0:  # the mean over nothing is no number
                     yield weight / total, self._evaluation(w, piece, order)
 
-        return ChunkedEvaluation(parts)
+        return ChunkedEvaluation(parts, w, GRADIENT if order == GRADIENT else LOSS)
 
     def evaluate_batch(self, w: Tensor, data: UserData, batch: Any, order: int, chunk: int | None) -> Evaluation:
         """Return the same of one batch of the data."""

@@ -332,6 +332,11 @@ def infinite(folder):
     pair(folder, 9, sgd={"sharpness": [1.0] * 4 + [INF, NAN] + [1.0] * 14})
 
 
+@breaks("critical-sharpness-not-positive", "above 0 or null, found 0.0 at step 4 (2 in all)", "critical_sharpness", 4)
+def no_step_that_raises(folder):
+    pair(folder, 9, sgd={"critical_sharpness": [1.0] * 4 + [0.0, -1.0] + [1.0] * 13 + [None]})
+
+
 def manifest(folder, rows_, name="manifest.json"):
     (folder / name).write_text(json.dumps(rows_))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mstudy.core.quantities import CRITICAL_SHARPNESS
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import Log, is_late
 from mstudy.runlog.rules.rule import Fault, Stage
@@ -163,6 +164,20 @@ def _optional(log: Log) -> Iterator[Fault]:
             row = _first(bad)
             found = f"{float(log.values[column][row])!r} at step {log.step[row]}"
             yield Fault(f"{column} must be finite or null, found {found} ({bad.sum()} in all).", column, row)
+
+
+@ROWS.rule(
+    "critical-sharpness-not-positive",
+    Severity.WARNING,
+    "`critical_sharpness` is above 0 or null",
+    "Write null where no step along the update raises the loss, or where each does.",
+)
+def _critical(log: Log) -> Iterator[Fault]:
+    name = CRITICAL_SHARPNESS.name
+    if name in log.values and (bad := ~(log.values[name] > 0) & np.isfinite(log.values[name])).any():
+        row = _first(bad)
+        found = f"{float(log.values[name][row])!r} at step {log.step[row]}"
+        yield Fault(f"{name} must be above 0 or null, found {found} ({bad.sum()} in all).", name, row)
 
 
 def _first(where: NDArray[np.bool_]) -> int:

@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_ROWS = ("w", "eigenvectors", "loss_limit", "diverged_at")
+_ROWS = ("w", "eigenvectors", "critical_rates", "loss_limit", "diverged_at")
+
+
+def no_rate(w: Tensor) -> Tensor:
+    """Return critical rates of members of which none was found yet."""
+    return w.new_full((len(w),), torch.nan, dtype=torch.float64)
 
 
 @dataclass
@@ -16,8 +21,8 @@ class State:
     """The members still in training. Row i of every tensor belongs to run `members[i]`.
 
     step: updates made. w, eigenvectors and each of buffers: (n_members, row_length). buffers: what update rules carry,
-    by name. loss_limit: (n_members,), the batch loss above which a member counts as diverged. diverged_at:
-    (n_members,), the step at which it did, else -1.
+    by name. critical_rates: (n_members,) float64, those last found, NaN at first. loss_limit: (n_members,), the batch
+    loss above which a member counts as diverged. diverged_at: (n_members,), the step at which it did, else -1.
     """
 
     step: int
@@ -25,6 +30,7 @@ class State:
     w: Tensor
     buffers: dict[str, Tensor]
     eigenvectors: Tensor
+    critical_rates: Tensor
     loss_limit: Tensor
     diverged_at: Tensor
 
@@ -46,7 +52,8 @@ class State:
 
     @classmethod
     def restored(cls, saved: dict[str, Any], device: torch.device) -> State:
-        """Return the state of which `saved` was made."""
+        """Return the state of which `saved` was made, perhaps before there were critical rates."""
+        saved = {"critical_rates": no_rate(saved["w"])} | saved
         tensors = {name: value.to(device) for name, value in saved.items() if name not in ("step", "members")}
         return cls._of(saved["step"], saved["members"], tensors)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mstudy.core.errors import TrainingError
+from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.core.quantities import MEASURED_COLUMNS, Quantity
 from mstudy.curvature.chunks import evaluate
 from mstudy.curvature.flat_rows import norms
@@ -26,7 +27,7 @@ from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.memory import members_at_once
 from mstudy.train.ensemble.minibatches import MiniBatches
 from mstudy.train.ensemble.schedule import Schedule
-from mstudy.train.ensemble.state import State
+from mstudy.train.ensemble.state import State, no_rate
 
 # On a GPU, asking whether a member has diverged stalls the queue: between logged steps it is asked only this often.
 # Until the next check a diverged member is still updated. This does not affect the others, and the step of divergence
@@ -96,7 +97,7 @@ class Ensemble:
         limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
         diverged_at = torch.full((len(w),), -1, device=self._device)
         buffers = {name: torch.zeros_like(w) for name in self._rules.buffers}
-        return State(0, list(range(len(w))), w, buffers, torch.zeros_like(w), limit, diverged_at)
+        return State(0, list(range(len(w))), w, buffers, torch.zeros_like(w), no_rate(w), limit, diverged_at)
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
         """Make one step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""
@@ -122,8 +123,8 @@ class Ensemble:
         updates = self._rules.of(state)
         direction = updates.direction(state.step, state.w, gradient, state.buffers)
         if schedule.logs(state.step):
-            shared, update = at if self._shared.full_batch else None, updates.update(direction)
-            rows.add(state.step, state.members, self._measure(state, schedule, batch, at, shared, gradient, update))
+            moment = _moment(state, gradient, updates.update(direction), updates.learning_rates)
+            rows.add(state.step, state.members, self._measure(state, schedule, batch, at, moment))
         if state.step < self._shared.steps:
             updates.move(state.w, direction)
         state.step += 1
@@ -189,12 +190,10 @@ class Ensemble:
         schedule: Schedule,
         batch: Batch,
         at: Evaluation,
-        shared: Evaluation | None,
-        gradient: Tensor,
-        update: Tensor,
+        moment: Moment,
     ) -> NDArray[np.float64]:
-        """Return one row a member, of MEASURED_COLUMNS. shared: the step's own evaluation, where it saw all samples."""
-        moment = Moment(state.w, gradient, update, _moves(state.w, update), state.eigenvectors)
+        """Return one row a member, of MEASURED_COLUMNS. at: the step's own evaluation."""
+        shared = at if self._shared.full_batch else None  # it saw all samples
         quantities = schedule.asked(state.step)
         nothing = torch.full((len(state.w),), torch.nan, dtype=torch.float64, device=self._device)
         values = dict.fromkeys(MEASURED_COLUMNS, nothing)
@@ -205,12 +204,12 @@ class Ensemble:
     def _of_training_set(
         self, moment: Moment, quantities: list[Quantity], shared: Evaluation | None
     ) -> dict[str, Tensor]:
-        """Measure what is of the training loss: the loss of all samples, its derivatives perhaps only of some."""
+        """Measure what is of the training loss: the loss of all samples, what else there is perhaps only of some."""
         if self._probe.batch.n_samples == self._shared.n_train:
             return self._probe.measure(moment, quantities, shared)
-        losses = [quantity for quantity in quantities if order_of([quantity]) == LOSS]
-        derivatives = [quantity for quantity in quantities if quantity not in losses]
-        return self._loss_probe.measure(moment, losses) | self._probe.measure(moment, derivatives)
+        losses = [quantity for quantity in quantities if quantity is TRAINING_LOSS]
+        others = [quantity for quantity in quantities if quantity is not TRAINING_LOSS]
+        return self._loss_probe.measure(moment, losses) | self._probe.measure(moment, others)
 
     def _batches(self, state: State, batch: Batch, at: Evaluation) -> StepBatches:
         w, chunk = state.w, self._shared.chunk
@@ -236,6 +235,11 @@ def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
     """Note which members have diverged, in place; the CPU does not wait for the device."""
     fine = torch.isfinite(loss) & (loss <= state.loss_limit)
     state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
+
+
+def _moment(state: State, gradient: Tensor, update: Tensor, learning_rates: Tensor) -> Moment:
+    moves = _moves(state.w, update)
+    return Moment(state.w, gradient, update, moves, state.eigenvectors, learning_rates, state.critical_rates)
 
 
 def _moves(w: Tensor, update: Tensor) -> Tensor:

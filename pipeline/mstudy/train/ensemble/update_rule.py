@@ -83,6 +83,11 @@ class Updates:
         """Return w_{t+1} - w_t as a tensor of its own; only a measurement needs it."""
         return direction * -self._rate
 
+    @property
+    def learning_rates(self) -> Tensor:
+        """Those of the latest direction, (n_members,) float64."""
+        return self._rate[:, 0].double()
+
     def move(self, w: Tensor, direction: Tensor) -> None:
         """Advance the weights, in one pass: in small networks the passes over them cost as much as the products."""
         w.addcmul_(direction, -self._rate)
