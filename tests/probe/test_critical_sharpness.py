@@ -16,6 +16,7 @@ from mstudy.curvature.objectives import OBJECTIVES
 from mstudy.data.dataset import Dataset
 from mstudy.models.build import build
 from mstudy.probe.curvature_probe import CurvatureProbe
+from mstudy.probe.learning_rate import learning_rate_of
 from mstudy.runlog.recording.logger import RunLogger
 from mstudy.train.ensemble.loop import train_ensemble
 from torch import nn
@@ -215,7 +216,13 @@ def test_a_parameter_behind_a_detach_is_no_fault_of_forward_passes():
 
 
 @pytest.mark.parametrize(
-    ("groups", "found"), [([0.1, 0.2], "0.1, 0.2"), ([0.0, 0.0], "0"), ([float("inf"), float("inf")], "inf")]
+    ("groups", "found"),
+    [
+        ([0.1, 0.2], "0.1, 0.2"),
+        ([0.1, 0.1000001], "0.1, 0.1000001"),
+        ([0.0, 0.0], "0"),
+        ([float("inf"), float("inf")], "inf"),
+    ],
 )
 def test_learning_rates_that_differ_leave_none_and_say_why(groups, found):
     def trained(strict):
@@ -233,9 +240,23 @@ def test_learning_rates_that_differ_leave_none_and_say_why(groups, found):
     row = probe.read()
 
     assert row["critical_sharpness"] is None
-    assert groups != [0.1, 0.2] or row["directional_curvature"] > 0
+    assert groups[1] not in (0.2, 0.1000001) or row["directional_curvature"] > 0
     with pytest.raises(TrainingError, match=message):
         trained(True)
+
+
+@pytest.mark.parametrize(
+    ("rates", "found"), [((None, None), "None"), ((0.1, None), "0.1, None"), ((), "None"), (None, "no parameter")]
+)
+def test_an_optimizer_without_a_learning_rate_is_named(rates, found):
+    module, _ = net()
+    parts = (module[0], module[2]) if rates is not None else ()
+    groups = [{"params": list(part.parameters())} for part in parts]
+    for group, rate in zip(groups, rates or (), strict=False):
+        group["lr"] = rate
+
+    with pytest.raises(TrainingError, match=f"must have one learning rate above 0 .*, found {found}; give its groups"):
+        learning_rate_of(SimpleNamespace(param_groups=groups), list(module.parameters()))
 
 
 def test_a_frozen_group_may_have_a_rate_of_its_own():
