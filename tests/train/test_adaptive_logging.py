@@ -88,7 +88,7 @@ def test_a_replay_repeats_the_run_to_the_bit(data, changes):
 
 
 def test_rows_and_weights_are_those_of_a_run_without_adaptive_logging(data):
-    cadence = JUMPING.cadence.measuring(sharpness=3, batch_sharpness=5)
+    cadence = JUMPING.cadence.measuring(sharpness=3, batch_sharpness=5, critical_sharpness=3)
     run = replace(JUMPING, cadence=cadence)
     trainings = [
         Training([r], data, device("cpu")) for r in (run, replace(run, cadence=replace(cadence, adaptive_factor=None)))
