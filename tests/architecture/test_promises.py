@@ -1,4 +1,4 @@
-"""Promises outside the code: what imports what, and what the README names."""
+"""Promises outside the code: what imports what, and what the documents name."""
 
 import ast
 import re
@@ -72,25 +72,25 @@ def commands_of(app, name="mstudy"):
         yield from commands_of(group.typer_instance, f"{name} {group.name}")
 
 
-def test_readme_names_every_command_and_table():
-    readme = (ROOT / "README.md").read_text()
+def test_the_documents_name_every_command_and_table():
+    guide, models, tables = ((ROOT / "docs" / name).read_text() for name in ("guide.md", "models.md", "tables.md"))
     commands = list(commands_of(cli.app))
 
     assert "mstudy data fetch" in commands
-    assert [command for command in commands if command not in readme] == []
-    assert all(f"`{table.name}`" in readme for table in TABLES)
+    assert [command for command in commands if command not in guide + models] == []
+    assert all(f"`{table.name}`" in tables for table in TABLES)
 
 
-def test_readme_describes_every_data_set():
-    readme = (ROOT / "README.md").read_text()
+def test_the_models_page_describes_every_data_set():
+    page = (ROOT / "docs" / "models.md").read_text()
 
     for entry in ENTRIES.values():
         shape = " × ".join(map(str, entry.shape))
-        assert f"| `{entry.name}` | {entry.samples:,} | {shape} | {entry.licence} |" in readme
+        assert f"| `{entry.name}` | {entry.samples:,} | {shape} | {entry.licence} |" in page
 
 
-def test_readme_describes_every_family_of_models():
-    section = (ROOT / "README.md").read_text().partition("## Models")[2].partition("\n## ")[0]
+def test_the_models_page_describes_every_family_of_models():
+    section = (ROOT / "docs" / "models.md").read_text().partition("## Models")[2].partition("\n## ")[0]
     described = re.findall(r"^\| `(.*)` \|", section, re.MULTILINE)
 
     assert described == [family.form for family in FAMILIES]

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from mstudy.core.errors import ConfigError
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 NAMES = [name for name in mstudy.__all__ if name != "MstudyError"]
 
 
@@ -107,10 +107,10 @@ def test_a_result_in_a_folder_is_what_the_command_writes(folder, mstudy_cli, tmp
     assert contents("by-name") == contents("by-command")
 
 
-def test_the_lines_of_the_readme_run(folder):
-    (code,) = re.findall(r"```python\n(import mstudy\n.*?)```", README.read_text(), re.DOTALL)
+def test_the_lines_of_the_guide_run(folder):
+    (code,) = re.findall(r"```python\n(import mstudy\n.*?)```", GUIDE.read_text(), re.DOTALL)
 
-    exec(code, {})  # our own README
+    exec(code, {})  # our own guide
 
     assert Path("page.html").is_file()
 

@@ -32,6 +32,5 @@ def test_the_stage_that_writes_a_table_lists_it(table):
     assert writers == [table.stage]
 
 
-def test_the_documents_are_printed_from_the_contracts():
+def test_the_document_is_printed_from_the_contracts():
     assert (ROOT / "docs" / "tables.md").read_text() == table_list.as_document()
-    assert table_list.as_list() in (ROOT / "README.md").read_text()

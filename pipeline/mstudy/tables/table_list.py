@@ -1,8 +1,6 @@
-"""Prints docs/tables.md, and the list of tables in the README: `python -m mstudy.tables.table_list [--readme]`."""
+"""Prints docs/tables.md: `python -m mstudy.tables.table_list`."""
 
 from __future__ import annotations
-
-import sys
 
 import polars as pl
 
@@ -20,13 +18,13 @@ This page is printed from the contracts by `python -m mstudy.tables.table_list`.
 
 
 def as_document() -> str:
-    """Return docs/tables.md: every table with what a row is, its key and its columns."""
-    return _HEAD + "".join(_described(table) for table in TABLES)
+    """Return docs/tables.md: a list of all tables, then each with what a row is, its key and its columns."""
+    return f"{_HEAD}\n{_as_list()}" + "".join(_described(table) for table in TABLES)
 
 
-def as_list() -> str:
-    """Return the README's list: every table and what a row is."""
-    rows = "".join(f"| `{table.name}` | {table.row} |\n" for table in TABLES)
+def _as_list() -> str:
+    """Return the list of all tables, with what a row of each is."""
+    rows = "".join(f"| [`{table.name}`](#{table.name}) | {table.row} |\n" for table in TABLES)
     return f"| table | one row per |\n|---|---|\n{rows.replace('| one ', '| ')}"
 
 
@@ -43,4 +41,4 @@ def _described(table: Table) -> str:
 
 
 if __name__ == "__main__":
-    print(as_list() if "--readme" in sys.argv[1:] else as_document(), end="")
+    print(as_document(), end="")
