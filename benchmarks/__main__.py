@@ -1,4 +1,4 @@
-"""Runs the benchmarks and writes benchmarks/README.md; with names (training, models, curvature), prints those alone."""
+"""Runs the benchmarks and writes benchmarks/README.md; with names, such as training or sharpness, prints those."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
 from threadpoolctl import threadpool_info
 
+from benchmarks.error_rates import sharpness
 from benchmarks.speed import curvature, models, training
 from benchmarks.speed.timing import cpu
 
-SECTIONS = {"training": training, "models": models, "curvature": curvature}
+SECTIONS = {"training": training, "models": models, "curvature": curvature, "sharpness": sharpness}
 
 
 def main(names: list[str]) -> None:

@@ -108,9 +108,7 @@ def page(found: list[tuple[str, pl.DataFrame]]) -> str:
     for name, rows in found:
         text += section(name, rows)
     text.append(
-        "At η 0.4 training starts above its line, so the crossing is at the first rows. λ_max is that of the log. On "
-        "odd polynomials its first values are up to 40 % too low: a search that begins in one symmetry of the net "
-        "stays there."
+        "At η 0.4 training starts above its line, so the crossing is at the first rows. λ_max is that of the log."
     )
     return "\n".join(text) + "\n"
 

@@ -13,5 +13,6 @@ def measured(probe, w, update, start, gradient, at=None):
     asked = [quantity for quantity, needed in given.items() if needed is not None]
     moves = torch.ones(len(w), dtype=torch.bool)
     rates = torch.ones(2, len(w), dtype=torch.float64)
-    here = Moment(w, gradient, w if update is None else update, moves, w if start is None else start, *rates)
+    start_row, update_row = (w if row is None else row for row in (start, update))
+    here = Moment(w, gradient, update_row, moves, start_row, torch.zeros_like(w), *rates)
     return SimpleNamespace(**probe.measure(here, asked, at))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mstudy.curvature import lanczos
+from mstudy.curvature.flat_rows import chance_rows
 from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.network import CURVATURE, Batch
@@ -138,3 +139,35 @@ def test_memory_that_was_never_written_is_never_read():
 
     assert found.value.item() == pytest.approx(5.0)
     assert torch.isfinite(found.vector).all()
+
+
+def test_a_search_that_begins_in_an_invariant_subspace_leaves_it_by_chance():
+    # As of an odd network: the last vector and the gradient are in one subspace, the largest eigenvalue in the other.
+    spectrum = torch.cat([torch.tensor([12.2, 10.0]), torch.linspace(0, 4, 299)]).double()
+    start, gradient = torch.zeros(2, 1, 301, dtype=torch.float64)
+    start[0, 1], gradient[0, 1::2] = 1.0, spectrum[1::2]
+
+    found = [
+        top_eigenpair(lambda v: spectrum * v, start, gradient, chance).value.item()
+        for chance in (None, chance_rows(301, start))
+    ]
+
+    assert found == [pytest.approx(10.0, rel=1e-6), pytest.approx(12.2, rel=0.01)]
+
+
+def test_the_second_vector_is_where_the_next_search_starts_too():
+    first = top_eigenpair(
+        diagonal_operator([10.0, 9.0, *[0.1 * k for k in range(20)]]), torch.ones(1, 22).double(), NOTHING
+    )
+
+    shares = first.next_start[0].abs()
+
+    assert shares.topk(2).indices.tolist() == [0, 1]
+    assert shares[1] > 0.3
+
+
+def test_a_chance_is_the_same_for_every_member_and_zero_in_the_padding():
+    rows = chance_rows(20, torch.zeros(3, 32))
+
+    assert torch.equal(rows[0], rows[2]) and not rows[:, 20:].any()
+    assert rows.norm(dim=1).tolist() == pytest.approx([1.0] * 3)

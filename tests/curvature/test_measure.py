@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mstudy.core.params import Cadence
+from mstudy.core.params import Cadence, Init
+from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.measure import Probe, edge_ratio, sharpness_of_batches
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
@@ -80,14 +81,17 @@ def test_an_update_whose_square_leaves_the_range_of_float32():
 def test_sharpness_of_the_quadratic(quadratic, rng):
     network, batch = quadratic
     w, start = (padded_rows(rng.normal(size=(5, 17)), network) for _ in range(2))
+    product = network.evaluate(w, batch, CURVATURE).hessian_operator()
+    top = top_eigenpair(product, start, start, torch.zeros_like(start))
 
     found = measured(Probe(network, batch, 4096), w, None, start, start, None)
 
     np.testing.assert_allclose(found.sharpness, max(SPECTRUM), rtol=1e-3)
-    v = start[:, :17].numpy()  # overwritten by the eigenvector
+    v = top.vector[:, :17].numpy()
     np.testing.assert_allclose(np.linalg.norm(v, axis=1), 1, rtol=1e-9)
     residual = np.linalg.norm(v * EIGENVALUES - found.sharpness.numpy()[:, None] * v, axis=1)
     np.testing.assert_allclose(found.sharpness_residual, residual, rtol=1e-6)
+    assert torch.equal(start, top.next_start)  # overwritten by where the next search starts
     assert not hasattr(found, "directional_curvature")
 
 
@@ -283,3 +287,29 @@ def test_logged_edge_ratio_belongs_to_the_steps_own_batch(toy, batch_size):
     for step, _, gradient in trajectory(toy, run):
         factor = linear_step(toy, order.at(step)[0], np.zeros((7, 3)))[2]
         assert found[step] == pytest.approx(0.05 / 2 * curvature_of(factor, gradient), rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("degree", [3, 5])
+def test_sharpness_of_an_odd_network_from_its_first_row_on(degree, seed):
+    """Without biases and on symmetric points gradient and last vector stay in one symmetry, the truth in another."""
+    x = np.linspace(-1, 1, 20)[:, None]
+    y = np.polynomial.Chebyshev.basis(degree)(x)
+    cadence = Cadence(dense_steps=8, every={"sharpness": 1}, adaptive_factor=None)
+    run = replace(
+        SMALL, n_train=20, batch_size=20, probe_samples=20, model="mlp-tanh-100", seed=seed, steps=8, cadence=cadence,
+        init=Init("xavier_normal", gain=1.9, zero_biases=True),
+    )  # fmt: skip
+
+    found = train_ensemble([run], Dataset("chebyshev", x, y, 1))[0].columns["sharpness"]
+
+    w = Mlp((1, 100, 1), "tanh", OBJECTIVES["squared_error"], init=run.init).initial_weights(seed)[:301].double()
+
+    def loss(w):
+        hidden = torch.tanh(torch.tensor(x) @ w[:100][None] + w[100:200])
+        return (hidden @ w[200:300] + w[300] - torch.tensor(y)[:, 0]).square().mean() / 2
+
+    assert len(found) == 9
+    for value in found:
+        assert value == pytest.approx(torch.linalg.eigvalsh(torch.func.hessian(loss)(w))[-1].item(), rel=0.01)
+        w = w - run.learning_rate * torch.func.grad(loss)(w)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 import torch
@@ -27,6 +28,19 @@ def new_rows(n_members: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
     for n in shape:
         size *= n
     return like.new_zeros(n_members, padded(size))[:, :size].view(n_members, *shape)
+
+
+def chance_rows(n_parameters: int, like: Tensor) -> Tensor:
+    """Return a random direction of length 1, the same each time and for each row: of the shape of `like`."""
+    return _chance_row(n_parameters, like.shape[1], like.dtype, like.device).expand_as(like)
+
+
+@lru_cache(maxsize=4)
+def _chance_row(n_parameters: int, row_length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    row = torch.zeros(1, row_length, dtype=torch.float64)
+    drawn = torch.randn(n_parameters, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    row[0, :n_parameters] = drawn / drawn.norm()
+    return row.to(device, dtype)
 
 
 def norms(rows: Tensor) -> Tensor:

@@ -33,7 +33,8 @@ class Moment:
     """The members at a step, before its update: rows (n_members, row_length).
 
     gradient, update: of the step. moves: (n_members,), whether the update survives its addition to the weights.
-    eigenvectors: where the search for the sharpness starts, zeros at first; it overwrites them by what it finds.
+    eigenvectors: where the search for the sharpness starts, zeros at first; it overwrites them by where the next one
+    should start, a sum of the two leading eigenvectors. chance: a random direction for that search.
     learning_rates: of the step, (n_members,) float64; the update is proportional to it. critical_rates: likewise where
     the search for the critical sharpness starts, NaN at first for the update itself; it overwrites them too.
     """
@@ -43,6 +44,7 @@ class Moment:
     update: Tensor
     moves: Tensor
     eigenvectors: Tensor
+    chance: Tensor
     learning_rates: Tensor
     critical_rates: Tensor
 
@@ -85,8 +87,8 @@ def _training_loss(moment: Moment, at: Evaluation) -> Columns:
 
 def _sharpness(moment: Moment, at: Evaluation) -> Columns:
     """Compute the largest eigenvalue of H, and ||H v - sharpness v||."""
-    top = top_eigenpair(at.hessian_operator(), moment.eigenvectors, moment.gradient)
-    moment.eigenvectors.copy_(torch.where(torch.isfinite(top.vector), top.vector, moment.eigenvectors))
+    top = top_eigenpair(at.hessian_operator(), moment.eigenvectors, moment.gradient, moment.chance)
+    moment.eigenvectors.copy_(torch.where(torch.isfinite(top.next_start), top.next_start, moment.eigenvectors))
     return top.value, top.residual
 
 

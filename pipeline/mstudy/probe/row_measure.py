@@ -20,6 +20,7 @@ from mstudy.core.quantities import (
     Quantity,
 )
 from mstudy.core.statuses import CurvatureBy, CurvatureCheck
+from mstudy.curvature.flat_rows import chance_rows
 from mstudy.curvature.measure import Moment, measure_at, sharpness_of_batches
 from mstudy.curvature.network import CURVATURE, Evaluation
 from mstudy.probe.checks.second_differences import Comparison, SecondDifference, compared, judged
@@ -109,7 +110,7 @@ class RowMeasure:
             gradients = [None if p.grad is None else as_real(p.grad) for p in network.trainable]
             moves = survives([as_real(p) for p in before], [as_real(p) for p in after], gradients)
         moved, none = torch.tensor([moves], device=w.device), w.new_empty(0)
-        return UserMoment(w, w, update, moved, none, none, none, norm)
+        return UserMoment(w, w, update, moved, none, none, none, none, norm)
 
     def _fill_exactly(self, row: Row, moment: UserMoment, step: int, wanted: Wanted) -> None:
         try:
@@ -157,10 +158,11 @@ class RowMeasure:
             row[column] = float(value) if column not in CRITICAL_SHARPNESS.columns or math.isfinite(value) else None
 
     def _with_gradient(self, moment: Moment, at: Evaluation) -> Moment:
-        """Return what the search for the sharpness begins from: the last eigenvector, and the gradient."""
+        """Return what the search for the sharpness begins from: the last one's end, gradient and chance."""
         if self._eigenvector is None or self._eigenvector.dtype != moment.w.dtype:
             self._eigenvector = torch.zeros_like(moment.w)
-        return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvector)
+        chance = chance_rows(self.network.n_parameters, moment.w)
+        return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvector, chance=chance)
 
     def _with_rates(self, moment: Moment, learning_rate: float) -> Moment:
         """Return what the search for the critical sharpness begins from: this learning rate, the last critical one."""

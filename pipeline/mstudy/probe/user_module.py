@@ -42,6 +42,7 @@ class UserModule:
         self._module, self._loss = module, loss
         self.names, self.trainable = list(trainable), list(trainable.values())
         self._layout = RowLayout([as_real(p).shape for p in self.trainable])
+        self.n_parameters = self._layout.n_parameters
         self.device = self.trainable[0].device
         is_double = any(p.dtype in (torch.float64, torch.complex128) for p in self.trainable)
         self.dtype = dtype or (torch.float64 if is_double else torch.float32)

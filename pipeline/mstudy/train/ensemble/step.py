@@ -14,7 +14,7 @@ from mstudy.core.errors import TrainingError
 from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.core.quantities import MEASURED_COLUMNS, Quantity
 from mstudy.curvature.chunks import evaluate
-from mstudy.curvature.flat_rows import norms
+from mstudy.curvature.flat_rows import chance_rows, norms
 from mstudy.curvature.measure import Moment, Probe, StepBatches, measure_batches, order_of
 from mstudy.curvature.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
 from mstudy.data.dataset import Dataset
@@ -34,7 +34,7 @@ from mstudy.train.ensemble.state import State, no_rate
 # is stored.
 _STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
 _REPLAYS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
-_ROWS_HELD = 43  # weights, update and gradient, and the Krylov space of the search for the sharpness
+_ROWS_HELD = 54  # weights, update and gradient, and the Krylov space of the search for the sharpness
 
 
 class Ensemble:
@@ -123,7 +123,8 @@ class Ensemble:
         updates = self._rules.of(state)
         direction = updates.direction(state.step, state.w, gradient, state.buffers)
         if schedule.logs(state.step):
-            moment = _moment(state, gradient, updates.update(direction), updates.learning_rates)
+            chance = chance_rows(self._network.n_parameters, state.w)
+            moment = _moment(state, gradient, updates.update(direction), updates.learning_rates, chance)
             rows.add(state.step, state.members, self._measure(state, schedule, batch, at, moment))
         if state.step < self._shared.steps:
             updates.move(state.w, direction)
@@ -237,9 +238,9 @@ def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
     state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
 
 
-def _moment(state: State, gradient: Tensor, update: Tensor, learning_rates: Tensor) -> Moment:
+def _moment(state: State, gradient: Tensor, update: Tensor, learning_rates: Tensor, chance: Tensor) -> Moment:
     moves = _moves(state.w, update)
-    return Moment(state.w, gradient, update, moves, state.eigenvectors, learning_rates, state.critical_rates)
+    return Moment(state.w, gradient, update, moves, state.eigenvectors, chance, learning_rates, state.critical_rates)
 
 
 def _moves(w: Tensor, update: Tensor) -> Tensor:
