@@ -12,7 +12,7 @@ from mstudy.detect.proposals import Change, gaps_for, longest_rise, spans_for, w
 from mstudy.detect.rise.location import Rise
 from mstudy.detect.rise.noise import fit_side
 from mstudy.detect.rise.shapes import LENGTHS_POINTS
-from mstudy.detect.significant_jumps import autocorrelation, significant_jumps
+from mstudy.detect.significant_jumps import significant_jumps, whiten, whitening_taps
 
 N = 200
 INDEX = np.arange(N)
@@ -29,11 +29,14 @@ def test_a_sure_jump_may_be_eight_points_from_where_it_was_proposed(rng, at):
     np.testing.assert_array_equal(jump, step)
 
 
-def test_the_autocorrelation_knows_no_unit(rng):
+def test_the_whitening_knows_no_unit_and_leaves_no_dependence(rng):
     y = np.convolve(rng.normal(0, 1, N), [1.0, 0.8], mode="same")
+    taps = whitening_taps(y, FLAT)
+    white = whiten(y - y.mean(), taps)
 
-    assert autocorrelation(1e-4 * y, FLAT) == pytest.approx(autocorrelation(y, FLAT))
-    assert autocorrelation(y, FLAT) > 0.3
+    assert whitening_taps(1e-4 * y, FLAT) == pytest.approx(taps)
+    assert np.corrcoef(y[1:], y[:-1])[0, 1] > 0.3
+    assert abs(np.corrcoef(white[1:], white[:-1])[0, 1]) < 0.15
 
 
 def test_few_points_are_taken_for_independent():
