@@ -37,6 +37,7 @@ def _head() -> str:
 Written by `make bench`, on a machine with nothing else to do; figures compare within one table only.
 Machine: {cpu()}. Versions: {versions}.
 NumPy's products: {_products()}.
+`python -m benchmarks.outside FOLDER --write` (`make outside`) sets mstudy beside public logs: docs/outside-data.md.
 """
 
 
