@@ -10,6 +10,7 @@ from mstudy.estimate.claims import c4_same_moment, c5_deferred
 from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
 from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
 from mstudy.estimate.claims.c6_best import judge_best
+from mstudy.estimate.claims.c7_law import judge_law
 from mstudy.estimate.claims.claim import Answer, without_seeds
 from mstudy.estimate.claims.small_studies.events import moments_seen, runs_sharpened
 from mstudy.estimate.rates.best import compare_best
@@ -30,7 +31,7 @@ from mstudy.tables.contracts import (
 from mstudy.tables.table import CELL
 
 from benchmarks.error_rates.evidence import evidence_of
-from tests.estimate.tables import runs_of
+from tests.estimate.tables import SETTING, runs_of
 from tests.estimate.test_claims import NO_ALIGNMENT
 
 WOBBLE = (0.0, 0.001, -0.001, 0.002, -0.002)
@@ -234,3 +235,23 @@ def test_no_verdict_of_one_seed_is_that_of_a_replicated_study(verdict, told):
     assert without_seeds(answer, events(2), Estimate()).verdict == told
     assert without_seeds(answer, events(3), Estimate()) == answer
     assert without_seeds(answer, evidence_of(), Estimate()) == answer
+
+
+def test_what_a_claim_lacks_comes_after_what_is_known():
+    """By hand: two batch sizes are too few for a trend; of three lines two never diverge."""
+    found = evidence(lambda b, rate, seed: 0.1 * rate * b + WOBBLE[seed], [0.1, 0.2], 3, (8, 16))
+    trend = judge_batch_trend(found, Estimate()).reason
+    limits = [
+        {"batch_size": b, "optimizer": "sgd", "momentum": 0.0, "status": status}
+        for b, status in ((8, "above_grid"), (16, "above_grid"), (32, "estimated"))
+    ]
+    lines = STABILITY_LIMITS.frame([SETTING | row for row in limits])
+    law = judge_law(evidence_of(stability_limits=lines), Estimate()).reason
+
+    assert trend.startswith(
+        "log L_SGD / L_SGDM is +0.080 to +0.160 over 2 eta_ef at b = 8, mu = 0.9, "
+        "+0.160 to +0.320 over 2 eta_ef at b = 16, mu = 0.9. Not testable here: fewer than 3 batch sizes"
+    )
+    assert law.startswith(
+        "Of 3 lines (batch size and optimizer) 2 train at every eta_ef tried, 1 have their limit inside the grid. Not"
+    )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mstudy
 import polars as pl
 import pytest
 from mstudy.runlog.reading.reader import read_runs
@@ -25,6 +26,18 @@ def test_plain_loop(tmp_path):
     assert folder.runs["optimizer"].to_list() == ["sgd", "heavy_ball"] * 3
     assert folder.points["step"].to_list() == [0, 5, 10] * 6
     assert folder.points["directional_curvature"].null_count() == 0
+
+
+def test_the_first_study_of_a_newcomer_is_answered(tmp_path):
+    """Three seeds, three rates, one batch size: alike at 0.2, as two one-sided tests over the seeds say."""
+    run_example("plain_loop.py", tmp_path / "runs", "--steps", 200, "--seeds", 3)
+
+    claims = mstudy.analyze(tmp_path / "runs", workers=1).claims
+    assert (claims["C1"].verdict, claims["C2"].verdict) == ("inconclusive", "inconclusive")
+    assert "alike at b = 256, eta_ef = 0.2, mu = 0.9" in claims["C1"].reason
+    assert "undecided at b = 256, eta_ef = 0.05, mu = 0.9: -0.0" in claims["C1"].reason
+    assert (claims["C1"].at_least.holds.k, claims["C1"].at_least.holds.m) == (1, 3)
+    assert "SGD sharpens abruptly in 0 of 9 runs" in claims["C4"].reason
 
 
 @pytest.mark.parametrize(

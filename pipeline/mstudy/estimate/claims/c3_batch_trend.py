@@ -13,9 +13,10 @@ from mstudy.core.statuses import Replication, Verdict
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import root_of_power
+from mstudy.estimate.claims.small_studies.words import advantage_sentence
 from mstudy.estimate.rates.trends import AT_SHARE, THRESHOLD
 from mstudy.pairs.seed_tests import holm
-from mstudy.tables.contracts import TRENDS
+from mstudy.tables.contracts import ADVANTAGE, TRENDS
 from mstudy.tables.table import SETTING
 
 _UNIT = "log loss ratio per doubling of b"
@@ -32,7 +33,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     slopes, replication = _replicated_first(_deciding_slopes(evidence))
     if slopes.is_empty():
         needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at which SGDM can be ahead"
-        return untestable(needed, 0, "batch sizes")
+        return untestable(needed, 0, "batch sizes", advantage_sentence(evidence[ADVANTAGE]))
     p_values = slopes["p_value"].to_list()
     growing = [s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True)]
     falling_p = [p if s < 0 else 1.0 for s, p in zip(slopes["slope"], p_values, strict=True)]

@@ -10,6 +10,7 @@ from mstudy.core.statuses import LawStatus
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER
+from mstudy.estimate.claims.small_studies.words import limits_sentence
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 from mstudy.tables.table import SETTING
@@ -27,7 +28,7 @@ def judge_law(evidence: Evidence, estimate: Estimate) -> Answer:
         needed += "sizes and two momenta or more"
         if LawStatus.NO_FORMULA in evidence[LAW]["status"]:
             needed += "; limits of optimizers of which the law says nothing are not counted"
-        return untestable(needed, n, "stability limits")
+        return untestable(needed, n, "stability limits", limits_sentence(evidence[STABILITY_LIMITS]))
     low, high = 1 - estimate.law_tolerance, 1 + estimate.law_tolerance
     misfit = holm(laws["misfit_p"].to_list())
     near_one = (laws["exponent_equivalence_low"] > low) & (laws["exponent_equivalence_high"] < high)

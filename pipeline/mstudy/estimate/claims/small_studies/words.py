@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,6 +50,38 @@ def listed(told: Sequence[str]) -> str:
 def cell_name(cell: dict[str, Any]) -> str:
     """Name a cell as reasons do."""
     return f"b = {cell['batch_size']}, eta_ef = {cell['eta_ef']:g}, mu = {cell['momentum']:g}"
+
+
+def advantage_sentence(cells: pl.DataFrame) -> str:
+    """Say between which values the log ratio lies in each line, with a space behind it; empty without cells.
+
+    cells: tables.ADVANTAGE.
+    """
+    known = cells.filter(pl.col("log_ratio").is_not_null())
+    lines = known.group_by("batch_size", "momentum").agg(
+        pl.col("log_ratio").min().alias("low"), pl.col("log_ratio").max().alias("high"), pl.len().alias("n")
+    )
+    told = [
+        f"{row['low']:+.3f} to {row['high']:+.3f} over {row['n']} eta_ef at {_line_name(row)}"
+        for row in lines.sort("batch_size", "momentum").iter_rows(named=True)
+    ]
+    return f"log L_SGD / L_SGDM is {listed(told)}. " if told else ""
+
+
+def limits_sentence(limits: pl.DataFrame) -> str:
+    """Say how the limits of stability lie against the grid, with a space behind it; empty without lines.
+
+    limits: tables.STABILITY_LIMITS.
+    """
+    count = Counter(limits["status"].to_list())
+    words = (
+        (GridStatus.ABOVE_GRID, "train at every eta_ef tried"),
+        (GridStatus.ESTIMATED, "have their limit inside the grid"),
+        (GridStatus.BELOW_GRID, "diverge at every eta_ef tried"),
+        (GridStatus.INSUFFICIENT, "have too few seeds or rates"),
+    )
+    told = [f"{count[status]} {what}" for status, what in words if count[status]]
+    return f"Of {len(limits)} lines (batch size and optimizer) {', '.join(told)}. " if told else ""
 
 
 def threshold_sentence(thresholds: pl.DataFrame) -> str:
