@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, and how it exits."""
 
 import importlib
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from tests.runlog.folders import SGD, rows, sound, write
 
 
 def test_version_and_help(mstudy):
-    assert mstudy("--version")[:2] == (0, "mstudy 0.1.0\n")
+    assert mstudy("--version")[:2] == (0, f"mstudy {importlib.metadata.version('mstudy')}\n")
     assert "analyze" in mstudy("--help")[1]
     assert mstudy("analyse")[0] == 2
 

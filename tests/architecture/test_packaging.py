@@ -1,0 +1,102 @@
+"""What is given to others: wheel, archive of the sources, the citation, the check on a code host."""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.runlog.folders import sound
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "pipeline" / "mstudy"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NO_TORCH = "raise ImportError('torch is not installed here')"
+
+
+def tree():
+    """Every file of the library, as the wheel names it."""
+    files = (path for path in LIBRARY.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(LIBRARY.parent)) for path in files}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The wheel and the archive, built here, with nothing fetched."""
+    pytest.importorskip("build", reason="the package build is not installed")
+    pytest.importorskip("hatchling", reason="the package hatchling is not installed")
+    folder = tmp_path_factory.mktemp("dist")
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--wheel",
+        "--sdist",
+        "--outdir",
+        str(folder),
+        str(ROOT),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / f"mstudy-{PROJECT['version']}-py3-none-any.whl", folder / f"mstudy-{PROJECT['version']}.tar.gz"
+
+
+def test_the_wheel_is_the_library_its_licence_and_nothing_else(built):
+    names = set(zipfile.ZipFile(built[0]).namelist())
+    own = {name for name in names if name.startswith("mstudy/")}
+
+    assert own == tree()
+    assert {"mstudy/py.typed", "mstudy/report/page/page.html", "mstudy/explain/page.html"} <= own
+    assert {name.split("/")[0] for name in names - own} == {f"mstudy-{PROJECT['version']}.dist-info"}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_archive_has_the_library_the_documents_and_nothing_of_ours(built):
+    with tarfile.open(built[1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert {f"pipeline/{name}" for name in tree()} <= names
+    assert {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "docs/guide.md", "pyproject.toml"} <= names
+    assert {name.split("/")[0] for name in names if "/" in name} == {"pipeline", "docs"}
+
+
+def test_the_wheel_alone_analyses_logs_without_torch(built, tmp_path):
+    zipfile.ZipFile(built[0]).extractall(tmp_path / "site")
+    (tmp_path / "site" / "torch.py").write_text(NO_TORCH)
+    runs, out = sound(tmp_path / "runs"), tmp_path / "out"
+    code = (
+        "import sys, mstudy.cli.app\n"
+        f"assert mstudy.__file__.startswith({str(tmp_path)!r})\n"
+        f"sys.argv = ['mstudy', 'analyze', {str(runs)!r}, '--out', {str(out)!r}]\n"
+        "mstudy.cli.app.main()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<html" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_citation_is_of_this_version_and_of_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest = re.findall(r"^## (\d\S*) \((.*)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert (citation["version"], citation["date-released"]) == newest
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert [reference["url"] for reference in citation["references"]] == [PROJECT["urls"]["Paper"]]
+
+
+def test_the_code_host_runs_the_whole_check_on_every_python_that_is_promised():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["check"]
+    promised = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+
+    assert workflow["strategy"]["matrix"]["python"] == promised == ["3.11", "3.12", "3.13"]
+    assert workflow["steps"][-1]["run"] == ".ci/run" and os.access(ROOT / ".ci" / "run", os.X_OK)
