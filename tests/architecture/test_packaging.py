@@ -17,7 +17,7 @@ from tests.runlog.folders import sound
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "pipeline" / "mstudy"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-NO_TORCH = "raise ImportError('torch is not installed here')"
+NO_TORCH = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
 
 
 def tree():
@@ -67,21 +67,34 @@ def test_the_archive_has_the_library_the_documents_and_nothing_of_ours(built):
     assert {name.split("/")[0] for name in names if "/" in name} == {"pipeline", "docs"}
 
 
-def test_the_wheel_alone_analyses_logs_without_torch(built, tmp_path):
+@pytest.fixture
+def installed(built, tmp_path):
+    """Run a command of the wheel's code in a Python that has no torch."""
     zipfile.ZipFile(built[0]).extractall(tmp_path / "site")
     (tmp_path / "site" / "torch.py").write_text(NO_TORCH)
-    runs, out = sound(tmp_path / "runs"), tmp_path / "out"
-    code = (
-        "import sys, mstudy.cli.app\n"
-        f"assert mstudy.__file__.startswith({str(tmp_path)!r})\n"
-        f"sys.argv = ['mstudy', 'analyze', {str(runs)!r}, '--out', {str(out)!r}]\n"
-        "mstudy.cli.app.main()\n"
-    )
+    check = f"import mstudy.cli.app as app; assert app.__file__.startswith({str(tmp_path)!r}); app.main()"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+
+    def run(*arguments):
+        command = [sys.executable, "-c", check, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    return run
+
+
+def test_the_wheel_alone_analyses_logs_without_torch(installed, tmp_path):
+    done = installed("analyze", sound(tmp_path / "runs"), "--out", tmp_path / "out")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "<html" in (out / "index.html").read_text(encoding="utf-8")
+    assert "<html" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_without_torch_a_command_that_trains_says_what_to_install(command, installed, tmp_path):
+    done = installed(command, "digits", "--params", ROOT / "params.yaml", "--store", tmp_path / "store")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: Training must find torch, found it not installed; pip install 'mstudy[train]'.\n"
 
 
 def test_the_citation_is_of_this_version_and_of_the_paper():

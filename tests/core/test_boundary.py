@@ -57,6 +57,10 @@ def test_a_signal_that_comes_while_an_interrupted_program_ends_is_ignored():
             "(ulimit -n). `mstudy --debug` shows where.",
         ),
         (
+            ModuleNotFoundError("No module named 'sklearn.datasets'", name="sklearn.datasets"),
+            "Training must find sklearn.datasets, found it not installed; pip install 'mstudy[train]'.",
+        ),
+        (
             OSError("no reason"),
             "The operating system must grant what is needed, found: no reason. `mstudy --debug` shows where.",
         ),
@@ -94,7 +98,13 @@ def test_what_a_reader_raises_speaks_of_the_input(error):
     assert sentence_of(error).startswith(f"The input must be readable, found {type(error).__name__}: 'x")
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), TypeError("x"), AssertionError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(KeyError("x"), ValueError("x"), TypeError("x"), AssertionError()),
+        *(ModuleNotFoundError("x", name="mstudy.nothing"), ModuleNotFoundError("x")),
+    ],
+)
 def test_a_fault_of_the_program_itself_keeps_its_traceback(error):
     assert sentence_of(error) is None
 

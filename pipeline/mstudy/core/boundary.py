@@ -25,6 +25,8 @@ MIN_OPEN_FILES = 32  # libraries open some twenty for themselves, and fail in th
 _READERS = frozenset(
     ("polars", "pyarrow", "zipfile", "zlib", "lzma", "_lzma", "tarfile", "gzip", "sqlite3", "yaml", "json", "PIL")
 )
+# What the extra `train` installs, by the names of import: the analysis does without.
+_OF_TRAINING = frozenset(("torch", "sklearn", "PIL", "threadpoolctl"))
 _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs",
@@ -65,6 +67,8 @@ def sentence_of(error: BaseException) -> str | None:
     match error:
         case MstudyError():
             return str(error)
+        case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in _OF_TRAINING:
+            return f"Training must find {name}, found it not installed; pip install 'mstudy[train]'."
         case OSError():
             return f"{_fault_of_system(error)} `mstudy --debug` shows where."
         case MemoryError():
