@@ -13,6 +13,7 @@ from mstudy.estimate.claims.c6_best import judge_best
 from mstudy.estimate.claims.c7_law import judge_law
 from mstudy.estimate.claims.claim import Answer, without_seeds
 from mstudy.estimate.claims.small_studies.events import moments_seen, runs_sharpened
+from mstudy.estimate.claims.small_studies.words import advantage_sentence, cell_name
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.thresholds import estimate_thresholds
@@ -20,6 +21,7 @@ from mstudy.estimate.rates.trends import measure_trends
 from mstudy.estimate.rates.unreplicated_cells import measure_over_rates
 from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
+    ADVANTAGE,
     DEFERRAL,
     OPENINGS,
     PARTINGS,
@@ -98,7 +100,11 @@ def test_nothing_known_is_untestable():
     answer = judge_below(evidence(lambda b, rate, seed: 0.0, [0.1], 1), Estimate())
 
     assert (answer.verdict, answer.at_least, answer.n) == ("untestable", None, 0)
-    assert answer.reason.startswith("Not testable here: no cell lies below an estimated threshold")
+    # The one number that is there comes first.
+    assert answer.reason.startswith(
+        "With fewer than 3 seeds a cell, and so without an interval, log L_SGD / L_SGDM is +0.000 at b = 256, "
+        "eta_ef = 0.1, mu = 0.9. Not testable here: no cell lies below an estimated threshold"
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,6 +219,8 @@ def test_events_are_described_before_what_is_missing():
     reasons = [claim.judge(found, Estimate()).reason for claim in (c4_same_moment.CLAIM, c5_deferred.CLAIM)]
     assert all(reason.startswith("SGD sharpens abruptly in 2 of 2 runs") for reason in reasons)
     assert all("Not testable here: " in reason for reason in reasons)
+    # Another learning rate gives no spread over seeds.
+    assert reasons[0].endswith("differ between seeds are needed; more seeds of each cell would give them.")
 
 
 @pytest.mark.parametrize(
@@ -255,3 +263,130 @@ def test_what_a_claim_lacks_comes_after_what_is_known():
     assert law.startswith(
         "Of 3 lines (batch size and optimizer) 2 train at every eta_ef tried, 1 have their limit inside the grid. Not"
     )
+
+
+def test_ten_seeds_at_one_rate_do_not_silence_the_others():
+    """One seed at fourteen rates, and ten at one of them, as where a rate was chosen on one seed."""
+    rise = hinge(np.random.default_rng(0))
+
+    def ratio_of(b, rate, seed):
+        return rise(b, rate, seed)
+
+    rates = [0.005 * 1.5**k for k in range(14)]
+    tuned = tuned_at(rates[4], ratio_of, rates)
+    below, above = judge_below(tuned, Estimate()), judge_above(tuned, Estimate())
+
+    assert [(each.verdict, each.evidence) for each in (below, above)] == [("agrees", "unreplicated")] * 2
+    assert "is eta_ef = " in below.reason
+
+
+def tuned_at(chosen, ratio_of, rates):
+    """All tables of a sweep with one seed a rate and ten at the chosen one."""
+
+    def loss(b, rate, mu, seed):
+        return 1.0 if mu > 0 else float(np.exp(ratio_of(b, rate, seed)))
+
+    runs = runs_of(loss, rates, 10).filter((pl.col("seed") == 0) | (pl.col("eta_ef") == chosen))
+    lines = rate_lines(runs, Margins())
+    return evidence_of(
+        thresholds=estimate_thresholds(lines, Margins(), Estimate()),
+        placements=place_cells(lines, Margins(), Estimate()),
+        unreplicated_cells=measure_over_rates(lines, Margins(), Estimate()),
+        advantage=measure_advantage(runs, Margins(), Compare()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "replicated"),
+    [([10, 1, 1, 1, 1], False), ([3, 3, 1], True), ([3, 2, 2, 2, 1, 1, 1, 1, 1], True), ([2] * 9, False), ([3], True)],
+)
+def test_a_line_is_replicated_if_its_cells_are(counts, replicated):
+    rates = [0.1 * 2.0**k for k in range(len(counts))]
+    seeds = dict(zip(rates, counts, strict=True))
+    runs = runs_of(lambda *_: 1.0, rates, 10)
+    runs = runs.filter(pl.col("seed") < pl.col("eta_ef").replace_strict(seeds))
+
+    assert rate_lines(runs, Margins())[0].is_replicated(3) == replicated
+
+
+def test_no_cell_below_an_unsure_threshold_is_unclear_with_what_is_known():
+    """The threshold's interval reaches below the grid: no cell is surely below it."""
+    found = evidence(hinge(np.random.default_rng(0)), [0.005 * 1.5**k for k in range(14)], 1)
+    unsure = {name: frame for name, frame in found.frames.items()}
+    unsure["unreplicated_cells"] = unsure["unreplicated_cells"].filter(side="above")
+    answer = judge_below(evidence_of(**unsure), Estimate())
+
+    assert (answer.verdict, answer.evidence) == ("unclear", "unreplicated")
+    assert answer.reason.startswith("The threshold, with an interval over learning rates")
+    assert answer.reason.endswith("What is missing for a verdict: a cell that lies below all of its interval.")
+
+
+def test_all_slopes_of_one_seed_are_told():
+    rows = evidence(lambda b, rate, seed: 0.2 * np.log2(b / 8), [0.1], 1, (8, 16, 32, 64))[TRENDS]
+    sure = rows.filter(pl.col("decides"))
+    unsure = sure.with_columns(pl.lit("nesterov").alias("optimizer"), pl.lit(0.2).alias("p_value"), slope=pl.lit(0.05))
+    answer = judge_batch_trend(evidence_of(trends=pl.concat([sure, unsure])), Estimate())
+
+    assert "+0.050" in answer.reason.split("The other slopes: ")[0]
+    assert answer.reason.split("The other slopes: ")[1].startswith("+0.200 [")
+    assert "(heavy_ball, mu = 0.9). Some cells" in answer.reason
+
+
+def test_two_optimizers_of_one_momentum_are_told_apart():
+    cell = {"batch_size": 8, "eta_ef": 0.01, "momentum": 0.9}
+
+    assert cell_name(cell | {"optimizer": "heavy_ball"}) == "b = 8, eta_ef = 0.01, mu = 0.9"
+    assert cell_name(cell | {"optimizer": "nesterov"}) == "b = 8, eta_ef = 0.01, mu = 0.9 (nesterov)"
+
+
+def test_the_advantages_of_two_optimizers_are_two_ranges():
+    """One eta_ef each: they are not one line of two rates."""
+    row = {
+        "study": "",
+        "model": "mlp",
+        "dataset": "d",
+        "objective": "",
+        "batch_size": 8,
+        "eta_ef": 0.01,
+        "momentum": 0.9,
+    }
+    cells = [row | {"optimizer": name, "log_ratio": r} for name, r in (("heavy_ball", 0.032), ("nesterov", 0.101))]
+
+    assert advantage_sentence(ADVANTAGE.frame(cells)) == (
+        "log L_SGD / L_SGDM is +0.032 to +0.032 over 1 eta_ef at b = 8, mu = 0.9, +0.101 to +0.101 over 1 eta_ef at "
+        "b = 8, mu = 0.9 (nesterov). "
+    )
+
+
+def changed(found, **frames):
+    return evidence_of(**(dict(found.frames) | frames))
+
+
+def test_crossings_are_told_where_nothing_sharpens_abruptly():
+    found = events(1)
+    runs = found.frames["runs"]["run_id"].to_list()
+    calm = [
+        {"run_id": run, "status": "none", "crossing_status": "crossed" if k == 0 else "none", "crossing_step": step}
+        for k, (run, step) in enumerate(zip(runs, [4608.0, *[None] * (len(runs) - 1)], strict=True))
+    ]
+    told = runs_sharpened(changed(found, sharpenings=SHARPENINGS.frame(calm)))
+
+    assert "abruptly in 0 of 2 runs, but comes above its stability line in 1, at steps 4608" in told
+
+
+def test_what_was_not_followed_is_not_counted_as_nothing():
+    """No curvature, and no seeds to date a parting by: neither is an event that did not happen."""
+    found = events(1)
+    blind = [{"run_id": run, "status": "no_curvature"} for run in found.frames["runs"]["run_id"]]
+    pairs = found.frames["partings"].with_columns(pl.lit("insufficient").alias("status"))
+    found = changed(found, sharpenings=SHARPENINGS.frame(blind), partings=pairs, openings=OPENINGS.frame([]))
+
+    assert moments_seen(found).startswith(
+        "In no run of SGD was the curvature followed; of none of 2 pairs it can be told whether they part (too few "
+        "seeds or points). "
+    )
+    for claim in (c4_same_moment.CLAIM, c5_deferred.CLAIM):
+        assert (
+            "Not testable here: no run of SGD has enough values of the curvature"
+            in claim.judge(found, Estimate()).reason
+        )

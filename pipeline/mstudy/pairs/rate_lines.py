@@ -19,6 +19,7 @@ from mstudy.tables.table import LINE
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+_REPEATED_CELLS = 4  # a threshold over seeds takes so many
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class Line:
     def mean(self) -> NDArray[np.float64]:
         """Mean ratio of each cell, (n_rates,); 0 without a pair."""
         return np.asarray(np.nansum(self.ratio, axis=1) / np.maximum(self.n, 1))
+
+    def is_replicated(self, min_seeds: int) -> bool:
+        """Return whether seeds tell the noise: a cell has `min_seeds`, and others are repeated too.
+
+        Repeated: of two seeds or more, in four cells or half of them. Ten seeds at a tuned rate alone make no line.
+        """
+        repeated, n_cells = int((self.n >= 2).sum()), int((self.n > 0).sum())
+        return int(self.n.max(initial=0)) >= min_seeds and (repeated >= _REPEATED_CELLS or 2 * repeated >= n_cells)
 
     def only(self, chosen: Mask) -> Line:
         """Return the same line with the seeds chosen, (n_seeds,) bool."""

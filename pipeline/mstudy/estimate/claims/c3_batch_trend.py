@@ -13,7 +13,7 @@ from mstudy.core.statuses import Replication, Verdict
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import root_of_power
-from mstudy.estimate.claims.small_studies.words import advantage_sentence
+from mstudy.estimate.claims.small_studies.words import advantage_sentence, listed
 from mstudy.estimate.rates.trends import AT_SHARE, THRESHOLD
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import ADVANTAGE, TRENDS
@@ -56,6 +56,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
             verdict = verdict_of(all(growing), contradicted)
         case Replication.UNREPLICATED:
             verdict = _verdict_without_seeds(slopes, contradicted, estimate)
+            reason += _other_slopes(slopes, least)
             reason += f" Some cells have fewer than {estimate.min_seeds} seeds, so this is no verdict."
         case _:
             assert_never(replication)
@@ -140,6 +141,13 @@ def _threshold_trends(trends: pl.DataFrame, estimate: Estimate) -> str:
         if p <= estimate.alpha
     ]
     return f" The threshold {', '.join(moving)}." if moving else ""
+
+
+def _other_slopes(slopes: pl.DataFrame, least: dict[str, Any]) -> str:
+    """Tell the slopes that are not the smallest: without seeds, one sure one is what agreement rests on."""
+    others = [row for row in slopes.sort("slope").iter_rows(named=True) if row != least]
+    told = listed([f"{_interval(row)} ({method_name(row)})" for row in others])
+    return f" The other slopes: {told}." if told else ""
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -14,11 +14,12 @@ from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims.claim import Answer, Claim, Power, untestable
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import COUNTS, TARGET_POWER, bisect_power, first_count
-from mstudy.estimate.claims.small_studies.events import moments_seen
+from mstudy.estimate.claims.small_studies.events import moments_seen, unmeasured
 from mstudy.estimate.event_times.coincidence import EQUIVALENCE, PERMUTATION, SHARED, times_of
 from mstudy.estimate.event_times.coincidence_tests import Lag, Times, centred, lag_over_blocks
 from mstudy.pairs.like_with_like import aligned_pairs
-from mstudy.tables.contracts import ALIGNMENT, OPENINGS, SHARPENING_EVENTS
+from mstudy.tables.contracts import ALIGNMENT, OPENINGS, PARTINGS, SHARPENING_EVENTS
+from mstudy.tables.table import CELL
 
 _EXPERIMENTS = 1000  # fewer where each has many blocks
 _MIN_EXPERIMENTS = 100
@@ -37,7 +38,8 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
     permutation, equivalence, shared = rows[PERMUTATION], rows[EQUIVALENCE], rows[SHARED]
     n, n_pairs = int(permutation["n_cells"]), int(permutation["n_pairs"])
     if permutation["p_value"] is None or equivalence["p_value"] is None or n < estimate.min_cells:
-        return untestable(_missing_blocks(permutation, estimate), n, "blocks", moments_seen(evidence))
+        why = unmeasured(evidence) or _missing_blocks(permutation, _largest_cell(evidence), estimate)
+        return untestable(why, n, "blocks", moments_seen(evidence))
     low, high = permutation["lag_low"], permutation["lag_high"]
     verdict, why = _verdict(permutation, equivalence, shared, estimate)
     reason = (
@@ -148,11 +150,17 @@ def _verdict(
     return Verdict.INCONCLUSIVE, ""
 
 
-def _missing_blocks(row: dict[str, Any], estimate: Estimate) -> str:
+def _largest_cell(evidence: Evidence) -> int:
+    """Return the largest number of pairs that a cell has."""
+    return int(evidence[PARTINGS].group_by(CELL).len()["len"].max() or 0)  # type: ignore[arg-type]  # a count
+
+
+def _missing_blocks(row: dict[str, Any], n_seeds: int, estimate: Estimate) -> str:
+    remedy = "a finer grid of eta_ef near the threshold" if n_seeds != 1 else "more seeds of each cell"
     return (
         f"both events were seen in {row['n_pairs']} pairs of {row['n_cells']} blocks (batch size and eta_ef), while "
         f"{row['n_parted']} pairs part; at least {estimate.min_cells} blocks in which both times differ between "
-        f"seeds are needed; a finer grid of eta_ef near the threshold would give them"
+        f"seeds are needed; {remedy} would give them"
     )
 
 

@@ -15,7 +15,7 @@ from mstudy.core.params import Estimate
 from mstudy.estimate.claims.claim import Answer, Claim, Power, method_name, untestable, verdict_of
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import TARGET_POWER, bisect_power, first_count
-from mstudy.estimate.claims.small_studies.events import runs_sharpened
+from mstudy.estimate.claims.small_studies.events import runs_sharpened, unmeasured
 from mstudy.estimate.event_times.deferral import paired_times, rows_to_test, timed_pairs
 from mstudy.estimate.event_times.swap_test import PairedTimes, score_differences, swap_test
 from mstudy.pairs.seed_tests import holm
@@ -40,7 +40,7 @@ def judge_deferred(evidence: Evidence, estimate: Estimate) -> Answer:
         why = (
             f"at most {most} pairs differ in what happened to their runs, too few for any p-value of {estimate.alpha:g}"
         )
-        return untestable(why, most, "pairs that differ", runs_sharpened(evidence))
+        return untestable(unmeasured(evidence) or why, most, "pairs that differ", runs_sharpened(evidence))
     adjusted = holm(testable["p_value"].to_list())
     tests = list(zip(testable.iter_rows(named=True), adjusted, strict=True))
     all_later = all(row["score"] > 0 and p <= estimate.alpha for row, p in tests)

@@ -26,6 +26,7 @@ from mstudy.estimate.claims.power import (
     seeds_for_mostly,
 )
 from mstudy.estimate.claims.small_studies.best import answer_without_lines
+from mstudy.estimate.claims.small_studies.words import momentum_name
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import BEST
 
@@ -91,7 +92,7 @@ def _compared_lines(evidence: Evidence) -> pl.DataFrame:
 
 
 def _line_name(line: dict[str, Any]) -> str:
-    return f"b = {line['batch_size']}, mu = {line['momentum']:g}"
+    return f"b = {line['batch_size']}, {momentum_name(line)}"
 
 
 CLAIM = Claim(

@@ -24,7 +24,7 @@ def find_bracket(line: Line, margins: Margins, estimate: Estimate) -> tuple[floa
 
 def _shown(line: Line, margin: float, estimate: Estimate) -> tuple[Mask, Mask]:
     """Return in which cells SGD and SGDM are alike, and in which SGDM is better; (n_rates,) each."""
-    if int(line.n.max(initial=0)) >= estimate.min_seeds:
+    if line.is_replicated(estimate.min_seeds):
         error = line.error[:, None]
         # Where both diverged nothing is compared: that is no equality.
         compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, line.ratio)

@@ -68,7 +68,7 @@ def threshold_row(line: Line, margins: Margins, estimate: Estimate) -> dict[str,
     """Return the row of one line."""
     cells: _Cells | None = _informative_cells(line, margins, estimate)
     threshold, evidence = find_threshold(line, margins, estimate), Replication.REPLICATED
-    if int(line.n.max(initial=0)) < estimate.min_seeds:
+    if not line.is_replicated(estimate.min_seeds):
         cells = _cells_over_rates(line, margins, estimate)
         threshold, evidence = threshold_over_rates(line, margins, estimate), Replication.UNREPLICATED
     per_sample = {

@@ -83,7 +83,7 @@ def _flat_p(slope: float, error: float, freedom: int, margin: float) -> float:
 
 
 def _replication(group: list[Line], estimate: Estimate) -> Replication:
-    few = any(int(line.n.max(initial=0)) < estimate.min_seeds for line in group)
+    few = not all(line.is_replicated(estimate.min_seeds) for line in group)
     return Replication.UNREPLICATED if few else Replication.REPLICATED
 
 

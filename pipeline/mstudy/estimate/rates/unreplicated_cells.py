@@ -19,9 +19,9 @@ from mstudy.tables.contracts import UNREPLICATED_CELLS
 def measure_over_rates(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
     """Return one row for each cell that compares anything (tables.UNREPLICATED_CELLS).
 
-    Lines with enough seeds are in no row, nor are lines of fewer than eight cells in which nothing diverged.
+    Lines told apart by seeds are in no row, nor are lines of fewer than eight cells in which nothing diverged.
     """
-    few = [line for line in lines if int(line.n.max(initial=0)) < estimate.min_seeds]
+    few = [line for line in lines if not line.is_replicated(estimate.min_seeds)]
     return UNREPLICATED_CELLS.frame([row for line in few for row in _rows(line, margins, estimate)])
 
 

@@ -192,7 +192,8 @@ def _starts(runs: pl.DataFrame) -> Iterator[Fault]:
     "curvature-missing",
     Severity.WARNING,
     "`directional_curvature` has values",
-    "Log it, by mstudy's probe for instance; without it the analysis of events leaves the run out.",
+    "Log it, by mstudy's probe for instance; without it, or a column that `detect.quantity` names, "
+    "the analysis of events leaves the run out.",
 )
 def _no_curvature(runs: pl.DataFrame) -> Iterator[Fault]:
     for path in runs.filter(pl.col("curvature") == MISSING)["path"]:

@@ -9,7 +9,7 @@ import polars as pl
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import BestStatus, Replication, Verdict
 from mstudy.estimate.claims.claim import Answer
-from mstudy.estimate.claims.small_studies.words import listed
+from mstudy.estimate.claims.small_studies.words import listed, momentum_name
 
 
 def answer_without_lines(best: pl.DataFrame, estimate: Estimate) -> Answer:
@@ -31,4 +31,4 @@ def answer_without_lines(best: pl.DataFrame, estimate: Estimate) -> Answer:
 
 def _line(row: dict[str, Any]) -> str:
     rates = f"SGD at {row['sgd_eta_ef']:g}, SGDM at {row['sgdm_eta_ef']:g}"
-    return f"{row['log_ratio']:+.3f} at b = {row['batch_size']}, mu = {row['momentum']:g} ({rates})"
+    return f"{row['log_ratio']:+.3f} at b = {row['batch_size']}, {momentum_name(row)} ({rates})"

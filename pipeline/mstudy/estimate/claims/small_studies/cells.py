@@ -12,7 +12,13 @@ from mstudy.core.statuses import GridStatus, Replication, Side, Verdict
 from mstudy.estimate.claims.at_least import AtLeast, UnitWords, bound_units, units_frame
 from mstudy.estimate.claims.claim import Answer, untestable
 from mstudy.estimate.claims.evidence import Evidence
-from mstudy.estimate.claims.small_studies.words import bracket_sentence, cell_name, cells_sentence, threshold_sentence
+from mstudy.estimate.claims.small_studies.words import (
+    bracket_sentence,
+    cell_name,
+    cells_sentence,
+    single_seeds_sentence,
+    threshold_sentence,
+)
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS, UNREPLICATED_CELLS
 from mstudy.tables.table import LINE
@@ -77,8 +83,8 @@ def _cell_by_cell(question: Question, evidence: Evidence, estimate: Estimate) ->
     known = bracket_sentence(thresholds)
     missing = _missing(question.side, thresholds, estimate)
     if cells.is_empty():
-        reason = f"{known}Not testable here: {missing}."
-        return Answer(Verdict.UNTESTABLE, reason, 0, "cells") if known else untestable(missing, 0, "cells")
+        known = known or single_seeds_sentence(evidence[ADVANTAGE], estimate.min_seeds)
+        return _without_cells(threshold_sentence(thresholds), known, missing, question.side)
     units = question.units(cells)
     at_least = bound_units(units, question.words, question.level, estimate.alpha)
     assert at_least is not None  # there are cells
@@ -87,6 +93,14 @@ def _cell_by_cell(question: Question, evidence: Evidence, estimate: Estimate) ->
     few_rates = (thresholds["status"] == GridStatus.INSUFFICIENT).any()
     verdict = Verdict.INCONCLUSIVE if few_rates else Verdict.UNTESTABLE
     return Answer(verdict, reason, at_least=at_least, **_numbers(cells, units))
+
+
+def _without_cells(threshold: str, known: str, missing: str, side: Side) -> Answer:
+    """Answer where no cell can be tested. threshold: the sentence on those found without seeds, empty if none is."""
+    if threshold:
+        reason = f"{threshold}{known}What is missing for a verdict: a cell that lies {side} all of its interval."
+        return Answer(Verdict.UNCLEAR, reason, 0, "cells", evidence=Replication.UNREPLICATED)
+    return untestable(missing, 0, "cells", known)
 
 
 def _missing(side: Side, thresholds: pl.DataFrame, estimate: Estimate) -> str:

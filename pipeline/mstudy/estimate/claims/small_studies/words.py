@@ -8,7 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.statuses import GridStatus, Replication
+from mstudy.tables.table import LINE
 
 _MAX_TOLD = 6  # cells, or lines, that a sentence names
 
@@ -49,7 +51,23 @@ def listed(told: Sequence[str]) -> str:
 
 def cell_name(cell: dict[str, Any]) -> str:
     """Name a cell as reasons do."""
-    return f"b = {cell['batch_size']}, eta_ef = {cell['eta_ef']:g}, mu = {cell['momentum']:g}"
+    return f"b = {cell['batch_size']}, eta_ef = {cell['eta_ef']:g}, {momentum_name(cell)}"
+
+
+def momentum_name(row: dict[str, Any]) -> str:
+    """Name the momentum of a cell or line, and the optimizer if it is not heavy ball: both may have one momentum."""
+    optimizer = row.get("optimizer", HEAVY_BALL)
+    return f"mu = {row['momentum']:g}" + ("" if optimizer == HEAVY_BALL else f" ({optimizer})")
+
+
+def single_seeds_sentence(cells: pl.DataFrame, min_seeds: int) -> str:
+    """Tell the ratios of cells that have too few seeds for an interval, with a space behind; empty without such."""
+    few = cells.filter(pl.col("n_seeds") < min_seeds, pl.col("log_ratio").is_not_null())
+    if few.is_empty():
+        return ""
+    rows = few.sort("optimizer", "momentum", "batch_size", "eta_ef").iter_rows(named=True)
+    told = listed([f"{row['log_ratio']:+.3f} at {cell_name(row)}" for row in rows])
+    return f"With fewer than {min_seeds} seeds a cell, and so without an interval, log L_SGD / L_SGDM is {told}. "
 
 
 def advantage_sentence(cells: pl.DataFrame) -> str:
@@ -58,12 +76,11 @@ def advantage_sentence(cells: pl.DataFrame) -> str:
     cells: tables.ADVANTAGE.
     """
     known = cells.filter(pl.col("log_ratio").is_not_null())
-    lines = known.group_by("batch_size", "momentum").agg(
-        pl.col("log_ratio").min().alias("low"), pl.col("log_ratio").max().alias("high"), pl.len().alias("n")
-    )
+    ratio = pl.col("log_ratio")
+    lines = known.group_by(LINE).agg(ratio.min().alias("low"), ratio.max().alias("high"), pl.len().alias("n"))
     told = [
         f"{row['low']:+.3f} to {row['high']:+.3f} over {row['n']} eta_ef at {_line_name(row)}"
-        for row in lines.sort("batch_size", "momentum").iter_rows(named=True)
+        for row in lines.sort("batch_size", "momentum", *LINE).iter_rows(named=True)
     ]
     return f"log L_SGD / L_SGDM is {listed(told)}. " if told else ""
 
@@ -115,4 +132,4 @@ def _bracket(row: dict[str, Any]) -> str:
 
 
 def _line_name(row: dict[str, Any]) -> str:
-    return f"b = {row['batch_size']}, mu = {row['momentum']:g}"
+    return f"b = {row['batch_size']}, {momentum_name(row)}"
