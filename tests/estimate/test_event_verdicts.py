@@ -8,8 +8,18 @@ import pytest
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Analysis, Detect, Estimate, Margins
 from mstudy.estimate.stage import estimate
-from mstudy.tables.contracts import ALIGNMENT, EVENT_VERDICTS, HORIZON_LOSSES, PARTINGS, RUNS, SHARPENINGS
-from mstudy.tables.stamp import check_params, read_finished, write_stamp
+from mstudy.tables.contracts import (
+    ADVANTAGE,
+    ALIGNMENT,
+    EVENT_VERDICTS,
+    HORIZON_LOSSES,
+    OPENINGS,
+    PARTINGS,
+    RUNS,
+    SHARPENING_EVENTS,
+    SHARPENINGS,
+)
+from mstudy.tables.stamp import check_params, place_of, read_finished, write_stamp
 
 SETTING = {"study": "s", "model": "m", "dataset": "d", "objective": "o"}
 ESTIMATE = Estimate(resamples=200)
@@ -46,9 +56,16 @@ def tables(rng):
 
 @pytest.fixture
 def out(rng, tmp_path):
-    for table, frame in zip((RUNS, SHARPENINGS, PARTINGS), tables(rng), strict=True):
+    runs, sharpenings, partings = tables(rng)
+    rises = sharpenings.filter(status="detected").with_columns(pl.lit("lasting").alias("kind"))
+    for table, frame in zip((RUNS, SHARPENINGS, PARTINGS), (runs, sharpenings, partings), strict=True):
         table.write(frame, tmp_path / "results")
-    HORIZON_LOSSES.write(HORIZON_LOSSES.frame([]), tmp_path / "results")
+    # Each run rises once, and each pair opens once, to stay.
+    for table, frame in ((SHARPENING_EVENTS, rises), (OPENINGS, partings)):
+        rows = [{k: v for k, v in row.items() if k in table.schema} | {"index": 0} for row in frame.rows(named=True)]
+        table.write(table.frame(rows), tmp_path / "results")
+    for table in (HORIZON_LOSSES, ADVANTAGE):
+        table.write(table.frame([]), tmp_path / "results")
     return tmp_path
 
 
@@ -67,8 +84,10 @@ def test_the_definition_that_decides_is_the_one_that_was_chosen(out):
     assert n_pairs == 30
     assert (by_jump["C4"]["verdict"], by_crossing["C4"]["verdict"]) == ("contradicted", "supported")
     assert by_crossing["C4"]["estimate"] == pytest.approx(1.01, abs=0.01)
-    assert by_crossing["C4"]["reason"].startswith("Here a run sharpens where it crosses its stability line. Parting")
-    assert by_jump["C4"]["reason"].startswith("Parting comes at")
+    assert by_crossing["C4"]["reason"].startswith(
+        "Here a run sharpens where it crosses its stability line. The gap opens"
+    )
+    assert by_jump["C4"]["reason"].startswith("The gap opens at")
     for claim in ("C4", "C5"):
         for definition, chosen in (("sharpening", by_jump), ("crossing", by_crossing)):
             assert verdicts[claim, definition]["verdict"] == chosen[claim]["verdict"]
@@ -98,9 +117,9 @@ def test_runs_without_a_line_leave_nothing_to_judge_by_crossing(out):
 
 def test_another_choice_than_that_of_the_estimate_is_refused(out):
     judged(out, "crossing")
-    written = ("results/runs.parquet", "results/sharpenings.parquet")
+    written = [place_of(table) for table in (RUNS, SHARPENINGS, SHARPENING_EVENTS)]
     write_stamp(out, "detect", {"detect": Detect()}, written)
-    write_stamp(out, "compare", {}, ("results/partings.parquet", "results/horizon_losses.parquet"))
+    write_stamp(out, "compare", {}, [place_of(table) for table in (PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE)])
     analysis = Analysis(estimate=ESTIMATE)
 
     with pytest.raises(ConfigError, match=r"found detect\.decides = 'sharpening', which was 'crossing' then"):

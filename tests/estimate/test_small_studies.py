@@ -13,7 +13,7 @@ from mstudy.estimate.claims.c6_best import judge_best
 from mstudy.estimate.claims.c7_law import judge_law
 from mstudy.estimate.claims.claim import Answer, without_seeds
 from mstudy.estimate.claims.small_studies.events import moments_seen, runs_sharpened
-from mstudy.estimate.claims.small_studies.words import advantage_sentence, cell_name
+from mstudy.estimate.claims.small_studies.words import advantage_sentence, cell_name, single_seeds_sentence
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.thresholds import estimate_thresholds
@@ -390,3 +390,17 @@ def test_what_was_not_followed_is_not_counted_as_nothing():
             "Not testable here: no run of SGD has enough values of the curvature"
             in claim.judge(found, Estimate()).reason
         )
+
+
+def test_a_cap_is_not_told_as_a_ratio():
+    """SGD diverges at the highest of three rates: +3 there is the cap."""
+    found = evidence(lambda b, rate, seed: None if rate > 0.3 else 0.01 + WOBBLE[seed], [0.1, 0.2, 0.4], 3)
+    alone = evidence(lambda b, rate, seed: None, [0.4], 1)
+
+    assert advantage_sentence(found[ADVANTAGE]) == (
+        "log L_SGD / L_SGDM is +0.010 to +0.010 over 2 eta_ef at b = 256, mu = 0.9 (runs diverge at 1 more). "
+    )
+    assert advantage_sentence(alone[ADVANTAGE]) == (
+        "log L_SGD / L_SGDM is not known at b = 256, mu = 0.9 (runs diverge at 1 more). "
+    )
+    assert "(a cap: a run diverged)" in single_seeds_sentence(alone[ADVANTAGE], 3)

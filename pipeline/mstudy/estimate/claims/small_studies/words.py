@@ -66,8 +66,13 @@ def single_seeds_sentence(cells: pl.DataFrame, min_seeds: int) -> str:
     if few.is_empty():
         return ""
     rows = few.sort("optimizer", "momentum", "batch_size", "eta_ef").iter_rows(named=True)
-    told = listed([f"{row['log_ratio']:+.3f} at {cell_name(row)}" for row in rows])
+    told = listed([f"{row['log_ratio']:+.3f} at {cell_name(row)}{_cap(row)}" for row in rows])
     return f"With fewer than {min_seeds} seeds a cell, and so without an interval, log L_SGD / L_SGDM is {told}. "
+
+
+def _cap(cell: dict[str, Any]) -> str:
+    """Say so where a ratio is no measurement, because a run diverged."""
+    return " (a cap: a run diverged)" if cell["n_diverged_sgd"] or cell["n_diverged_sgdm"] else ""
 
 
 def advantage_sentence(cells: pl.DataFrame) -> str:
@@ -75,14 +80,21 @@ def advantage_sentence(cells: pl.DataFrame) -> str:
 
     cells: tables.ADVANTAGE.
     """
+    diverged = pl.any_horizontal(pl.col(f"n_diverged_{side}").fill_null(0) > 0 for side in ("sgd", "sgdm", "both"))
     known = cells.filter(pl.col("log_ratio").is_not_null())
-    ratio = pl.col("log_ratio")
-    lines = known.group_by(LINE).agg(ratio.min().alias("low"), ratio.max().alias("high"), pl.len().alias("n"))
-    told = [
-        f"{row['low']:+.3f} to {row['high']:+.3f} over {row['n']} eta_ef at {_line_name(row)}"
-        for row in lines.sort("batch_size", "momentum", *LINE).iter_rows(named=True)
-    ]
+    ratio = pl.col("log_ratio").filter(~diverged)
+    lines = known.group_by(LINE).agg(ratio.min().alias("low"), ratio.max().alias("high"), diverged.sum().alias("n_cut"))
+    lines = lines.join(known.group_by(LINE).len("n"), on=LINE, nulls_equal=True)
+    told = [_range(row) for row in lines.sort("batch_size", "momentum", *LINE).iter_rows(named=True)]
     return f"log L_SGD / L_SGDM is {listed(told)}. " if told else ""
+
+
+def _range(line: dict[str, Any]) -> str:
+    """Tell the range of the cells in which nothing diverged: where SGD diverged the ratio is a cap."""
+    n = line["n"] - line["n_cut"]
+    cut = f"runs diverge at {line['n_cut']}" if line["n_cut"] else ""
+    values = f"{line['low']:+.3f} to {line['high']:+.3f} over {n} eta_ef" if n else "not known"
+    return f"{values} at {_line_name(line)}" + (f" ({cut} more)" if cut else "")
 
 
 def limits_sentence(limits: pl.DataFrame) -> str:
