@@ -110,3 +110,12 @@ def test_a_published_sweep_of_one_seed():
     assert (row["status"], row["evidence"]) == ("estimated", "unreplicated")
     assert 0.005 < row["ci_low"] < 0.0251 < row["ci_high"] <= 0.1
     assert row["bracket_high"] <= 0.1
+
+
+def test_a_smooth_line_does_not_put_its_threshold_below_the_grid():
+    """A slow wave far below the margin, then SGD diverges: no shape that falls through the margin explains it."""
+    rates = 0.001 * 10 ** (np.arange(12) / 5)
+    wave = [0.002 * float(np.sin(40 * np.log(rate))) if rate < 0.03 else None for rate in rates]
+    threshold = threshold_over_rates(line(wave, rates), Margins(), Estimate())
+
+    assert rates[7] <= threshold.ci_low < threshold.eta_ef_star < threshold.ci_high <= rates[8]

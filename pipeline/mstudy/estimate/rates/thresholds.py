@@ -48,7 +48,8 @@ class _Cells:
     """What a line says of its crossing. mean, variance (of the mean): (n_cells,); infinite variance: says nothing.
 
     cut: index of the first cell that SGD's divergences put beyond the margin, n_cells without one. superior: (n_cells,)
-    of the cells before the cut.
+    of the cells before the cut. rises: the level left of the knee is held below the margin. Without seeds the cells may
+    hardly scatter, and then shapes of the wrong sign would count.
     """
 
     mean: Vector
@@ -57,6 +58,7 @@ class _Cells:
     superior: NDArray[np.bool_]
     n_cells: int
     n_seeds: int
+    rises: bool = False
 
 
 def estimate_thresholds(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
@@ -118,6 +120,7 @@ def _cells_over_rates(line: Line, margins: Margins, estimate: Estimate) -> _Cell
         superior=superior & whole,
         n_cells=int(whole.sum()) + int(cut < len(line.mean)),
         n_seeds=int(line.n.max(initial=0)),
+        rises=True,
     )
 
 
@@ -184,6 +187,9 @@ def _posterior(cells: _Cells, family: Family, x: Vector, margin: float) -> Vecto
     cross = family.values @ (weight * above) + prior_weight * prior_mean
     precision = (family.values**2) @ weight + prior_weight
     log_posterior = 0.5 * (cross**2 / precision - np.log(precision)) + family.log_prior
+    if cells.rises:
+        # With the level above the margin a shape would fall through it, where SGDM ceases to be better.
+        log_posterior += special.log_ndtr(-cross / np.sqrt(precision))
     if cells.cut < len(x):
         log_posterior[family.crossings >= x[cells.cut]] = -np.inf
     density = np.exp(log_posterior - log_posterior.max()).sum(axis=1)
