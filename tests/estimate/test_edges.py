@@ -42,12 +42,15 @@ def test_the_interval_of_the_shared_part_is_the_jackknife_over_blocks(rng):
     assert shared_part(t, 0.05) == pytest.approx((whole, whole - half, whole + half))
 
 
-def test_without_an_event_on_one_side_the_hazard_ratio_is_nothing_or_not_told():
+def test_without_an_event_on_one_side_the_hazard_ratio_is_that_of_firths_penalty():
+    """Finite, with an interval on one side of 1; without any event it is not told."""
     time = np.arange(5.0, 11.0)
+    later = hazard_ratio(paired(time, time + 1, event_sgdm=False))
+    sooner = hazard_ratio(paired(time, time + 1, event_sgd=False))
 
-    assert hazard_ratio(paired(time, time + 1, event_sgdm=False)) == (0.0, None, None)
-    assert hazard_ratio(paired(time, time + 1, event_sgd=False)) == (None, None, None)
-    assert hazard_ratio(paired(time, time + 1, event_sgd=False, event_sgdm=False)) == (None, None, None)
+    assert later.by == sooner.by == "firth"
+    assert 0 < later.low < later.ratio < later.high < 1 < sooner.ratio
+    assert hazard_ratio(paired(time, time + 1, event_sgd=False, event_sgdm=False)).ratio is None
 
 
 @pytest.mark.parametrize("width", [0.1, 0.2, 0.4, 0.8])
