@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from mstudy.estimate.claims.all_claims import ALL_CLAIMS
-from mstudy.report.sections.reading_order import SECTIONS, section_of
+from mstudy.report.reading_order import SECTIONS, section_of
 
 
 def test_each_claim_belongs_to_one_section():

@@ -1,24 +1,22 @@
-"""The tools whose logs can be imported, in the order of the command line: one file in `tools/` and one line each.
+"""The tools and formats that can be imported, in the order of the command line: one file and one line each.
 
 The command line is made of this list, so it needs no library: each `find` imports the reader of its tool itself.
 """
 
 from __future__ import annotations
 
+from mstudy.importers.formats import csv, journal, text
 from mstudy.importers.kind import Kind
 from mstudy.importers.tools import (
     cockpit,
-    csv,
     deepobs,
     dvclive,
     huggingface,
-    journal,
     keras,
     lightning,
     mlflow,
     sacred,
     tensorboard,
-    text,
     trackio,
     wandb,
     yolo,

@@ -5,8 +5,8 @@ import pytest
 from mstudy.core.params import Analysis, Detect
 from mstudy.report.charts.theme import colours
 from mstudy.report.page.runs_table import runs_table
+from mstudy.report.reading_order import build_sections
 from mstudy.report.sections.base import make_report_data, setting_name
-from mstudy.report.sections.reading_order import build_sections
 from mstudy.tables.contracts import EVENT_VERDICTS
 
 PALETTE = colours([("sgd", 0.0), ("heavy_ball", 0.5), ("heavy_ball", 0.9)])

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.statuses import Replication, Verdict
-from mstudy.report.sections.reading_order import section_of
+from mstudy.report.reading_order import section_of
 from mstudy.report.words import count, interval, number, signs
 
 _SHAPES = {

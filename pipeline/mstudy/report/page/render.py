@@ -30,9 +30,9 @@ from mstudy.report.page.runs_table import runs_table
 from mstudy.report.page.scripts import bundle
 from mstudy.report.page.sentences import study_sentence
 from mstudy.report.page.short_names import short_names
+from mstudy.report.reading_order import build_sections
 from mstudy.report.results import Results
 from mstudy.report.sections.base import ReportData, make_report_data, setting_name
-from mstudy.report.sections.reading_order import build_sections
 from mstudy.report.words import number
 from mstudy.tables.contracts import POWER, RUNS
 

@@ -23,9 +23,9 @@ from mstudy.report.page.render import palette_of, palette_of_runs
 from mstudy.report.page.scripts import VL_VERSION, require_v8
 from mstudy.report.page.short_names import short_names
 from mstudy.report.pictures.block import Block, first_block, y_range, y_ticks
+from mstudy.report.reading_order import build_sections
 from mstudy.report.results import Results
 from mstudy.report.sections.base import Plate, make_report_data
-from mstudy.report.sections.reading_order import build_sections
 
 Spec = dict[str, Any]
 Chart = alt.TopLevelMixin

@@ -1,0 +1,1 @@
+"""The importers of formats that belong to no tool: one file each."""
