@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +53,8 @@ def _without_debug(arguments: list[str]) -> list[str]:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"mstudy {version('mstudy')}")
         raise typer.Exit
 

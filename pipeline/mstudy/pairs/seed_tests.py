@@ -44,6 +44,11 @@ def p_greater_rows(samples: NDArray[np.float64], bound: float) -> NDArray[np.flo
     return np.where(n < 2, np.nan, p)
 
 
+def p_equivalent_rows(samples: NDArray[np.float64], margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Test each row by two one-sided tests (Schuirmann 1987), null: |mean| >= its margin, (n_rows,); NaN likewise."""
+    return np.maximum(*(p_greater_rows(sign * samples + margins[:, None], 0.0) for sign in (-1, 1)))
+
+
 def p_greater(sample: Sample, bound: float) -> float | None:
     """Test one sample, (n_seeds,), likewise. None with fewer than two values."""
     p = float(p_greater_rows(sample[None, :], bound)[0])

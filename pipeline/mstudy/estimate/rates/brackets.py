@@ -10,7 +10,7 @@ import numpy as np
 from mstudy.core.params import Estimate, Margins
 from mstudy.estimate.rates.rate_noise import noise_over_rates
 from mstudy.pairs.rate_lines import Line, Mask
-from mstudy.pairs.seed_tests import p_greater_rows
+from mstudy.pairs.seed_tests import p_equivalent_rows, p_greater_rows
 
 
 def find_bracket(line: Line, margins: Margins, estimate: Estimate) -> tuple[float | None, float | None]:
@@ -25,16 +25,15 @@ def find_bracket(line: Line, margins: Margins, estimate: Estimate) -> tuple[floa
 def _shown(line: Line, margin: float, estimate: Estimate) -> tuple[Mask, Mask]:
     """Return in which cells SGD and SGDM are alike, and in which SGDM is better; (n_rates,) each."""
     if line.is_replicated(estimate.min_seeds):
-        error = line.error[:, None]
         # Where both diverged nothing is compared: that is no equality.
         compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, line.ratio)
-        alike = np.maximum(*(p_greater_rows(sign * compared - error, -margin) for sign in (-1, 1)))
-        better = p_greater_rows(line.ratio - error, margin)
+        alike = p_equivalent_rows(compared, margin - line.error)
+        better = p_greater_rows(line.ratio - line.error[:, None], margin)
         return alike <= estimate.alpha, better <= estimate.alpha
     noise = noise_over_rates(line)
     if noise is None:
         # One seed and few rates show one thing alone: whether SGD trains where SGDM does.
         return line.whole, np.asarray((line.sgd_diverged & ~line.sgdm_diverged).all(axis=1) & line.compared)
-    alike = np.maximum(*(noise.p_greater(sign * line.mean, line.error - margin) for sign in (-1, 1)))
+    alike = noise.p_equivalent(line.mean, margin - line.error)
     better = noise.p_greater(line.mean, margin + line.error)
     return np.asarray(alike <= estimate.alpha), np.asarray(better <= estimate.alpha)

@@ -21,7 +21,7 @@ from mstudy.core.statuses import GridStatus, Side
 from mstudy.estimate.rates.pooled_variance import Spread, moderated, p_equivalent_pooled
 from mstudy.estimate.rates.thresholds import Crossing, find_threshold
 from mstudy.pairs.rate_lines import Line, Mask, Matrix
-from mstudy.pairs.seed_tests import p_greater_rows, t_interval_rows
+from mstudy.pairs.seed_tests import p_equivalent_rows, p_greater_rows, t_interval_rows
 from mstudy.tables.contracts import PLACEMENTS
 from mstudy.tables.table import SETTING
 
@@ -129,7 +129,7 @@ def _rows(cells: _Cells, spread: Spread | None, margins: Margins, estimate: Esti
     error = line.error[:, None]
     compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)
     margin = margins.advantage
-    equivalence = np.maximum(p_greater_rows(-compared - error, -margin), p_greater_rows(compared - error, -margin))
+    equivalence = p_equivalent_rows(compared, margin - line.error)
     tests = {
         "equivalence_p": equivalence,
         "pooled_equivalence_p": np.full(len(values), np.nan)

@@ -35,6 +35,10 @@ class RateNoise:
         """Test each cell, (n_rates,), null: its ratio is at most the bound."""
         return np.asarray(special.stdtr(self.freedom, -(mean - bound) / self.sd))
 
+    def p_equivalent(self, mean: Vector, margin: Vector) -> Vector:
+        """Test each cell by two one-sided tests (Schuirmann 1987), null: |ratio| >= margin; (n_rates,) each."""
+        return np.maximum(self.p_greater(mean, -margin), self.p_greater(-mean, -margin))
+
     def half_width(self, alpha: float) -> Vector:
         """Return half of Student's interval of each cell, (n_rates,)."""
         return np.asarray(special.stdtrit(self.freedom, 1 - alpha / 2) * self.sd)

@@ -35,9 +35,7 @@ def _rows(line: Line, margins: Margins, estimate: Estimate) -> list[dict[str, ob
         "log_ratio": line.mean,
         "ci_low": line.mean - half,
         "ci_high": line.mean + half,
-        "equivalence_p": np.maximum(
-            noise.p_greater(-line.mean, line.error - margin), noise.p_greater(line.mean, line.error - margin)
-        ),
+        "equivalence_p": noise.p_equivalent(line.mean, margin - line.error),
         "superiority_p": noise.p_greater(line.mean, margin + line.error),
         "inferiority_p": noise.p_greater(-line.mean, margin + line.error),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import polars as pl
 
@@ -45,13 +45,17 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
 
 def _needed(verdict: str, need: dict[str, Any] | None) -> str:
     """Return what would lift a claim on the ladder: to most of its units, and to every one."""
-    match verdict:
-        case Verdict.MOSTLY if need is not None:
+    if need is None:
+        return ""
+    match known := Verdict(verdict):
+        case Verdict.MOSTLY:
             return _to_every_unit(need)
-        case Verdict.INCONCLUSIVE | Verdict.UNTESTABLE if need is not None:
+        case Verdict.INCONCLUSIVE | Verdict.UNTESTABLE:
             return _to_decide(need) + _to_most_units(need)
-        case _:
+        case Verdict.SUPPORTED | Verdict.CONTRADICTED | Verdict.AGREES | Verdict.DISAGREES | Verdict.UNCLEAR:
             return ""
+        case _:
+            assert_never(known)
 
 
 def _to_every_unit(need: dict[str, Any]) -> str:

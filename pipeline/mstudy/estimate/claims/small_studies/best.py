@@ -8,7 +8,7 @@ import polars as pl
 
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import BestStatus, Replication, Verdict
-from mstudy.estimate.claims.claim import Answer
+from mstudy.estimate.claims.claim import Answer, untestable
 from mstudy.estimate.claims.small_studies.words import listed, momentum_name
 
 
@@ -21,7 +21,7 @@ def answer_without_lines(best: pl.DataFrame, estimate: Estimate) -> Answer:
         f"takes {estimate.min_seeds} seeds at three rates or more)"
     )
     if known.is_empty():
-        return Answer(Verdict.UNTESTABLE, f"Not testable here: {missing}.", 0, "lines")
+        return untestable(missing, 0, "lines")
     told = listed([_line(row) for row in known.iter_rows(named=True)])
     reason = f"Each optimizer at its best, log L_SGD / L_SGDM is {told}. What is missing for a verdict: {missing}."
     if (known["status"] == BestStatus.INSUFFICIENT).any():

@@ -105,9 +105,10 @@ def _without_cells(threshold: str, known: str, missing: str, side: Side) -> Answ
 
 def _missing(side: Side, thresholds: pl.DataFrame, estimate: Estimate) -> str:
     """Say what the design lacks for a cell on this side."""
-    if set(thresholds["status"]) <= {GridStatus.BELOW_GRID} and side == Side.BELOW and len(thresholds):
+    statuses = set(thresholds["status"])
+    if statuses == {GridStatus.BELOW_GRID} and side == Side.BELOW:
         return "a learning rate below the threshold: SGDM is better at the lowest one tried"
-    if set(thresholds["status"]) <= {GridStatus.ABOVE_GRID} and side == Side.ABOVE and len(thresholds):
+    if statuses == {GridStatus.ABOVE_GRID} and side == Side.ABOVE:
         return "a learning rate above the threshold: SGDM is better at none that was tried"
     return (
         f"no cell lies {side} an estimated threshold with enough seeds; a threshold takes four learning rates of a "
