@@ -19,6 +19,7 @@ from mstudy.core.errors import printable
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,  # half the time of --help would be the import of rich
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="When, and why, momentum makes SGD faster.",
@@ -106,9 +107,9 @@ def plan_cli(
     device: _Device = "auto",
     as_json: _Json = False,
 ) -> None:
-    """Count the runs of a study, measure how many train best side by side, and how long training would take here.
+    """Count the runs of a study, and how long they would train here.
 
-    With --claim: how many seeds, or cells, would settle a claim.
+    How many runs train best side by side is measured. With --claim: how many seeds, or cells, would settle a claim.
 
     Example: mstudy plan digits, or: mstudy plan --claim C4 --results reports
     """
@@ -141,7 +142,7 @@ def analyze_cli(
     workers: _Workers = None,
     as_json: _Json = False,
 ) -> None:
-    """Detect, compare, estimate and report on any folder of run logs.
+    """Detect, compare, estimate and report on a folder of logs.
 
     What OUT/cache holds from an earlier call is not computed again.
 
@@ -185,7 +186,9 @@ def _message_of(problem: dict[str, Any]) -> str:
 
 @app.command("validate")
 def validate_cli(runs: _Runs, workers: _Workers = None, as_json: _Json = False) -> None:
-    """List every problem of a folder of run logs: file, column, row, rule and remedy.
+    """List every problem of a folder of run logs.
+
+    Each has file, column, row, rule and remedy.
 
     Exit code 1 where a problem is an error, which `analyze` refuses; warnings make the evidence weaker.
 

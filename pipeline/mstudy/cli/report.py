@@ -37,7 +37,9 @@ def report_cli(
     to: Annotated[Path | None, typer.Option("--to", help="Folder of pictures; default: OUT/pictures.")] = None,
     params: _Params = None,
 ) -> None:
-    """Write the report of a finished analysis again, or its figures as PNG or SVG.
+    """Write the report of a finished analysis again, or figures.
+
+    Figures are PNG or SVG files.
 
     Example: mstudy report runs/ --out study/ --format svg
     """
@@ -74,7 +76,9 @@ def explain_cli(
     ] = None,
     params: _Params = None,
 ) -> None:
-    """Show how abrupt sharpening was judged in one run: series, null, each candidate with reason and p.
+    """Show how abrupt sharpening was judged in one run.
+
+    It shows the series, the null, and each candidate with its reason and its p.
 
     Example: mstudy explain runs/digits/0a1b2c3d4e5f6071.parquet --out why.html
     """
