@@ -30,7 +30,7 @@ _ROUNDING_UNITS = 200.0
 
 
 @dataclass(frozen=True)
-class Crossing:
+class LossRise:
     """Where the loss rises above that at the weights: (n_members,) float64 each, in multiples of the update.
 
     at: NaN where there is none. below, above: the largest step that does not raise the loss, and the least that does.
@@ -41,11 +41,11 @@ class Crossing:
     above: Tensor
 
 
-def first_rise(loss: Tensor, loss_at: Callable[[Tensor], Tensor], first: Tensor) -> Crossing:
-    """Find the crossing from losses at N_PASSES steps.
+def first_rise(loss: Tensor, loss_at: Callable[[Tensor], Tensor], first: Tensor) -> LossRise:
+    """Find the rise from losses at N_PASSES steps.
 
     loss: at the weights, (n_members,). loss_at: steps (n_members,) float64 -> losses there. first: the steps to begin
-    with. There is no crossing where every step that is tried raises the loss, as along a direction that does not
+    with. There is no rise where every step that is tried raises the loss, as along a direction that does not
     descend, where none does, and where rounding drowns the changes of the loss.
     """
     steps: list[Tensor] = []
@@ -55,13 +55,13 @@ def first_rise(loss: Tensor, loss_at: Callable[[Tensor], Tensor], first: Tensor)
         steps.append(step)
         changes.append(loss_at(step).double() - loss.double())
         step = _next_step(torch.stack(steps), torch.stack(changes))
-    return _crossing(torch.stack(steps), torch.stack(changes), torch.finfo(loss.dtype).eps * loss.double().abs())
+    return _rise(torch.stack(steps), torch.stack(changes), torch.finfo(loss.dtype).eps * loss.double().abs())
 
 
-def critical_sharpness(crossing: Crossing, learning_rates: Tensor) -> tuple[Tensor, Tensor]:
+def critical_sharpness(rise: LossRise, learning_rates: Tensor) -> tuple[Tensor, Tensor]:
     """Return 2/eta_c, and by how much it may be off: the length of its bracket. (n_members,) float64, or NaN."""
-    length = 2 / (crossing.below * learning_rates) - 2 / (crossing.above * learning_rates)
-    return 2 / (crossing.at * learning_rates), torch.where(torch.isnan(crossing.at), torch.nan, length)
+    length = 2 / (rise.below * learning_rates) - 2 / (rise.above * learning_rates)
+    return 2 / (rise.at * learning_rates), torch.where(torch.isnan(rise.at), torch.nan, length)
 
 
 def _next_step(steps: Tensor, changes: Tensor) -> Tensor:
@@ -98,8 +98,8 @@ def _root(steps: Tensor, changes: Tensor) -> Tensor:
     return (steps[0] * slopes[1] - steps[1] * slopes[0]) / (slopes[1] - slopes[0])
 
 
-def _crossing(steps: Tensor, changes: Tensor, unit: Tensor) -> Crossing:
-    """Return the crossing that the steps show. unit: of rounding of the losses."""
+def _rise(steps: Tensor, changes: Tensor, unit: Tensor) -> LossRise:
+    """Return the rise that the steps show. unit: of rounding of the losses."""
     below, above = _bracket(steps, changes)
     ends = torch.stack([below, above])
     root = _root(ends, torch.stack([_change_at(end, steps, changes) for end in ends]))
@@ -107,7 +107,7 @@ def _crossing(steps: Tensor, changes: Tensor, unit: Tensor) -> Crossing:
     near = torch.isfinite(changes) & (steps <= 2 * at)
     drowned = torch.where(near, changes.abs(), 0.0).amax(dim=0) < _ROUNDING_UNITS * unit
     found = (below > 0) & torch.isfinite(above) & ~drowned
-    return Crossing(torch.where(found, at, torch.nan), below, above)
+    return LossRise(torch.where(found, at, torch.nan), below, above)
 
 
 def _change_at(step: Tensor, steps: Tensor, changes: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from mstudy.core.params import Detect
 from mstudy.core.series import Series
 from mstudy.core.statuses import CrossingStatus, StabilityStatus
 from mstudy.core.theory import stability_line_of
-from mstudy.detect.crossing import Crossing, find_crossing
+from mstudy.detect.crossing import StabilityCrossing, find_crossing
 from mstudy.detect.kinds.events import Event
 from mstudy.detect.sharpening import Sharpening, find_sharpening
 from mstudy.detect.stability import Stability, find_stability
@@ -80,11 +80,11 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     return logs
 
 
-def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability, Crossing]:
+def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability, StabilityCrossing]:
     rng = generator_for(log.run_id, detect.seed)
     sharpening = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
     if log.line is None:
-        return sharpening, Stability(StabilityStatus.NO_LINE), Crossing(CrossingStatus.NO_LINE)
+        return sharpening, Stability(StabilityStatus.NO_LINE), StabilityCrossing(CrossingStatus.NO_LINE)
     stable = find_stability(log.steps, log.curvature, log.loss, log.line, detect)
     return sharpening, stable, find_crossing(log.steps, log.curvature, log.line, detect)
 

@@ -14,7 +14,7 @@ from mstudy.core.statuses import CrossingStatus
 
 
 @dataclass(frozen=True)
-class Crossing:
+class StabilityCrossing:
     """step: the first above the line, between step_low and step_high, where status is `crossed`.
 
     followup_step: the last step at which a crossing could have been seen.
@@ -27,7 +27,7 @@ class Crossing:
     followup_step: float | None = None
 
 
-def find_crossing(steps: NDArray[np.int64], curvature: Series, line: float, detect: Detect) -> Crossing:
+def find_crossing(steps: NDArray[np.int64], curvature: Series, line: float, detect: Detect) -> StabilityCrossing:
     """Find the first step from which `crossing_points` measured values in a row are above the line.
 
     steps, curvature: (n_rows,), NaN where not measured. Above: beyond the line less `crossing_tolerance` of it.
@@ -35,16 +35,16 @@ def find_crossing(steps: NDArray[np.int64], curvature: Series, line: float, dete
     measured = np.isfinite(curvature)
     at, n = steps[measured].astype(np.float64), detect.crossing_points
     if len(at) == 0:
-        return Crossing(CrossingStatus.NO_CURVATURE)
+        return StabilityCrossing(CrossingStatus.NO_CURVATURE)
     if len(at) < n:
-        return Crossing(CrossingStatus.TOO_SHORT)
+        return StabilityCrossing(CrossingStatus.TOO_SHORT)
     above = curvature[measured] > line * (1 - detect.crossing_tolerance)
     all_above = sliding_window_view(above, n).all(axis=1)
     last = float(at[-n])
     if not all_above.any():
-        return Crossing(CrossingStatus.NONE, followup_step=last)
+        return StabilityCrossing(CrossingStatus.NONE, followup_step=last)
     first = int(all_above.argmax())
-    return Crossing(CrossingStatus.CROSSED, float(at[first]), *_bounds(at, first), last)
+    return StabilityCrossing(CrossingStatus.CROSSED, float(at[first]), *_bounds(at, first), last)
 
 
 def _bounds(at: Series, first: int) -> tuple[float, float]:

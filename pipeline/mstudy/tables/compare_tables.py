@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mstudy.tables.table import CELL, LINE, real, table, text, whole
+from mstudy.tables.table import CELL, LINE, MATCHED, RATIO_TESTS, mean_ratio, real, table, text, whole
 
 ADVANTAGE = table(
     "advantage",
@@ -11,14 +11,10 @@ ADVANTAGE = table(
     key=CELL,
     own={
         "eta_ef_per_sample": real("η_ef / b"),
-        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
-        "ci_low": real("lower end of the 95 % bootstrap interval over seeds"),
-        "ci_high": real("upper end of the 95 % bootstrap interval over seeds"),
-        "matched": text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates"),
+        **mean_ratio("the 95 % bootstrap interval over seeds"),
+        "matched": MATCHED,
         "log_ratio_sd": real("standard deviation over seeds"),
-        "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
-        "superiority_p": real("null hypothesis: the mean is at most the margin"),
-        "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
+        **RATIO_TESTS,
         "n_seeds": whole("seeds that the row rests on"),
         "n_diverged_sgd": whole("pairs in which SGD diverged"),
         "n_diverged_sgdm": whole("pairs in which SGDM diverged"),

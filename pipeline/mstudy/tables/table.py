@@ -74,6 +74,24 @@ KEY_COLUMNS = {
 }
 
 
+def mean_ratio(interval: str) -> dict[str, Column]:
+    """Make the columns of the mean ratio of a cell. interval: what ci_low and ci_high are the ends of."""
+    return {
+        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
+        "ci_low": real(f"lower end of {interval}"),
+        "ci_high": real(f"upper end of {interval}"),
+    }
+
+
+# The tests of the mean ratio of a cell, or of a line.
+RATIO_TESTS = {
+    "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
+    "superiority_p": real("null hypothesis: the mean is at most the margin"),
+    "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
+}
+MATCHED = text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates")
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """The contract of one table: which stage writes it, what a row is, its key, its columns in order."""

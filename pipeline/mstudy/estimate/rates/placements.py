@@ -19,7 +19,7 @@ import polars as pl
 from mstudy.core.params import Estimate, Margins
 from mstudy.core.statuses import GridStatus, Side
 from mstudy.estimate.rates.pooled_variance import Spread, moderated, p_equivalent_pooled
-from mstudy.estimate.rates.thresholds import Crossing, find_threshold
+from mstudy.estimate.rates.thresholds import LineThreshold, find_threshold
 from mstudy.pairs.rate_lines import Line, Mask, Matrix
 from mstudy.pairs.seed_tests import p_equivalent_rows, p_greater_rows, t_interval_rows
 from mstudy.tables.contracts import PLACEMENTS
@@ -104,7 +104,7 @@ def _beyond_a_better_cell(line: Line, margins: Margins, estimate: Estimate) -> M
     return np.asarray(np.cumsum(better & line.whole) - (better & line.whole) > 0)
 
 
-def span_of(threshold: Crossing) -> tuple[float, float]:
+def span_of(threshold: LineThreshold) -> tuple[float, float]:
     """Return the two rates below and above which cells are placed."""
     match threshold.status:
         case GridStatus.INSUFFICIENT:

@@ -34,8 +34,8 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """A threshold in the unit of eta_ef; numbers only where the status is `estimated`."""
+class LineThreshold:
+    """The threshold of a line, in the unit of eta_ef; numbers only where the status is `estimated`."""
 
     status: GridStatus
     eta_ef_star: float | None = None
@@ -82,7 +82,7 @@ def threshold_row(line: Line, margins: Margins, estimate: Estimate) -> dict[str,
     return line.keys | vars(threshold) | {"evidence": evidence} | bracket | per_sample | counts
 
 
-def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: int | None = None) -> Crossing:
+def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: int | None = None) -> LineThreshold:
     """Find the threshold of one line.
 
     below_grid: the lowest cell is already superior. above_grid: no cell is. insufficient: fewer than four informative
@@ -90,17 +90,17 @@ def find_threshold(line: Line, margins: Margins, estimate: Estimate, min_seeds: 
     """
     cells = _informative_cells(line, margins, estimate)
     if cells.n_cells < _MIN_CELLS or cells.n_seeds < (estimate.min_seeds if min_seeds is None else min_seeds):
-        return Crossing(GridStatus.INSUFFICIENT)
-    return _crossing(cells, line, margins, estimate)
+        return LineThreshold(GridStatus.INSUFFICIENT)
+    return _threshold(cells, line, margins, estimate)
 
 
-def threshold_over_rates(line: Line, margins: Margins, estimate: Estimate) -> Crossing:
+def threshold_over_rates(line: Line, margins: Margins, estimate: Estimate) -> LineThreshold:
     """Find the threshold of a line with too few seeds: its interval is over learning rates, not over seeds.
 
     insufficient: fewer than eight cells in which nothing diverged.
     """
     cells = _cells_over_rates(line, margins, estimate)
-    return Crossing(GridStatus.INSUFFICIENT) if cells is None else _crossing(cells, line, margins, estimate)
+    return LineThreshold(GridStatus.INSUFFICIENT) if cells is None else _threshold(cells, line, margins, estimate)
 
 
 def _cells_over_rates(line: Line, margins: Margins, estimate: Estimate) -> _Cells | None:
@@ -124,15 +124,17 @@ def _cells_over_rates(line: Line, margins: Margins, estimate: Estimate) -> _Cell
     )
 
 
-def _crossing(cells: _Cells, line: Line, margins: Margins, estimate: Estimate) -> Crossing:
+def _threshold(cells: _Cells, line: Line, margins: Margins, estimate: Estimate) -> LineThreshold:
     if cells.cut == 0 or cells.superior[0]:
-        return Crossing(GridStatus.BELOW_GRID)
+        return LineThreshold(GridStatus.BELOW_GRID)
     if cells.cut == len(line.eta_ef) and not cells.superior.any():
-        return Crossing(GridStatus.ABOVE_GRID)
+        return LineThreshold(GridStatus.ABOVE_GRID)
     family = family_of(np.log(line.eta_ef))
     share = np.cumsum(_posterior(cells, family, np.log(line.eta_ef), margins.advantage))
     quantiles = (0.5, estimate.alpha / 2, 1 - estimate.alpha / 2)
-    return Crossing(GridStatus.ESTIMATED, *(math.exp(float(np.interp(q, share, family.crossings))) for q in quantiles))
+    return LineThreshold(
+        GridStatus.ESTIMATED, *(math.exp(float(np.interp(q, share, family.crossings))) for q in quantiles)
+    )
 
 
 def _informative_cells(line: Line, margins: Margins, estimate: Estimate) -> _Cells:
