@@ -1,8 +1,8 @@
 """C1, C2, C3, C6, C7 and the threshold on whole synthetic sweeps with known truth (benchmarks/error_rates/sweeps.py).
 
-python -m benchmarks.error_rates.inference_advantage [--experiments 200] [--write]: Markdown to stdout, or to
-benchmarks/inference_advantage.md. Counted: verdicts of each claim where it is true and where it is false, with 3, 5 and
-10 seeds; coverage of the intervals; size of the trend test.
+python -m benchmarks.error_rates.inference_advantage [--experiments 100] [--processes 2] [--write]: Markdown to stdout,
+or to benchmarks/inference_advantage.md. Counted: verdicts of each claim where it is true and where it is false, with 3,
+5 and 10 seeds; coverage of the intervals; size of the trend test; the ladder of C1 and C2 and the bounds beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from mstudy.core.params import Estimate, Margins
-from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
 from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
 from mstudy.estimate.claims.c6_best import judge_best
@@ -35,7 +34,7 @@ from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import STABILITY_LIMITS
 
 from benchmarks.error_rates.evidence import evidence_of
-from benchmarks.error_rates.ladder import judge, ladder_table
+from benchmarks.error_rates.ladder import REPLICATED, judge, ladder_table
 from benchmarks.error_rates.sweeps import (
     RATES,
     SHAPES,
@@ -51,9 +50,11 @@ from benchmarks.error_rates.sweeps import (
 
 SEED = 52_000  # not of development
 SEEDS = (3, 5, 10)
-_NULLS = 5  # a share of 5 % is known to 0.7 % from a thousand
+_NULLS = 5  # a share of 5 % is known to 1 % from five hundred
+_LADDER = 4  # times as many sweeps for a row of the ladder
+_CHEAP = 4  # likewise where a sweep takes no time to speak of
 MARGINS, ESTIMATE = Margins(), Estimate()
-VERDICTS = tuple(Verdict)
+VERDICTS = REPLICATED
 Draw = Callable[[int, np.random.Generator], pl.DataFrame]
 
 
@@ -325,24 +326,26 @@ def limits_table(pool: PoolType, n: int) -> list[str]:
     return [*lines, ""]
 
 
-def report(n: int) -> str:
+def report(n: int, processes: int = 2) -> str:
     """The section, in Markdown."""
-    with Pool(2) as pool:
+    with Pool(processes) as pool:
+        ladder = ladder_table(lambda jobs: pool.map(judge, jobs, chunksize=5), _LADDER * n)
         parts = [
             "## Threshold, advantage, best against best, stability law "
             "(`benchmarks/error_rates/inference_advantage.py`)",
             "",
-            f"{n} whole sweeps in each row unless it says otherwise: {len(Design().batch_sizes)} batch sizes, "
+            f"{n} whole sweeps in each row of the verdicts, {_NULLS * n} where the claim is false, {_CHEAP * n} in "
+            f"each of the thresholds and trends: {len(Design().batch_sizes)} batch sizes, "
             f"{len(RATES)} learning rates an octave apart (C7: 12), diverged runs unless said otherwise; "
             "generator: `benchmarks/error_rates/sweeps.py`. "
             "Seeds other than those of development.",
             "",
             f"Coverage of the threshold's 95 % interval (margin {MARGINS.advantage:g}):",
             "",
-            *coverages(pool, n),
+            *coverages(pool, _CHEAP * n),
             "Trends with b found at α = 0.05, by t with K − 2 degrees of freedom (0: size):",
             "",
-            *trends_table(pool, n),
+            *trends_table(pool, _CHEAP * n),
             "Coverage of the 95 % intervals of the stability limits, and of the exponent of b in the law:",
             "",
             *limits_table(pool, n),
@@ -350,13 +353,15 @@ def report(n: int) -> str:
             "truth lies on the border of the claim, the hardest case.",
             "",
             *confusion(pool, n),
-            "The ladder of C1 and C2 on sweeps of two momenta, each set against the same SGD runs; noise of Student's "
-            "t with 5 degrees of freedom, and diverged runs but where cells above are changed. *Wrongly one of the "
-            "first two*: supported where a cell does not hold, or mostly where less than four fifths do. *A bound "
-            "above the truth*: for some choice of cells (all, a batch size, any other) more are held to be sure than "
-            "hold. A cell at just the margin does not hold. *Mean bound*, *mean truth*: the share of the placed cells.",
+            "The ladder of C1 and C2 on sweeps of two momenta. Unless a row says otherwise: both momenta are set "
+            "against the same SGD runs, whose noise is half of that of a ratio; noise is Student's t with 5 degrees "
+            "of freedom (or 3, where a row says so); runs diverge, but for sweeps whose cells above are changed; and "
+            "every cell is placed by the threshold that is estimated. *Wrongly one of the first two*: supported where "
+            "a cell does not hold, or mostly where less than four fifths do. *A bound above the truth*: for some "
+            "choice of cells (all, a batch size, any other) more are held to be sure than hold. A cell at just the "
+            "margin does not hold. *Mean bound*, *mean truth*: the share of the placed cells.",
             "",
-            *ladder_table(lambda jobs: pool.map(judge, jobs, chunksize=5), 2 * n),
+            *ladder,
         ]
     return "\n".join(parts)
 
@@ -364,10 +369,11 @@ def report(n: int) -> str:
 def main() -> None:
     """Print or write."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--experiments", type=int, default=200)
+    arguments.add_argument("--experiments", type=int, default=100)
+    arguments.add_argument("--processes", type=int, default=2)
     arguments.add_argument("--write", action="store_true")
     options = arguments.parse_args()
-    text = report(options.experiments)
+    text = report(options.experiments, options.processes)
     if options.write:
         (Path(__file__).parents[1] / "inference_advantage.md").write_text(text, encoding="utf-8")
     else:
