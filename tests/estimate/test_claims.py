@@ -42,7 +42,8 @@ def threshold(b, status="estimated"):
 
 def trend(slope=0.05, p=0.001, momentum=0.9, quantity="advantage at matched eta_ef"):
     keys = {**LINE, "momentum": momentum, "quantity": quantity, "decides": "/" not in quantity}
-    return keys | {"slope": slope, "ci_low": slope - 0.01, "ci_high": slope + 0.01, "p_value": p, "n_batch_sizes": 5}
+    numbers = {"slope": slope, "ci_low": slope - 0.01, "ci_high": slope + 0.01, "p_value": p, "n_batch_sizes": 5}
+    return keys | numbers | {"at_largest": 0.5}
 
 
 def best(b, equivalence=0.001, superiority=0.9, inferiority=0.9, status="compared"):
@@ -140,6 +141,9 @@ def test_limits_of_which_the_law_says_nothing_are_a_reason():
         ("C3", "contradicted", {"trends": [trend(0.01, 0.06) | {"flat_p": 0.02}]}),
         ("C3", "supported", {"trends": [trend(0.01, 0.04) | {"flat_p": 0.02}]}),  # little, but it grows
         ("C3", "inconclusive", {"trends": [trend(0.01, 0.4) | {"flat_p": 0.03}]}),  # Holm
+        ("C3", "inconclusive", {"trends": [trend() | {"at_largest": 0.05}]}),  # not beyond the margin
+        ("C3", "inconclusive", {"trends": [trend(), trend(momentum=0.5) | {"at_largest": -0.1}]}),
+        ("C3", "contradicted", {"trends": [trend(-0.05) | {"at_largest": -0.1}]}),
         ("C3", "supported", {"trends": [trend(), trend(-0.05, quantity="advantage at matched eta_ef / eta_ef_max")]}),
         ("C6", "inconclusive", {"best": [*GOOD_BEST[1:], best(8, 0.2)]}),
         ("C6", "contradicted", {"best": [*GOOD_BEST[1:], best(8, 0.9, superiority=0.001)]}),

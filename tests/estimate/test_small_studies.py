@@ -7,11 +7,13 @@ from mstudy.compare.advantage import measure_advantage
 from mstudy.core.params import Compare, Estimate, Margins
 from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims import c4_same_moment, c5_deferred
+from mstudy.estimate.claims.all_claims import ALL_CLAIMS, list_units
 from mstudy.estimate.claims.c1_c2_cells import judge_above, judge_below
 from mstudy.estimate.claims.c3_batch_trend import judge_batch_trend
 from mstudy.estimate.claims.c6_best import judge_best
 from mstudy.estimate.claims.c7_law import judge_law
 from mstudy.estimate.claims.claim import Answer, without_seeds
+from mstudy.estimate.claims.closed_testing import hommel_h, surely_true
 from mstudy.estimate.claims.small_studies.events import moments_seen, runs_sharpened
 from mstudy.estimate.claims.small_studies.words import advantage_sentence, cell_name, single_seeds_sentence
 from mstudy.estimate.rates.best import compare_best
@@ -160,6 +162,47 @@ def test_a_trend_of_one_seed(slope, verdict):
 
     assert (answer.verdict, answer.evidence) == (verdict, "unreplicated")
     assert answer.reason.endswith("Some cells have fewer than 3 seeds, so this is no verdict.")
+
+
+@pytest.mark.parametrize(("n_seeds", "verdict"), [(1, "unclear"), (3, "inconclusive")])
+def test_a_disadvantage_that_shrinks_with_b_is_no_advantage_that_grows(n_seeds, verdict):
+    """One rate: SGDM is behind by 0.6 at b = 8, and still at just the margin at b = 64."""
+    ratio = {8: -0.6, 16: -0.403, 32: -0.197, 64: 0.0}
+    found = evidence(lambda b, rate, seed: ratio[b] + WOBBLE[seed], [0.1], n_seeds, tuple(ratio))
+    answer = judge_batch_trend(found, Estimate())
+
+    assert answer.estimate > 0.1 and answer.p_value < 0.001
+    assert answer.verdict == verdict
+    assert "At the largest batch size SGDM is not ahead by more than 0.05 (+0.000, heavy_ball" in answer.reason
+
+
+STUDIES = {
+    "three rates": lambda: three_rates(),
+    "one seed": lambda: evidence(hinge(np.random.default_rng(0)), [0.005 * 1.5**k for k in range(14)], 1),
+    "ten seeds at one rate": lambda: tuned_at(0.005, lambda b, rate, seed: rate, [0.005 * 1.5**k for k in range(14)]),
+    "five seeds": lambda: evidence(hinge(np.random.default_rng(0)), RATES, 5),
+    "one cell": lambda: evidence(lambda b, rate, seed: 0.0, [0.1], 1),
+    "nothing": lambda: evidence_of(),
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_bound_is_that_of_the_units_in_the_table(study):
+    """A reader bounds any choice of units from claim_units and h: whatever a bound rests on is there."""
+    found = STUDIES[study]()
+    units = list_units(found, Estimate())
+    judged = {claim.id: claim.judge(found, Estimate()).at_least for claim in ALL_CLAIMS if claim.units}
+
+    for claim, at_least in judged.items():
+        rows = units.filter(claim=claim)
+        if at_least is None:
+            assert rows.is_empty()
+            continue
+        for side, column in ((at_least.holds, "p_holds"), (at_least.contradicts, "p_contradicts")):
+            p_values = rows[column].to_numpy()
+            assert side.h == hommel_h(p_values, side.level)
+            assert (side.k, side.m) == (surely_true(p_values, side.h, side.level), len(rows))
+    assert any(judged.values()) == (study not in ("one cell", "nothing"))
 
 
 def test_two_optimizers_of_one_seed_agree_if_both_rise_and_one_surely():

@@ -92,6 +92,7 @@ def test_three_batch_sizes_have_one():
     slope, bend = (high - low) / 2, low - 2 * middle + high
 
     assert row["slope"] == pytest.approx(slope)
+    assert row["at_largest"] == pytest.approx(high)
     t = abs(slope) / np.sqrt(bend**2 / 6 / 2)
     assert row["p_value"] == pytest.approx(2 * np.arctan(1 / t) / np.pi)
 

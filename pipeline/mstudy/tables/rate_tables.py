@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mstudy.tables.table import CELL, LINE, SETTING, flag, real, table, text, whole
+from mstudy.tables.table import CELL, LINE, MATCHED, RATIO_TESTS, SETTING, flag, mean_ratio, real, table, text, whole
 
 THRESHOLDS = table(
     "thresholds",
@@ -40,20 +40,18 @@ PLACEMENTS = table(
     own={
         "side": text("below or above the threshold"),
         "n_seeds": whole("seeds for which the cell lies on this side; the rest of the row is about them"),
-        "matched": text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates"),
-        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
-        "ci_low": real("lower end of Student's 95 % interval over seeds"),
-        "ci_high": real("upper end of Student's 95 % interval over seeds"),
-        "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
+        "matched": MATCHED,
+        **mean_ratio("Student's 95 % interval over seeds"),
+        "equivalence_p": RATIO_TESTS["equivalence_p"],
         "pooled_equivalence_p": real(
             "the same with the spread that the cells below of the setting lend each other; null above the threshold, "
             "and where runs diverged"
         ),
+        **RATIO_TESTS,
         "superiority_p": real(
             "null hypothesis: the mean is at most the margin; of the seeds at which SGD did not diverge, where they "
             "are three or more"
         ),
-        "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
     },
 )
 
@@ -66,14 +64,10 @@ UNREPLICATED_CELLS = table(
     own={
         "side": text("below or above the threshold of the line; null: within its interval, or no threshold"),
         "n_seeds": whole("seeds of the cell"),
-        "matched": text("exact, or interpolated: SGD's loss at this η_ef is taken between two of its rates"),
+        "matched": MATCHED,
         "freedom": real("degrees of freedom of the noise; a unit is the second difference of neighbouring rates"),
-        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
-        "ci_low": real("lower end of its 95 % interval over learning rates, not over seeds"),
-        "ci_high": real("upper end of its 95 % interval over learning rates, not over seeds"),
-        "equivalence_p": real("two one-sided t tests; null hypothesis: |ratio| is at least the margin"),
-        "superiority_p": real("null hypothesis: the ratio is at most the margin"),
-        "inferiority_p": real("null hypothesis: the ratio is at least minus the margin"),
+        **mean_ratio("its 95 % interval over learning rates, not over seeds"),
+        **RATIO_TESTS,
     },
 )
 
@@ -108,6 +102,7 @@ TRENDS = table(
         "flat_p": real(
             "two one-sided t tests, likewise; null hypothesis: a slope of trend_margin or more, of either sign"
         ),
+        "at_largest": real("the quantity at the largest of them; null with too few"),
         "n_batch_sizes": whole("batch sizes used"),
     },
 )
@@ -125,9 +120,7 @@ BEST = table(
         "log_ratio": real("mean over left-out seeds of log L_SGD / L_SGDM, each at the best rate of the other seeds"),
         "ci_low": real("lower end of its 95 % interval"),
         "ci_high": real("upper end of its 95 % interval"),
-        "equivalence_p": real("two one-sided tests; null hypothesis: |mean| is at least the margin"),
-        "superiority_p": real("null hypothesis: the mean is at most the margin"),
-        "inferiority_p": real("null hypothesis: the mean is at least minus the margin"),
+        **RATIO_TESTS,
         "n_seeds": whole("seeds that the row rests on"),
         "at_edge": text("whose best rate is the first or last of the grid: sgd, sgdm or both; null: neither"),
     },

@@ -30,7 +30,11 @@ from mstudy.estimate.claims.power import (
     seeds_for_mostly,
     smallest,
 )
-from mstudy.estimate.claims.small_studies.cells import Question, answer_without_placements
+from mstudy.estimate.claims.small_studies.cells import (
+    Question,
+    answer_without_placements,
+    units_without_placements,
+)
 from mstudy.estimate.claims.small_studies.words import cell_name
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
@@ -108,17 +112,22 @@ def _above(estimate: Estimate) -> Question:
 
 
 def below_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
-    """Return the cells of C1: equivalent, by the pooled spread where there is one, or beyond the margin either way.
+    """Return the cells that C1 is judged by: equivalent, or beyond the margin either way.
 
-    Pairs that all but one diverged on both sides leave equivalence without a test.
+    The spread is pooled where there is a pooled one. Pairs that all but one diverged on both sides leave equivalence
+    without a test.
     """
     cells = _placed_cells(evidence, Side.BELOW, estimate)
+    if cells.is_empty():
+        return units_without_placements(_below(estimate), evidence, estimate)
     return units_frame("C1", cells, pl.coalesce("pooled_equivalence_p", "equivalence_p"), beyond_either_way())
 
 
 def above_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
-    """Return the cells of C2: better or worse by more than the margin."""
+    """Return the cells that C2 is judged by: better or worse by more than the margin."""
     cells = _placed_cells(evidence, Side.ABOVE, estimate)
+    if cells.is_empty():
+        return units_without_placements(_above(estimate), evidence, estimate)
     return units_frame("C2", cells, pl.col("superiority_p"), pl.col("inferiority_p"))
 
 

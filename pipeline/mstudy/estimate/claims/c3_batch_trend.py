@@ -27,7 +27,8 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C3: the slope at matched eta_ef of every setting and momentum must be positive (intersection-union).
 
     One slope contradicts that is significantly negative, or shown to be smaller than `trend_margin` and not shown to
-    be positive (Holm over both).
+    be positive (Holm over both). Where SGDM is not ahead by more than the margin at the largest batch size, a rising
+    slope is a disadvantage that shrinks, and no evidence for the claim.
     The slope at matched shares of SGD's stability limit and that of the threshold are reported, not judged.
     """
     slopes, replication = _replicated_first(_deciding_slopes(evidence))
@@ -51,11 +52,13 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
             f" A slope is shown to be smaller than {estimate.trend_margin:g} in size (p = "
             f"{min(against[len(slopes) :]):.2g} after Holm), which counts as none."
         )
+    ahead = (slopes["at_largest"] > evidence.margin).all()
+    reason += "" if ahead else _not_ahead(slopes, evidence.margin)
     match replication:
         case Replication.REPLICATED:
-            verdict = verdict_of(all(growing), contradicted)
+            verdict = verdict_of(all(growing) and ahead, contradicted)
         case Replication.UNREPLICATED:
-            verdict = _verdict_without_seeds(slopes, contradicted, estimate)
+            verdict = _verdict_without_seeds(slopes, ahead, contradicted, estimate)
             reason += _other_slopes(slopes, least)
             reason += f" Some cells have fewer than {estimate.min_seeds} seeds, so this is no verdict."
         case _:
@@ -82,12 +85,21 @@ def _replicated_first(slopes: pl.DataFrame) -> tuple[pl.DataFrame, Replication]:
     return slopes, Replication.UNREPLICATED
 
 
-def _verdict_without_seeds(slopes: pl.DataFrame, contradicted: bool, estimate: Estimate) -> Verdict:
-    """Say whether the slopes agree with the claim: all rise, and one at least surely (Holm over all)."""
+def _not_ahead(slopes: pl.DataFrame, margin: float) -> str:
+    """Say where SGDM has no advantage that could have grown."""
+    least = slopes.row(int(slopes["at_largest"].arg_min() or 0), named=True)
+    return (
+        f" At the largest batch size SGDM is not ahead by more than {margin:g} ({least['at_largest']:+.3f}, "
+        f"{method_name(least)}), so a slope above zero would be no advantage that grows."
+    )
+
+
+def _verdict_without_seeds(slopes: pl.DataFrame, ahead: bool, contradicted: bool, estimate: Estimate) -> Verdict:
+    """Say whether the slopes agree with the claim: all rise, to an advantage, and one surely (Holm over all)."""
     if contradicted:
         return Verdict.DISAGREES
     rising = (slopes["slope"] > 0).all() and min(holm(slopes["p_value"].to_list())) <= estimate.alpha
-    return Verdict.AGREES if rising else Verdict.UNCLEAR
+    return Verdict.AGREES if rising and ahead else Verdict.UNCLEAR
 
 
 def trend_power(evidence: Evidence, estimate: Estimate) -> Power:

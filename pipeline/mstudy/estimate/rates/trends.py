@@ -70,6 +70,7 @@ def _slope(values: dict[int, float], margin: float | None, estimate: Estimate) -
     fit = stats.linregress(x, [values[b] for b in sorted(values)])
     half = stats.t.ppf(1 - estimate.alpha / 2, len(x) - 2) * fit.stderr
     numbers = {"slope": fit.slope, "ci_low": fit.slope - half, "ci_high": fit.slope + half, "p_value": fit.pvalue}
+    numbers["at_largest"] = values[max(values)]
     if margin is not None:
         numbers["flat_p"] = _flat_p(fit.slope, fit.stderr, len(x) - 2, margin)
     return row | {name: float(value) for name, value in numbers.items()}

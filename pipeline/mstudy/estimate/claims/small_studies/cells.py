@@ -47,10 +47,26 @@ class Question:
 
 def answer_without_placements(question: Question, evidence: Evidence, estimate: Estimate) -> Answer:
     """Answer from cells of one seed if there are any on this side, else cell by cell."""
-    cells = evidence[UNREPLICATED_CELLS].filter(pl.col("side") == question.side)
+    cells = _over_rates_cells(question, evidence)
     if len(cells):
         return _over_rates(question, cells, evidence, estimate)
     return _cell_by_cell(question, evidence, estimate)
+
+
+def units_without_placements(question: Question, evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the cells on which that answer rests, as tables.CLAIM_UNITS; none where it rests on no cell."""
+    cells = _over_rates_cells(question, evidence)
+    return question.units(cells if len(cells) else _tested_cells(evidence, estimate))
+
+
+def _over_rates_cells(question: Question, evidence: Evidence) -> pl.DataFrame:
+    """Return the cells of one seed on the side of the question."""
+    return evidence[UNREPLICATED_CELLS].filter(pl.col("side") == question.side)
+
+
+def _tested_cells(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+    """Return the cells that their own seeds test, on whichever side of a threshold they lie."""
+    return evidence[ADVANTAGE].filter(pl.col("n_seeds") >= estimate.min_seeds, pl.col("ci_low").is_not_null())
 
 
 def _over_rates(question: Question, cells: pl.DataFrame, evidence: Evidence, estimate: Estimate) -> Answer:
@@ -78,8 +94,7 @@ def _verdict_over_rates(at_least: AtLeast, units: pl.DataFrame, estimate: Estima
 
 def _cell_by_cell(question: Question, evidence: Evidence, estimate: Estimate) -> Answer:
     """Answer with every cell's own test. Which side of a threshold a cell lies on is not known."""
-    cells = evidence[ADVANTAGE].filter(pl.col("n_seeds") >= estimate.min_seeds, pl.col("ci_low").is_not_null())
-    thresholds = evidence[THRESHOLDS]
+    cells, thresholds = _tested_cells(evidence, estimate), evidence[THRESHOLDS]
     known = bracket_sentence(thresholds)
     missing = _missing(question.side, thresholds, estimate)
     if cells.is_empty():
