@@ -66,8 +66,9 @@ def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int,
 
 def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
     """Label the ends of lines directly; ends: of end_labels."""
-    # Colour goes by `label`, which is why it stays.
-    words = alt.Chart(ends.select("label", "text", "label_y", x.shorthand.split(":")[0]))
+    # Colour goes by `label`, which is why it stays; the page's filter goes by `label` and `batch_size`.
+    places = [name for name in ("batch_size", x.shorthand.split(":")[0]) if name in ends.columns]
+    words = alt.Chart(ends.select("label", "text", "label_y", *places))
     chart: alt.Chart = words.mark_text(align="left", dx=8, fontSize=11, fontWeight=600).encode(
         x=x, y=y, text=alt.Text("text:N"), color=colour_scale(palette)
     )

@@ -1,5 +1,4 @@
-"use strict";
-{ // a block of its own: the bundle declares names at the top level
+// Read with filter.js, link.js, figure_tools.js and start.js as one script: page.html.
 const $ = id => document.getElementById(id);
 const data = id => JSON.parse($(id).textContent);
 const page = data("page-data"), explorer = data("explorer-data"), list = data("runs-data");
@@ -31,17 +30,30 @@ const views = new Map();
 const dark = () => root.dataset.theme === "dark";
 const recolour = text => dark() ? Object.entries(page.dark).reduce((t, [a, b]) => t.replaceAll(a, b), text) : text;
 function specOf(box) {
-  const text = $(box.dataset.spec || "panel-" + box.dataset.panel).textContent;
+  const text = $(box.dataset.spec ? "spec-" + box.dataset.spec : "panel-" + box.dataset.panel).textContent;
   const spec = JSON.parse(recolour(text));
-  for (const name in spec.datasets || {}) spec.datasets[name] = rowsOf(spec.datasets[name]);
+  let named = 0, kept = 0; // rows that the filter can leave out, and those of them that it leaves
+  for (const name in spec.datasets || {}) {
+    const rows = rowsOf(spec.datasets[name]);
+    spec.datasets[name] = rows.filter(isShown);
+    named += rows.filter(canBeHidden).length;
+    kept += spec.datasets[name].filter(canBeHidden).length;
+  }
+  if (named > 0 && kept === 0) return null;
   return box.dataset.panel ? withBlock(spec, box.dataset.panel) : spec;
 }
 async function draw(box) {
   if (views.has(box)) return;
   views.set(box, null);
+  const spec = specOf(box);
+  if (spec === null) {
+    box.textContent = "Nothing to show here under the filter.";
+    views.delete(box);
+    return;
+  }
   const config = page.config[dark() ? "dark" : "light"];
   const options = { renderer: "svg", ast: true, config, actions: false, tooltip: { theme: dark() ? "dark" : "light" } };
-  const drawn = await vegaEmbed(box, specOf(box), options);
+  const drawn = await vegaEmbed(box, spec, options);
   views.set(box, drawn);
   box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box has the words
   mark(drawn.view);
@@ -49,8 +61,9 @@ async function draw(box) {
 }
 function redraw(boxes) {
   for (const box of boxes) {
-    const drawn = views.get(box);
-    if (drawn) { drawn.view.finalize(); views.delete(box); draw(box); }
+    const drawn = views.get(box), emptied = !views.has(box) && box.textContent !== "";
+    if (drawn) { drawn.view.finalize(); views.delete(box); }
+    if (drawn || emptied) { box.replaceChildren(); draw(box); }
   }
 }
 const boxes = [...document.querySelectorAll(".chart")];
@@ -67,7 +80,7 @@ const inBlock = blocks.map(() => []);
 runs.forEach((run, k) => inBlock[run.block].push(k));
 const settingOf = block => page.settings.findIndex(s => ["study", "model", "dataset", "objective"].every((key, k) => block[key] === s.key[k]));
 let picked = { block: 0, seed: null };
-const pickedRuns = () => inBlock[picked.block].filter(k => picked.seed === null || runs[k].seed === picked.seed);
+const pickedRuns = () => inBlock[picked.block].filter(k => (picked.seed === null || runs[k].seed === picked.seed) && isShown(runs[k]));
 const named = new Map(rowsOf(explorer.optimizers).map(label => [label.name, label]));
 
 function curvesOf(names) {
@@ -75,7 +88,7 @@ function curvesOf(names) {
   for (const k of mine) for (const name of names)
     for (const point of curveOf(explorer.curves[k][name], true))
       rows.push({ ...point, kind: name, run: k, label: runs[k].label, seed: runs[k].seed, single });
-  if (!single) for (const median of medians) if (runs[median.first].block === picked.block) for (const name of names)
+  if (!single) for (const median of medians) if (mine.includes(median.first)) for (const name of names)
     if (median[name]) for (const point of curveOf(median[name], true))
       rows.push({ ...point, kind: "median " + name, run: -1 - median.first, label: runs[median.first].label });
   return rows;
@@ -164,6 +177,7 @@ function controls() {
   const seeds = unique(inBlock[picked.block].map(k => runs[k].seed));
   fill($("pick-seed"), ["all", ...seeds], picked.seed ?? "all", v => v === "all" ? "all " + seeds.length : String(v));
   $("pick-setting").parentElement.hidden = page.settings.length < 2;
+  $("pick-b").parentElement.hidden = filter.b === block.batch_size; // the filter says it
 }
 function mark(view) {
   try { view.signal("picked_rate", blocks[picked.block].eta_ef).runAsync(); } catch { /* a chart without a rate axis */ }
@@ -174,20 +188,29 @@ function pick(block, seed) {
   picked = { block, seed: seeds.includes(seed) ? seed : null };
   controls();
   tell();
-  const now = blocks[block], setting = settingOf(now);
-  for (const figure of document.querySelectorAll("figure")) {
-    if (figure.dataset.setting !== undefined) figure.hidden = +figure.dataset.setting !== setting;
-    figure.classList.toggle("picked", +figure.dataset.b === now.batch_size);
-  }
-  document.querySelectorAll(".plate").forEach(pointElsewhere);
+  showFigures();
   for (const [box, drawn] of views) if (drawn && !box.dataset.panel) mark(drawn.view);
   redraw(panels);
+  changed();
+}
+const ofStudy = figure => figure.dataset.setting === undefined || +figure.dataset.setting === settingOf(blocks[picked.block]);
+const ofBatch = figure => figure.dataset.b === undefined || filter.b === null || +figure.dataset.b === filter.b;
+function showFigures() {
+  for (const figure of document.querySelectorAll("figure")) {
+    figure.hidden = !ofStudy(figure) || !ofBatch(figure);
+    figure.classList.toggle("picked", +figure.dataset.b === blocks[picked.block].batch_size);
+  }
+  document.querySelectorAll(".plate").forEach(pointElsewhere);
 }
 // Where the chosen study has no figure of a kind, which have.
 function pointElsewhere(plate) {
   const figures = [...plate.querySelectorAll("figure")], note = plate.querySelector(".elsewhere");
   note.hidden = figures.length === 0 || figures.some(figure => !figure.hidden);
   if (note.hidden) return;
+  if (figures.some(ofStudy)) {
+    note.textContent = `None at b = ${number(filter.b)}.`;
+    return;
+  }
   note.replaceChildren("Not of this study; of ", ...unique(figures.map(figure => +figure.dataset.setting)).map(setting => {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: page.settings[setting].name });
     button.addEventListener("click", () => pick(blocks.findIndex(block => settingOf(block) === setting), null));
@@ -227,9 +250,12 @@ function pickFrom(datum, box) {
 }
 function choose() {
   const setting = +$("pick-setting").value, b = +$("pick-b").value, rate = +$("pick-rate").value, seed = $("pick-seed").value;
+  pick(nearestTo(setting, b, rate), seed === "all" ? null : +seed);
+}
+// The block of this study, or else of another, that is nearest in b and then in the learning rate; among `within` alone.
+function nearestTo(setting, b, rate, within = () => true) {
   const far = x => (settingOf(x) === setting ? 0 : 1e6) + Math.abs(Math.log(x.batch_size / b)) * 1e3 + Math.abs(Math.log(x.eta_ef / rate));
-  const nearest = blocks.map((x, k) => [far(x), k]).sort((x, y) => x[0] - y[0])[0][1];
-  pick(nearest, seed === "all" ? null : +seed);
+  return blocks.map((x, k) => [far(x), k]).filter(([, k]) => within(blocks[k])).sort((x, y) => x[0] - y[0])[0]?.[1] ?? -1;
 }
 for (const id of ["pick-setting", "pick-b", "pick-rate", "pick-seed"]) $(id).addEventListener("change", choose);
 
@@ -264,7 +290,7 @@ for (const [name, heading, numeric] of list.headings) {
 }
 function listRuns() {
   const words = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = all.filter(row => words.every(word => row.text.includes(word))
+  const found = all.filter(row => isShown(row) && words.every(word => row.text.includes(word))
     && choices.every(select => !select.value || String(row[select.dataset.column]) === select.value));
   if (order.by) {
     const key = row => row[order.by] ?? null, sign = order.down ? -1 : 1;
@@ -294,20 +320,13 @@ function listRuns() {
 $("find").addEventListener("input", listRuns);
 $("all-rows").addEventListener("click", () => { every = true; listRuns(); });
 
-// ---- theme, saving, paper -----------------------------------------------------------------------------------------
+// ---- theme, paper ------ -----------------------------------------------------------------------------------------
 function setTheme(name) {
   root.dataset.theme = name;
   $("theme").textContent = name === "dark" ? "Light" : "Dark";
-  redraw([...views.keys()]);
+  redraw(boxes);
+  changed();
 }
-for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", async () => {
-  const key = button.dataset.save, box = boxes.find(b => b.dataset.spec === key || b.dataset.panel === key);
-  await draw(box);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([await views.get(box).view.toSVG()], { type: "image/svg+xml" }));
-  link.download = key + ".svg";
-  link.click();
-});
 root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 $("theme").textContent = dark() ? "Light" : "Dark";
 $("theme").addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
@@ -315,8 +334,3 @@ addEventListener("beforeprint", () => {
   if (dark()) setTheme("light");
   boxes.filter(shown).forEach(draw);
 });
-pick(0, null);
-listRuns();
-draw(boxes[0]);
-boxes.forEach(box => watcher.observe(box));
-}

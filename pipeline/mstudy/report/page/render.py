@@ -20,7 +20,7 @@ from markupsafe import Markup
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
 from mstudy.core.statuses import PartingStatus
-from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, recolour, run_label, with_branches
+from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, label, recolour, run_label, with_branches
 from mstudy.report.page.claim_list import shown_claims
 from mstudy.report.page.drawn_quantities import Drawn, words_for_points
 from mstudy.report.page.encode import as_json, spec_with_columns
@@ -138,7 +138,12 @@ def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
         "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
         "optimizers": list(palette),
         "parted": PartingStatus.PARTED,
+        "momenta": {label(mu, name): mu for mu, name in _methods(study.results) if mu > 0},
     }
+
+
+def _methods(results: Results) -> list[tuple[float, str]]:
+    return results[RUNS].select("momentum", "optimizer").unique().sort("momentum", "optimizer").rows()
 
 
 def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
@@ -163,21 +168,25 @@ def table_html(frame: pl.DataFrame) -> Markup:
     """Write a frame as a table, every cell escaped."""
     names = [name for name in frame.columns if name not in _HIDDEN_COLUMNS]
     head = Markup("").join(_head(name) for name in names)
-    columns = [[f"<td>{_cell(value)}</td>" for value in frame[name].to_list()] for name in names]
+    columns = [[_cell(value) for value in frame[name].to_list()] for name in names]
     # Of cells that are escaped each by itself: a page of many studies has hundreds of thousands.
     body = Markup("".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)))
     return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
 
 
 def _head(name: str) -> Markup:
-    return Markup('<th scope="col">{}</th>').format(signs_html(_HEADINGS.get(name, name.replace("_", " "))))
+    heading = signs_html(_HEADINGS.get(name, name.replace("_", " ")))
+    return Markup('<th scope="col" data-name="{}">{}</th>').format(name, heading)
 
 
 def _cell(value: object) -> str:
+    """Return a cell; beside what it shows of a number, the digits that the page saves as data."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = number(value) if value is None or isinstance(value, float) else str(value)
-    return html.escape(text)
+        return f"<td>{'yes' if value else 'no'}</td>"
+    if not isinstance(value, float):
+        return f"<td>{html.escape(number(None) if value is None else str(value))}</td>"
+    shown, exact = number(value), f"{value:.6g}"
+    return f"<td>{shown}</td>" if shown == exact else f'<td data-v="{exact}">{shown}</td>'
 
 
 def _source(package: str, name: str) -> str:

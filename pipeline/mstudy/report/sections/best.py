@@ -80,7 +80,9 @@ def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
     frame = named(rows).with_columns(pl.Series("row", texts, dtype=pl.String))
     order = frame.sort("batch_size")["row"].unique(maintain_order=True).to_list()
     title = "log L(best SGD) / L(best SGDM); above 0 SGDM is better"
-    scale = alt.Scale(nice=True)
+    # Told, not found by the chart: the page's filter can leave a layer without a row.
+    ends = [v for name in ("log_ratio", "ci_low", "ci_high") for v in frame[name] if v is not None] + [-margin, margin]
+    scale = alt.Scale(domain=[min(ends), max(ends)], nice=True)
     y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
     offset = alt.YOffset("label:N", sort=list(palette))
     x = alt.X("log_ratio:Q", title=title, scale=scale, axis=alt.Axis(grid=False, tickCount=6))

@@ -19,6 +19,7 @@ from mstudy.report.charts.theme import (
     PALE,
     Palette,
     colour_scale,
+    data_domain,
     log_x,
     log_y,
 )
@@ -169,12 +170,14 @@ def lag_distribution(lags: pl.DataFrame, tolerance: tuple[float, float], palette
     """
     rows = {"own": "each opening", "exchanged": "seeds exchanged"}
     frame = named(lags).with_columns(pl.col("kind").replace_strict(rows).alias("row"))
-    x = log_x("ratio", "step of opening / step of sharpening")
+    # Told, not found by the chart: the page's filter can leave a layer without a row.
+    span = data_domain([*frame["ratio"], *tolerance])
+    x = log_x("ratio", "step of opening / step of sharpening", span)
     y = alt.Y("row:N", sort=list(rows.values()), title=None, axis=alt.Axis(ticks=False, domain=False))
     zone = (
         alt.Chart(pl.DataFrame({"low": [tolerance[0]], "high": [tolerance[1]]}))
         .mark_rect(opacity=0.18, color=GREY)
-        .encode(x=log_x("low", "step of opening / step of sharpening"), x2=alt.X2("high:Q"))
+        .encode(x=log_x("low", "step of opening / step of sharpening", span), x2=alt.X2("high:Q"))
     )
     columns = ["row", "kind", "label", "batch_size", "eta_ef", "seed", "ratio"]
     base = alt.Chart(frame.select(columns)).encode(x=x, y=y)

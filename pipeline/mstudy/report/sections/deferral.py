@@ -84,7 +84,8 @@ def _stratum_figure(data: ReportData, index: int, rows: pl.DataFrame) -> Figure:
     chart = survival_curves(curves, at_risk, floor, last, data.palette)
     stratum = rows["stratum"][0]
     title = data.title(index, "all runs" if stratum == ALL else stratum)
-    return Figure(title, survival_caption(curves, at_risk), rows.drop("stratum", *SETTING), chart, index)
+    of_one = _batch_size(rows) or None
+    return Figure(title, survival_caption(curves, at_risk), rows.drop("stratum", *SETTING), chart, index, of_one)
 
 
 def _batch_size(part: pl.DataFrame) -> int:

@@ -1,0 +1,199 @@
+"""The view of the page: one filter over all figures, the address that says what is shown, what a reader takes along."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+from mstudy.core.params import Analysis
+from mstudy.report.page.render import render_report
+
+from tests.report.test_browser import ARGUMENTS, CHROMIUM, Page, playwright
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs a Chromium on the path; on Debian: apt install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def path(results, more, points, tmp_path_factory):
+    path = tmp_path_factory.mktemp("view") / "index.html"
+    path.write_text(render_report(results.having(**more), points, Analysis()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(browser, path):
+    page = opened(browser, path)
+    yield page
+    assert page.said == []
+    page.tab.close()
+
+
+def opened(browser, path, address=""):
+    page = Page.__new__(Page)
+    page.tab, page.requests, page.said = browser.new_page(), [], []
+    page.tab.set_viewport_size({"width": 1280, "height": 900})
+    page.tab.on("console", lambda message: page.said.append(message.text))
+    page.tab.on("pageerror", lambda error: page.said.append(str(error)))
+    page.tab.goto(path.as_uri() + address)
+    return page
+
+
+def address_of(page):
+    place, _, state = page.tab.evaluate("location.hash.slice(1)").partition("?")
+    return place, {name: values[0] for name, values in parse_qs(state).items()}
+
+
+def saved(page, selector):
+    with page.tab.expect_download() as download:
+        page.tab.locator(selector).click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def shown_lines(page, figure):
+    lines = page.tab.locator(f"#{figure} tbody tr:not([hidden])")
+    return [
+        line.split("\t")
+        for line in lines.evaluate_all("lines => lines.map(l => [...l.cells].map(c => c.textContent).join('\t'))")
+    ]
+
+
+@pytest.mark.parametrize("chosen", [("16", "0.9"), ("64", "all")])
+def test_the_filter_leaves_its_batch_size_and_momentum_in_every_figure(page, chosen):
+    tab, (b, momentum) = page.tab, chosen
+
+    tab.select_option("#filter-b", b)
+    tab.select_option("#filter-momentum", momentum)
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")  # draws every figure that is shown
+    page.wait("[...document.querySelectorAll('.chart')].every(c => c.closest('figure').hidden || c.textContent !== '')")
+
+    visible = "figures => figures.filter(f => !f.hidden).map(f => f.dataset.b)"
+    assert set(tab.eval_on_selector_all("figure[data-b]", visible)) == ({b} if b != "all" else {"16", "64"})
+    lines = shown_lines(page, "when-threshold-1")
+    assert {line[0] for line in lines} == ({b} if b != "all" else {"16", "64"})
+    assert {line[2] for line in lines} == ({momentum} if momentum != "all" else {"0.5", "0.9"})
+    assert tab.inner_text("#matching").startswith(
+        f"{(27 if b != 'all' else 54) * (2 if momentum != 'all' else 3) // 3} "
+    )
+    curves = tab.locator("[data-panel=loss] svg .mark-line.role-mark path")
+    assert curves.count() == (6 + 2 if momentum != "all" else 9 + 3)  # seeds and medians of one block
+    assert tab.is_visible("#filtered") and b in tab.inner_text("#picked") + "all"
+
+
+def test_the_event_of_the_filter_tells_its_state(page):
+    page.tab.evaluate("document.addEventListener('filter', event => document.title = JSON.stringify(event.detail))")
+
+    page.tab.select_option("#filter-momentum", "0.5")
+
+    assert page.tab.title() == '{"b":null,"momentum":0.5}'
+
+
+def test_a_figure_without_a_row_left_says_so_and_comes_back(page, results):
+    # The events lie at b = 64 alone.
+    box = page.tab.locator("[data-spec=alignment-alignment-1]")
+    box.scroll_into_view_if_needed()
+    box.locator("svg").wait_for(state="attached")
+
+    page.tab.select_option("#filter-b", "16")
+    assert box.inner_text() == "Nothing to show here under the filter."
+    page.tab.select_option("#filter-b", "all")
+
+    box.locator("svg").wait_for(state="attached")
+    assert "Nothing to show" not in box.inner_text()
+
+
+def test_a_link_shows_the_same_view(browser, page):
+    tab = page.tab
+    assert address_of(page) == ("", {})
+    tab.select_option("#pick-b", "16")
+    tab.select_option("#pick-rate", "0.4")
+    tab.select_option("#pick-seed", "1")
+    tab.select_option("#filter-momentum", "0.9")
+    tab.click("#theme")
+    tab.locator("#when-loss-1 .tools button", has_text="link").click()
+    link = tab.evaluate("navigator.clipboard.readText()")
+
+    state = {"b": "16", "eta_ef": "0.4", "seed": "1", "momentum": "0.9", "theme": "dark"}
+    assert address_of(page) == ("when-loss-1", state)
+    assert link == tab.url
+    other = Page.__new__(Page)
+    other.tab = browser.new_page()
+    other.tab.goto(link)
+    other.tab.locator("#when-loss-1 svg").wait_for(state="attached")
+    assert other.tab.inner_text("#picked").replace("\u00a0", " ") == "b = 16, ηef = 0.4, seed 1"
+    assert other.tab.input_value("#filter-momentum") == "0.9"
+    assert other.tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert other.tab.locator("#when-loss-1").evaluate("f => f.getBoundingClientRect().top < innerHeight")
+    other.tab.click("a[href='#claims']")
+    assert address_of(other) == ("claims", state)
+    other.tab.close()
+
+
+def test_what_a_link_asks_for_and_the_page_lacks_is_said(browser, path):
+    page = opened(browser, path, "#when?study=<img src=x>&b=99&eta_ef=0.2&momentum=0.7&theme=pink&seed=8")
+
+    told = page.tab.inner_text("#not-here").replace("\u00a0", " ")
+    assert told == (
+        "The link asks for theme = pink, momentum = 0.7, study = <img src=x>, b = 99, ηef = 0.2, which this page does "
+        "not have."
+    )
+    assert page.said == []
+    page.tab.close()
+
+
+def test_the_rows_shown_are_saved_with_their_digits(page):
+    page.tab.select_option("#filter-b", "64")
+
+    name, content = saved(page, "#when-threshold-2 .tools button:has-text('CSV')")
+
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert name == "when-threshold-2.csv"
+    assert [(row["batch_size"], row["momentum"]) for row in rows] == [("64", "0.5"), ("64", "0.9")]
+    assert [row["eta_ef_per_sample_star"] for row in rows] == ["", "0.0015625"]  # the page shows 0.00156
+
+
+def test_curves_drawn_are_saved_as_rows(page):
+    page.tab.select_option("#pick-seed", "2")
+
+    name, content = saved(page, "#explorer .tools button[aria-label^='CSV: save loss']")
+
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert name == "explorer-loss.csv"
+    assert {row["optimizer"] for row in rows} == {"SGD", "SGDM μ = 0.5", "SGDM μ = 0.9"}
+    assert {row["seed"] for row in rows} == {"2"} and len(rows) > 200
+    assert float(rows[0]["value"]) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_pictures_and_captions_are_taken_along(page):
+    vector = saved(page, "#when-advantage-1 .tools button:has-text('SVG')")
+    picture = saved(page, "#when-advantage-1 .tools button:has-text('PNG')")
+    page.tab.locator("#when-advantage-1 .tools button", has_text="caption").click()
+
+    assert vector[0] == "when-advantage-1.svg" and vector[1].startswith(b"<svg")
+    assert picture[0] == "when-advantage-1.png" and picture[1].startswith(b"\x89PNG")
+    caption = page.tab.evaluate("navigator.clipboard.readText()").replace("\u00a0", " ")
+    assert caption.startswith("At b = 16, SGDM μ = 0.5 helps at no learning rate tried")
+
+
+def test_every_figure_has_an_address_and_tools_for_the_keyboard(page):
+    figures = page.tab.eval_on_selector_all(
+        "figure", "figures => figures.map(f => [f.id, f.querySelectorAll('.tools button').length])"
+    )
+
+    assert all(name and count >= 2 for name, count in figures)
+    assert len({name for name, _ in figures}) == len(figures)
+    page.tab.locator("#when-advantage-1 .tools button").first.focus()
+    page.tab.keyboard.press("Enter")
+    assert page.tab.inner_text("#told") == "copied"
