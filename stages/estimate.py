@@ -9,7 +9,7 @@ from mstudy.estimate.stage import estimate
 
 def main() -> None:
     params = load(Path("params.yaml"))
-    estimate(Path("reports"), params.detect, params.margins, params.estimate)
+    estimate(Path("reports"), params.detect, params.margins, params.estimate, params.looks)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,12 @@ def analyze(
     return result
 
 
+def analyze_quietly(runs: Path, cache: Path, analysis: Analysis, workers: int) -> AnalysisResult:
+    """Analyze in memory and draw nothing. cache: a folder for what was found in each log."""
+    with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
+        return _analyze(runs, Path(name), Cache(cache), analysis, False, workers, draw=False)
+
+
 def _fault_of_pages() -> LogError | None:
     """Return why no page can be written on this machine, if so: it is asked before the work."""
     try:
@@ -101,6 +107,6 @@ def _analyze(
         folder = read_runs(runs, skip_bad, workers, cache)
         detect(folder, out, analysis.detect, workers, cache)
         compare(folder, out, analysis.margins, analysis.compare, workers, cache)
-    estimate(out, analysis.detect, analysis.margins, analysis.estimate)
+    estimate(out, analysis.detect, analysis.margins, analysis.estimate, analysis.looks)
     results = report(folder, out, analysis) if draw else read_results(out)
     return AnalysisResult(folder, results, analysis)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
-from mstudy.core.errors import MAX_CURVE_POINTS, MAX_RESAMPLES, require
+from mstudy.core.errors import MAX_CURVE_POINTS, MAX_RESAMPLES, ConfigError, require
 from mstudy.core.quantities import DETECTABLE
 from mstudy.core.statuses import EventDefinition
 
@@ -143,11 +145,42 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """Group-sequential looks: the numbers of seeds at which verdicts are given, and the names of the studies so judged.
+
+    What is spent up to a look is O'Brien and Fleming's, in the form of Lan and DeMets (1983). A look is judged at what
+    is spent between it and the one before, so all levels together are alpha whatever the tests share.
+    """
+
+    seeds: tuple[int, ...]
+    studies: tuple[str, ...]
+
+    def index(self, n_seeds: int) -> int:
+        """Return the first look that has so many seeds. Raises ConfigError beyond the last."""
+        if n_seeds > self.seeds[-1]:
+            raise ConfigError(
+                f"studies.{self.studies[0]}.looks must reach the number of seeds that runs have, found {n_seeds} seeds "
+                f"and looks that end at {self.seeds[-1]}; add a look before its runs are trained."
+            )
+        return next(k for k, planned in enumerate(self.seeds) if planned >= n_seeds)
+
+    def spent(self, look: int, alpha: float) -> float:
+        """Return the part of alpha that is spent up to a look, 2 (1 - Phi(z / sqrt(share of the seeds)))."""
+        z = NormalDist().inv_cdf(1 - alpha / 2)
+        return math.erfc(z / math.sqrt(2 * self.seeds[look] / self.seeds[-1]))
+
+    def level(self, look: int, alpha: float) -> float:
+        """Return the level at which a look is judged."""
+        return self.spent(look, alpha) - (self.spent(look - 1, alpha) if look else 0.0)
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """All that `mstudy analyze` needs."""
+    """All that `mstudy analyze` needs. looks: None where verdicts are given once."""
 
     detect: Detect = field(default_factory=Detect)
     margins: Margins = field(default_factory=Margins)
     compare: Compare = field(default_factory=Compare)
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
+    looks: Looks | None = None

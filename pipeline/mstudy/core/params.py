@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mstudy.core.analysis_params import Analysis, Compare, Detect, Estimate, Margins, Report
-from mstudy.core.errors import ConfigError
+from mstudy.core.analysis_params import Analysis, Compare, Detect, Estimate, Looks, Margins, Report
+from mstudy.core.errors import ConfigError, require
 from mstudy.core.study_params import FULL, Cadence, Grid, Init, Study
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Estimate",
     "Grid",
     "Init",
+    "Looks",
     "Margins",
     "Params",
     "Report",
@@ -44,10 +45,27 @@ class Params:
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
 
+    def __post_init__(self) -> None:
+        with_looks = self._studies_with_looks
+        for name in with_looks[1:]:
+            looks, first = self.studies[name].looks, self.studies[with_looks[0]].looks
+            rule = f"empty or those of studies.{with_looks[0]}, {list(first)} (a claim is judged over all studies)"
+            require(looks == first, f"studies.{name}.looks", list(looks), rule)
+
+    @property
+    def _studies_with_looks(self) -> list[str]:
+        return [name for name, study in self.studies.items() if study.looks]
+
+    @property
+    def looks(self) -> Looks | None:
+        """The looks that studies share; None where no study has any."""
+        names = self._studies_with_looks
+        return Looks(self.studies[names[0]].looks, tuple(names)) if names else None
+
     @property
     def analysis(self) -> Analysis:
         """The part that the analysis reads."""
-        return Analysis(self.detect, self.margins, self.compare, self.estimate, self.report)
+        return Analysis(self.detect, self.margins, self.compare, self.estimate, self.report, self.looks)
 
     def study(self, name: str) -> Study:
         """Return the study of that name."""

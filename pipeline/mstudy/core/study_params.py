@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import ClassVar
 
 from mstudy.core.errors import (
@@ -22,6 +23,7 @@ from mstudy.core.quantities import CHOSEN, Quantity
 from mstudy.core.theory import effective_rate, learning_rate_at
 
 FULL = "full"  # a batch size: the whole training set
+MAX_LOOK_RATIO = 10
 _MEANING_OF_NULL = {
     "n_train": " for all",
     "probe_samples": " for all",
@@ -157,6 +159,17 @@ def _require_interval(name: str, value: int) -> None:
     require(odd, f"every.{name}", value, "odd, or 0 for never (else period 2 hides)")
 
 
+def require_looks(looks: tuple[int, ...], seeds: int) -> None:
+    """Raise ConfigError unless the looks are numbers of seeds that rise from `seeds`; none at all is right as well."""
+    if not looks:
+        return
+    require(looks[0] == seeds, "looks", list(looks), f"empty, or a list that begins with seeds = {seeds}")
+    rising = len(looks) > 1 and all(before < after for before, after in pairwise(looks))
+    require(rising, "looks", list(looks), "at least two numbers of seeds, each larger than the one before")
+    most = f"such that the last is at most {MAX_LOOK_RATIO} times the first (the first look would have no level)"
+    require(looks[-1] <= MAX_LOOK_RATIO * looks[0], "looks", list(looks), most)
+
+
 @dataclass(frozen=True)
 class Study:
     """One sweep: every batch size x effective learning rate x momentum x seed."""
@@ -175,6 +188,7 @@ class Study:
     weight_decay: float = 0.0
     warmup_steps: int = 0
     seeds: int = 5
+    looks: tuple[int, ...] = ()
     steps: int = 800
     divergence_factor: float = 1000.0
     probe_samples: int | None = None
@@ -213,6 +227,7 @@ class Study:
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "at least 0")
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        require_looks(self.looks, self.seeds)
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
         require(self.width is None or self.width <= MAX_WIDTH, "width", self.width, f"at most {MAX_WIDTH}")
@@ -222,8 +237,8 @@ class Study:
 
     @property
     def n_runs(self) -> int:
-        """Runs of the study, branches included, counted without listing them."""
-        n_cells = len(self.batch_sizes) * self.eta_ef.points * self.seeds
+        """Runs of the study at its last look, branches included, counted without listing them."""
+        n_cells = len(self.batch_sizes) * self.eta_ef.points * max(self.seeds, *self.looks, 0)
         n_branches = len(self.branch_steps) * sum(mu > 0 for mu in self.momenta)
         return n_cells * (len(self.momenta) + n_branches)
 

@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.files import write_json
-from mstudy.core.params import Detect, Estimate, Margins
+from mstudy.core.params import Detect, Estimate, Looks, Margins
 from mstudy.core.statuses import EventDefinition, RunStatus, SharpeningStatus
-from mstudy.estimate.claims.all_claims import judge_claims, list_units, measure_power
 from mstudy.estimate.claims.event_verdicts import judge_by_definitions, naming_definition
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
 from mstudy.estimate.event_times.interventions import measure_interventions
 from mstudy.estimate.event_times.lags import lags_with_null
+from mstudy.estimate.looks import Scopes, judge_at_looks, tables_of
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.horizons import estimate_horizons
 from mstudy.estimate.rates.placements import place_cells
@@ -58,56 +58,73 @@ from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING, Table
 _READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE)
 
 
-def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate) -> None:
+def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate, looks: Looks | None = None) -> None:
     """Write what is estimated, the claims, their power, the few numbers that `dvc metrics` compares, the stamp.
 
-    detect: says which definition of sharpening decides C4 and C5.
+    detect: says which definition of sharpening decides C4 and C5. looks: at which numbers of seeds verdicts are given.
     """
-    results = out / RESULTS
-    runs, sharpenings, rises, partings, openings, horizon_losses, advantage = (t.read(results) for t in _READ)
-    lines = rate_lines(runs, margins)
-    thresholds = estimate_thresholds(lines, margins, params)
-    limits, law = measure_limits(runs, params)
-    estimates = {
+    results, decides = out / RESULTS, EventDefinition(detect.decides)
+    read = {table: table.read(results) for table in _READ}
+    runs, sharpenings = read[RUNS], read[SHARPENINGS]
+    scopes = Scopes.of(looks, runs, deciding_events(sharpenings, decides), params)
+    observed = {each: _by_definition(tables_of(scopes.events, read, runs), each) for each in EventDefinition}
+    estimates = _of_rates(runs, read[HORIZON_LOSSES], margins, scopes)
+    estimates[INTERVENTIONS] = measure_interventions(scopes.events.keep(runs), sharpenings)
+    of_events = {each: _of_events(tables, scopes.events.params) for each, tables in observed.items()}
+    known = {
+        each: {table.name: frame for table, frame in (observed[each] | estimates | of_events[each]).items()}
+        for each in EventDefinition
+    }
+    evidence = {each: Evidence(margins.advantage, tables) for each, tables in known.items()}
+    estimates |= of_events[decides]
+    estimates[EVENT_VERDICTS] = judge_by_definitions(evidence, decides, scopes.events.params)
+    whole = {table.name: frame for table, frame in _by_definition(read, decides).items()}
+    judged, units, power = judge_at_looks(scopes, known[decides], margins.advantage, whole)
+    for table, frame in (estimates | {CLAIM_UNITS: units, POWER: power}).items():
+        table.write(frame, results)
+    claims = naming_definition(judged, decides)
+    write_json(claims, out / CLAIMS)
+    write_json(_metrics(runs, sharpenings, estimates[THRESHOLDS], claims), out / METRICS)
+    written = [*map(place_of, (*estimates, CLAIM_UNITS, POWER)), CLAIMS, METRICS]
+    sections = {"detect": detect, "margins": margins, "estimate": params} | ({"looks": looks} if looks else {})
+    write_stamp(out, "estimate", sections, written, read=map(place_of, _READ))
+
+
+def _by_definition(read: Mapping[Table, pl.DataFrame], definition: EventDefinition) -> dict[Table, pl.DataFrame]:
+    """Return the tables of earlier stages with the events of one definition."""
+    sharpenings, rises = read[SHARPENINGS], read[SHARPENING_EVENTS]
+    return {
+        RUNS: read[RUNS],
+        SHARPENINGS: deciding_events(sharpenings, definition),
+        SHARPENING_EVENTS: deciding_rises(sharpenings, rises, definition),
+        PARTINGS: read[PARTINGS],
+        OPENINGS: read[OPENINGS],
+        ADVANTAGE: read[ADVANTAGE],
+    }
+
+
+def _of_rates(
+    runs: pl.DataFrame, horizon_losses: pl.DataFrame, margins: Margins, scopes: Scopes
+) -> dict[Table, pl.DataFrame]:
+    """Return the tables that rest on final losses and divergences; the trends and the law by the seeds of all lines."""
+    params, joint = scopes.params, scopes.rates
+    lines, joint_runs = rate_lines(runs, margins), joint.keep(runs)
+    limits, law = measure_limits(joint_runs, joint.params)
+    thresholds = joint_thresholds = estimate_thresholds(lines, margins, params)
+    joint_lines = lines
+    if joint.looks is not None:
+        joint_lines = rate_lines(joint_runs, margins)
+        joint_thresholds = estimate_thresholds(joint_lines, margins, params)
+    return {
         THRESHOLDS: thresholds,
         PLACEMENTS: place_cells(lines, margins, params),
         UNREPLICATED_CELLS: measure_over_rates(lines, margins, params),
         HORIZONS: estimate_horizons(runs, horizon_losses, margins, params),
-        TRENDS: measure_trends(lines, thresholds, limits, params),
+        TRENDS: measure_trends(joint_lines, joint_thresholds, limits, joint.params),
         BEST: compare_best(runs, margins, params),
         STABILITY_LIMITS: limits,
         LAW: law,
-        INTERVENTIONS: measure_interventions(runs, sharpenings),
     }
-    decides = EventDefinition(detect.decides)
-    observed = {
-        each: {
-            RUNS: runs,
-            SHARPENINGS: deciding_events(sharpenings, each),
-            SHARPENING_EVENTS: deciding_rises(sharpenings, rises, each),
-            PARTINGS: partings,
-            OPENINGS: openings,
-            ADVANTAGE: advantage,
-        }
-        for each in EventDefinition
-    }
-    of_events = {each: _of_events(tables, params) for each, tables in observed.items()}
-    known = {each: observed[each] | estimates | of_events[each] for each in EventDefinition}
-    evidence = {
-        each: Evidence(margins.advantage, {table.name: frame for table, frame in tables.items()})
-        for each, tables in known.items()
-    }
-    estimates |= of_events[decides] | {EVENT_VERDICTS: judge_by_definitions(evidence, decides, params)}
-    for table, frame in estimates.items():
-        table.write(frame, results)
-    claims = naming_definition(judge_claims(evidence[decides], params), decides)
-    CLAIM_UNITS.write(list_units(evidence[decides], params), results)
-    POWER.write(measure_power(evidence[decides], claims, params), results)
-    write_json(claims, out / CLAIMS)
-    write_json(_metrics(runs, sharpenings, thresholds, claims), out / METRICS)
-    written = [*map(place_of, (*estimates, CLAIM_UNITS, POWER)), CLAIMS, METRICS]
-    sections = {"detect": detect, "margins": margins, "estimate": params}
-    write_stamp(out, "estimate", sections, written, read=map(place_of, _READ))
 
 
 def _of_events(observed: Mapping[Table, pl.DataFrame], params: Estimate) -> dict[Table, pl.DataFrame]:

@@ -78,7 +78,7 @@ class Plan:
 
 def estimate_study(name: str, study: Study, store: Store, workers: int, device: torch.device) -> Plan:
     """Return one estimate a batch size, and the wall time of all."""
-    runs = study_runs(name, study)
+    runs = study_runs(name, study, store)
     missing = [run for run in runs if run.run_id not in store]
     workers = workers if device.type == "cpu" else 1
     keep_freed_memory()

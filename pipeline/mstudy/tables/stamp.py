@@ -116,10 +116,19 @@ def check_runs(finished: Finished, scanned: pl.DataFrame, runs: str) -> None:
 
 
 def check_params(finished: Finished, sections: Mapping[str, Any]) -> None:
-    """Raise ConfigError unless these are the parameters of the analysis. sections: a dataclass for each section."""
+    """Raise ConfigError unless these are the parameters of the analysis.
+
+    sections: a dataclass for each section; None for one that is not in use.
+    """
+    stamped = {section for stamp in finished.stamps for section in stamp.params}
+    if sections.get("looks") is not None and "looks" not in stamped:
+        raise ConfigError(
+            f"The parameters must be those of the analysis in {finished.out}, found looks of seeds, which it did not "
+            f"have; give the same --params, or {_AGAIN}."
+        )
     for stamp in finished.stamps:
         for section, then in stamp.params.items():
-            now = json.loads(json.dumps(asdict(sections[section]))) if section in sections else {}
+            now = _plain(sections.get(section))
             if now == then:
                 continue
             key = next(key for key in {**now, **then} if now.get(key) != then.get(key))
@@ -127,6 +136,11 @@ def check_params(finished: Finished, sections: Mapping[str, Any]) -> None:
                 f"The parameters must be those of the analysis in {finished.out}, found {section}.{key} = "
                 f"{shown(now.get(key))}, which was {shown(then.get(key))} then; give the same --params, or {_AGAIN}."
             )
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    """Return the values of a section as JSON holds them."""
+    return {} if section is None else dict(json.loads(json.dumps(asdict(section))))
 
 
 def check_code(finished: Finished) -> None:

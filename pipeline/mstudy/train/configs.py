@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from mstudy.core.errors import ConfigError
@@ -19,6 +21,7 @@ from mstudy.runlog.schema import SCHEMA_VERSION
 
 # Raise this when the numbers that training writes change: every run is then trained anew.
 TRAINING_VERSION = 5
+NO_MORE: Mapping[tuple[int, float], int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,13 @@ def family_of(name: str, study: Study) -> Family:
         raise ConfigError(f"studies.{name}.{error}") from None
 
 
-def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
+def plan_runs(
+    name: str, study: Study, data: Dataset, more: Mapping[tuple[int, float], int] = NO_MORE
+) -> list[RunConfig]:
     """Return every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
+
+    more: the seeds of each line, (batch size, momentum), that has more than the study's; SGD, the partner of them all,
+    has as many as the line with most.
 
     At equal effective learning rate eta_ef = learning_rate / (1 - momentum). Raises ConfigError when the model is not
     known, or the data set is smaller than the study asks for, or not of the kind that its objective needs.
@@ -171,20 +179,26 @@ def plan_runs(name: str, study: Study, data: Dataset) -> list[RunConfig]:
         for b in _batch_sizes(name, study, n_train)
         for eta_ef in study.eta_ef.values()
         for mu in study.momenta
-        for seed in range(study.seeds)
+        for seed in range(_n_seeds(study, more, b, mu))
     ]
-    return runs + [branch for run in runs if run.momentum == 0 for branch in _branches(run, study)]
+    return runs + [branch for run in runs if run.momentum == 0 for branch in _branches(run, study, more)]
 
 
-def _branches(run: RunConfig, study: Study) -> list[RunConfig]:
+def _n_seeds(study: Study, more: Mapping[tuple[int, float], int], batch_size: int, momentum: float) -> int:
+    """Return the seeds of a line, or of the SGD runs of a batch size."""
+    partners = [momentum] if momentum > 0 else study.momenta
+    return max(study.seeds, *(more.get((batch_size, mu), 0) for mu in partners))
+
+
+def _branches(run: RunConfig, study: Study, more: Mapping[tuple[int, float], int]) -> list[RunConfig]:
     """Return the SGD run continued with each momentum of the study from each of its branch steps on, at the same
-    eta_ef.
+    eta_ef; a momentum whose line has not this seed is left out.
     """
     ways = [
         Branching(step, Rule(optimizer, learning_rate_at(run.learning_rate, mu, optimizer), mu))
         for step in study.branch_steps
         for mu in study.momenta
-        if mu > 0
+        if mu > 0 and run.seed < _n_seeds(study, more, run.batch_size, mu)
         for optimizer in (study.optimizer_at(mu),)
     ]
     return [replace(run, branching=way) for way in ways]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,22 +33,29 @@ ALL_CLAIMS = (
 )
 
 
-def judge_claims(evidence: Evidence, estimate: Estimate) -> list[dict[str, Any]]:
-    """Return the entries of claims.json."""
-    return [claim.entry(evidence, estimate) for claim in ALL_CLAIMS]
+ALL_IDS = frozenset(claim.id for claim in ALL_CLAIMS)
 
 
-def list_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
+def judge_claims(evidence: Evidence, estimate: Estimate, ids: Collection[str] = ALL_IDS) -> list[dict[str, Any]]:
+    """Return the entries of claims.json. ids: of the claims that are asked."""
+    return [claim.entry(evidence, estimate) for claim in ALL_CLAIMS if claim.id in ids]
+
+
+def list_units(evidence: Evidence, estimate: Estimate, ids: Collection[str] = ALL_IDS) -> pl.DataFrame:
     """Return the units of the claims over units (tables.CLAIM_UNITS)."""
-    return pl.concat([CLAIM_UNITS.frame([])] + [c.units(evidence, estimate) for c in ALL_CLAIMS if c.units])
+    asked = [claim for claim in ALL_CLAIMS if claim.units and claim.id in ids]
+    return pl.concat([CLAIM_UNITS.frame([])] + [c.units(evidence, estimate) for c in asked if c.units])
 
 
-def measure_power(evidence: Evidence, entries: Sequence[dict[str, Any]], estimate: Estimate) -> pl.DataFrame:
+def measure_power(
+    evidence: Evidence, entries: Sequence[dict[str, Any]], estimate: Estimate, ids: Collection[str] = ALL_IDS
+) -> pl.DataFrame:
     """Return one row a claim (tables.POWER). entries: those of claims.json, which hold the verdicts."""
     verdicts = {entry["id"]: entry["verdict"] for entry in entries}
     return POWER.frame(
         [
             {"claim": claim.id, "verdict": verdicts.get(claim.id), **asdict(claim.power(evidence, estimate))}
             for claim in ALL_CLAIMS
+            if claim.id in ids
         ]
     )

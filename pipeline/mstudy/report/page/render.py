@@ -153,7 +153,10 @@ def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
 def _parameters(analysis: Analysis) -> list[tuple[str, str, str]]:
     """Return (part, key, value) of every parameter that made a number of this page."""
     return [
-        (part, key, str(value)) for part, values in asdict(analysis).items() for key, value in sorted(values.items())
+        (part, key, str(value))
+        for part, values in asdict(analysis).items()
+        if values
+        for key, value in sorted(values.items())
     ]
 
 

@@ -1,0 +1,1 @@
+"""`mstudy settle`: further seeds for what is undecided, look by look."""
