@@ -14,6 +14,7 @@ import typer
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
 from mstudy.cli.report import attach as attach_report
+from mstudy.cli.settle import attach as attach_settle
 from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, require_open_files, say
 from mstudy.core.errors import printable
 
@@ -133,38 +134,6 @@ def plan_cli(
         print(plan.as_text())
 
 
-@app.command("settle")
-def settle_cli(
-    study: _Study,
-    claim: Annotated[
-        list[str] | None, typer.Option(help="A claim to settle, as C2; may be repeated. Default: all seeds can settle.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the next look costs; train nothing.")] = False,
-    runs: Annotated[Path, typer.Option(help="Folder with one folder of run logs a study.")] = Path("runs"),
-    params: _Params = Path("params.yaml"),
-    store: _Store = Path(".mstudy/store"),
-    workers: _Workers = None,
-    device: _Device = "auto",
-) -> None:
-    """Train further seeds for the lines that undecided claims rest on, look by look, until all are decided.
-
-    The study says at how many seeds it looks (`looks`). What was done is kept in STORE/settled/STUDY.json, which
-    `mstudy train` and `dvc repro` read.
-
-    Example: mstudy settle digits --claim C2
-    """
-    from mstudy.core.params_file import load
-    from mstudy.settle.look_by_look import Settling
-    from mstudy.train.sweep.store import Store
-    from mstudy.workers import available_cores
-
-    settling = Settling(study, load(params), Store(store), runs, workers or available_cores(), device, print)
-    try:
-        settling.run(claim or (), dry_run)
-    except KeyboardInterrupt:
-        exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
-
-
 @app.command("analyze")
 def analyze_cli(
     runs: _Runs,
@@ -243,6 +212,7 @@ def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
 
 
 attach_report(app)
+attach_settle(app)
 
 
 def _print_claims(claims: list[dict[str, Any]]) -> None:

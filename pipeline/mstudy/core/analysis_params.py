@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import NormalDist
 
 from mstudy.core.errors import MAX_CURVE_POINTS, MAX_RESAMPLES, ConfigError, require
 from mstudy.core.quantities import DETECTABLE
 from mstudy.core.statuses import EventDefinition
+
+MAX_LOOK_RATIO = 10
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,17 @@ class Report:
         most = f"at most {MAX_CURVE_POINTS}"
         require(self.points_per_curve <= MAX_CURVE_POINTS, "points_per_curve", self.points_per_curve, most)
         require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
+
+
+def require_looks(looks: tuple[int, ...], seeds: int) -> None:
+    """Raise ConfigError unless the looks are numbers of seeds that rise from `seeds`; none at all is right as well."""
+    if not looks:
+        return
+    require(looks[0] == seeds, "looks", list(looks), f"empty, or a list that begins with seeds = {seeds}")
+    rising = len(looks) > 1 and all(before < after for before, after in pairwise(looks))
+    require(rising, "looks", list(looks), "at least two numbers of seeds, each larger than the one before")
+    most = f"such that the last is at most {MAX_LOOK_RATIO} times the first (the first look would have no level)"
+    require(looks[-1] <= MAX_LOOK_RATIO * looks[0], "looks", list(looks), most)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import ClassVar
 
+from mstudy.core.analysis_params import require_looks
 from mstudy.core.errors import (
     MAX_DRAWN_BATCHES,
     MAX_GRID_POINTS,
@@ -23,7 +23,6 @@ from mstudy.core.quantities import CHOSEN, Quantity
 from mstudy.core.theory import effective_rate, learning_rate_at
 
 FULL = "full"  # a batch size: the whole training set
-MAX_LOOK_RATIO = 10
 _MEANING_OF_NULL = {
     "n_train": " for all",
     "probe_samples": " for all",
@@ -157,17 +156,6 @@ def _require_interval(name: str, value: int) -> None:
         raise ConfigError(f"every.{name[:80]} {what} (value {shown(value)}); known here: {', '.join(known)}.")
     odd = value == 0 or (value > 0 and value % 2 == 1)
     require(odd, f"every.{name}", value, "odd, or 0 for never (else period 2 hides)")
-
-
-def require_looks(looks: tuple[int, ...], seeds: int) -> None:
-    """Raise ConfigError unless the looks are numbers of seeds that rise from `seeds`; none at all is right as well."""
-    if not looks:
-        return
-    require(looks[0] == seeds, "looks", list(looks), f"empty, or a list that begins with seeds = {seeds}")
-    rising = len(looks) > 1 and all(before < after for before, after in pairwise(looks))
-    require(rising, "looks", list(looks), "at least two numbers of seeds, each larger than the one before")
-    most = f"such that the last is at most {MAX_LOOK_RATIO} times the first (the first look would have no level)"
-    require(looks[-1] <= MAX_LOOK_RATIO * looks[0], "looks", list(looks), most)
 
 
 @dataclass(frozen=True)
