@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from mstudy.core.branching.treatments import Rule
 from mstudy.core.errors import TrainingError
 from mstudy.core.params import Cadence
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.objectives import OBJECTIVES
 from mstudy.data.dataset import Dataset
-from mstudy.train.configs import Branching, Rule
+from mstudy.train.branching import Branching
 from mstudy.train.ensemble import step as ensemble
 from mstudy.train.ensemble.cuda_graph import RecordedStep
 from mstudy.train.ensemble.logged_rows import Rows

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from mstudy.core.branching.treatments import Rule
 from mstudy.core.params import Cadence
 from mstudy.curvature.network import CURVATURE
 from mstudy.data.dataset import Dataset
-from mstudy.train.configs import Branching, Rule
+from mstudy.train.branching import Branching
 from mstudy.train.ensemble.build_network import build_network
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.device_data import Samples

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from mstudy.core.branching.treatments import Rule
 from mstudy.core.params import Cadence
 from mstudy.data.dataset import Dataset
-from mstudy.train.configs import Branching, Rule
+from mstudy.train.branching import Branching
 from mstudy.train.ensemble import step as ensemble
 from mstudy.train.ensemble.loop import Training, train_ensemble
 from mstudy.train.ensemble.update_rule import UPDATE_RULES, UpdateRule

@@ -17,6 +17,13 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class BranchTime(StrEnum):
+    """Where a branch leaves its parent: just before the parent sharpens abruptly, or at a control time before that."""
+
+    SHARPENING = "sharpening"
+    CONTROL = "control"
+
+
 class CurvatureCheck(StrEnum):
     """Whether a log's curvature agrees with second differences of its loss. UNDECIDED: kinks or noise drown them."""
 

@@ -54,6 +54,12 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(dim=1, dtype=torch.float64)
 
 
+def survives(w: Tensor, update: Tensor) -> Tensor:
+    """Return whether the update survives its addition to the weights: one of half a last digit or less does not."""
+    lost = norms((w + update).sub_(w).sub_(update))
+    return lost <= 0.1 * norms(update)
+
+
 class RowLayout:
     """Parameters of these shapes, one after the other, and zeros behind them."""
 

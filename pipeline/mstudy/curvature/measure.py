@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,9 +20,10 @@ from mstudy.core.quantities import (
 from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.curvature.chunks import evaluate, in_groups
 from mstudy.curvature.critical_sharpness import critical_sharpness, first_rise
-from mstudy.curvature.flat_rows import inner, norms
+from mstudy.curvature.flat_rows import chance_rows, inner, norms
 from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.network import CURVATURE, LOSS, Batch, Evaluation, Network
+from mstudy.curvature.sharp_directions import sharp_directions
 
 Columns = tuple[Tensor, ...]  # the columns of a quantity, (n_members,) float64 each; NaN: it has no value there
 _EPS = torch.finfo(torch.float32).eps
@@ -195,6 +196,19 @@ class Probe:
             return measure_at(moment, at, quantities)
         parts = [self._measure_group(moment.of(group), quantities) for group in in_groups(moment.w, self._members)]
         return {column: torch.cat([part[column] for part in parts]) for column in parts[0]}
+
+    def sharp_directions(
+        self, w: Tensor, beside: Tensor, starts: Sequence[Tensor], bound: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return what `sharp_directions` does for the mean loss of the samples, at the weights of some members."""
+        parts = []
+        for group in in_groups(w, self._members):
+            product = evaluate(self._network, w[group], self.batch, CURVATURE, self._chunk).hessian_operator()
+            chance = chance_rows(self._network.n_parameters, w[group])
+            of_group = [start[group] for start in starts]
+            parts.append(sharp_directions(product, of_group, beside[group], chance, bound[group]))
+        found, nexts = ([torch.cat(rows) for rows in zip(*(part[k] for part in parts), strict=True)] for k in (0, 1))
+        return found, nexts
 
     def _measure_group(self, moment: Moment, quantities: list[Quantity]) -> dict[str, Tensor]:
         at = evaluate(self._network, moment.w, self.batch, order_of(quantities), self._chunk)

@@ -10,6 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from mstudy.core.branching.treatments import Rule
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import FULL, Cadence, Init, Study
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
@@ -18,27 +19,11 @@ from mstudy.core.theory import learning_rate_at
 from mstudy.data.dataset import Dataset
 from mstudy.models.families import FAMILY, Family, parse
 from mstudy.runlog.schema import SCHEMA_VERSION
+from mstudy.train.branching import Branching
 
 # Raise this when the numbers that training writes change: every run is then trained anew.
 TRAINING_VERSION = 5
 NO_MORE: Mapping[tuple[int, float], int] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Rule:
-    """An optimizer of the schema and what it runs at."""
-
-    optimizer: str
-    learning_rate: float
-    momentum: float
-
-
-@dataclass(frozen=True)
-class Branching:
-    """At which step a branch leaves its parent, and for which rule; the buffers of that rule begin at zero there."""
-
-    step: int
-    rule: Rule
 
 
 @dataclass(frozen=True)
@@ -83,17 +68,26 @@ class RunConfig:
 
     def rule_at(self, step: int) -> Rule:
         """Return what is in force at a step."""
-        if self.branching is not None and step >= self.branching.step:
+        if self.branching is not None and self.branching.treats(step):
             return self.branching.rule
+        return self.own_rule
+
+    @property
+    def own_rule(self) -> Rule:
+        """What is in force but for a branching."""
         return Rule(self.optimizer, self.learning_rate, self.momentum)
+
+    @property
+    def n_updates(self) -> int:
+        """Updates of the whole run; those of a branch that went slower for a while are more than its parent's."""
+        return self.steps + (0 if self.branching is None else self.branching.extra_steps)
 
     def metadata(self) -> dict[str, Any]:
         """Return the part of the log's metadata that describes the run."""
         about = self._content()
         if self.branching is not None:
-            step, rule = self.branching.step, self.branching.rule
-            what = {"kind": f"momentum {rule.momentum:g}", "step": step, **asdict(rule)}
-            about["branch_of"], about["intervention"] = replace(self, branching=None).run_id, what
+            about["branch_of"] = replace(self, branching=None).run_id
+            about["intervention"] = self.branching.intervention(self.own_rule)
             del about["branching"]
         return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
 
@@ -102,7 +96,8 @@ class RunConfig:
 
         A field that has the one value of the time before it could be chosen is left out.
         """
-        about = asdict(self) | {"cadence": _cadence_content(self.cadence)}
+        branching = None if self.branching is None else self.branching.content()
+        about = asdict(self) | {"cadence": _cadence_content(self.cadence), "branching": branching}
         unsaid = {"branching": None, "init": asdict(DEFAULT_INIT)}
         return {key: value for key, value in about.items() if key not in unsaid or value != unsaid[key]}
 

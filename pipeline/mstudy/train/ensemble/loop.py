@@ -38,7 +38,7 @@ class RunLog:
 def train_ensemble(runs: Sequence[RunConfig], data: Dataset, device: torch.device | None = None) -> list[RunLog]:
     """Train the runs together; return one log each, in their order.
 
-    They differ only in optimizer, learning rate, momentum and seed.
+    They differ only in optimizer, learning rate, momentum, seed and branching; all have as many updates.
     """
     training = Training(runs, data, device or torch.device("cpu"))
     while not training.finished:
@@ -54,7 +54,7 @@ class Training:
         self._shared = runs[0]
         self._ensemble = Ensemble(runs, data, device)
         cadence = self._shared.cadence
-        self._schedule = Schedule(cadence, logged_steps(cadence, self._shared.steps))
+        self._schedule = Schedule(cadence, logged_steps(cadence, self._shared.n_updates))
         self._rows = Rows.empty(len(runs))
         self._state = self._ensemble.start()
         self._before: State | None = None  # at the last row with a curvature; kept only for adaptive logging
@@ -62,7 +62,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether the last step is logged or no member is left."""
-        return self._state.step > self._shared.steps or not self._state.members
+        return self._state.step > self._shared.n_updates or not self._state.members
 
     @property
     def steps_done(self) -> int:
@@ -93,7 +93,7 @@ class Training:
         state, rows = State.restored(saved["state"], self._device), Rows.restored(saved["rows"])
         before = None if saved["before"] is None else State.restored(saved["before"], self._device)
         states_fit = all(each.follows(begun) for each in (state, before) if each is not None)
-        if not (states_fit and rows.fits(len(self._runs)) and state.step <= self._shared.steps + 1):
+        if not (states_fit and rows.fits(len(self._runs)) and state.step <= self._shared.n_updates + 1):
             raise ValueError("the checkpoint of another training")
         self._state, self._rows, self._before = state, rows, before
 

@@ -42,6 +42,11 @@ class State:
         for name in _ROWS:
             setattr(self, name, getattr(self, name)[places])
 
+    def note_divergence(self, loss: Tensor, step: int | Tensor) -> None:
+        """Note which members have diverged, in place; the CPU does not wait for the device."""
+        fine = torch.isfinite(loss) & (loss <= self.loss_limit)
+        self.diverged_at.copy_(torch.where(~fine & (self.diverged_at < 0), step, self.diverged_at))
+
     def copy(self) -> State:
         """Return a state that does not change with this one."""
         tensors = {name: tensor.clone() for name, tensor in self._tensors().items()}

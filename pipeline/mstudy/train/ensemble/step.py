@@ -14,12 +14,12 @@ from mstudy.core.errors import TrainingError
 from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.core.quantities import MEASURED_COLUMNS, Quantity
 from mstudy.curvature.chunks import evaluate
-from mstudy.curvature.flat_rows import chance_rows, norms
+from mstudy.curvature.flat_rows import chance_rows, survives
 from mstudy.curvature.measure import Moment, Probe, StepBatches, measure_batches, order_of
 from mstudy.curvature.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig
-from mstudy.train.ensemble.branches import Rules
+from mstudy.train.ensemble.branches import Projected, Rules
 from mstudy.train.ensemble.build_network import build_network
 from mstudy.train.ensemble.cuda_graph import RecordedStep
 from mstudy.train.ensemble.device_data import Samples
@@ -62,6 +62,7 @@ class Ensemble:
         self._orders = MiniBatches(shared.n_train, shared.batch_size, seeds)
         self._order_of = np.array([seeds.index(run.seed) for run in runs])
         self._rules = Rules(runs, self._network.dtype, device)
+        self._projected = Projected(runs, self._probe)
         self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
         # And one for replayed steps, whose tensors must stay where they were when a step was recorded.
         self._replayed = build_network(shared.model, shared.objective, data, device) if _REPLAYS[device.type] else None
@@ -111,7 +112,7 @@ class Ensemble:
         at = self._evaluate(state, batch, order)
         if state.step == 0:
             state.loss_limit = at.loss * self._shared.divergence_factor
-        _note_divergence(state, at.loss, state.step)
+        state.note_divergence(at.loss, state.step)
         if schedule.logs(state.step) or state.step % self._check_every == 0:
             alive = self._remove_diverged(state, rows)
             if not alive:
@@ -120,13 +121,14 @@ class Ensemble:
                 batch = batch.members(torch.tensor(alive, device=self._device))
                 at = self._evaluate(state, batch, order)
         gradient = at.gradient()
+        self._projected.refresh(state, gradient)
         updates = self._rules.of(state)
         direction = updates.direction(state.step, state.w, gradient, state.buffers)
         if schedule.logs(state.step):
             chance = chance_rows(self._network.n_parameters, state.w)
             moment = _moment(state, gradient, updates.update(direction), updates.learning_rates, chance)
             rows.add(state.step, state.members, self._measure(state, schedule, batch, at, moment))
-        if state.step < self._shared.steps:
+        if state.step < self._shared.n_updates:
             updates.move(state.w, direction)
         state.step += 1
 
@@ -144,9 +146,12 @@ class Ensemble:
         return index
 
     def _may_replay(self, state: State, schedule: Schedule) -> bool:
-        """Return whether the step may be replayed: no row, the full learning rate, neither the first nor the last."""
-        alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.steps
-        return self._replayed is not None and alike and not schedule.logs(state.step)
+        """Return whether the step may be replayed: it has no row, no search and the full learning rate, and is neither
+        the first nor the last.
+        """
+        alike = max(1, self._shared.warmup_steps) <= state.step < self._shared.n_updates
+        plain = not schedule.logs(state.step) and not self._projected.is_due(state.step)
+        return self._replayed is not None and alike and plain
 
     def _replay(self, state: State) -> None:
         index = None if self._shared.full_batch else self._index(state)
@@ -164,7 +169,7 @@ class Ensemble:
             assert self._replayed is not None, "only where steps are replayed"
             batch = self._everything if index is None else self._samples.batch(index)
             at = evaluate(self._replayed, state.w, batch, GRADIENT, self._shared.chunk)
-            _note_divergence(state, at.loss, step)
+            state.note_divergence(at.loss, step)
             updates.move(state.w, updates.direction(any_step, state.w, at.gradient(), state.buffers))
 
         return step
@@ -232,18 +237,6 @@ class Ensemble:
         ]
 
 
-def _note_divergence(state: State, loss: Tensor, step: int | Tensor) -> None:
-    """Note which members have diverged, in place; the CPU does not wait for the device."""
-    fine = torch.isfinite(loss) & (loss <= state.loss_limit)
-    state.diverged_at.copy_(torch.where(~fine & (state.diverged_at < 0), step, state.diverged_at))
-
-
 def _moment(state: State, gradient: Tensor, update: Tensor, learning_rates: Tensor, chance: Tensor) -> Moment:
-    moves = _moves(state.w, update)
+    moves = survives(state.w, update)
     return Moment(state.w, gradient, update, moves, state.eigenvectors, chance, learning_rates, state.critical_rates)
-
-
-def _moves(w: Tensor, update: Tensor) -> Tensor:
-    """Return whether the update survives its addition to the weights: one of half a last digit or less does not."""
-    lost = norms((w + update).sub_(w).sub_(update))
-    return lost <= 0.1 * norms(update)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from mstudy.core.branching.treatments import MAX_DIRECTIONS, Rule
 from mstudy.core.optimizers import HEAVY_BALL, NESTEROV, SGD
+from mstudy.curvature.flat_rows import inner
 from mstudy.train.configs import RunConfig
 
 Buffers = dict[str, Tensor]
@@ -51,6 +53,17 @@ UPDATE_RULES = {
 }
 
 
+def _gathering(gradient: Tensor, buffers: Buffers, momentum: Tensor) -> Tensor:
+    """Advance v <- mu v + g, and return g."""
+    _heavy_ball(gradient, buffers, momentum)
+    return gradient
+
+
+# Plain SGD that will go on with momentum, and with the velocity that its gradients would have given it.
+GATHERING = UpdateRule(("velocity",), _gathering)
+SHARP_DIRECTIONS = tuple(f"sharp_direction_{k}" for k in range(MAX_DIRECTIONS))  # buffers: of length 1, or zero
+
+
 class Updates:
     """The update of each member: w <- w - eta * direction, with an optimizer, learning rate and momentum of its own.
 
@@ -60,12 +73,15 @@ class Updates:
 
     def __init__(self, runs: Sequence[RunConfig], step: int, dtype: torch.dtype, device: torch.device) -> None:
         self._shared, self._dtype, self._device = runs[0], dtype, device
-        followed = [run.rule_at(step) for run in runs]
+        followed = [followed_at(run, step) for run in runs]
         self._learning_rate = self._column([each.learning_rate for each in followed])
         self._momentum = self._column([each.momentum for each in followed])
         rules = _rules_of([each.optimizer for each in followed])
+        rules = [GATHERING if gathers(run, step) else rule for run, rule in zip(runs, rules, strict=True)]
         self._parts = [(rule, self._column([rule is own for own in rules]) > 0) for rule in dict.fromkeys(rules)]
         self._rate = self._learning_rate
+        self._is_projected = self._column([projects(run, step) for run in runs]) > 0
+        self._projects = any(projects(run, step) for run in runs)
 
     def direction(self, step: int, w: Tensor, gradient: Tensor, buffers: Buffers) -> Tensor:
         """Advance the buffers; return the direction that the step goes against, (n_members, row_length)."""
@@ -76,8 +92,10 @@ class Updates:
         if step < shared.warmup_steps:
             self._rate = self._learning_rate * ((step + 1) / shared.warmup_steps)
         if len(self._parts) == 1:
-            return self._parts[0][0].direction(gradient, buffers, self._momentum)
-        return self._direction_of_parts(gradient, buffers)
+            direction = self._parts[0][0].direction(gradient, buffers, self._momentum)
+        else:
+            direction = self._direction_of_parts(gradient, buffers)
+        return self._without_sharp_part(direction, buffers) if self._projects else direction
 
     def update(self, direction: Tensor) -> Tensor:
         """Return w_{t+1} - w_t as a tensor of its own; only a measurement needs it."""
@@ -105,8 +123,33 @@ class Updates:
                 buffers[name].copy_(torch.where(mine, buffer, buffers[name]))
         return direction
 
+    def _without_sharp_part(self, direction: Tensor, buffers: Buffers) -> Tensor:
+        """Return the direction of each member that is projected without its part along the sharp directions."""
+        kept = direction
+        for sharp in (buffers[name] for name in SHARP_DIRECTIONS):
+            kept = kept - sharp * inner(sharp, kept)[:, None].to(kept.dtype)
+        return torch.where(self._is_projected, kept, direction)
+
     def _column(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self._device)[:, None]
+
+
+def followed_at(run: RunConfig, step: int) -> Rule:
+    """Return what is in force at a step; with the momentum that is to come where its velocity is being gathered."""
+    rule, branching = run.rule_at(step), run.branching
+    if branching is not None and branching.gathers(step):
+        return replace(rule, momentum=branching.rule.momentum)
+    return rule
+
+
+def gathers(run: RunConfig, step: int) -> bool:
+    """Return whether the run gathers a velocity at a step that no update uses yet."""
+    return run.branching is not None and run.branching.gathers(step)
+
+
+def projects(run: RunConfig, step: int) -> bool:
+    """Return whether updates of the run lose their part along the sharp directions at a step."""
+    return run.branching is not None and run.branching.projection is not None and run.branching.treats(step)
 
 
 def _rules_of(optimizers: Sequence[str]) -> list[UpdateRule]:
