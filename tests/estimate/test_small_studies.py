@@ -94,8 +94,25 @@ def test_one_seed_and_few_rates_know_where_sgd_ceases_to_train():
     found = evidence(lambda b, rate, seed: None if rate > 0.3 else 0.0, [0.1, 0.2, 0.4], 1)
     answer = judge_above(found, Estimate())
 
-    assert answer.verdict == "untestable"
-    assert answer.reason.startswith("SGDM begins to be better between eta_ef = 0.2 and 0.4 (b = 256, mu = 0.9). Not")
+    assert (answer.verdict, answer.evidence) == ("unclear", "unreplicated")
+    assert answer.reason.startswith("SGDM begins to be better between eta_ef = 0.2 and 0.4 (b = 256, mu = 0.9). With")
+
+
+def test_a_bracket_does_not_hide_that_sgdm_is_worse_below_it():
+    found = evidence(lambda b, rate, seed: None if rate > 0.3 else -0.2, [0.1, 0.2, 0.4], 1)
+    answer = judge_below(found, Estimate())
+
+    assert answer.verdict == "unclear"
+    assert "log L_SGD / L_SGDM is -0.200 at b = 256, eta_ef = 0.1, mu = 0.9, -0.200 at b = 256" in answer.reason
+    assert "What is missing for a verdict: no cell lies below an estimated threshold" in answer.reason
+
+
+def test_one_rate_has_no_best_but_a_ratio():
+    found = evidence(lambda b, rate, seed: 0.3 + WOBBLE[seed], [0.1], 3)
+
+    assert judge_best(found, Estimate()).reason.startswith(
+        "log L_SGD / L_SGDM is +0.300 to +0.300 over 1 eta_ef at b = 256, mu = 0.9. Not testable here: no line of"
+    )
 
 
 def test_nothing_known_is_untestable():

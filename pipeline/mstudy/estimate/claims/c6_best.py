@@ -37,7 +37,7 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
     """Judge C6: every line must be equivalent (intersection-union); one beyond the margin contradicts (Holm)."""
     lines = _compared_lines(evidence)
     if lines.is_empty():
-        return answer_without_lines(evidence[BEST], estimate)
+        return answer_without_lines(evidence, estimate)
     n_edge = len(evidence[BEST].filter(pl.col("status") == BestStatus.AT_EDGE))
     units = best_units(evidence, estimate)
     at_least = bound_units(units, _EQUAL, estimate.alpha, estimate.alpha)

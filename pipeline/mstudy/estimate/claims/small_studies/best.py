@@ -9,11 +9,14 @@ import polars as pl
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import BestStatus, Replication, Verdict
 from mstudy.estimate.claims.claim import Answer, untestable
-from mstudy.estimate.claims.small_studies.words import listed, momentum_name
+from mstudy.estimate.claims.evidence import Evidence
+from mstudy.estimate.claims.small_studies.words import advantage_sentence, listed, momentum_name
+from mstudy.tables.contracts import ADVANTAGE, BEST
 
 
-def answer_without_lines(best: pl.DataFrame, estimate: Estimate) -> Answer:
+def answer_without_lines(evidence: Evidence, estimate: Estimate) -> Answer:
     """Answer from tables.BEST without a line that is `compared`: `unclear` where seeds alone are missing."""
+    best = evidence[BEST]
     known = best.filter(pl.col("log_ratio").is_not_null()).sort("batch_size", "momentum")
     n_edge = len(best.filter(pl.col("status") == BestStatus.AT_EDGE))
     missing = (
@@ -21,7 +24,7 @@ def answer_without_lines(best: pl.DataFrame, estimate: Estimate) -> Answer:
         f"takes {estimate.min_seeds} seeds at three rates or more)"
     )
     if known.is_empty():
-        return untestable(missing, 0, "lines")
+        return untestable(missing, 0, "lines", advantage_sentence(evidence[ADVANTAGE]))
     told = listed([_line(row) for row in known.iter_rows(named=True)])
     reason = f"Each optimizer at its best, log L_SGD / L_SGDM is {told}. What is missing for a verdict: {missing}."
     if (known["status"] == BestStatus.INSUFFICIENT).any():

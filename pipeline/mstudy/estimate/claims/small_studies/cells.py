@@ -95,27 +95,33 @@ def _verdict_over_rates(at_least: AtLeast, units: pl.DataFrame, estimate: Estima
 def _cell_by_cell(question: Question, evidence: Evidence, estimate: Estimate) -> Answer:
     """Answer with every cell's own test. Which side of a threshold a cell lies on is not known."""
     cells, thresholds = _tested_cells(evidence, estimate), evidence[THRESHOLDS]
-    known = bracket_sentence(thresholds)
+    bracket = bracket_sentence(thresholds)
     missing = _missing(question.side, thresholds, estimate)
     if cells.is_empty():
-        known = known or single_seeds_sentence(evidence[ADVANTAGE], estimate.min_seeds)
-        return _without_cells(threshold_sentence(thresholds), known, missing, question.side)
+        ratios = single_seeds_sentence(evidence[ADVANTAGE], estimate.min_seeds)
+        return _without_cells(threshold_sentence(thresholds), bracket, ratios, missing, question.side)
     units = question.units(cells)
     at_least = bound_units(units, question.words, question.level, estimate.alpha)
     assert at_least is not None  # there are cells
     told = cells_sentence(cells, evidence.margin, question.level, estimate.alpha)
-    reason = f"{told} {known}What is missing for a verdict: {missing}."
+    reason = f"{told} {bracket}What is missing for a verdict: {missing}."
     few_rates = (thresholds["status"] == GridStatus.INSUFFICIENT).any()
     verdict = Verdict.INCONCLUSIVE if few_rates else Verdict.UNTESTABLE
     return Answer(verdict, reason, at_least=at_least, **_numbers(cells, units))
 
 
-def _without_cells(threshold: str, known: str, missing: str, side: Side) -> Answer:
-    """Answer where no cell can be tested. threshold: the sentence on those found without seeds, empty if none is."""
+def _without_cells(threshold: str, bracket: str, ratios: str, missing: str, side: Side) -> Answer:
+    """Answer where no cell can be tested: `unclear` where something is known of the threshold.
+
+    threshold, bracket, ratios: sentences on those found without seeds, on where SGD ceases to train, and on single
+    seeds; each is empty where there is nothing to tell.
+    """
     if threshold:
-        reason = f"{threshold}{known}What is missing for a verdict: a cell that lies {side} all of its interval."
+        missing = f"a cell that lies {side} all of its interval"
+    if threshold or bracket:
+        reason = f"{threshold}{bracket}{'' if threshold else ratios}What is missing for a verdict: {missing}."
         return Answer(Verdict.UNCLEAR, reason, 0, "cells", evidence=Replication.UNREPLICATED)
-    return untestable(missing, 0, "cells", known)
+    return untestable(missing, 0, "cells", ratios)
 
 
 def _missing(side: Side, thresholds: pl.DataFrame, estimate: Estimate) -> str:
