@@ -6,8 +6,7 @@ The study is the made-up one of conftest.py, once tame and once with an attack i
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, replace
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,10 @@ import polars as pl
 import pytest
 from mstudy.analyze import analyze
 from mstudy.core.params import Analysis, Detect, Report
-from mstudy.estimate.claims.at_least import UnitWords, bound_units, units_frame
-from mstudy.estimate.claims.closed_testing import surely_true
 from mstudy.explain.page import write_explanation
 from mstudy.report.page.render import render_report
 from mstudy.runlog.reading.reader import read_run
 
-from tests.report.conftest import SETTING
 from tests.report.test_page import ATTACK, attacked
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
@@ -316,73 +312,3 @@ def test_losses_at_both_ends_of_floats_are_drawn_in_silence(browser, save_run, t
     page.draw_all()
 
     assert page.said == []
-
-
-def bounded(rng, settings=("tiny", "again")):
-    """Units of four claims over three batch sizes and two momenta, with ties and p-values at the levels themselves."""
-    keys = [(s, b, mu, k) for s in settings for b in (16, 64, 1797) for mu in (0.5, 0.9) for k in range(4)]
-    rows = pl.DataFrame(
-        [
-            SETTING | {"study": s, "batch_size": b, "optimizer": "heavy_ball", "momentum": mu, "eta_ef": 0.1 * 2.0**k}
-            for s, b, mu, k in keys
-        ]
-    )
-    small = rng.random((4, 2, len(rows))) < [[[0.9], [0.1]], [[0.5], [0.3]], [[0.2], [0.6]], [[0.7], [0.0]]]
-    p = np.where(
-        small, rng.choice([0.0, 0.001, 1 / 96, 0.002 * rng.random(), 0.03], small.shape), rng.random(small.shape)
-    )
-    tests = [pl.lit(pl.Series(values)) for values in p.reshape(-1, len(rows))]
-    return {
-        claim: units_frame(claim, rows, *tests[2 * k : 2 * k + 2]) for k, claim in enumerate(("C1", "C2", "C3", "C4"))
-    }
-
-
-def test_the_bound_of_any_part_of_the_units_is_that_of_closed_testing(browser, results, points, tmp_path):
-    units = bounded(np.random.default_rng(3))
-    bounds = {claim: bound_units(rows, UnitWords("It holds", "cells"), 0.03, 0.05) for claim, rows in units.items()}
-    claims = [c | {"at_least": asdict(bounds[c["id"]]) if c["id"] in bounds else None} for c in results.claims]
-    again = {name: pl.concat([results[name], twin(results[name])]) for name in ("runs", "sharpenings")}
-    found = replace(results.having(**again, claim_units=pl.concat(units.values())), claims=claims)
-    path = tmp_path / "index.html"
-    path.write_text(render_report(found, pl.concat([points, twin(points)]), Analysis()), encoding="utf-8")
-    page = Page(browser, path)
-
-    def told():
-        parts = page.tab.eval_on_selector_all(
-            "[data-units-of]", "parts => parts.map(p => [p.dataset.unitsOf, p.innerText])"
-        )
-        return {claim: text.replace("\u00a0", " ") for claim, text in parts}
-
-    assert told() == dict.fromkeys(units, "")  # all units: the sentence above it says it
-    for study, b, mu in product(("", "tiny", "again"), ("", "16", "64", "1797"), ("", "0.5", "0.9")):
-        if not study + b + mu:
-            continue
-        page.tab.select_option("#units-setting", label=study or "all")
-        page.tab.select_option("#units-b", b)
-        page.tab.select_option("#units-mu", mu)
-        where = [study] * bool(study) + [f"b = {int(b or 0):,}"] * bool(b) + [f"μ = {mu}"] * bool(mu)
-        assert told() == {
-            claim: f"{', '.join(where)}: {_bound_of(part_of(rows, study, b, mu), bounds[claim])}"
-            for claim, rows in units.items()
-        }
-    assert page.said == [] and page.axe() == []
-
-
-def part_of(units, study, b, mu):
-    wanted = [pl.col("study") == study] * bool(study)
-    wanted += [pl.col("batch_size") == int(b or 0)] * bool(b) + [pl.col("momentum") == float(mu or 0)] * bool(mu)
-    return units.filter(*wanted)
-
-
-def _bound_of(part, bounds):
-    k, contrary = (
-        surely_true(part[column].to_numpy(), side.h, side.level)
-        for column, side in (("p_holds", bounds.holds), ("p_contradicts", bounds.contradicts))
-    )
-    return f"in at least {k} of {len(part)} cells" + (
-        f"; the contrary holds in at least {contrary}." if contrary else "."
-    )
-
-
-def test_a_page_without_units_has_no_filter_of_them(page):
-    assert page.tab.locator("#unit-filter").count() == 0

@@ -37,7 +37,7 @@ function tellFilter() {
   fill($("filter-b"), ["all", ...batchSizes], filter.b ?? "all");
   fill($("filter-momentum"), ["all", ...momenta], filter.momentum ?? "all");
   const parts = [filter.b === null ? "" : `b = ${number(filter.b)}`, filter.momentum === null ? "" : `SGD and μ = ${number(filter.momentum)}`].filter(Boolean);
-  write($("filtered"), parts.length ? `Figures, their numbers and the list of runs show ${parts.join(", ")} alone; sentences tell of all.` : "");
+  write($("filtered"), parts.length ? `Figures, their numbers and the list of runs show ${parts.join(", ")} alone; sentences tell of all, but for the bounds beside the verdicts.` : "");
   $("filtered").hidden = !parts.length;
   root.style.scrollPaddingTop = `${document.querySelector(".bar").offsetHeight + 12}px`;
 }

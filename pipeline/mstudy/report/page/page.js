@@ -189,6 +189,7 @@ function pick(block, seed) {
   controls();
   tell();
   showFigures();
+  tellUnits();
   for (const [box, drawn] of views) if (drawn && !box.dataset.panel) mark(drawn.view);
   redraw(panels);
   changed();

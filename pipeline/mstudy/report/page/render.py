@@ -30,7 +30,7 @@ from mstudy.report.page.runs_table import runs_table
 from mstudy.report.page.scripts import bundle
 from mstudy.report.page.sentences import study_sentence
 from mstudy.report.page.short_names import short_names
-from mstudy.report.page.unit_filter import unit_filter
+from mstudy.report.page.units import units_data
 from mstudy.report.reading_order import build_sections
 from mstudy.report.results import Results
 from mstudy.report.sections.base import ReportData, make_report_data, setting_name
@@ -99,7 +99,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         stamp=results.stamp,
         study=study_sentence(results[RUNS]),
         claims=shown_claims(results.claims, results[POWER], anchors),
-        unit_filter=unit_filter(results, study.settings),
+        units=units_data(results, study.settings),
         sections=sections,
         specs=specs,
         explorer=explorer,

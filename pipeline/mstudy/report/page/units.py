@@ -14,7 +14,7 @@ _SIDES = ("holds", "contradicts")
 _OF_A_UNIT = ("claim", "setting", "batch_size", "momentum", *(f"p_{side}" for side in _SIDES))
 
 
-def unit_filter(results: Results, settings: pl.DataFrame) -> dict[str, Any] | None:
+def units_data(results: Results, settings: pl.DataFrame) -> dict[str, Any] | None:
     """Return the claims that have units, and the units as columns; None without any.
 
     settings: one row each, in the order in which the page numbers them. The p-values keep all their digits: a rounded
