@@ -7,6 +7,7 @@ outside the folder that was named.
 import io
 import json
 import math
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from mstudy.core.errors import DataError, LogError, MstudyError, TrainingError
 from mstudy.importers.kinds import KINDS
 from mstudy.importers.mapping import Mapping
 from mstudy.report.results import read_results
+from mstudy.runlog.packs.pack import pack
+from mstudy.runlog.packs.unpack import unpack
 from mstudy.runlog.recording.logger import RunLogger
 from mstudy.runlog.validate import validate
 
@@ -221,5 +224,32 @@ def test_names_of_logs(folder):
         for left in home.iterdir():
             assert Path(left).parent == home
             left.unlink()
+
+    check()
+
+
+def test_packs(folder):
+    runs, packs, back = sound(folder / "packed-runs"), folder / "packs", folder / "packs-back"
+    pack(str(runs), packs)
+    true = {path.name: path.read_bytes() for path in runs.iterdir()}
+    whole = {path: path.read_bytes() for path in packs.rglob("*") if path.is_file()}
+    around = sorted(folder.iterdir())
+
+    @fuzzed(200, change=one_damaged(whole))
+    def check(change):
+        for path, content in whole.items():
+            path.write_bytes(content)
+        change[0].write_bytes(change[1])
+        shutil.rmtree(back, ignore_errors=True)
+        try:
+            assert all(problem.severity != "error" for problem in validate(packs).problems)
+            unpack(str(packs), back)
+        except MstudyError as error:
+            one_sentence(error)
+        except AssertionError:
+            return  # a log is not as it was packed
+        for path in back.rglob("*.parquet"):
+            assert path.read_bytes() == true[path.name]  # under a name that is a log's, or not at all
+        assert sorted(path for path in folder.iterdir() if path != back) == around
 
     check()

@@ -13,6 +13,7 @@ import typer
 
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
+from mstudy.cli.packs import attach as attach_packs
 from mstudy.cli.report import attach as attach_report
 from mstudy.cli.settle import attach as attach_settle
 from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, require_open_files, say
@@ -29,7 +30,10 @@ app.add_typer(data_app, name="data")
 app.add_typer(import_app, name="import")
 
 _Runs = Annotated[
-    str, typer.Argument(help="Folder of run logs, searched at any depth; or s3://BUCKET/PREFIX.", metavar="RUNS")
+    str,
+    typer.Argument(
+        help="Folder of run logs, searched at any depth, or of packs; or s3://BUCKET/PREFIX.", metavar="RUNS"
+    ),
 ]
 _Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -211,6 +215,7 @@ def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
     print(json.dumps({"schema": 1, **row}) if as_json else as_sentences(row))
 
 
+attach_packs(app)
 attach_report(app)
 attach_settle(app)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,13 @@ _STEM_LENGTH = 50  # characters of a target's name in its temporary's, which may
 
 
 def write_whole(path: Path, content: bytes | memoryview, what: str, place: Path | None = None) -> None:
-    """Write `content` to `path` and create its folder. A reader sees the old file or the new one, never a part.
+    """Write `content` to `path`, as `write_parts` does."""
+    write_parts(path, (content,), what, place)
+
+
+def write_parts(path: Path, parts: Iterable[bytes | memoryview], what: str, place: Path | None = None) -> None:
+    """Write `parts`, one after the other, to `path` and create its folder. A reader sees the old file or the new one,
+    never a part.
 
     Several writers of one file do no harm: each has a temporary file of its own, and the last one wins.
     what, place: what must be writable, and where, in the sentence of an error; `place` is `path` by default.
@@ -24,7 +31,7 @@ def write_whole(path: Path, content: bytes | memoryview, what: str, place: Path 
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, content)
+        _write(path, parts)
     except OSError as error:
         raise LogError(f"{what} must be writable, found at {place or path}: {error.strerror or error}.") from None
 
@@ -56,13 +63,14 @@ def move_into_place(finished: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
-def _write(path: Path, content: bytes | memoryview) -> None:
+def _write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     # Nobody can foresee the name, and "x" makes a new file: a link that a stranger put there is never followed.
     temporary = path.with_name(f"{path.stem[:_STEM_LENGTH]}.{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     sink = temporary.open("xb")
     try:
         with sink:
-            sink.write(content)
+            for part in parts:
+                sink.write(part)
             sink.flush()
             os.fsync(sink.fileno())
         move_into_place(temporary, path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mstudy.cache import Cache
 from mstudy.core.statuses import Severity
-from mstudy.runlog.raw.source import source_of
+from mstudy.runlog.raw.find_source import source_of
 from mstudy.runlog.reading.scan import scan
 from mstudy.runlog.rules.folder import FOLDER
 from mstudy.runlog.rules.rule import Problem

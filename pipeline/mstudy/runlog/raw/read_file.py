@@ -13,13 +13,14 @@ class TooLargeError(OSError):
     """A file is larger than what is read of its kind."""
 
 
-def read_file(path: str, n_bytes: int | None, max_bytes: int) -> bytes:
-    """Return the content of a file, or its first bytes. Raises OSError for what is no file, or a larger one."""
+def read_file(path: str, n_bytes: int | None, max_bytes: int, start: int = 0) -> bytes:
+    """Return the content of a file, or n_bytes from `start` on. Raises OSError for what is no file, or a larger one."""
     # Without waiting: a pipe that stands here would have no end, and may have no beginning.
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise OSError("a pipe, a device or a folder")
+        file.seek(start)
         return bytes(read_bounded(file, about.st_size, n_bytes, max_bytes))
 
 

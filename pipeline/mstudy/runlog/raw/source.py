@@ -16,7 +16,7 @@ from mstudy.core.errors import LogError
 from mstudy.runlog.raw.listing import MANIFESTS, SUFFIX, Listing, list_folder, without_outputs
 from mstudy.runlog.raw.read_file import MAX_BYTES, read_bounded, read_file
 
-_STORE = "s3://"
+STORE = "s3://"
 _MAX_REQUESTS = 16  # requests under way: an object store answers late, but many at a time
 
 
@@ -29,7 +29,7 @@ class Source:
     @property
     def is_remote(self) -> bool:
         """Whether it lies in an object store."""
-        return self.root.lower().startswith(_STORE)
+        return self.root.lower().startswith(STORE)
 
     def list_files(self) -> Listing:
         """Return every file at any depth, hidden ones left out, and what could not be listed.
@@ -51,6 +51,33 @@ class Source:
                 return bytes(read_bounded(file, file.size(), n_bytes, max_bytes))
         except MemoryError:
             raise OSError("no memory that could hold it") from None
+
+    def read_at(self, name: str, start: int, n_bytes: int) -> bytes:
+        """Return `n_bytes` of a file of this folder from `start` on, fewer where it ends. Raises OSError."""
+        if not self.is_remote:
+            return read_file(os.path.join(self.root, name), n_bytes, MAX_BYTES, start)
+        system, base = _open_store(self.root)
+        with system.open_input_file(f"{base}/{name}") as file:
+            file.seek(start)
+            return bytes(file.read(n_bytes))
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file of this folder. Raises OSError."""
+        if not self.is_remote:
+            return os.stat(os.path.join(self.root, name)).st_size
+        system, base = _open_store(self.root)
+        with system.open_input_file(f"{base}/{name}") as file:
+            return int(file.size())
+
+    def has(self, name: str) -> bool:
+        """Return whether a file of this name lies in this folder."""
+        if not self.is_remote:
+            return os.path.isfile(os.path.join(self.root, name))
+        system, base = _open_store(self.root)
+        try:
+            return bool(system.get_file_info(f"{base}/{name}").is_file)
+        except OSError:  # listing the folder will say why
+            return False
 
     def read_each(self, names: Sequence[str]) -> Iterator[bytes | OSError]:
         """Yield the content of each file in order, or why it cannot be read."""
@@ -99,16 +126,6 @@ def _open_store(root: str) -> tuple[Any, str]:
 
 def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:300].rstrip(".")
-
-
-def source_of(runs: str | os.PathLike[str] | Source) -> Source:
-    """Return the source at a path or address. Raises LogError where it is an address of another kind than s3://."""
-    if isinstance(runs, Source):
-        return runs
-    root = os.fspath(runs)
-    if "://" in root and not root.lower().startswith(_STORE):
-        raise LogError(f"The runs folder must be a path or s3://BUCKET/PREFIX, found {root}.")
-    return Source(root)
 
 
 def run_names(names: Sequence[str]) -> list[str]:

@@ -13,8 +13,9 @@ import pyarrow as pa
 from mstudy.cache import Cache
 from mstudy.core.errors import LogError, printable
 from mstudy.core.statuses import Severity
+from mstudy.runlog.raw.find_source import source_of, source_of_run
 from mstudy.runlog.raw.log import labelled_rows
-from mstudy.runlog.raw.source import Source, source_of
+from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.examine import digest_of
 from mstudy.runlog.reading.scan import Scan, scan
 from mstudy.runlog.rules.folder import FOLDER
@@ -109,14 +110,15 @@ def read_runs(
 
 
 def read_run(path: Path) -> RunFolder:
-    """Read one log by itself, with what a manifest beside it says. Raises LogError when it cannot be used."""
-    if not path.is_file():
+    """Read one log by itself, with what a manifest beside it says. Raises LogError when it cannot be used.
+
+    path: of its file; in a folder of packs, where it lay in the folder that was packed.
+    """
+    source, name = source_of_run(path)
+    if not source.has(name):
         raise LogError(f"RUN must be the log of one run, a Parquet file, found none at {path}.")
-    source = source_of(path.parent)
-    scanned = scan(source, Workers(), Cache(), path.name)
-    errors = [
-        problem for problem in scanned.problems if problem.severity == Severity.ERROR and problem.path == path.name
-    ]
+    scanned = scan(source, Workers(), Cache(), name)
+    errors = [problem for problem in scanned.problems if problem.severity == Severity.ERROR and problem.path == name]
     if errors:
         raise LogError(f"{path} must be a run's log: {errors[0].reason} {errors[0].remedy}")
     return RunFolder(source, scanned.runs, [])

@@ -1,0 +1,1 @@
+"""Many logs in a few Parquet files, and back."""
