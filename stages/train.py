@@ -6,13 +6,15 @@ from pathlib import Path
 from mstudy.core.boundary import exit_interrupted, exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.train.stage import train_study
+from mstudy.train.sweep.settled import FOLDER, read_settled
 from mstudy.train.sweep.store import DEFAULT_STORE, Store
 from mstudy.workers import available_cores
 
 
 def main(name: str) -> None:
     study = load(Path("params.yaml")).study(name)
-    train_study(name, study, Store(DEFAULT_STORE), Path("runs") / name, available_cores())
+    settled = read_settled(Path(FOLDER), name, study)
+    train_study(name, study, Store(DEFAULT_STORE), Path("runs") / name, available_cores(), settled=settled)
 
 
 if __name__ == "__main__":

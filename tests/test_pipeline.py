@@ -24,7 +24,7 @@ report: {title: A tiny study}
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project without history, as from a zip download."""
-    for name in ("pipeline", "stages", "dvc.yaml", ".dvcignore"):
+    for name in ("pipeline", "stages", "settled", "dvc.yaml", ".dvcignore"):
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, tmp_path / name)

@@ -94,3 +94,9 @@ def test_stage_says_what_it_is_for(stage):
 
 def test_analytics_are_off():
     assert "analytics = false" in (ROOT / ".dvc" / "config").read_text()
+
+
+def test_training_sees_the_record_of_further_seeds():
+    """Of a record that is no dependency, DVC's run cache would restore the runs of the look before."""
+    assert "settled" in listed_stages()["train"]["deps"]
+    assert (ROOT / "settled" / "README.md").is_file()

@@ -35,7 +35,7 @@ def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
 
     monkeypatch.setattr(sweep_width, "step_seconds", step_seconds)
     monkeypatch.setattr(estimate, "step_seconds", step_seconds)
-    monkeypatch.setattr(estimate, "study_runs", lambda name, study, store: runs)
+    monkeypatch.setattr(estimate, "study_runs", lambda name, study, settled: runs)
     for module in (estimate, sweep):
         monkeypatch.setattr(module, "dataset", lambda source: data)
 

@@ -50,14 +50,13 @@ def test_a_line_grows_with_the_sgd_runs_that_it_shares():
 
 
 def test_the_record_is_read_as_it_was_written(tmp_path):
-    store = Store(tmp_path)
     settled = Settled().with_look({(8, 0.9): 6}, {"undecided": ["C2"]}).with_look({(8, 0.9): 12, (16, 0.5): 6}, {})
-    write_settled(store, "s", STUDY, settled)
+    write_settled(tmp_path, "s", STUDY, settled)
 
-    assert read_settled(store, "s", STUDY) == settled
-    assert read_settled(store, "other", STUDY) == Settled()
-    assert read_settled(store, "s", Study()) == Settled()  # without looks nothing is read
-    assert json.loads((tmp_path / "settled/s.json").read_text())["lines"] == [
+    assert read_settled(tmp_path, "s", STUDY) == settled
+    assert read_settled(tmp_path, "other", STUDY) == Settled()
+    assert read_settled(tmp_path, "s", Study()) == Settled()  # without looks nothing is read
+    assert json.loads((tmp_path / "s.json").read_text())["lines"] == [
         {"batch_size": 8, "momentum": 0.9, "seeds": 12},
         {"batch_size": 16, "momentum": 0.5, "seeds": 6},
     ]
@@ -74,17 +73,17 @@ def test_the_record_is_read_as_it_was_written(tmp_path):
         '{"lines": [{"batch_size": 8, "momentum": 0.9, "seeds": 7}], "history": []}',
         '{"lines": [{"batch_size": "b", "momentum": 0.9, "seeds": 6}], "history": []}',
         '{"lines": [], "history": [3]}',
+        '{"lines": [{"batch_size": Infinity, "momentum": 0.9, "seeds": 6}], "history": []}',
         "[" * 100_000,
     ],
 )
 def test_a_record_that_is_none_is_refused(tmp_path, text):
-    (tmp_path / "settled").mkdir()
-    (tmp_path / "settled/s.json").write_text(text)
+    (tmp_path / "s.json").write_text(text)
 
     with pytest.raises(
         ConfigError, match=r"^The record of further seeds must have lines, .*\[3, 6, 12\], found .*s\.json"
     ):
-        read_settled(Store(tmp_path), "s", STUDY)
+        read_settled(tmp_path, "s", STUDY)
 
 
 def test_a_look_costs_what_runs_of_its_batch_size_took(tmp_path):
@@ -164,7 +163,8 @@ def project(tmp_path, monkeypatch):
 
 def settle(project, told, *asked, dry_run=False):
     params = load(project / "params.yaml")
-    Settling("s", params, Store(project / "store"), project / "runs", 1, "cpu", told.append).run(asked, dry_run)
+    places = Store(project / "store"), project / "runs", project / "settled"
+    Settling("s", params, *places, 1, "cpu", told.append).run(asked, dry_run)
 
 
 def test_seeds_are_added_where_a_claim_is_undecided_and_a_killed_call_goes_on(project, monkeypatch):
@@ -187,7 +187,7 @@ def test_seeds_are_added_where_a_claim_is_undecided_and_a_killed_call_goes_on(pr
     monkeypatch.setattr(look_by_look, "analyze_quietly", killed_at_the_second_look)
     with pytest.raises(KeyboardInterrupt):
         settle(project, told, "C2")
-    record = read_settled(store, "s", study)
+    record = read_settled(project / "settled", "s", study)
     assert told[1] == "C2 inconclusive" or told[1] == "C2 untestable"
     assert told[2].startswith(
         "undecided: C2; next look: 4 seeds for b = 16, mu = 0.5, b = 48, mu = 0.5: 16 runs, about "
@@ -199,10 +199,11 @@ def test_seeds_are_added_where_a_claim_is_undecided_and_a_killed_call_goes_on(pr
     assert len(looked[2]) == 64  # nothing was trained twice, and nothing is lost
     assert len(looked[3]) == 80
     assert told[-1] == "undecided: C2; the lines of s that would tell have all their seeds"
-    assert [entry["seeds"] for entry in read_settled(store, "s", study).history] == [4, 5]
+    assert [entry["seeds"] for entry in read_settled(project / "settled", "s", study).history] == [4, 5]
 
     before = {path.name: path.read_bytes() for path in (project / "runs/s").glob("*.parquet")}
-    assert train_study("s", study, store, project / "runs/s", 1, "cpu") == 0  # as `dvc repro` does
+    record = read_settled(project / "settled", "s", study)
+    assert train_study("s", study, store, project / "runs/s", 1, "cpu", record) == 0  # as `dvc repro` does
     assert {path.name: path.read_bytes() for path in (project / "runs/s").glob("*.parquet")} == before
     assert len(before) == 80
 

@@ -90,12 +90,14 @@ def train_cli(
     """
     from mstudy.core.params_file import load
     from mstudy.train.stage import train_study
+    from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
     from mstudy.workers import available_cores
 
     runs, wanted = out or Path("runs") / study, load(params).study(study)
+    settled = read_settled(params.parent / FOLDER, study, wanted)
     try:
-        trained = train_study(study, wanted, Store(store), runs, workers or available_cores(), device)
+        trained = train_study(study, wanted, Store(store), runs, workers or available_cores(), device, settled)
     except KeyboardInterrupt:
         exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
     print(f"{trained} runs trained, all runs of {study} in {runs}")
@@ -126,12 +128,14 @@ def plan_cli(
     from mstudy.core.params_file import load
     from mstudy.plan.training_cost import estimate_study
     from mstudy.train.stage import torch_device
+    from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
     from mstudy.workers import available_cores
 
     assert study is not None  # checked above
     wanted = load(params).study(study)
-    plan = estimate_study(study, wanted, Store(store), workers or available_cores(), torch_device(device))
+    settled, cores = read_settled(params.parent / FOLDER, study, wanted), workers or available_cores()
+    plan = estimate_study(study, wanted, Store(store), cores, torch_device(device), settled)
     if as_json:
         print(json.dumps({"schema": 1, **plan.as_dict()}))
     else:

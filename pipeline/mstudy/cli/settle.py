@@ -31,17 +31,19 @@ def settle_cli(
 ) -> None:
     """Train more seeds for the lines that undecided claims rest on, look by look, until all are decided.
 
-    The study says at how many seeds it looks (`looks`). What was done is kept in STORE/settled/STUDY.json, which
-    `mstudy train` and `dvc repro` read.
+    The study says at how many seeds it looks (`looks`). What was done is kept in settled/STUDY.json beside the
+    parameter file, which `mstudy train` and `dvc repro` read.
 
     Example: mstudy settle digits --claim C2
     """
     from mstudy.core.params_file import load
     from mstudy.settle.look_by_look import Settling
+    from mstudy.train.sweep.settled import FOLDER
     from mstudy.train.sweep.store import Store
     from mstudy.workers import available_cores
 
-    settling = Settling(study, load(params), Store(store), runs, workers or available_cores(), device, print)
+    given, cores = load(params), workers or available_cores()
+    settling = Settling(study, given, Store(store), runs, params.parent / FOLDER, cores, device, print)
     try:
         settling.run(claim or (), dry_run)
     except KeyboardInterrupt:

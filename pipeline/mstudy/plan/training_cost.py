@@ -18,6 +18,7 @@ from mstudy.train.ensemble.schedule import Schedule, logged_steps
 from mstudy.train.ensemble.step import Ensemble
 from mstudy.train.stage import study_runs, widths_of
 from mstudy.train.sweep.job import dataset
+from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import NO_ROWS, MeasuredWidth, shrunk, step_seconds
 
@@ -76,9 +77,11 @@ class Plan:
         return "\n".join([head, *lines, total + on_top])
 
 
-def estimate_study(name: str, study: Study, store: Store, workers: int, device: torch.device) -> Plan:
-    """Return one estimate a batch size, and the wall time of all."""
-    runs = study_runs(name, study, store)
+def estimate_study(
+    name: str, study: Study, store: Store, workers: int, device: torch.device, settled: Settled = NOT_SETTLED
+) -> Plan:
+    """Return one estimate a batch size, and the wall time of all. settled: the record of the study's further seeds."""
+    runs = study_runs(name, study, settled)
     missing = [run for run in runs if run.run_id not in store]
     workers = workers if device.type == "cpu" else 1
     keep_freed_memory()

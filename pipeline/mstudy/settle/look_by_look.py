@@ -16,19 +16,23 @@ from mstudy.estimate.claims.all_claims import ALL_IDS
 from mstudy.settle.cost import cost_of
 from mstudy.settle.undecided import SETTLED_BY_SEEDS, Analysed
 from mstudy.train.configs import RunConfig
-from mstudy.train.stage import plan_of, train_study
+from mstudy.train.stage import study_runs, train_study
 from mstudy.train.sweep.settled import Line, Settled, read_settled, write_settled
 from mstudy.train.sweep.store import Store
 
 
 @dataclass(frozen=True)
 class Settling:
-    """One study that is settled. runs: the folder with one folder a study, which is analysed whole."""
+    """One study that is settled. runs: the folder with one folder a study, which is analysed whole.
+
+    records: the folder of the record of further seeds.
+    """
 
     name: str
     params: Params
     store: Store
     runs: Path
+    records: Path
     workers: int
     device: str
     tell: Callable[[str], None]
@@ -40,16 +44,17 @@ class Settling:
         """
         claims = self._checked(asked)
         while True:
-            settled = read_settled(self.store, self.name, self._study)
+            settled = read_settled(self.records, self.name, self._study)
             lacking = self._lacking(settled)
             if lacking and dry_run:
                 self.tell(f"to train before the next verdicts: {self._cost(settled, lacking)}")
                 return
-            train_study(self.name, self._study, self.store, self.runs / self.name, self.workers, self.device)
+            own = self.runs / self.name
+            train_study(self.name, self._study, self.store, own, self.workers, self.device, settled)
             planned = self._plan_next(settled, claims)
             if planned is None or dry_run:
                 return
-            write_settled(self.store, self.name, self._study, planned)
+            write_settled(self.records, self.name, self._study, planned)
 
     def _checked(self, asked: Collection[str]) -> tuple[str, ...]:
         if not self._study.looks:
@@ -88,15 +93,15 @@ class Settling:
     def _analyse(self) -> Analysed:
         looks = self.params.looks
         assert looks is not None  # the study has some
-        cache = self.store.root / "settled" / "cache"
+        cache = self.store.root / "analysis-cache"
         result = analyze_quietly(self.runs, cache, self.params.analysis, self.workers)
         return Analysed(result, self.name, looks)
 
     def _lacking(self, settled: Settled) -> list[RunConfig]:
-        return [run for run in plan_of(self.name, self._study, settled) if run.run_id not in self.store]
+        return [run for run in study_runs(self.name, self._study, settled) if run.run_id not in self.store]
 
     def _cost(self, settled: Settled, lacking: list[RunConfig]) -> str:
-        known = [run for run in plan_of(self.name, self._study, settled) if run not in lacking]
+        known = [run for run in study_runs(self.name, self._study, settled) if run not in lacking]
         return cost_of(lacking, known, self.store, self.workers).text
 
 

@@ -23,20 +23,30 @@ from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
 from mstudy.train.sweep.memory_need import check_memory
 from mstudy.train.sweep.output import check_output, materialise
 from mstudy.train.sweep.pool import train_tasks
-from mstudy.train.sweep.settled import Settled, read_settled
+from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth, choose_width, read_width
 from mstudy.workers import Progress
 
 
-def train_study(name: str, study: Study, store: Store, runs: Path, workers: int, device: str = "auto") -> int:
+def train_study(
+    name: str,
+    study: Study,
+    store: Store,
+    runs: Path,
+    workers: int,
+    device: str = "auto",
+    settled: Settled = NOT_SETTLED,
+) -> int:
     """Train the runs of a study that are not in the store; copy all its runs to the folder `runs`. Return how many were
     trained.
+
+    settled: the record of the study's further seeds.
 
     Raises TrainingError when a worker dies; KeyboardInterrupt leaves the store with every run finished by then, and
     a checkpoint of each ensemble under way.
     """
-    planned = study_runs(name, study, store)
+    planned = study_runs(name, study, settled)
     run_ids = [run.run_id for run in planned]
     check_output(runs, store, name, run_ids)
     _tell_damage(store, run_ids)
@@ -54,13 +64,8 @@ def _tell_damage(store: Store, run_ids: Sequence[str]) -> None:
         say(f"The store must keep each log as it was written, {counted}; their runs are trained anew.")
 
 
-def study_runs(name: str, study: Study, store: Store | None = None) -> list[RunConfig]:
-    """Return the study's runs, on the data set that it names. store: whose record of further seeds counts."""
-    return plan_of(name, study, Settled() if store is None else read_settled(store, name, study))
-
-
-def plan_of(name: str, study: Study, settled: Settled) -> list[RunConfig]:
-    """Return the study's runs with the further seeds of a record."""
+def study_runs(name: str, study: Study, settled: Settled = NOT_SETTLED) -> list[RunConfig]:
+    """Return the study's runs, on the data set that it names. settled: the record of its further seeds."""
     check_study(name, study)  # before the data set is loaded
     return plan_runs(name, study, dataset(study.dataset), settled.seeds)
 

@@ -1,6 +1,7 @@
-"""The record of further seeds: how many each line of a study has by now, in `<store>/settled/STUDY.json`.
+"""The record of further seeds: how many each line of a study has by now, in `settled/STUDY.json` beside params.yaml.
 
-The plan of a study's runs reads it, so that whoever trains the study trains these runs too.
+The plan of a study's runs reads it, so that whoever trains the study trains these runs too. It does not lie in the
+store, because the pipeline must see that it changed.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
 from mstudy.core.params import Study
-from mstudy.train.sweep.store import Store
 
+FOLDER = "settled"  # beside the parameter file
 Line = tuple[int, float]  # batch size, momentum
 
 
@@ -31,16 +32,19 @@ class Settled:
         return Settled({**self.seeds, **seeds}, (*self.history, entry))
 
 
-def read_settled(store: Store, name: str, study: Study) -> Settled:
+NOT_SETTLED = Settled()
+
+
+def read_settled(folder: Path, name: str, study: Study) -> Settled:
     """Return the record of a study; an empty one where it has no looks, or was never settled. Raises ConfigError."""
-    path = _path(store, name)
+    path = folder / f"{name}.json"
     if not study.looks or not path.is_file():
         return Settled()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         seeds = {(int(row["batch_size"]), float(row["momentum"])): int(row["seeds"]) for row in found["lines"]}
         settled = Settled(seeds, tuple(dict(entry) for entry in found["history"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         settled = None
     if settled is None or not set(settled.seeds.values()) <= set(study.looks):
         raise ConfigError(
@@ -51,13 +55,9 @@ def read_settled(store: Store, name: str, study: Study) -> Settled:
     return settled
 
 
-def write_settled(store: Store, name: str, study: Study, settled: Settled) -> None:
+def write_settled(folder: Path, name: str, study: Study, settled: Settled) -> None:
     """Write the record, whole or not at all."""
     lines = [{"batch_size": b, "momentum": mu, "seeds": n} for (b, mu), n in sorted(settled.seeds.items())]
     record = {"study": name, "looks": list(study.looks), "lines": lines, "history": list(settled.history)}
     text = json.dumps(record, indent=1) + "\n"
-    write_whole(_path(store, name), text.encode(), "The record of further seeds", store.root)
-
-
-def _path(store: Store, name: str) -> Path:
-    return store.root / "settled" / f"{name}.json"
+    write_whole(folder / f"{name}.json", text.encode(), "The record of further seeds", folder)
