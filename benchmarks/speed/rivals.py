@@ -23,6 +23,7 @@ from benchmarks.speed.timing import table
 
 SECONDS = 12.0  # a model
 FEWEST_ROUNDS = 15
+ABSENT = "not installed"  # in the place of a rival's figure
 Batch = tuple[Tensor, Tensor]
 Product = Callable[[Sequence[Tensor]], Sequence[Tensor]]  # u -> H u, in the shapes of the parameters
 
@@ -157,8 +158,7 @@ def _prices(name: str, model: nn.Module, batch: Batch, n_training: int) -> list[
     hand = prices[next(iter(RIVALS))]
     probe.remove()
     return [
-        f"{prices[each]:.2f} ({prices[each] / hand:.2f})" if each in prices else "not installed"
-        for each in ("probe", *RIVALS)
+        f"{prices[each]:.2f} ({prices[each] / hand:.2f})" if each in prices else ABSENT for each in ("probe", *RIVALS)
     ]
 
 
