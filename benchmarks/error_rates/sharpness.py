@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from mstudy.core.params import Cadence, Grid, Init, Study
 from mstudy.core.quantities import SHARPNESS
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.flat_rows import chance_rows
-from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.curvature.network import CURVATURE, Batch, Network
@@ -137,7 +137,8 @@ def found(network: Network, w: Tensor, batch: Batch, start: Tensor) -> tuple[int
         return product(v)
 
     chance = chance_rows(network.n_parameters, w)
-    value = top_eigenpair(counted, start, at.gradient(), chance).value
+    first, second = start.chunk(2, dim=1)
+    value = top_eigenpair(counted, first, at.gradient(), chance, second).value
     return calls[0], float(value)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from mstudy.core.params import Cadence, Grid, Study
 from mstudy.core.quantities import SHARPNESS
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.flat_rows import chance_rows
-from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.network import CURVATURE, GRADIENT, Batch
 from mstudy.curvature.objectives import OBJECTIVES
@@ -195,7 +195,8 @@ def _ours(network: Mlp, w: Tensor, batch: Batch, start: Tensor, share: float) ->
     begin = time.perf_counter()
     chance = chance_rows(network.n_parameters, w)
     product = _counted(at.hessian_operator(), calls)
-    value = top_eigenpair(product, start, gradient, chance, relative_residual=share).value
+    first, second = start.chunk(2, dim=1)
+    value = top_eigenpair(product, first, gradient, chance, second, relative_residual=share).value
     return calls[0], time.perf_counter() - begin, float(value)
 
 

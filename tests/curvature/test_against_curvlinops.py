@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from mstudy.curvature.lanczos import top_eigenpair
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.curvature.network import CURVATURE, Batch

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mstudy.core.params import Cadence, Init
-from mstudy.curvature.lanczos import top_eigenpair
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.measure import Probe, edge_ratio, sharpness_of_batches
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
@@ -80,18 +80,19 @@ def test_an_update_whose_square_leaves_the_range_of_float32():
 
 def test_sharpness_of_the_quadratic(quadratic, rng):
     network, batch = quadratic
-    w, start = (padded_rows(rng.normal(size=(5, 17)), network) for _ in range(2))
+    w, first, second = (padded_rows(rng.normal(size=(5, 17)), network) for _ in range(3))
     product = network.evaluate(w, batch, CURVATURE).hessian_operator()
-    top = top_eigenpair(product, start, start, torch.zeros_like(start))
+    top = top_eigenpair(product, first, first, torch.zeros_like(first), second)
+    start = torch.cat([first, second], dim=1)
 
-    found = measured(Probe(network, batch, 4096), w, None, start, start, None)
+    found = measured(Probe(network, batch, 4096), w, None, start, first, None)
 
     np.testing.assert_allclose(found.sharpness, max(SPECTRUM), rtol=1e-3)
     v = top.vector[:, :17].numpy()
     np.testing.assert_allclose(np.linalg.norm(v, axis=1), 1, rtol=1e-9)
     residual = np.linalg.norm(v * EIGENVALUES - found.sharpness.numpy()[:, None] * v, axis=1)
     np.testing.assert_allclose(found.sharpness_residual, residual, rtol=1e-6)
-    assert torch.equal(start, top.next_start)  # overwritten by where the next search starts
+    assert torch.equal(start, torch.cat([top.vector, top.second], dim=1))  # where the next search starts
     assert not hasattr(found, "directional_curvature")
 
 
@@ -113,7 +114,7 @@ def test_curvature_of_the_linear_softmax_model(rng):
     x, labels = rng.normal(size=(n, n_in)), rng.integers(0, n_classes, n)
     w, u = (padded_rows(rng.normal(size=(2, 15)), network) for _ in range(2))
     batch = Batch(torch.tensor(x), torch.eye(n_classes, dtype=torch.float64)[torch.tensor(labels)], shared=True)
-    start = u.clone()
+    start = torch.cat([u, u], dim=1)
 
     found = measured(Probe(network, batch, 4096), w, u, start, u, None)
 
@@ -207,7 +208,7 @@ def small_network(model):
 def test_the_steps_own_evaluation_serves_as_well_as_a_fresh_one(model):
     network, batch = small_network(model)
     w = torch.stack([network.initial_weights(seed) for seed in range(3)])
-    starts = [torch.ones_like(w) for _ in range(2)]
+    starts = [torch.ones(len(w), 2 * w.shape[1], dtype=w.dtype) for _ in range(2)]
     probe, at = Probe(network, batch, 4096), network.evaluate(w, batch, CURVATURE)
     update = at.gradient().clone()  # as a step does, before anything is measured
 

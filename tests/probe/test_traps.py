@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from mstudy.core.params import Cadence
-from mstudy.curvature.lanczos import top_eigenpair
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.objectives import OBJECTIVES
 from mstudy.data.dataset import Dataset

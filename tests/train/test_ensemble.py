@@ -293,7 +293,7 @@ def test_directional_curvature_and_sharpness_of_a_linear_network(data):
     gradient = x.T @ (x @ weights - np.eye(3)[data.targets]) / 40
     expected = np.einsum("ic,ij,jc->", gradient, hessian, gradient) / (gradient**2).sum()
     assert log.columns["directional_curvature"][0] == pytest.approx(expected, rel=1e-4)
-    # Lanczos stops at a residual of 0.5 %; the eigenvalue is then right to about its square.
+    # The search stops at a residual of 1.5 %; the eigenvalue is then right to about its square.
     np.testing.assert_allclose(log.columns["sharpness"], np.linalg.eigvalsh(hessian)[-1], rtol=0.01)
 
 

@@ -20,8 +20,8 @@ from mstudy.core.quantities import (
 from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.curvature.chunks import evaluate, in_groups
 from mstudy.curvature.critical_sharpness import critical_sharpness, first_rise
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.flat_rows import chance_rows, inner, norms
-from mstudy.curvature.lanczos import top_eigenpair
 from mstudy.curvature.network import CURVATURE, LOSS, Batch, Evaluation, Network
 from mstudy.curvature.sharp_directions import sharp_directions
 
@@ -34,8 +34,8 @@ class Moment:
     """The members at a step, before its update: rows (n_members, row_length).
 
     gradient, update: of the step. moves: (n_members,), whether the update survives its addition to the weights.
-    eigenvectors: where the search for the sharpness starts, zeros at first; it overwrites them by where the next one
-    should start, a sum of the two leading eigenvectors. chance: a random direction for that search.
+    eigenvectors: where the search for the sharpness starts, (n_members, 2 * row_length), the two leading ones side by
+    side, zeros at first; it overwrites them by those that it finds. chance: a random direction for that search.
     learning_rates: of the step, (n_members,) float64; the update is proportional to it. critical_rates: likewise where
     the search for the critical sharpness starts, NaN at first for the update itself; it overwrites them too.
     """
@@ -88,8 +88,10 @@ def _training_loss(moment: Moment, at: Evaluation) -> Columns:
 
 def _sharpness(moment: Moment, at: Evaluation) -> Columns:
     """Compute the largest eigenvalue of H, and ||H v - sharpness v||."""
-    top = top_eigenpair(at.hessian_operator(), moment.eigenvectors, moment.gradient, moment.chance)
-    moment.eigenvectors.copy_(torch.where(torch.isfinite(top.next_start), top.next_start, moment.eigenvectors))
+    first, second = moment.eigenvectors.chunk(2, dim=1)
+    top = top_eigenpair(at.hessian_operator(), first, moment.gradient, moment.chance, second)
+    for kept, found in ((first, top.vector), (second, top.second)):
+        kept.copy_(torch.where(torch.isfinite(found), found, kept))
     return top.value, top.residual
 
 

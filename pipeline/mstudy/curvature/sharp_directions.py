@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.flat_rows import inner
-from mstudy.curvature.lanczos import top_eigenpair
 
 _RELATIVE_RESIDUAL = 0.003  # of an eigenvector, smaller than for an eigenvalue, whose error is of second order
+_SECOND_SHARE = 0.5  # of the second vector that a search found, where the next one starts: they may trade places
 Product = Callable[[Tensor], Tensor]
 
 
@@ -31,8 +32,9 @@ def sharp_directions(
     for k, start in enumerate(starts):
         rest = _without(product, values, found[:k])
         top = top_eigenpair(rest, start, beside, chance, relative_residual=_RELATIVE_RESIDUAL)
-        use = (searching & torch.isfinite(top.next_start).all(dim=1))[:, None]
-        start.copy_(torch.where(use, top.next_start, start))  # what others still search for changes nothing here
+        both = top.vector + _SECOND_SHARE * top.second
+        use = (searching & torch.isfinite(both).all(dim=1))[:, None]
+        start.copy_(torch.where(use, both, start))  # what others still search for changes nothing here
         searching = searching & (top.value > bound)
         found[k] = torch.where(searching[:, None], top.vector, 0.0)
         values.append(torch.where(searching, top.value, 0.0))

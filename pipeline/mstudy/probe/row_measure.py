@@ -66,7 +66,7 @@ class RowMeasure:
         self.network = UserModule(module, loss, trainable)
         self._double = UserModule(module, loss, trainable, torch.float64)
         self._samples, self._failures = samples, failures
-        self._eigenvector: Tensor | None = None
+        self._eigenvectors: Tensor | None = None
         self._critical_rate: Tensor | None = None
         self._runs_in_double = True
         self._refused: str | None = None  # why no curvature of this loss is right
@@ -159,10 +159,10 @@ class RowMeasure:
 
     def _with_gradient(self, moment: Moment, at: Evaluation) -> Moment:
         """Return what the search for the sharpness begins from: the last one's end, gradient and chance."""
-        if self._eigenvector is None or self._eigenvector.dtype != moment.w.dtype:
-            self._eigenvector = torch.zeros_like(moment.w)
+        if self._eigenvectors is None or self._eigenvectors.dtype != moment.w.dtype:
+            self._eigenvectors = moment.w.new_zeros(len(moment.w), 2 * moment.w.shape[1])
         chance = chance_rows(self.network.n_parameters, moment.w)
-        return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvector, chance=chance)
+        return replace(moment, gradient=at.gradient(), eigenvectors=self._eigenvectors, chance=chance)
 
     def _with_rates(self, moment: Moment, learning_rate: float) -> Moment:
         """Return what the search for the critical sharpness begins from: this learning rate, the last critical one."""

@@ -22,7 +22,7 @@ from mstudy.runlog.schema import SCHEMA_VERSION
 from mstudy.train.branching import Branching
 
 # Raise this when the numbers that training writes change: every run is then trained anew.
-TRAINING_VERSION = 5
+TRAINING_VERSION = 6
 NO_MORE: Mapping[tuple[int, float], int] = MappingProxyType({})
 
 

@@ -20,8 +20,8 @@ def no_rate(w: Tensor) -> Tensor:
 class State:
     """The members still in training. Row i of every tensor belongs to run `members[i]`.
 
-    step: updates made. w, eigenvectors and each of buffers: (n_members, row_length). buffers: what update rules carry,
-    by name. eigenvectors: where the next search for the sharpness starts, a sum of the two leading ones.
+    step: updates made. w and each of buffers: (n_members, row_length). buffers: what update rules carry,
+    by name. eigenvectors: where the next search for the sharpness starts, (n_members, 2 * row_length).
     critical_rates: (n_members,) float64, those last found, NaN at first. loss_limit: (n_members,), the batch loss above
     which a member counts as diverged. diverged_at: (n_members,), the step at which it did, else -1.
     """

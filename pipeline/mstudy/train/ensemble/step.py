@@ -98,7 +98,8 @@ class Ensemble:
         limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
         diverged_at = torch.full((len(w),), -1, device=self._device)
         buffers = {name: torch.zeros_like(w) for name in self._rules.buffers}
-        return State(0, list(range(len(w))), w, buffers, torch.zeros_like(w), no_rate(w), limit, diverged_at)
+        eigenvectors = w.new_zeros(len(w), 2 * w.shape[1])
+        return State(0, list(range(len(w))), w, buffers, eigenvectors, no_rate(w), limit, diverged_at)
 
     def advance(self, state: State, rows: Rows, schedule: Schedule) -> None:
         """Make one step: log it if the schedule says so, then update the weights. Changes `state` and `rows`."""

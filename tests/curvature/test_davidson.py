@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from mstudy.curvature import lanczos
+from mstudy.curvature import davidson
+from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.flat_rows import chance_rows
-from mstudy.curvature.lanczos import top_eigenpair
+from mstudy.curvature.matmul import multiply
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.network import CURVATURE, Batch
 from mstudy.curvature.objectives import OBJECTIVES
@@ -103,9 +104,9 @@ def test_an_exhausted_space_is_not_searched_on():
 def test_what_a_member_gets_does_not_depend_on_how_long_the_others_search(monkeypatch):
     # A product whose rounding follows from its number of terms, as that of matrix libraries does on some processors.
     def product_by_terms(left, right, out):
-        return out.copy_(left @ right * (1 + 1e-6 * left.shape[-1]))
+        return multiply(left, right, out).mul_(1 + 1e-6 * left.shape[-1])
 
-    monkeypatch.setattr(lanczos, "multiply", product_by_terms)
+    monkeypatch.setattr(davidson, "multiply", product_by_terms)
     easy, hard = [9.0, *[0.01 * k for k in range(19)]], [1.0 - 0.001 * k**2 for k in range(20)]
     start = torch.randn(1, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).expand(5, 20)
     zeros = torch.zeros_like(start)
@@ -155,15 +156,41 @@ def test_a_search_that_begins_in_an_invariant_subspace_leaves_it_by_chance():
     assert found == [pytest.approx(10.0, rel=1e-6), pytest.approx(12.2, rel=0.01)]
 
 
-def test_the_second_vector_is_where_the_next_search_starts_too():
-    first = top_eigenpair(
-        diagonal_operator([10.0, 9.0, *[0.1 * k for k in range(20)]]), torch.ones(1, 22).double(), NOTHING
-    )
+def test_both_vectors_are_where_the_next_search_starts():
+    product = diagonal_operator([10.0, 9.0, *[0.1 * k for k in range(20)]])
 
-    shares = first.next_start[0].abs()
+    found = top_eigenpair(product, torch.ones(1, 22).double(), NOTHING)
 
-    assert shares.topk(2).indices.tolist() == [0, 1]
-    assert shares[1] > 0.3
+    assert [each.abs().argmax().item() for each in (found.vector[0], found.second[0])] == [0, 1]
+    assert found.second.norm().item() == pytest.approx(1)
+
+
+def test_two_that_have_traded_places_and_are_near_are_told_apart():
+    # A search from the sum of both took the pair for one: its residual is small beside the gap to the third.
+    spectrum = torch.cat([torch.tensor([16.5, 16.15, 14.6, 12.5]), torch.linspace(0, 11, 200)]).double()
+    noise = 0.01 * torch.randn(2, 204, generator=torch.Generator().manual_seed(0)).double()
+    before, second = torch.eye(204).double()[[1, 0]] + noise
+
+    found = top_eigenpair(lambda v: spectrum * v, before[None], spectrum[None], None, second[None])
+
+    assert found.value.item() == pytest.approx(16.5, rel=1e-3)
+
+
+def test_what_the_largest_does_not_need_goes_to_the_second():
+    # The one that leads at first is near enough at once; the largest is nearly missing at the start.
+    spectrum = torch.cat([torch.tensor([12.0, 10.0]), torch.linspace(0, 4, 299)]).double()
+    each = torch.eye(301).double()
+    start, beside = each[1] + 0.01 * each[100], each[2] + 0.05 * each[0]
+    made = []
+
+    def counted(v):
+        made.append(1)
+        return spectrum * v
+
+    found = top_eigenpair(counted, start[None], beside[None])
+
+    assert found.value.item() == pytest.approx(12.0, rel=1e-3)
+    assert len(made) <= 8
 
 
 def test_a_chance_is_the_same_for_every_member_and_zero_in_the_padding():
