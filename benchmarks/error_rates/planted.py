@@ -51,7 +51,7 @@ class Choices:
 DEVELOPMENT = Choices(
     shapes=(LINEAR, SMOOTH, EXPONENTIAL),
     afters=(FLAT, FLAT, RELAXING, RINGING, PERIOD_TWO, CATAPULT, BURSTS_AFTER),
-    trends=(STRAIGHT, BENT),
+    trends=(STRAIGHT, BENT, LOG_TIME),
     noises=(NORMAL, STUDENT),
     phis=(0.0, 0.5, 0.8, 0.95),
     cadences=(EVERY_STEP, EVERY_STEP, GEOMETRIC, DENSE_STRETCH),
@@ -61,7 +61,7 @@ DEVELOPMENT = Choices(
 REPORTING = Choices(
     shapes=(*DEVELOPMENT.shapes, ACCELERATING),
     afters=(*DEVELOPMENT.afters, PERIOD_FOUR),
-    trends=(*DEVELOPMENT.trends, LOG_TIME, HUMP),
+    trends=(*DEVELOPMENT.trends, HUMP),
     noises=(*DEVELOPMENT.noises, LAPLACE),
     phis=None,
     cadences=(*DEVELOPMENT.cadences, DENSE_THEN_SPARSE, HALVING),

@@ -142,6 +142,15 @@ def test_rises_over_wider_levels_stand_at_the_same_boundary():
     assert units[4, 0].tolist()[:2] == [-np.inf, -np.inf]  # four points do not fit before the boundary
 
 
+def test_a_rise_with_the_logarithm_of_time_is_a_trend_and_no_jump(rng):
+    y = 2.5 * np.log1p(30 * INDEX / N) / np.log(31) + rng.normal(0, 0.05, N)
+
+    trend, jumps = trend_and_jumps(y, [(4, 6), (15, 19)])
+
+    assert len(trend) == 6
+    assert not len(jumps)
+
+
 def test_the_trend_is_stiff_unless_the_run_bends_more(rng):
     noise, share = rng.normal(0, 0.1, N), INDEX / N
     straight, bent = share, np.sin(4 * np.pi * share)

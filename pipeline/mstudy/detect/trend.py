@@ -1,9 +1,14 @@
-"""The trend of a run: a cubic spline, stiff unless the run asks for a more flexible one, and what a jump adds to it."""
+"""The trend of a run: a cubic spline, stiff unless the run asks for another one, and what a jump adds to it.
+
+Progressive sharpening is often fastest at the start (Cohen et al. 2021, section 3). A spline with knots even in time
+leaves such a start for a jump; one with knots even in the logarithm of time does not.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,9 +17,37 @@ from scipy.interpolate import BSpline
 from mstudy.core.series import Series, median
 from mstudy.detect.significant_jumps import significant_jumps, whiten, whitening_taps
 
-_STIFF_DEGREES, _FLEXIBLE_DEGREES = 5, 8  # degrees of freedom: the more, the more of a jump does the trend follow
-_PENALTY = 2.0  # times ln n a degree of freedom (1 is BIC) that the flexible one must gain
+_PENALTY = 2.0  # times ln n a degree of freedom (1 is BIC) that the larger of two models must gain
+_JUMP_DEGREES = 2  # degrees of freedom of a jump: its time and its height
+_EARLIEST_SHARE = 0.05  # of the run: until there early knots are about even in time, then in its logarithm
 _LEVEL = 8  # points that the level on a side of a jump is measured over, at most
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A spline. degrees: of freedom; the more, the more of a jump it follows. early: knots in the logarithm of time."""
+
+    degrees: int
+    early: bool = False
+
+
+@dataclass(frozen=True)
+class _Model:
+    """trend: (n_columns, n). jumps: (n_jumps, n), those beyond doubt beside this trend."""
+
+    trend: Series
+    jumps: Series
+
+    @property
+    def columns(self) -> Series:
+        return np.vstack([self.trend, self.jumps])
+
+    @property
+    def degrees(self) -> int:
+        return len(self.trend) + _JUMP_DEGREES * len(self.jumps)
+
+
+_STIFF, _EARLY, _FLEXIBLE, _EARLY_FLEXIBLE = _Kind(5), _Kind(6, early=True), _Kind(8), _Kind(8, early=True)
 
 
 def trend_and_jumps(y: Series, spans: Sequence[tuple[int, int]]) -> tuple[Series, Series]:
@@ -22,18 +55,25 @@ def trend_and_jumps(y: Series, spans: Sequence[tuple[int, int]]) -> tuple[Series
 
     y: (n,). spans: about where (start, end) each jump may be.
     """
-    stiff, flexible = _spline(len(y), _STIFF_DEGREES), _spline(len(y), _FLEXIBLE_DEGREES)
-    jumps = significant_jumps(y, stiff, spans)
-    if not _earns(y, np.vstack([flexible, jumps]), np.vstack([stiff, jumps])):
-        return stiff, jumps
-    return flexible, significant_jumps(y, flexible, spans)
+    kept, flexible = _model(y, _STIFF, spans), _FLEXIBLE
+    early = _model(y, _EARLY, spans)
+    if _earns(y, early, kept):
+        kept, flexible = early, _EARLY_FLEXIBLE
+    if _earns(y, _Model(_spline(len(y), flexible), kept.jumps), kept):
+        kept = _model(y, flexible, spans)
+    return kept.trend, kept.jumps
 
 
-def _earns(y: Series, more: Series, fewer: Series) -> bool:
-    """Return whether more columns reduce y's dependent residual enough to earn their degrees of freedom."""
-    taps, n = whitening_taps(y, more), len(y)
-    gain = n * math.log(max(_left(y, fewer, taps), 1e-300) / max(_left(y, more, taps), 1e-300))
-    return gain > _PENALTY * (len(more) - len(fewer)) * math.log(n)
+def _model(y: Series, kind: _Kind, spans: Sequence[tuple[int, int]]) -> _Model:
+    trend = _spline(len(y), kind)
+    return _Model(trend, significant_jumps(y, trend, spans))
+
+
+def _earns(y: Series, other: _Model, kept: _Model) -> bool:
+    """Return whether the other model leaves less of y's dependent residual, by more than its degrees must earn."""
+    taps, n = whitening_taps(y, other.columns), len(y)
+    gain = n * math.log(max(_left(y, kept.columns, taps), 1e-300) / max(_left(y, other.columns, taps), 1e-300))
+    return gain > _PENALTY * (other.degrees - kept.degrees) * math.log(n)
 
 
 def _left(y: Series, columns: Series, taps: Series) -> float:
@@ -76,9 +116,12 @@ def _seen_heights(y: Series, jumps: Series) -> Series:
 
 
 @lru_cache(maxsize=128)
-def _spline(n: int, freedom: int) -> Series:
-    """Make cubic B-splines with even knots, (freedom, n)."""
-    inner = np.linspace(0, 1, freedom - 2)
+def _spline(n: int, kind: _Kind) -> Series:
+    """Make cubic B-splines, (degrees, n), with knots even in time or, early, in its logarithm."""
+    inner = np.linspace(0, 1, kind.degrees - 2)
     knots = np.concatenate([[0.0] * 3, inner, [1.0] * 3])
-    basis: Series = BSpline.design_matrix(np.linspace(0, 1, n), knots, 3).toarray().T
+    time = np.linspace(0, 1, n)
+    if kind.early:
+        time = np.log1p(time / _EARLIEST_SHARE) / math.log1p(1 / _EARLIEST_SHARE)
+    basis: Series = BSpline.design_matrix(time, knots, 3).toarray().T
     return basis
