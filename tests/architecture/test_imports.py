@@ -32,7 +32,7 @@ TOP = {"__init__", "analyze", "analysis_result", "cli", "settle"}  # these may i
 # Layers inside a package: a part may import itself and the parts before it.
 LAYERS = {
     "runlog": [{"raw"}, {"rules"}, {"reading"}],
-    "report": [{"charts", "words", "results"}, {"sections"}, {"page"}, {"stage", "pictures"}],
+    "report": [{"charts", "words", "results", "citation"}, {"sections"}, {"finding"}, {"page"}, {"stage", "pictures"}],
     "train": [{"configs"}, {"ensemble"}, {"sweep"}, {"stage"}],
     "estimate": [{"rates", "event_times"}, {"claims"}, {"looks"}, {"stage"}],
 }

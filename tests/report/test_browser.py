@@ -95,7 +95,7 @@ def page(browser, path):
 
 
 def test_every_chart_draws_in_silence_and_asks_for_the_file_alone(page, path):
-    charts = page.tab.locator(".chart").count()
+    charts = page.tab.locator("figure:not([hidden]) .chart").count()
 
     assert page.tab.locator(".chart svg").count() == charts >= 15
     assert page.said == []
@@ -110,11 +110,11 @@ def test_a_quantity_with_a_panel_of_its_own_is_drawn(browser, results, points, t
 
     page.draw_all()
 
-    panels = page.tab.eval_on_selector_all("[data-panel]", "boxes => boxes.map(box => box.dataset.panel)")
+    panels = page.tab.eval_on_selector_all("#explorer [data-panel]", "boxes => boxes.map(box => box.dataset.panel)")
     assert panels == ["curvature", "loss", "edge", "gap", "events"]
-    lines = page.tab.locator("[data-panel=edge] svg .mark-line.role-mark path")
+    lines = page.tab.locator("#explorer [data-panel=edge] svg .mark-line.role-mark path")
     assert lines.count() >= 9  # nine runs of the first block, and their medians
-    assert page.tab.locator("[data-panel=curvature] svg .mark-symbol.role-mark path").count() > 100
+    assert page.tab.locator("#explorer [data-panel=curvature] svg .mark-symbol.role-mark path").count() > 100
     assert "open circles are λmax and squares are batch sharpness" in page.tab.inner_text("#explorer .note")
     assert page.said == []
 
@@ -131,7 +131,7 @@ def test_axe_finds_nothing_serious_in_light_and_in_dark(page):
 def test_the_page_starts_with_the_block_that_sharpens_and_tells_it(page):
     assert page.tab.inner_text("#picked").replace("\u00a0", " ") == "b = 64, ηef = 0.2, 3 seeds"
     assert "SGD in 3 of 3 seeds (step 100 to 120)" in page.tab.inner_text("#block-caption")
-    panel = page.tab.inner_text("[data-panel=events]")
+    panel = page.tab.inner_text("#explorer [data-panel=events]")
     assert "SGD sharpens" in panel and "μ = 0.9 parts from SGD" in panel
 
 
@@ -147,9 +147,9 @@ def test_one_control_moves_all_linked_charts(browser, path):
     assert tab.inner_text("#picked").replace("\u00a0", " ") == "b = 16, ηef = 0.4, seed 1"
     assert tab.inner_text("#block-caption").startswith("SGD, seed 1: no abrupt sharpening up to step 190")
     # The level of SGD's stability line, 2 / 0.4 = 5, is drawn anew; the rate's hairline moves in the other charts.
-    page.wait("document.querySelectorAll('[data-panel] svg').length === 4")
+    page.wait("document.querySelectorAll('#explorer [data-panel] svg').length === 4")
     assert set(tab.eval_on_selector_all("figure.picked", "figures => figures.map(f => f.dataset.b)")) == {"16"}
-    hairline = "document.querySelector('.plate .chart svg .mark-rule.role-mark').querySelectorAll('line')"
+    hairline = "document.querySelector('#when .plate .chart svg .mark-rule.role-mark').querySelectorAll('line')"
     page.wait(f"[...{hairline}].map(l => +getComputedStyle(l).opacity > 0.5).join() === 'false,false,true'")
     assert page.said == []
 
@@ -260,7 +260,8 @@ def test_paper_is_light_and_has_every_chart(browser, path):
 
     page.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
 
-    page.wait("document.querySelectorAll('.chart svg').length === document.querySelectorAll('.chart').length")
+    shown = "document.querySelectorAll('figure:not([hidden]) .chart').length"
+    page.wait(f"document.querySelectorAll('.chart svg').length === {shown}")
     assert page.tab.evaluate("document.documentElement.dataset.theme") == "light"
     page.tab.emulate_media(media="print")
     assert not page.tab.locator("#theme").is_visible() and not page.tab.locator("#pick-b").is_visible()

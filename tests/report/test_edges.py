@@ -10,7 +10,7 @@ from mstudy.report.page.panels import gap_panel
 from mstudy.report.page.runs_table import runs_table
 from mstudy.report.page.sentences import block_sentence, run_sentence
 from mstudy.report.pictures.write import with_values
-from mstudy.report.sections.advantage import _ratio_span
+from mstudy.report.sections.advantage import ratio_span
 from mstudy.report.sections.best import forest
 from mstudy.report.sections.coincidence import points_caption
 from mstudy.report.sections.deferral import HEIGHT, survival_curves
@@ -123,7 +123,7 @@ def test_the_span_of_the_advantage_reaches_twice_the_margin_at_least():
         }
     )
 
-    low, high = _ratio_span(cells, 0.05)
+    low, high = ratio_span(cells, 0.05)
 
     assert low == pytest.approx(-0.1 * 1.15)
     assert high == pytest.approx(0.11 * 1.08)

@@ -130,12 +130,30 @@ def test_every_link_leads_to_a_section_of_the_page(html):
     assert {a["href"][1:] for _, a in tags if "href" in a} <= anchors
 
 
-def test_the_verdicts_come_first_in_word_shape_and_number(whole, html):
-    assert html.index("Statement of C1.") < html.index("<figure")
+def test_the_verdicts_come_after_the_finding_in_word_shape_and_number(whole, html):
+    assert html.index("Statement of C1.") < html.index("<figure", html.index('<section id="claims"'))
     for claim in whole.claims:
         assert f"Reason of {claim['id']}." in html
         assert re.search(rf"[✔◕✘◐○]</span>{claim['verdict']}<", html)
     assert "0.25 [0.125, 0.5]log ratiop = 0.04; n = 12 cells" in words(html)
+
+
+def test_the_page_opens_with_the_finding(html):
+    told = words(html[html.index("</h1>") : html.index('<section id="claims"')])
+
+    # Of conftest.py: C1 is supported, C2 contradicted, C3 inconclusive, C4 untestable, C5 mostly.
+    assert told.index("Against the paper, SGDM is not better above the threshold (C2).") < 5
+    assert html.index("</h1>") < html.index('<section id="finding"') < html.index("54 runs of mlp on dots")
+    assert told.index("(C5).") < told.index("When: the advantage of SGDM μ = 0.9") < told.index("Why: b = 64")
+
+
+def test_the_study_and_the_paper_are_cited(results, html):
+    cited = words(html[html.index('<section id="cite"') : html.index('<section id="methods"')])
+
+    assert re.search(r"@misc\{mstudy-[0-9a-f]{8},", cited) and "arXiv:2306.09000" in cited
+    version = tomllib.loads(PYPROJECT.read_text())["project"]["version"]
+    assert f"Study made with mstudy {version}" in cited
+    assert re.search(r"Parameters [0-9a-f]{16}", cited)
 
 
 def test_an_undecided_claim_says_how_many_seeds_would_decide_it(html):

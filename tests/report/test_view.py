@@ -87,7 +87,7 @@ def test_the_filter_leaves_its_batch_size_and_momentum_in_every_figure(page, cho
     assert tab.inner_text("#matching").startswith(
         f"{(27 if b != 'all' else 54) * (2 if momentum != 'all' else 3) // 3} "
     )
-    curves = tab.locator("[data-panel=loss] svg .mark-line.role-mark path")
+    curves = tab.locator("#explorer [data-panel=loss] svg .mark-line.role-mark path")
     assert curves.count() == (6 + 2 if momentum != "all" else 9 + 3)  # seeds and medians of one block
     assert tab.is_visible("#filtered") and b in tab.inner_text("#picked") + "all"
 
@@ -167,13 +167,15 @@ def test_the_rows_shown_are_saved_with_their_digits(page):
 def test_curves_drawn_are_saved_as_rows(page):
     page.tab.select_option("#pick-seed", "2")
 
-    name, content = saved(page, "#explorer .tools button[aria-label^='CSV: save loss']")
+    name, content = saved(page, "#explorer .tools button[aria-label^='CSV']")
 
     rows = list(csv.DictReader(io.StringIO(content.decode())))
-    assert name == "explorer-loss.csv"
+    assert name == "explorer.csv"
     assert {row["optimizer"] for row in rows} == {"SGD", "SGDM μ = 0.5", "SGDM μ = 0.9"}
     assert {row["seed"] for row in rows} == {"2"} and len(rows) > 200
-    assert float(rows[0]["value"]) == pytest.approx(1.0, rel=1e-4)
+    assert {row["quantity"] for row in rows} >= {"directional_curvature", "loss", "gap", "sharpens"}
+    first = next(row for row in rows if row["quantity"] == "loss")
+    assert float(first["value"]) == pytest.approx(1.0, rel=1e-4)
 
 
 def test_pictures_and_captions_are_taken_along(page):
@@ -197,3 +199,18 @@ def test_every_figure_has_an_address_and_tools_for_the_keyboard(page):
     page.tab.locator("#when-advantage-1 .tools button").first.focus()
     page.tab.keyboard.press("Enter")
     assert page.tab.inner_text("#told") == "copied"
+
+
+def test_the_page_opens_with_the_pictures_of_the_largest_momentum_or_of_the_one_filtered(page):
+    def titles():
+        page.wait(
+            "[...document.querySelectorAll('#finding figure:not([hidden]) .chart')].every(c => c.querySelector('svg'))"
+        )
+        texts = page.tab.locator("#finding figure:not([hidden]) h4").all_inner_texts()
+        return [text.replace("\u00a0", " ") for text in texts]
+
+    assert titles() == ["When: the advantage of SGDM μ = 0.9", "Why: b = 64, ηef = 0.2, seed 1, μ = 0.9"]
+    _, content = saved(page, "#finding figure:not([hidden]) .panels ~ .tools button:has-text('SVG')")
+    assert content.count(b"<svg") == 5 and b"SGD sharpens abruptly" in content and b"parts from SGD" in content
+    page.tab.select_option("#filter-momentum", "0.5")
+    assert titles() == ["When: the advantage of SGDM μ = 0.5", "Why: b = 64, ηef = 0.2, seed 1, μ = 0.5"]

@@ -10,7 +10,7 @@ from mstudy.core.statuses import Replication, Verdict
 from mstudy.report.reading_order import section_of
 from mstudy.report.words import count, interval, number, signs
 
-_SHAPES = {
+SHAPES = {
     Verdict.SUPPORTED: "✔",
     Verdict.MOSTLY: "◕",
     Verdict.CONTRADICTED: "✘",
@@ -36,7 +36,7 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
         "at_least": signs(claim["at_least"]["sentence"]) if claim["at_least"] else "",
         "unit": signs(claim["unit"]),
         "unreplicated": claim["evidence"] == Replication.UNREPLICATED,
-        "shape": _SHAPES[claim["verdict"]],
+        "shape": SHAPES[claim["verdict"]],
         "section": section if section in anchors else "claims",
         "shown_estimate": "not estimable" if estimate is None else f"{number(estimate)} {interval(low, high)}",
         "needed": _needed(claim["verdict"], need),

@@ -31,31 +31,38 @@ function rowsShown(table) {
   const value = cell => { const text = valueOf(cell); return text === "–" ? "" : text.replace(/^−/, "-"); };
   return [[...table.tHead.rows[0].cells].map(head => head.dataset.name), ...lines.map(line => [...line.cells].map(value))];
 }
-function panelRows(box) {
-  const { curves = [], gaps = [], events = [] } = specOf(box).datasets, panel = box.dataset.panel;
-  if (panel === "events") return [["event", "optimizer", "seed", "step", "from", "to"], ...events.map(e => [e.name, e.label, e.seed, e.step, e.step_low, e.step_high])];
-  const rows = panel === "gap" ? gaps : curves;
-  return [["quantity", "optimizer", "seed", "step", "value"], ...rows.map(p => [p.kind, p.label, p.seed, p.step, +p.y.toPrecision(6)])];
+// The curves and events that the panels of a figure draw.
+function curveRows(panels) {
+  const rows = panels.flatMap(box => {
+    const { curves = [], gaps = [], events = [] } = specOf(box).datasets;
+    if (box.dataset.panel === "events") return events.map(e => [e.name, e.label, e.seed, e.step, "", e.step_low, e.step_high]);
+    return (box.dataset.panel === "gap" ? gaps : curves).map(p => [p.kind, p.label, p.seed, p.step, +p.y.toPrecision(6)]);
+  });
+  return [["quantity", "optimizer", "seed", "step", "value", "from", "to"], ...rows.map(row => [...row, "", ""].slice(0, 7))];
 }
-async function pictureOf(box) {
-  await draw(box);
-  const drawn = await views.get(box).view.toCanvas(2), canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: drawn.width, height: drawn.height });
-  const paper = canvas.getContext("2d");
+async function drawnViews(charts) {
+  for (const box of charts) await draw(box);
+  return charts.map(box => views.get(box)?.view).filter(Boolean);
+}
+// Panels below each other, as on the page.
+async function pictureOf(charts) {
+  const parts = await Promise.all((await drawnViews(charts)).map(view => view.toCanvas(2)));
+  const canvas = document.createElement("canvas"), paper = canvas.getContext("2d");
+  Object.assign(canvas, { width: Math.max(...parts.map(p => p.width)), height: parts.reduce((sum, p) => sum + p.height, 0) });
   paper.fillStyle = getComputedStyle(root).getPropertyValue("--card");
   paper.fillRect(0, 0, canvas.width, canvas.height);
-  paper.drawImage(drawn, 0, 0);
+  let top = 0;
+  for (const part of parts) { paper.drawImage(part, 0, top); top += part.height; }
   return new Promise(done => canvas.toBlob(done, "image/png"));
 }
-async function vectorOf(box) {
-  await draw(box);
-  return views.get(box).view.toSVG();
+async function vectorOf(charts) {
+  const parts = await Promise.all((await drawnViews(charts)).map(view => view.toSVG()));
+  if (parts.length === 1) return parts[0];
+  const size = (svg, name) => +svg.match(new RegExp(`<svg[^>]* ${name}="([\\d.]+)"`))[1];
+  let top = 0;
+  const placed = parts.map(svg => { const at = top; top += size(svg, "height"); return svg.replace("<svg ", `<svg y="${at}" `); });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.max(...parts.map(svg => size(svg, "width")))}" height="${top}">${placed.join("")}</svg>`;
 }
-const FORMATS_OF = {
-  CSV: (box, name) => saveAs(name + ".csv", csvOf(panelRows(box)), "text/csv"),
-  SVG: async (box, name) => saveAs(name + ".svg", await vectorOf(box), "image/svg+xml"),
-  PNG: async (box, name) => saveAs(name + ".png", await pictureOf(box), "image/png"),
-};
 function tool(word, about, act) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: word });
   button.setAttribute("aria-label", `${word}: ${about}`);
@@ -69,15 +76,14 @@ function giveTools(figure) {
   bar.setAttribute("role", "group");
   bar.setAttribute("aria-label", `Take along: ${title}`);
   bar.append(tool("link", `copy the address of ${title}`, button => { anchor = figure.id; changed(); return copyFrom(button, linkTo(figure.id)); }));
-  if (table) bar.append(tool("CSV", `save the rows shown of ${title}`, () => saveAs(figure.id + ".csv", csvOf(rowsShown(table)), "text/csv")));
-  for (const box of charts) {
-    const panel = box.dataset.panel, formats = panel ? ["CSV", "SVG", "PNG"] : ["SVG", "PNG"];
-    const name = panel && charts.length > 1 ? `${figure.id}-${panel}` : figure.id;
-    if (panel) bar.append(Object.assign(document.createElement("span"), { className: "quiet", textContent: panel }));
-    bar.append(...formats.map(word => tool(word, `save ${panel ? panel + " of " : ""}${title}`, () => FORMATS_OF[word](box, name))));
-  }
+  const rows = () => charts.some(box => box.dataset.panel) ? curveRows(charts) : rowsShown(table);
+  if (table || charts.length) bar.append(tool("CSV", `save the rows shown of ${title}`, () => saveAs(figure.id + ".csv", csvOf(rows()), "text/csv")));
+  if (charts.length) bar.append(
+    tool("SVG", `save ${title}`, async () => saveAs(figure.id + ".svg", await vectorOf(charts), "image/svg+xml")),
+    tool("PNG", `save ${title}`, async () => saveAs(figure.id + ".png", await pictureOf(charts), "image/png")));
   bar.append(tool("caption", `copy the caption of ${title}`, button => copyFrom(button, captionOf(figure))));
   figure.append(bar);
 }
 document.querySelectorAll("figure[id]").forEach(giveTools);
+for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copyFrom(button, $(button.dataset.copies).textContent));
 

@@ -40,7 +40,7 @@ function specOf(box) {
     kept += spec.datasets[name].filter(canBeHidden).length;
   }
   if (named > 0 && kept === 0) return null;
-  return box.dataset.panel ? withBlock(spec, box.dataset.panel) : spec;
+  return box.dataset.panel ? withRuns(spec, box.dataset.panel, focusOf(box)) : spec;
 }
 async function draw(box) {
   if (views.has(box)) return;
@@ -71,7 +71,7 @@ const shown = box => !box.closest("figure").hidden;
 const watcher = new IntersectionObserver(entries => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
 }, { rootMargin: "600px" });
-const panels = boxes.filter(box => box.dataset.panel);
+const panels = boxes.filter(box => box.dataset.panel && !box.dataset.pair); // those that follow what is picked
 
 // ---- the block that is picked: its curves, levels, gaps and events ------------------------------------------------
 const runs = rowsOf(explorer.runs), blocks = rowsOf(explorer.blocks), pairs = rowsOf(explorer.pairs);
@@ -83,8 +83,14 @@ let picked = { block: 0, seed: null };
 const pickedRuns = () => inBlock[picked.block].filter(k => (picked.seed === null || runs[k].seed === picked.seed) && isShown(runs[k]));
 const named = new Map(rowsOf(explorer.optimizers).map(label => [label.name, label]));
 
-function curvesOf(names) {
-  const mine = pickedRuns(), single = picked.seed !== null, rows = [];
+// What a box of curves shows: the runs of the picked block, or the two of a pair with the moments that it marks.
+function focusOf(box) {
+  if (box.dataset.pair === undefined) return { mine: pickedRuns(), single: picked.seed !== null, moments: null };
+  const pair = data("pair-" + box.dataset.pair);
+  return { mine: pair.runs, single: true, moments: pair.moments };
+}
+function curvesOf(names, { mine, single }) {
+  const rows = [];
   for (const k of mine) for (const name of names)
     for (const point of curveOf(explorer.curves[k][name], true))
       rows.push({ ...point, kind: name, run: k, label: runs[k].label, seed: runs[k].seed, single });
@@ -93,26 +99,26 @@ function curvesOf(names) {
       rows.push({ ...point, kind: "median " + name, run: -1 - median.first, label: runs[median.first].label });
   return rows;
 }
-function gapsOf() {
-  const mine = new Set(pickedRuns()), single = picked.seed !== null;
-  return pairs.filter(pair => mine.has(pair.sgdm)).flatMap(pair => curveOf(pair.gap, false).map(point => ({
+function gapsOf({ mine, single }) {
+  return pairs.filter(pair => mine.includes(pair.sgdm)).flatMap(pair => curveOf(pair.gap, false).map(point => ({
     ...point, kind: "gap", run: pair.sgdm, label: runs[pair.sgdm].label, seed: runs[pair.sgdm].seed, single })));
 }
-function eventsOf() {
-  const mine = new Set(pickedRuns());
+function eventsOf(focus) {
+  const mine = new Set(focus.mine);
   const at = row => ({ at: Math.max(row.step, 0) + 1, low: Math.max(row.step_low ?? row.step, 0) + 1, high: Math.max(row.step_high ?? row.step, 0) + 1 });
   const told = (row, run, kind, name) => ({ kind, name, run, label: runs[run].label, seed: runs[run].seed,
     step: row.step, step_low: row.step_low, step_high: row.step_high, ...at(row) });
+  if (focus.moments) return focus.moments.map(m => told(m, m.run, m.kind, m.name));
   const found = events.filter(e => mine.has(e.run)).map(e => told(e, e.run, e.kind, e.kind));
   for (const pair of pairs) if (mine.has(pair.sgdm) && pair.status === page.parted) found.push(told(pair, pair.sgdm, "parts", "parts from SGD"));
   for (const k of mine) if (runs[k].diverged_step !== null) found.push(told({ step: runs[k].diverged_step }, k, "diverges", "diverges"));
   return found;
 }
-function eventRows() {
-  const found = eventsOf(), kinds = ["sharpens", "reaches its line", "parts", "diverges"];
+function eventRows(focus) {
+  const found = eventsOf(focus), kinds = ["sharpens", "reaches its line", "parts", "diverges"];
   const rows = page.optimizers.flatMap(label => kinds.map(kind => ({ label, kind })))
     .filter(row => found.some(e => e.label === row.label && e.kind === row.kind))
-    .map((row, k) => ({ ...row, row: k, name: named.get(row.label).short + " " + (row.kind === "parts" ? "parts from SGD" : row.kind) }));
+    .map((row, k) => ({ ...row, row: k, name: named.get(row.label).short + " " + found.find(e => e.label === row.label && e.kind === row.kind).name }));
   const seeds = [...new Set(found.map(e => e.seed))].sort((a, b) => a - b);
   for (const event of found) {
     event.row = rows.findIndex(row => row.label === event.label && row.kind === event.kind);
@@ -129,10 +135,11 @@ function ticks(low, high) {
     for (const digit of digits) if (digit * 10 ** power >= low && digit * 10 ** power <= high) values.push(+`${digit}e${power}`);
   return values;
 }
-function withBlock(spec, panel) {
-  const mine = pickedRuns(), last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, true).map(p => p.x)));
-  const single = picked.seed !== null, [found, rows] = eventRows(), loss = curvesOf(["loss"]);
-  const curves = panel in explorer.panels ? curvesOf(explorer.panels[panel]) : loss;
+const PAIR_HEIGHTS = { curvature: 130, loss: 95, gap: 125 }; // pixels, of the panels of one pair
+function withRuns(spec, panel, focus) {
+  const { mine, single } = focus, last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, true).map(p => p.x)));
+  const [found, rows] = eventRows(focus), loss = curvesOf(["loss"], focus);
+  const curves = panel in explorer.panels ? curvesOf(explorer.panels[panel], focus) : loss;
   const ends = mine.filter(k => runs[k].diverged_step !== null).map(k => {
     const own = loss.filter(p => p.run === k);
     return { ...own[own.length - 1] };
@@ -141,7 +148,7 @@ function withBlock(spec, panel) {
     const run = mine.find(k => runs[k].label === label);
     return (runs[run]?.line ?? null) === null ? [] : [{ label, level: runs[run].line, name: named.get(label).line_name }];
   });
-  const gaps = gapsOf(), log = panel !== "gap";
+  const gaps = gapsOf(focus), log = panel !== "gap";
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];
   const [low, high] = heights.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
   const range = !(low <= high) ? [0.1, 1] : log ? [Math.max(low / 1.3, 2.3e-308), Math.min(high * 1.3, Number.MAX_VALUE)] : [low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6];
@@ -153,6 +160,7 @@ function withBlock(spec, panel) {
     if (param.name === "y_high") param.value = range[1];
     if (param.name === "n_rows") param.value = Math.max(rows.length, 1);
   }
+  if (focus.moments && panel in PAIR_HEIGHTS) spec.height = PAIR_HEIGHTS[panel];
   if (panel === "events") spec.height = ROW * Math.max(rows.length, 1);
   return spec;
 }
@@ -196,9 +204,11 @@ function pick(block, seed) {
 }
 const ofStudy = figure => figure.dataset.setting === undefined || +figure.dataset.setting === settingOf(blocks[picked.block]);
 const ofBatch = figure => figure.dataset.b === undefined || filter.b === null || +figure.dataset.b === filter.b;
+// Of the figures of one momentum those of the largest are shown, until the filter picks another.
+const ofMomentum = figure => figure.dataset.momentum === undefined || +figure.dataset.momentum === (filter.momentum ?? page.main_momentum);
 function showFigures() {
   for (const figure of document.querySelectorAll("figure")) {
-    figure.hidden = !ofStudy(figure) || !ofBatch(figure);
+    figure.hidden = !ofStudy(figure) || !ofBatch(figure) || !ofMomentum(figure);
     figure.classList.toggle("picked", +figure.dataset.b === blocks[picked.block].batch_size);
   }
   document.querySelectorAll(".plate").forEach(pointElsewhere);
@@ -209,7 +219,7 @@ function pointElsewhere(plate) {
   note.hidden = figures.length === 0 || figures.some(figure => !figure.hidden);
   if (note.hidden) return;
   if (figures.some(ofStudy)) {
-    note.textContent = `None at b = ${number(filter.b)}.`;
+    note.textContent = "None under the filter.";
     return;
   }
   note.replaceChildren("Not of this study; of ", ...unique(figures.map(figure => +figure.dataset.setting)).map(setting => {
@@ -242,7 +252,8 @@ const same = (a, b) => Math.abs(a - b) <= 1e-6 * Math.abs(b);
 const blockAt = (setting, b, rate) => blocks.findIndex(x => settingOf(x) === setting && x.batch_size === b && same(x.eta_ef, rate));
 function pickFrom(datum, box) {
   if (box.dataset.panel) {
-    if (datum.seed !== undefined) pick(picked.block, datum.seed);
+    const block = box.dataset.pair ? runs[focusOf(box).mine[0]].block : picked.block;
+    if (datum.seed !== undefined) pick(block, datum.seed);
   } else if (datum.batch_size !== undefined && datum.eta_ef !== undefined) {
     const setting = box.closest("figure").dataset.setting;
     const block = blockAt(setting === undefined ? settingOf(blocks[picked.block]) : +setting, datum.batch_size, datum.eta_ef);

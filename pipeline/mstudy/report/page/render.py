@@ -19,9 +19,12 @@ from markupsafe import Markup
 
 from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
+from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL
 from mstudy.core.statuses import PartingStatus
 from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, label, recolour, run_label, with_branches
-from mstudy.report.page.claim_list import shown_claims
+from mstudy.report.citation import PAPER, study_entry
+from mstudy.report.finding.opening import build_opening
+from mstudy.report.page.claim_list import SHAPES, shown_claims
 from mstudy.report.page.drawn_quantities import Drawn, words_for_points
 from mstudy.report.page.encode import as_json, spec_with_columns
 from mstudy.report.page.explorer import build_explorer
@@ -33,7 +36,7 @@ from mstudy.report.page.short_names import short_names
 from mstudy.report.page.units import units_data
 from mstudy.report.reading_order import build_sections
 from mstudy.report.results import Results
-from mstudy.report.sections.base import ReportData, make_report_data, setting_name
+from mstudy.report.sections.base import PairShown, ReportData, make_report_data, setting_name
 from mstudy.report.words import number
 from mstudy.tables.contracts import POWER, RUNS
 
@@ -84,24 +87,35 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
     with alt.data_transformers.disable_max_rows(), debug_mode(False):
         sections = build_sections(study, analysis)
-        specs = {
-            f"{section.anchor}-{plate.name}-{k}": as_json(spec_with_columns(figure.chart.to_dict(validate=False)))
-            for section in sections
-            for plate in section.plates
+        explorer = build_explorer(results, points, analysis.report)
+        place_of = {run_id: k for k, run_id in enumerate(explorer.data["runs"]["id"])}
+        opening = build_opening(study, analysis, place_of)
+        figures = {
+            f"{anchor}-{plate.name}-{k}": figure
+            for anchor, plates in [("finding", [opening.plate]), *((s.anchor, s.plates) for s in sections)]
+            for plate in plates
             for k, figure in enumerate(plate.figures, start=1)
+        }
+        specs = {
+            key: as_json(spec_with_columns(figure.chart.to_dict(validate=False)))
+            for key, figure in figures.items()
             if figure.chart is not None
         }
-        explorer = build_explorer(results, points, analysis.report)
         drawn = panel_specs(palette, explorer.drawn)
     anchors = {section.anchor for section in sections}
     return template("page.html").render(
         title=analysis.report.title,
         stamp=results.stamp,
         study=study_sentence(results[RUNS]),
+        citations=_citations(results, analysis),
         claims=shown_claims(results.claims, results[POWER], anchors),
         units=units_data(results, study.settings),
+        opening=opening,
+        shapes=SHAPES,
         sections=sections,
         specs=specs,
+        pairs={key: as_json(_pair_data(f.pair, place_of)) for key, f in figures.items() if f.pair is not None},
+        pair_panels=(CURVATURE_PANEL, LOSS_PANEL, "gap", "events"),
         explorer=explorer,
         panels=drawn,
         words_for_points=words_for_points(explorer.drawn),
@@ -129,6 +143,20 @@ def panel_specs(palette: Palette, drawn: Drawn) -> list[tuple[str, str, Markup]]
     return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in charts]
 
 
+def _pair_data(pair: PairShown, place_of: dict[str, int]) -> dict[str, Any]:
+    """Return the places of both runs among those whose curves the page holds, SGD first, and the moments to mark."""
+    places = {"sgd": place_of[pair.sgd_run_id], "sgdm": place_of[pair.sgdm_run_id]}
+    moments = [
+        {"run": places[m.side], "kind": _MARKS[m.side], "name": m.name}
+        | {"step": m.step, "step_low": m.low, "step_high": m.high}
+        for m in pair.moments
+    ]
+    return {"runs": list(places.values()), "moments": moments}
+
+
+_MARKS = {"sgd": "sharpens", "sgdm": "parts"}  # as the panels' shapes are named
+
+
 def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
     names = [setting_name(study.settings, k) for k in range(len(study.settings))]
     keys = study.settings.rows()
@@ -139,6 +167,7 @@ def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
         "optimizers": list(palette),
         "parted": PartingStatus.PARTED,
         "momenta": {label(mu, name): mu for mu, name in _methods(study.results) if mu > 0},
+        "main_momentum": max((mu for mu, _ in _methods(study.results)), default=0.0),
     }
 
 
@@ -148,6 +177,16 @@ def _methods(results: Results) -> list[tuple[float, str]]:
 
 def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
     return [(name, colour, recolour(colour)) for name, colour in palette.items()]
+
+
+def _citations(results: Results, analysis: Analysis) -> list[tuple[str, str, str, str]]:
+    """Return (name, title, note, BibTeX) of what there is to cite."""
+    own = study_entry(analysis, study_sentence(results[RUNS]), results.stamp, version("mstudy"))
+    note = "Add who ran the study, and the year. The digests name the parameters, and all files of the results."
+    return [
+        ("study", "This study", note, own),
+        ("paper", "The paper that it examines", "arXiv 2306.09000.", PAPER),
+    ]
 
 
 def _parameters(analysis: Analysis) -> list[tuple[str, str, str]]:

@@ -4,5 +4,5 @@ pick(0, null);
 listRuns();
 reading = false;
 readAddress();
-draw(boxes[0]);
+boxes.filter(shown).slice(0, 1).forEach(draw);
 boxes.forEach(box => watcher.observe(box));

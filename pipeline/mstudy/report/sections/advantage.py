@@ -29,7 +29,7 @@ from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.sections.threshold import threshold_sentence
 from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS
 
-_RATIO_TITLE = "log L(SGD) / L(SGDM)"
+RATIO_TITLE = "log L(SGD) / L(SGDM)"
 
 
 _MIN_PANEL_RATIO = -0.6  # log ratio: what a single cell below does not stretch every panel for
@@ -42,7 +42,7 @@ def advantage_plate(data: ReportData) -> Plate:
     figures = []
     for index, setting in data.by_setting(cells):
         margin = max(data.results[THRESHOLDS]["margin"].to_list(), default=0.0)
-        span = _ratio_span(setting, margin)
+        span = ratio_span(setting, margin)
         for _, batch_size, part in data.batches(setting):
             lines = data.results[THRESHOLDS].join(data.settings[index], on=[*data.settings.columns])
             usable = part.filter(pl.col("log_ratio").is_not_null())
@@ -58,7 +58,7 @@ def advantage_plate(data: ReportData) -> Plate:
     return Plate("advantage", "Advantage of momentum", note, figures)
 
 
-def _ratio_span(cells: pl.DataFrame, margin: float) -> tuple[float, float]:
+def ratio_span(cells: pl.DataFrame, margin: float) -> tuple[float, float]:
     """Return the span of all panels, from the cells in which nothing diverged; wild intervals are cut there."""
     whole = cells.filter(pl.col("n_diverged_sgd") + pl.col("n_diverged_sgdm") == 0)
     means = [v for v in whole["log_ratio"] if v is not None]
@@ -99,7 +99,7 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
     colour = colour_scale(palette)
 
     def y(column: str) -> alt.Y:
-        return alt.Y(f"{column}:Q", title=_RATIO_TITLE, scale=scale, axis=alt.Axis(tickCount=5, grid=False))
+        return alt.Y(f"{column}:Q", title=RATIO_TITLE, scale=scale, axis=alt.Axis(tickCount=5, grid=False))
 
     zone = (
         alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))

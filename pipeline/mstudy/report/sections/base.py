@@ -16,10 +16,31 @@ from mstudy.tables.table import SETTING
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A moment of one of the two runs of a pair, `sgd` or `sgdm`, with its interval in steps."""
+
+    side: str
+    name: str
+    step: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class PairShown:
+    """Two runs whose curves a figure draws over the steps, and the moments that it marks."""
+
+    sgd_run_id: str
+    sgdm_run_id: str
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A chart (None where there is nothing to draw), its finding, and the numbers to open.
 
-    setting: index of the setting it shows, None for all of them. batch_size: None for all.
+    setting: index of the setting it shows, None for all of them. batch_size, momentum: None for all. pair: runs whose
+    curves the page draws instead of a chart.
     """
 
     title: str
@@ -28,6 +49,8 @@ class Figure:
     chart: Layered | None = None
     setting: int | None = None
     batch_size: int | None = None
+    momentum: float | None = None
+    pair: PairShown | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,10 @@ class ReportData:
     def title(self, index: int, title: str) -> str:
         """Return the title with its setting before it, where there are several."""
         return title if len(self.settings) < 2 else f"{setting_name(self.settings, index)}: {title}"
+
+    def in_setting(self, index: int) -> str:
+        """Return the setting in brackets, where there are several."""
+        return "" if len(self.settings) < 2 else f" ({setting_name(self.settings, index)})"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the page opens with: the finding in three sentences, and two pictures of it."""
