@@ -48,6 +48,22 @@ def test_report_of_nothing_or_of_an_unknown_figure_is_one_sentence(mstudy, analy
     assert mstudy("report", runs, "--out", out, "--format", "gif")[0] == 2
 
 
+def test_report_prints_the_page_where_told_or_says_what_it_lacks(mstudy, analysed, tmp_path, monkeypatch):
+    runs, out = analysed
+    printed = []
+    monkeypatch.setattr("mstudy.report.pictures.pdf.find_browser", lambda: "chromium")
+    monkeypatch.setattr("mstudy.report.pictures.pdf.write_pdf", lambda page, to: printed.append((page, to)))
+
+    told = mstudy("report", runs, "--out", out, "--format", "pdf", "--to", tmp_path / "paper")[:2]
+
+    assert told == (0, f"report: {tmp_path / 'paper' / 'index.pdf'}\n")
+    assert printed == [(out / "index.html", tmp_path / "paper" / "index.pdf")]
+    monkeypatch.undo()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    code, _, err = mstudy("report", runs, "--out", out, "--format", "pdf")
+    assert (code, err.count("\n")) == (1, 1) and "--format pdf must have a Chromium to print with" in err
+
+
 def test_report_leaves_out_the_files_that_the_analysis_left_out(mstudy, analysed):
     runs, out = analysed
     (runs / "torn.parquet").write_bytes(b"PAR1")

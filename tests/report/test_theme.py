@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from mstudy.report.charts.theme import (
     DARK_COLOURS,
+    PAPER_COLOURS,
     colours,
     data_domain,
     label,
     line_name,
     log_axis,
+    paper_rules,
     recolour,
     run_label,
     short,
@@ -105,3 +107,22 @@ def test_a_domain_is_of_positive_finite_values():
 )
 def test_ticks_are_few_and_round(domain, ticks):
     assert log_axis(domain).to_dict()["values"] == pytest.approx(ticks)
+
+
+def test_in_grey_print_the_usual_optimizers_differ_in_lightness():
+    printed = [PAPER_COLOURS[colour] for colour in colours(OPTIMISERS[:1] + OPTIMISERS[-2:]).values()]
+    lightness = [lab(linear(colour))[0] for colour in printed]
+
+    assert min(abs(a - b) for a, b in itertools.combinations(lightness, 2)) > 15
+    every = sorted(lab(linear(colour))[0] for colour in PAPER_COLOURS.values())
+    assert min(np.diff(every)) > 3
+    assert all(contrast(colour, "#ffffff") >= 3 for colour in PAPER_COLOURS.values())
+
+
+def test_every_colour_of_both_papers_has_its_colour_in_print():
+    replaced = dict(paper_rules())
+
+    for light, on_paper in PAPER_COLOURS.items():
+        assert replaced[light] == replaced[DARK_COLOURS[light]] == on_paper
+    # Inks of a dark page, and its greys, become those of a light one.
+    assert replaced["#e6e7e9"] == "#1d1f22" and set(replaced) >= set(DARK_COLOURS.values())

@@ -214,3 +214,23 @@ def test_the_page_opens_with_the_pictures_of_the_largest_momentum_or_of_the_one_
     assert content.count(b"<svg") == 5 and b"SGD sharpens abruptly" in content and b"parts from SGD" in content
     page.tab.select_option("#filter-momentum", "0.5")
     assert titles() == ["When: the advantage of SGDM μ = 0.5", "Why: b = 64, ηef = 0.2, seed 1, μ = 0.5"]
+
+
+def test_on_paper_everything_is_open_in_one_column_and_light(browser, path):
+    page = opened(browser, path, "#?b=64&eta_ef=0.2&theme=dark")
+    page.tab.locator("#finding figure:not([hidden]) [data-panel=curvature] svg").wait_for(state="attached")
+    closed = page.tab.locator("details:not([open])").count()
+
+    page.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.tab.emulate_media(media="print")
+
+    assert closed > 10 and page.tab.locator("details:not([open])").count() == 0
+    assert page.tab.evaluate("getComputedStyle(document.querySelector('.grid')).display") == "block"
+    line = "#finding [data-panel=curvature]:visible svg .mark-line.role-mark path >> nth=0"
+    assert page.tab.locator(line).get_attribute("stroke") == "#ff9a4d"  # drawn on a dark page
+    assert page.tab.locator(line).evaluate("line => getComputedStyle(line).stroke") == "rgb(92, 32, 0)"
+    page.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.tab.locator("details:not([open])").count() == closed
+    assert page.tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.said == []
+    page.tab.close()

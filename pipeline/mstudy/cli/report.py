@@ -15,6 +15,7 @@ class Format(StrEnum):
     HTML = "html"
     PNG = "png"
     SVG = "svg"
+    PDF = "pdf"
 
 
 class Theme(StrEnum):
@@ -31,15 +32,19 @@ _Params = Annotated[Path | None, typer.Option("--params", help="Parameter file; 
 def report_cli(
     runs: Annotated[Path, typer.Argument(help="Folder of run logs, searched at any depth.", metavar="RUNS")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the finished analysis.")],
-    kind: Annotated[Format, typer.Option("--format", help="The page, or each figure as a file.")] = Format.HTML,
+    kind: Annotated[
+        Format, typer.Option("--format", help="The page, its figures, or the page on paper.")
+    ] = Format.HTML,
     figures: Annotated[list[str] | None, typer.Option("--figure", help="Only this figure; may be repeated.")] = None,
     theme: Annotated[Theme, typer.Option("--theme", help="Of pictures: light, dark, or both.")] = Theme.LIGHT,
-    to: Annotated[Path | None, typer.Option("--to", help="Folder of pictures; default: OUT/pictures.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder of pictures (else OUT/pictures), or of the PDF.")
+    ] = None,
     params: _Params = None,
 ) -> None:
     """Write the report of a finished analysis again, or figures.
 
-    Figures are PNG or SVG files.
+    Figures are PNG or SVG files; a PDF is printed by the Chromium that is installed.
 
     Example: mstudy report runs/ --out study/ --format svg
     """
@@ -47,6 +52,7 @@ def report_cli(
     from mstudy.core.params_file import load
     from mstudy.output_folder import locked, require_apart
     from mstudy.report.page.drawn_runs import drawn_runs
+    from mstudy.report.pictures.pdf import find_browser, write_pdf
     from mstudy.report.pictures.write import THEMES, write_pictures
     from mstudy.report.stage import read_runs_of, report, results_for
     from mstudy.tables.stamp import read_finished
@@ -57,10 +63,15 @@ def report_cli(
         require_apart(written, runs)
     finished = read_finished(out)
     folder = read_runs_of(finished, runs)
-    if kind is Format.HTML:
+    if kind in (Format.HTML, Format.PDF):
+        if kind is Format.PDF:
+            find_browser()  # before the work
         with locked(out):
             report(folder, out, analysis)
-        print(f"report: {out / PAGE}")
+        paper = (to or out) / Path(PAGE).with_suffix(".pdf").name
+        if kind is Format.PDF:
+            write_pdf(out / PAGE, paper)
+        print(f"report: {paper if kind is Format.PDF else out / PAGE}")
         return
     results = results_for(folder, finished, analysis)
     points = folder.series(drawn_runs(results, analysis.report))

@@ -170,7 +170,7 @@ def test_the_pair_shown_is_the_one_of_median_lag(results):
     half, most = pair_figures(_data(results), EventDefinition.SHARPENING, ids)
 
     # Three pairs part two steps after steps 100, 110 and 120: the lag is the median at 110, seed 1.
-    assert most.pair.sgd_run_id == "b64-r0.2-m0.0-s1" and most.pair.sgdm_run_id == "b64-r0.2-m0.9-s1"
+    assert most.pair.run_ids == ("b64-r0.2-m0.0-s1", "b64-r0.2-m0.9-s1")
     assert most.caption == (
         "SGD sharpens abruptly at step 110 [105, 115], and SGDM μ = 0.9 parts from it at step 112 [108, 116]. Of the 3 "
         "pairs at this momentum in which abrupt sharpening and parting were both seen, it is the one of median lag."

@@ -21,8 +21,12 @@ _MOMENTA = (
     ("#8a6a00", "#e3c04a"),
     ("#3a3f8f", "#a6aaff"),
 )
+# On paper, which is often grey: as many steps of lightness apart as there are.
+_ON_PAPER = ("#5c2000", "#5590cc", "#00694b", "#b0579a", "#5a4500", "#6266b8")
 GREY, PALE = "#6a7078", "#b9bec5"
+_INKS = {"#e6e7e9": "#1d1f22", "#565c64": "#b9bec5"}  # of axes and words: dark -> light
 DARK_COLOURS = dict([_SGD, *_MOMENTA, (GREY, "#a1a8b0"), (PALE, "#4c525a")])
+PAPER_COLOURS = dict(zip([_SGD[0], *(light for light, _ in _MOMENTA)], _ON_PAPER, strict=True))
 HEIGHT = 210
 _MAX_DECADES = 24  # decades that have a tick each on an axis
 _EXPONENTS = (-307, 307)  # of the powers of ten that, times any digit, are ordinary floats
@@ -140,7 +144,7 @@ def data_domain(values: Iterable[float | None], widen: float = 1.15) -> tuple[fl
 
 def config(dark: bool) -> dict[str, Any]:
     """Return the configuration of Vega-Lite that fits a light or a dark page."""
-    ink, rule = ("#e6e7e9", "#565c64") if dark else ("#1d1f22", "#b9bec5")
+    ink, rule = _INKS if dark else _INKS.values()
     return {
         "background": "transparent",
         "font": FONT,
@@ -158,6 +162,13 @@ def config(dark: bool) -> dict[str, Any]:
         "text": {"color": ink, "fontSize": 11},
         "title": {"color": ink, "fontSize": 13, "fontWeight": 600, "anchor": "start"},
     }
+
+
+def paper_rules() -> list[tuple[str, str]]:
+    """Return what each colour that a chart can have, light or dark, is replaced by on paper."""
+    light = {colour: PAPER_COLOURS.get(colour, colour) for colour in DARK_COLOURS}
+    dark = {DARK_COLOURS[colour]: on_paper for colour, on_paper in light.items()}
+    return [(shown, on_paper) for shown, on_paper in (light | dark | _INKS).items() if shown != on_paper]
 
 
 def recolour(text: str) -> str:

@@ -48,10 +48,8 @@ def _figure(data: ReportData, index: int, definition: EventDefinition, pairs: pl
     row = typical(pairs)
     name = label(row["momentum"], row["optimizer"])
     where = f"b = {row['batch_size']:,}, η_ef = {number(row['eta_ef'])}, seed {row['seed']}, μ = {row['momentum']:g}"
-    sharpens = Moment(
-        "sgd", VERBS[definition][0], row["sharpening_step"], *(row[f"sharpening_step_{e}"] for e in _ENDS)
-    )
-    parts = Moment("sgdm", "parts from SGD", row["step"], *(row[f"step_{end}"] for end in _ENDS))
+    sharpens = Moment(VERBS[definition][0], row["sharpening_step"], *(row[f"sharpening_step_{e}"] for e in _ENDS))
+    parts = Moment("parts from SGD", row["step"], *(row[f"step_{end}"] for end in _ENDS))
     caption = (
         f"SGD {sharpens.name} at step {number(sharpens.step)} {interval(sharpens.low, sharpens.high)}, and "
         f"{name} parts from it at step {number(parts.step)} {interval(parts.low, parts.high)}. "
@@ -66,7 +64,7 @@ def _figure(data: ReportData, index: int, definition: EventDefinition, pairs: pl
         setting=index,
         batch_size=row["batch_size"],
         momentum=row["momentum"],
-        pair=PairShown(row["sgd_run_id"], row["sgdm_run_id"], (sharpens, parts)),
+        pair=PairShown((row["sgd_run_id"], row["sgdm_run_id"]), (sharpens, parts)),
     )
 
 

@@ -54,9 +54,10 @@ async function draw(box) {
   const config = page.config[dark() ? "dark" : "light"];
   const options = { renderer: "svg", ast: true, config, actions: false, tooltip: { theme: dark() ? "dark" : "light" } };
   const drawn = await vegaEmbed(box, spec, options);
-  views.set(box, drawn);
+  views.set(box, Object.assign(drawn, { dark: config === page.config.dark }));
   box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box has the words
   mark(drawn.view);
+  if (!before) redrawInTheme([box]); // the theme may have been changed meanwhile
   drawn.view.addEventListener("click", (event, item) => item && item.datum && pickFrom(item.datum, box));
 }
 function redraw(boxes) {
@@ -66,6 +67,7 @@ function redraw(boxes) {
     if (drawn || emptied) { box.replaceChildren(); draw(box); }
   }
 }
+const redrawInTheme = boxes => redraw(boxes.filter(box => views.get(box) && views.get(box).dark !== dark()));
 const boxes = [...document.querySelectorAll(".chart")];
 const shown = box => !box.closest("figure").hidden;
 const watcher = new IntersectionObserver(entries => {
@@ -342,7 +344,19 @@ function setTheme(name) {
 root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 $("theme").textContent = dark() ? "Light" : "Dark";
 $("theme").addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
-addEventListener("beforeprint", () => {
-  if (dark()) setTheme("light");
-  boxes.filter(shown).forEach(draw);
+// On paper everything is open, and light; the colours of charts are changed by the style, for a chart drawn anew would
+// not be there in time.
+let before = null;
+function openForPaper() {
+  before ??= { theme: root.dataset.theme, closed: [...document.querySelectorAll("details:not([open])")] };
+  root.dataset.theme = "light";
+  before.closed.forEach(details => details.open = true);
+  return Promise.all(boxes.filter(shown).map(draw));
+}
+addEventListener("beforeprint", openForPaper);
+addEventListener("afterprint", () => {
+  root.dataset.theme = before.theme;
+  before.closed.forEach(details => details.open = false);
+  before = null;
+  redrawInTheme(boxes); // what was drawn for paper
 });

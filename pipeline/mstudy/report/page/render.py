@@ -21,7 +21,18 @@ from mstudy.core.files import write_whole
 from mstudy.core.params import Analysis
 from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL
 from mstudy.core.statuses import PartingStatus
-from mstudy.report.charts.theme import DARK_COLOURS, Palette, colours, config, label, recolour, run_label, with_branches
+from mstudy.report.charts.theme import (
+    DARK_COLOURS,
+    PAPER_COLOURS,
+    Palette,
+    colours,
+    config,
+    label,
+    paper_rules,
+    recolour,
+    run_label,
+    with_branches,
+)
 from mstudy.report.citation import PAPER, study_entry
 from mstudy.report.finding.opening import build_opening
 from mstudy.report.page.claim_list import SHAPES, shown_claims
@@ -120,6 +131,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         panels=drawn,
         words_for_points=words_for_points(explorer.drawn),
         palette=_swatches(palette),
+        paper_rules=paper_rules(),
         runs=runs_table(results),
         problems=results.problems,
         page=_page_data(study, palette),
@@ -144,17 +156,16 @@ def panel_specs(palette: Palette, drawn: Drawn) -> list[tuple[str, str, Markup]]
 
 
 def _pair_data(pair: PairShown, place_of: dict[str, int]) -> dict[str, Any]:
-    """Return the places of both runs among those whose curves the page holds, SGD first, and the moments to mark."""
-    places = {"sgd": place_of[pair.sgd_run_id], "sgdm": place_of[pair.sgdm_run_id]}
+    """Return the places of both runs among those whose curves the page holds, and the moments to mark."""
+    places = [place_of[run_id] for run_id in pair.run_ids]
     moments = [
-        {"run": places[m.side], "kind": _MARKS[m.side], "name": m.name}
-        | {"step": m.step, "step_low": m.low, "step_high": m.high}
-        for m in pair.moments
+        {"run": place, "kind": mark, "name": m.name, "step": m.step, "step_low": m.low, "step_high": m.high}
+        for place, mark, m in zip(places, _MARKS, pair.moments, strict=True)
     ]
-    return {"runs": list(places.values()), "moments": moments}
+    return {"runs": places, "moments": moments}
 
 
-_MARKS = {"sgd": "sharpens", "sgdm": "parts"}  # as the panels' shapes are named
+_MARKS = ("sharpens", "parts")  # as the panel of events names its shapes
 
 
 def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
@@ -175,8 +186,9 @@ def _methods(results: Results) -> list[tuple[float, str]]:
     return results[RUNS].select("momentum", "optimizer").unique().sort("momentum", "optimizer").rows()
 
 
-def _swatches(palette: Palette) -> list[tuple[str, str, str]]:
-    return [(name, colour, recolour(colour)) for name, colour in palette.items()]
+def _swatches(palette: Palette) -> list[tuple[str, str, str, str]]:
+    """Return (name, colour on light paper, on dark, in print) of each optimizer."""
+    return [(name, colour, recolour(colour), PAPER_COLOURS[colour]) for name, colour in palette.items()]
 
 
 def _citations(results: Results, analysis: Analysis) -> list[tuple[str, str, str, str]]:

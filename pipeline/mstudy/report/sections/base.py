@@ -17,9 +17,8 @@ from mstudy.tables.table import SETTING
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of one of the two runs of a pair, `sgd` or `sgdm`, with its interval in steps."""
+    """A moment of a run, with its interval in steps."""
 
-    side: str
     name: str
     step: float
     low: float | None
@@ -28,11 +27,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class PairShown:
-    """Two runs whose curves a figure draws over the steps, and the moments that it marks."""
+    """Two runs whose curves a figure draws over the steps, that of SGD first, and the moment that it marks of each."""
 
-    sgd_run_id: str
-    sgdm_run_id: str
-    moments: tuple[Moment, ...]
+    run_ids: tuple[str, str]
+    moments: tuple[Moment, Moment]
 
 
 @dataclass(frozen=True)
