@@ -64,6 +64,7 @@ def weighted(y):
     return (y * drawn(*y.shape, seed=9)).sum()
 
 
+# A norm is followed by tanh: its tangent then enters the second derivative, and not only its own curvature.
 LOSSES = {
     "a product of two that move": lambda w: weighted(functional.linear(X, w[0], w[1]) * functional.linear(X, w[0])),
     "a matrix product of two that move": lambda w: weighted((X @ w[0].transpose(0, 1)) @ w[0]),
@@ -94,21 +95,23 @@ LOSSES = {
     "mean squared error": lambda w: functional.mse_loss(functional.linear(X, w[0], w[1]).tanh(), X[:, :4]),
     "squared error of two that move": lambda w: functional.mse_loss(w[0].tanh(), w[0].square(), reduction="sum"),
     "squared errors": lambda w: weighted(functional.mse_loss(w[0].tanh(), X[:4], reduction="none")),
-    "layer norm": lambda w: weighted(functional.layer_norm(functional.linear(X, w[0]), (4,), w[1], w[1].tanh())),
-    "layer norm, plain": lambda w: weighted(functional.layer_norm(functional.linear(X, w[0]), (4,))),
+    "layer norm": lambda w: weighted(functional.layer_norm(functional.linear(X, w[0]), (4,), w[1], w[1].tanh()).tanh()),
+    "layer norm, plain": lambda w: weighted(functional.layer_norm(functional.linear(X, w[0]), (4,)).tanh()),
     "layer norm of what stands still": lambda w: weighted(functional.layer_norm(X, (6,), w[0][0], w[0][1]).square()),
 }
 CONVOLUTIONS = {
-    "group norm": lambda w: weighted(functional.group_norm(maps(w), 2, w[1], w[2])),
-    "group norm, plain": lambda w: weighted(functional.group_norm(maps(w), 4)),
+    "group norm": lambda w: weighted(functional.group_norm(maps(w), 2, w[1], w[2]).tanh()),
+    "group norm, plain": lambda w: weighted(functional.group_norm(maps(w), 4).tanh()),
     "group norm of what stands still": lambda w: weighted(
         functional.group_norm(drawn(5, 4, 2, 2), 2, w[1], w[2]).tanh()
     ),
-    "group norm of rows": lambda w: weighted(functional.group_norm(maps(w).mean((2, 3)), 2, w[1], w[2])),
-    "batch norm": lambda w: weighted(functional.batch_norm(maps(w), None, None, w[1], w[2], True)),
-    "batch norm, plain": lambda w: weighted(functional.batch_norm(maps(w), None, None, None, None, True)),
-    "batch norm by running statistics": lambda w: weighted(functional.batch_norm(maps(w), *RUNNING, w[1], w[2])),
-    "batch norm of rows": lambda w: weighted(functional.batch_norm(maps(w).mean((2, 3)), None, None, w[1], w[2], True)),
+    "group norm of rows": lambda w: weighted(functional.group_norm(maps(w).mean((2, 3)), 2, w[1], w[2]).tanh()),
+    "batch norm": lambda w: weighted(functional.batch_norm(maps(w), None, None, w[1], w[2], True).tanh()),
+    "batch norm, plain": lambda w: weighted(functional.batch_norm(maps(w), None, None, None, None, True).tanh()),
+    "batch norm by running statistics": lambda w: weighted(functional.batch_norm(maps(w), *RUNNING, w[1], w[2]).tanh()),
+    "batch norm of rows": lambda w: weighted(
+        functional.batch_norm(maps(w).mean((2, 3)), None, None, w[1], w[2], True).tanh()
+    ),
     "stride and groups": lambda w: weighted(functional.conv2d(maps(w), w[0][:, :1], w[1], stride=2, groups=4).tanh()),
     "a convolution of two that move": lambda w: weighted(functional.conv2d(maps(w)[:, :3], w[0].tanh())),
     "the greatest": lambda w: weighted(functional.max_pool2d(maps(w), 3, stride=2, padding=1).square()),

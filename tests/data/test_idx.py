@@ -34,10 +34,16 @@ def test_moments_are_those_numpy_finds(save, make_idx, rng):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (gzip.compress(b"\0\0\x08\x01" + bytes(12)), r"must start with the idx header 00000803, found 00000801\.$"),
-        (gzip.compress(b"\0\0\x0d\x03" + bytes(12)), r"must start with the idx header 00000803, found 00000d03\.$"),
-        (gzip.compress(b"\0\0\x08\x03" + bytes(4)), r"must start with the idx header 00000803"),
-        (gzip.compress(b""), r"must start with the idx header 00000803, found nothing\.$"),
+        (
+            gzip.compress(b"\0\0\x08\x01" + bytes(12), mtime=0),
+            r"must start with the idx header 00000803, found 00000801\.$",
+        ),
+        (
+            gzip.compress(b"\0\0\x0d\x03" + bytes(12), mtime=0),
+            r"must start with the idx header 00000803, found 00000d03\.$",
+        ),
+        (gzip.compress(b"\0\0\x08\x03" + bytes(4), mtime=0), r"must start with the idx header 00000803"),
+        (gzip.compress(b"", mtime=0), r"must start with the idx header 00000803, found nothing\.$"),
         (b"<html>", r"images-idx3-ubyte\.gz must be a whole gzip file"),
     ],
 )
