@@ -22,7 +22,7 @@ def main() -> None:
     options = arguments.parse_args()
     n = options.experiments
     pages = {
-        "inference_advantage.md": inference_advantage.report(n),
+        "inference_advantage.md": inference_advantage.report(n, n),
         "inference_events.md": inference_events.page(5 * n, n, max(1, n // 2)),
     }
     for name, text in pages.items():

@@ -24,20 +24,12 @@ from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.pairs.rate_lines import rate_lines
 from scipy.stats import norm
 
-from benchmarks.error_rates.evidence import evidence_of
+from benchmarks.error_rates.evidence import REPLICATED, evidence_of
 from benchmarks.error_rates.sweeps import Array, Design, Truth, draw_truth, sample_runs
 
 SEED = 53_000  # not of development
 MARGINS, ESTIMATE = Margins(), Estimate()
 MARGIN, CAP = MARGINS.advantage, MARGINS.diverged
-# Verdicts of cells with seeds; every cell here has them.
-REPLICATED = (
-    Verdict.SUPPORTED,
-    Verdict.MOSTLY,
-    Verdict.CONTRADICTED,
-    Verdict.INCONCLUSIVE,
-    Verdict.UNTESTABLE,
-)
 _AT_MARGIN = 1e-9  # a truth so near to the margin is at it
 # Of the cells placed on a side, what a verdict says of them.
 _LEAST_SHARE = {Verdict.SUPPORTED: 1.0, Verdict.MOSTLY: ESTIMATE.mostly_share}

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from mstudy.compare.cell_parting import find_partings
+from mstudy.compare.onset import date_onsets, weigh_onsets
 from mstudy.compare.openings import find_openings
 from mstudy.core.params import Compare
 from mstudy.core.theory import equivalent_sgd_step
-from mstudy.pairs.gap import LossCurve, Pair
+from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 
 STEPS = np.arange(400)
 
@@ -37,6 +38,26 @@ def bump(first, last, height=0.3):
 
 def opening(at, height=0.3, scale=20):
     return height * -np.expm1(-np.maximum(STEPS - at, 0) / scale)
+
+
+@pytest.mark.parametrize("width", [20, 60])
+def test_an_opening_that_closes_does_not_draw_a_slow_parting_towards_itself(rng, width):
+    """A hinge from 250 on; the shapes of an onset would else begin where the passing opening did."""
+    slow = 0.3 * np.maximum(STEPS - 250, 0) / 150
+    for of_pair in found_in(cell(rng, bump(100, 100 + width) + slow, sigma=0.01)):
+        passed, stays = of_pair
+
+        assert (passed.status, passed.close_step) == ("transient", 100 + width)
+        assert (stays.status, stays.close_step) == ("parted", None)
+        assert stays.step == pytest.approx(250, abs=15)
+
+
+def test_a_gap_that_closes_nowhere_is_dated_by_all_its_rows(rng):
+    pairs = cell(rng, opening(250), sigma=0.01)
+    dated = [parting.step for parting in find_partings(pairs, 0.9, Compare()).pairs]
+    gaps = [gap_curve(pair, "heavy_ball", 0.9) for pair in pairs]
+
+    assert dated == pytest.approx([onset.step for onset in date_onsets([weigh_onsets(gap) for gap in gaps])])
 
 
 def test_an_opening_that_closes_and_one_that_stays(rng):

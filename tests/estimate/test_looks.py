@@ -1,15 +1,17 @@
 """Truth: p-values divided by hand; the analysis of the same seeds at the level of the look."""
 
 import json
+import math
 from dataclasses import replace
 
 import polars as pl
 import pytest
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Detect, Estimate, Looks, Margins
+from mstudy.estimate.claims.c4_same_moment import ratio_of
 from mstudy.estimate.looks import Scopes, _unless_refuted, eventful_lines, line_looks
 from mstudy.estimate.stage import estimate
-from mstudy.tables.contracts import BEST, RUNS, SHARPENINGS
+from mstudy.tables.contracts import ALIGNMENT, BEST, RUNS, SHARPENINGS
 from mstudy.tables.stamp import Finished, _read_stamp, check_params
 
 from tests.estimate.tables import runs_of
@@ -117,11 +119,12 @@ def test_events_are_judged_by_the_seeds_and_at_the_level_of_the_look(out):  # no
     with_copies(out, pl.col("seed") == 4, batch_size=16)
     params = replace(ESTIMATE, alpha=looks.level(0, 0.05), resamples=468)  # 4 / 0.00855
     of_five = claims_of(out, params)["C5"]
+    shown = claims_of(out, replace(ESTIMATE, resamples=468))["C5"]
     with_copies(out, (pl.col("seed") == 4) & (pl.col("batch_size") == 8), seed=5)
     at_look = claims_of(out, ESTIMATE, looks)["C5"]
 
     note = " Look of 5 of at most 9 seeds, at level 0.0085."
-    assert at_look == of_five | {"reason": of_five["reason"] + note}
+    assert at_look == of_five | {"reason": of_five["reason"] + note, "ci": shown["ci"]}  # intervals are at alpha
     assert (at_look["verdict"], at_look["n"]) == ("supported", 36)
     assert claims_of(out, ESTIMATE)["C5"]["n"] == 42
 
@@ -141,3 +144,19 @@ def test_the_stamp_names_the_looks(out):  # noqa: F811
     claims_of(out, ESTIMATE)
     with pytest.raises(ConfigError, match=r"^The parameters must be those .*, found looks of seeds, which it did not"):
         check_params(Finished(out, {}, (_read_stamp(out / "stamps/estimate.json"),)), sections)
+
+
+def test_the_interval_that_decides_is_at_the_level_and_the_one_that_is_shown_at_alpha(out):  # noqa: F811
+    looks = Looks((5, 9), ("s",))
+    claims_of(out, ESTIMATE)
+    at_alpha = ALIGNMENT.read(out / "results")
+    wider = claims_of(out, replace(ESTIMATE, alpha=looks.level(0, 0.05)))["C4"]["ci"]
+    judged = claims_of(out, ESTIMATE, looks)["C4"]
+
+    assert ALIGNMENT.read(out / "results")["lag_low"].to_list() == at_alpha["lag_low"].to_list()
+    assert judged["ci"] == wider
+    assert judged["reason"].endswith("at level 0.0085.")
+
+
+def test_an_interval_beyond_any_number_ends_at_a_number():
+    assert [ratio_of(log) for log in (0.0, 1e4, -1e4)] == [1.0, math.exp(20), math.exp(-20)]

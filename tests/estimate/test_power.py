@@ -60,7 +60,7 @@ def evidence(**tables):
         LINE | {"eta_ef": 0.1, "side": "below"} | spread(0.01, equivalence_p=0.01, superiority_p=1.0),
         LINE | {"eta_ef": 0.2, "side": "below"} | spread(0.00, equivalence_p=0.001, superiority_p=1.0),
         LINE | {"eta_ef": 0.9, "side": "above"} | spread(0.08, equivalence_p=0.9, superiority_p=0.02),
-        # All runs diverged: no spread, so nothing to compute a power from. Two seeds: no say.
+        # All runs diverged: no spread, but five seeds show it. Two seeds: no say.
         LINE | {"eta_ef": 1.8, "side": "above"} | spread(3.0, ci_low=3.0, ci_high=3.0, superiority_p=0.031),
         LINE | {"eta_ef": 3.6, "side": "above"} | spread(0.01, n_seeds=2, superiority_p=0.9),
     ]
@@ -69,6 +69,27 @@ def evidence(**tables):
 
 def power_of(given, claims=()):
     return {row["claim"]: row for row in measure_power(given, claims, FEW).iter_rows(named=True)}
+
+
+def above(*ratios, n_seeds=4):
+    """Cells above, the p-value of a cell without spread being the sign test's."""
+    rows = [
+        LINE
+        | {"eta_ef": 0.9 * 2**k, "side": "above"}
+        | spread(ratio, n_seeds=n_seeds, superiority_p=0.5**n_seeds if ratio == 3.0 else 0.001)
+        | ({"ci_low": 3.0, "ci_high": 3.0} if ratio == 3.0 else {})
+        for k, ratio in enumerate(ratios)
+    ]
+    return power_of(evidence_of(placements=PLACEMENTS.frame(rows)))["C2"]
+
+
+def test_cells_in_which_sgd_diverged_at_every_seed_take_five_seeds():
+    """2^-4 is above 0.05, 2^-5 is not: two sure cells do not make up for one that four seeds cannot show."""
+    with_one, without, alone = above(0.5, 0.5, 3.0), above(0.5, 0.5), above(3.0, 3.0)
+
+    assert (with_one["seeds_needed"], with_one["seeds_mostly"], with_one["n_units"]) == (5, 5, 3)
+    assert (without["seeds_needed"], without["n_units"]) == (3, 2)
+    assert (alone["seeds_needed"], alone["effect_80"], alone["observed"]) == (5, None, 3.0)
 
 
 def coincidence(truth, seed):
@@ -91,7 +112,7 @@ def test_means_against_statsmodels():
     d = TTestPower().solve_power(nobs=5, alpha=0.03, power=0.8, alternative="larger")  # 2 % go to placing the cells
     assert rows["C1"]["effect_80"] == pytest.approx(0.05 - SD * d, rel=0.01)
     assert rows["C1"]["seeds_needed"] == 5
-    assert (rows["C1"]["n_units"], rows["C2"]["n_units"], rows["C1"]["observed"]) == (2, 1, 0.01)
+    assert (rows["C1"]["n_units"], rows["C2"]["n_units"], rows["C1"]["observed"]) == (2, 2, 0.01)
 
 
 def test_best_against_best_by_its_least_sure_line_inside_the_grid():

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
+from mstudy.compare.closed_stretches import MIN_POINTS, closed_stretches
 from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typical_onset, weigh_onsets
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.params import Compare
@@ -21,7 +22,6 @@ from mstudy.core.statuses import WITH_DIVERGENCE, Ahead, PartingStatus
 from mstudy.core.theory import final_lag
 from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_between, gap_curve
 
-_MIN_POINTS = 20
 _LATE_SHARE = 0.2  # of the steps: where the gate looks
 _N_WINDOWS = 6  # of logged points: where the gate for transient gaps looks
 
@@ -75,7 +75,7 @@ def find_partings(
     optimizer is not known, there is no gap to judge and the status is `no_lag`.
     """
     gaps = [None if _diverged(pair) else gap_curve(pair, optimizer, momentum) for pair in pairs]
-    usable = [gap for gap in gaps if gap is not None and len(gap.steps) >= _MIN_POINTS]
+    usable = [gap for gap in gaps if gap is not None and len(gap.steps) >= MIN_POINTS]
     twin_gap = _twin_gap(twins)
     margin = max(compare.parting_margin, twin_gap or 0.0)
     late = np.array([_late_mean(gap) for gap in usable])
@@ -90,9 +90,11 @@ def find_partings(
         else None
     )
     evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
+    onsets = _onsets(evidence, 1 - compare.alpha)
+    if status == PartingStatus.PARTED:
+        evidence = [_lasting(*each, margin) for each in zip(gaps, evidence, onsets, strict=True)]
+        onsets = _onsets(evidence, 1 - compare.alpha)
     known = [each for each in evidence if each is not None]
-    dated = iter(date_onsets(known, 1 - compare.alpha))
-    onsets = [None if each is None else next(dated) for each in evidence]
     partings = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
     return CellParting(
         partings,
@@ -167,7 +169,27 @@ def _evidence(pair: Pair, gap: Gap | None, status: PartingStatus, end: float | N
     if gap is None or status not in (PartingStatus.PARTED, PartingStatus.TRANSIENT):
         return None
     part = gap.until(end) if status == PartingStatus.TRANSIENT and end is not None else gap
-    return weigh_onsets(part) if len(part.steps) >= _MIN_POINTS else None
+    return weigh_onsets(part) if len(part.steps) >= MIN_POINTS else None
+
+
+def _onsets(evidence: Sequence[Evidence | None], level: float) -> list[Onset | None]:
+    """Date the onset of each pair of which something is known."""
+    dated = iter(date_onsets([each for each in evidence if each is not None], level))
+    return [None if each is None else next(dated) for each in evidence]
+
+
+def _lasting(gap: Gap | None, evidence: Evidence | None, onset: Onset | None, margin: float) -> Evidence | None:
+    """Return what a pair says of the opening that stays: without the rows of those that close again.
+
+    Such an opening draws the onset towards itself, the more the slower the one that stays begins.
+    """
+    if gap is None or onset is None or len(gap.steps) < MIN_POINTS:
+        return evidence
+    closed = gap.until(max(onset.low, float(gap.steps[MIN_POINTS - 1])))
+    kept = closed_stretches(gap, closed, margin).without
+    if kept.all() or kept.sum() < MIN_POINTS:
+        return evidence
+    return weigh_onsets(Gap(gap.steps[kept], gap.values[kept]))
 
 
 def _pair_parting(
@@ -178,7 +200,7 @@ def _pair_parting(
     if onset is None:
         return Parting(
             PartingStatus.NONE
-            if status == PartingStatus.NONE and gap is not None and len(gap.steps) >= _MIN_POINTS
+            if status == PartingStatus.NONE and gap is not None and len(gap.steps) >= MIN_POINTS
             else PartingStatus.INSUFFICIENT
         )
     if gap is not None:

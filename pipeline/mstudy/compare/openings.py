@@ -10,18 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mstudy.compare.cell_parting import Parting
-from mstudy.core.series import Series
+from mstudy.compare.closed_stretches import QUIET_SHARE, Closed, closed_stretches
 from mstudy.core.statuses import PARTED_OR_DIVERGED, Ahead, PartingStatus
 from mstudy.pairs.gap import Gap, Pair, gap_curve
-
-_MIN_CLOSED_ROWS = 3  # logged points that tell that a gap has closed, and more where it was open for more
-_MAX_OPENINGS = 3  # of one pair that go half as far as one that closes, itself included
-_MIN_POINTS = 20  # logged points before an opening: in the first steps the lag of momentum is known only roughly
-_CLOSED_SDS = 3.0  # robust standard deviations within which a gap is closed; it opens to twice that
-_QUIET_SHARE = 1 / 3  # of the limit: after the last row within that the opening may have begun
 
 
 @dataclass(frozen=True)
@@ -63,51 +56,25 @@ def _closing(pair: Pair, parting: Parting, optimizer: str, momentum: float, marg
     gap = gap_curve(pair, optimizer, momentum)
     if gap is None:
         return []
-    before = gap.until(parting.step_low) if parting.status == PartingStatus.PARTED and parting.step_low else gap
-    return _closing_in(before, margin) if len(before.steps) else []
+    if parting.status != PartingStatus.PARTED or parting.step is None or parting.step_low is None:
+        return _closing_in(gap, gap, np.inf, margin)
+    return _closing_in(gap, gap.until(parting.step_low), parting.step, margin)
 
 
-def _closing_in(gap: Gap, margin: float) -> list[Opening]:
-    departure = gap.values - np.median(gap.values)
-    far = np.abs(departure)
-    limit = max(margin, _CLOSED_SDS * 1.4826 * float(np.median(far)))
-    stretches = [each for each in _stretches(far > limit) if each[0] >= _MIN_POINTS]
-    heights = np.array([far[first:last].max() for first, last in stretches])
-    # Where many go half as far, a height is a matter of heavy tails.
-    chosen = [h > 2 * limit and (heights >= h / 2).sum() <= _MAX_OPENINGS for h in heights]
-    return [
-        _opening(gap, departure, first, last, limit)
-        for (first, last), taken in zip(stretches, chosen, strict=True)
-        if taken
-    ]
+def _closing_in(gap: Gap, closed: Gap, end: float, margin: float) -> list[Opening]:
+    """Return the openings that have closed by a step. closed: the part that tells where the gap is closed."""
+    if not len(closed.steps):
+        return []
+    found = closed_stretches(gap, closed, margin)
+    return [_opening(gap, found, first, last) for first, last in found.stretches if gap.steps[last] <= end]
 
 
-def _opening(gap: Gap, departure: Series, first: int, last: int, limit: float) -> Opening:
+def _opening(gap: Gap, found: Closed, first: int, last: int) -> Opening:
     """Date an opening where it passes the limit: by the rows on either side."""
-    far, steps = np.abs(departure), gap.steps
+    far, steps = np.abs(found.departure), gap.steps
     top = first + int(far[first:last].argmax())
-    quiet = np.flatnonzero(far[:first] <= _QUIET_SHARE * limit)
+    quiet = np.flatnonzero(far[:first] <= QUIET_SHARE * found.limit)
     low = steps[quiet[-1]] if len(quiet) else steps[first - 1]
-    step = float(np.interp(limit, far[first - 1 : first + 1], steps[first - 1 : first + 1]))
-    ahead = Ahead.SGDM if departure[top] > 0 else Ahead.SGD
+    step = float(np.interp(found.limit, far[first - 1 : first + 1], steps[first - 1 : first + 1]))
+    ahead = Ahead.SGDM if found.departure[top] > 0 else Ahead.SGD
     return Opening(PartingStatus.TRANSIENT, ahead, step, float(low), float(steps[first]), float(steps[last]))
-
-
-def _stretches(is_open: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return first and last + 1 of each stretch that opens, and is then closed for as many rows, or for three.
-
-    Stretches that are apart by fewer rows are one.
-    """
-    padded = np.concatenate([[False], is_open, [False]])
-    edges = np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
-    joined: list[tuple[int, int]] = []
-    for first, last in edges.tolist():
-        if joined and first - joined[-1][1] < _closing_rows(*joined[-1]):
-            joined[-1] = joined[-1][0], last
-        else:
-            joined.append((first, last))
-    return [each for each in joined if len(is_open) - each[1] >= _closing_rows(*each)]
-
-
-def _closing_rows(first: int, last: int) -> int:
-    return max(_MIN_CLOSED_ROWS, last - first)

@@ -36,10 +36,12 @@ _MAX_RESAMPLES = 50_000
 class Scope:
     """The seeds by which a claim is judged, and the parameters with the level in force.
 
-    looks: None where there are none: then all seeds count, and nothing is said of them.
+    shown: the parameters of the tables, whose intervals are at alpha whatever the level is. looks: None where there are
+    none: then all seeds count, and nothing is said of them.
     """
 
     params: Estimate
+    shown: Estimate
     looks: Looks | None = None
     look: int = 0
 
@@ -75,7 +77,7 @@ class Scopes:
     def of(cls, looks: Looks | None, runs: pl.DataFrame, events: pl.DataFrame, params: Estimate) -> Scopes:
         """Take the looks that the runs have reached. events: tables.SHARPENINGS by the definition that decides."""
         lines = line_looks(runs, looks)
-        whole = Scope(params)
+        whole = Scope(params, params)
         if looks is None or lines.is_empty():
             return cls(None, lines, params, whole, whole)
         eventful = eventful_lines(lines, runs, events)
@@ -144,34 +146,48 @@ def _least(lines: pl.DataFrame) -> int:
 def _scope_at(looks: Looks, look: int, params: Estimate) -> Scope:
     level = looks.level(look, params.alpha)
     resamples = max(params.resamples, min(math.ceil(_RESAMPLES_PER_LEVEL / level), _MAX_RESAMPLES))
-    return Scope(replace(params, alpha=level, resamples=resamples), looks, look)
+    shown = replace(params, resamples=resamples)
+    return Scope(replace(shown, alpha=level), shown, looks, look)
 
 
-def judge_at_looks(
-    scopes: Scopes, evidence: Mapping[str, pl.DataFrame], margin: float, observed: Mapping[str, pl.DataFrame]
-) -> tuple[list[dict[str, Any]], pl.DataFrame, pl.DataFrame]:
-    """Return the entries of claims.json, tables.CLAIM_UNITS and tables.POWER.
+@dataclass(frozen=True)
+class Known:
+    """All tables by their names, as the claims are judged by them.
 
-    evidence: all tables by name, those of earlier stages cut to the seeds of the claims over events. observed: those of
-    earlier stages, whole.
+    shown: with intervals at alpha, and those of earlier stages cut to the seeds of the claims over events. at_level:
+    those whose intervals decide, at the levels of the looks. whole: those of earlier stages, of all seeds.
     """
-    of_lines = {**evidence, **observed}
-    own = {table.name: scopes.by_own_look(of_lines[table.name]) for table in TESTED_BY_LINE}
+
+    margin: float
+    shown: Mapping[str, pl.DataFrame]
+    at_level: Mapping[str, pl.DataFrame]
+    whole: Mapping[str, pl.DataFrame]
+
+    def of_lines(self, scopes: Scopes) -> Evidence:
+        """Return the evidence of the claims over units."""
+        frames = {**self.shown, **self.whole}
+        return Evidence(self.margin, frames | {t.name: scopes.by_own_look(frames[t.name]) for t in TESTED_BY_LINE})
+
+
+def judge_at_looks(scopes: Scopes, known: Known) -> tuple[list[dict[str, Any]], pl.DataFrame, pl.DataFrame]:
+    """Return the entries of claims.json, tables.CLAIM_UNITS and tables.POWER, which is that of tests at alpha."""
+    shown, at_level = Evidence(known.margin, known.shown), Evidence(known.margin, {**known.shown, **known.at_level})
+    lines = known.of_lines(scopes)
     groups = (
-        (OVER_UNITS, Evidence(margin, {**of_lines, **own}), scopes.params, scopes.note_of_units),
-        (OVER_RATES, Evidence(margin, evidence), scopes.rates.params, scopes.rates.note),
-        (OVER_EVENTS, Evidence(margin, evidence), scopes.events.params, scopes.events.note),
+        (OVER_UNITS, lines, lines, Scope(scopes.params, scopes.params), scopes.note_of_units),
+        (OVER_RATES, at_level, shown, scopes.rates, scopes.rates.note),
+        (OVER_EVENTS, at_level, shown, scopes.events, scopes.events.note),
     )
     entries: list[dict[str, Any]] = []
     units, power = [CLAIM_UNITS.frame([])], [POWER.frame([])]
-    for ids, known, params, note in groups:
-        found = judge_claims(known, params, ids)
-        if params != scopes.params:
-            found = _unless_refuted(found, judge_claims(known, scopes.params, ids))
+    for ids, judged, told, scope, note in groups:
+        found = judge_claims(judged, scope.params, ids)
+        if scope.looks is not None:
+            found = _unless_refuted(found, judge_claims(told, scope.shown, ids))
         found = [entry | {"reason": entry["reason"] + note} for entry in found]
         entries += found
-        units.append(list_units(known, params, ids))
-        power.append(measure_power(known, found, params, ids))
+        units.append(list_units(judged, scope.params, ids))
+        power.append(measure_power(told, found, scope.shown, ids))
     return sorted(entries, key=lambda entry: str(entry["id"])), pl.concat(units), pl.concat(power)
 
 

@@ -17,7 +17,7 @@ from mstudy.estimate.event_times.coincidence import measure_alignment
 from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
 from mstudy.estimate.event_times.interventions import measure_interventions
 from mstudy.estimate.event_times.lags import lags_with_null
-from mstudy.estimate.looks import Scopes, judge_at_looks, tables_of
+from mstudy.estimate.looks import Known, Scope, Scopes, judge_at_looks, tables_of
 from mstudy.estimate.rates.best import compare_best
 from mstudy.estimate.rates.horizons import estimate_horizons
 from mstudy.estimate.rates.placements import place_cells
@@ -68,18 +68,20 @@ def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate, look
     runs, sharpenings = read[RUNS], read[SHARPENINGS]
     scopes = Scopes.of(looks, runs, deciding_events(sharpenings, decides), params)
     observed = {each: _by_definition(tables_of(scopes.events, read, runs), each) for each in EventDefinition}
-    estimates = _of_rates(runs, read[HORIZON_LOSSES], margins, scopes)
+    estimates, at_level = _of_rates(runs, read[HORIZON_LOSSES], margins, scopes)
     estimates[INTERVENTIONS] = measure_interventions(scopes.events.keep(runs), sharpenings)
-    of_events = {each: _of_events(tables, scopes.events.params) for each, tables in observed.items()}
-    known = {
-        each: {table.name: frame for table, frame in (observed[each] | estimates | of_events[each]).items()}
+    of_events = {each: _of_events(tables, scopes.events.shown) for each, tables in observed.items()}
+    shown = {each: by_name(observed[each] | estimates | of_events[each]) for each in EventDefinition}
+    decisive = {
+        each: by_name(at_level | _alignment_at_level(observed[each], of_events[each], scopes.events))
         for each in EventDefinition
     }
-    evidence = {each: Evidence(margins.advantage, tables) for each, tables in known.items()}
+    evidence = {each: Evidence(margins.advantage, shown[each] | decisive[each]) for each in EventDefinition}
     estimates |= of_events[decides]
     estimates[EVENT_VERDICTS] = judge_by_definitions(evidence, decides, scopes.events.params)
-    whole = {table.name: frame for table, frame in _by_definition(read, decides).items()}
-    judged, units, power = judge_at_looks(scopes, known[decides], margins.advantage, whole)
+    whole = by_name(_by_definition(read, decides))
+    known = Known(margins.advantage, shown[decides], decisive[decides], whole)
+    judged, units, power = judge_at_looks(scopes, known)
     for table, frame in (estimates | {CLAIM_UNITS: units, POWER: power}).items():
         table.write(frame, results)
     claims = naming_definition(judged, decides)
@@ -103,28 +105,40 @@ def _by_definition(read: Mapping[Table, pl.DataFrame], definition: EventDefiniti
     }
 
 
+def _alignment_at_level(
+    observed: Mapping[Table, pl.DataFrame], shown: Mapping[Table, pl.DataFrame], scope: Scope
+) -> dict[Table, pl.DataFrame]:
+    """Return the coincidence of events with intervals at the level of a look."""
+    if scope.looks is None:
+        return {ALIGNMENT: shown[ALIGNMENT]}
+    return {ALIGNMENT: _alignment(observed, scope.params)}
+
+
 def _of_rates(
     runs: pl.DataFrame, horizon_losses: pl.DataFrame, margins: Margins, scopes: Scopes
-) -> dict[Table, pl.DataFrame]:
-    """Return the tables that rest on final losses and divergences; the trends and the law by the seeds of all lines."""
+) -> tuple[dict[Table, pl.DataFrame], dict[Table, pl.DataFrame]]:
+    """Return the tables that rest on final losses and divergences, the trends and the law by the seeds of all lines;
+    and the law once more with intervals at the level of the look.
+    """
     params, joint = scopes.params, scopes.rates
     lines, joint_runs = rate_lines(runs, margins), joint.keep(runs)
-    limits, law = measure_limits(joint_runs, joint.params)
+    limits, law = measure_limits(joint_runs, joint.shown)
     thresholds = joint_thresholds = estimate_thresholds(lines, margins, params)
     joint_lines = lines
     if joint.looks is not None:
         joint_lines = rate_lines(joint_runs, margins)
         joint_thresholds = estimate_thresholds(joint_lines, margins, params)
-    return {
+    tables = {
         THRESHOLDS: thresholds,
         PLACEMENTS: place_cells(lines, margins, params),
         UNREPLICATED_CELLS: measure_over_rates(lines, margins, params),
         HORIZONS: estimate_horizons(runs, horizon_losses, margins, params),
-        TRENDS: measure_trends(joint_lines, joint_thresholds, limits, joint.params),
+        TRENDS: measure_trends(joint_lines, joint_thresholds, limits, joint.shown),
         BEST: compare_best(runs, margins, params),
         STABILITY_LIMITS: limits,
         LAW: law,
     }
+    return tables, {LAW: law if joint.looks is None else measure_limits(joint_runs, joint.params)[1]}
 
 
 def _of_events(observed: Mapping[Table, pl.DataFrame], params: Estimate) -> dict[Table, pl.DataFrame]:
@@ -132,11 +146,22 @@ def _of_events(observed: Mapping[Table, pl.DataFrame], params: Estimate) -> dict
     runs, sharpenings = observed[RUNS], observed[SHARPENINGS]
     openings, rises = observed[OPENINGS], observed[SHARPENING_EVENTS]
     return {
-        ALIGNMENT: measure_alignment(observed[PARTINGS], sharpenings, openings, rises, params),
+        ALIGNMENT: _alignment(observed, params),
         LAGS: lags_with_null(openings, rises),
         DEFERRAL: measure_deferral(runs, sharpenings, params),
         SURVIVAL: measure_survival(runs, sharpenings),
     }
+
+
+def _alignment(observed: Mapping[Table, pl.DataFrame], params: Estimate) -> pl.DataFrame:
+    of_pairs, of_runs = (PARTINGS, OPENINGS), (SHARPENINGS, SHARPENING_EVENTS)
+    (partings, openings), (sharpenings, rises) = ([observed[table] for table in pair] for pair in (of_pairs, of_runs))
+    return measure_alignment(partings, sharpenings, openings, rises, params)
+
+
+def by_name(tables: Mapping[Table, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Return the frames by the names of their tables."""
+    return {table.name: frame for table, frame in tables.items()}
 
 
 def _metrics(

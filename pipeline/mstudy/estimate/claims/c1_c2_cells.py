@@ -26,6 +26,7 @@ from mstudy.estimate.claims.power import (
     power_of_better,
     power_of_equal,
     root_of_power,
+    rows_with_sd,
     rows_with_spread,
     seeds_for_mostly,
     smallest,
@@ -38,7 +39,7 @@ from mstudy.estimate.claims.small_studies.cells import (
 from mstudy.estimate.claims.small_studies.words import cell_name
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
-from mstudy.tables.table import LINE
+from mstudy.tables.table import CELL, LINE
 
 _ALIKE = UnitWords("SGD and SGDM are alike", "cells")
 _BETTER = UnitWords("SGDM is better", "cells")
@@ -143,23 +144,31 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
 
 
 def above_power(evidence: Evidence, estimate: Estimate) -> Power:
-    """Compute the power of C2 from the spread of its least sure cell."""
-    cells = rows_with_spread(evidence[PLACEMENTS].filter(side=Side.ABOVE), estimate)
-    if cells.is_empty():
-        return Power("not estimable: no cell in which runs differ lies above a threshold with enough seeds")
-    worst = cells.sort("superiority_p", descending=True).row(0, named=True)
+    """Compute the power of C2 from the spread of its least sure cell; all cells count for the seeds that it needs.
+
+    Where SGD diverged at every seed the ratio has no spread, and yet takes five seeds to be shown.
+    """
+    every = rows_with_sd(evidence[PLACEMENTS].filter(side=Side.ABOVE), estimate)
+    if every.is_empty():
+        return Power("not estimable: no cell lies above a threshold with enough seeds")
+    cells = rows_with_spread(every, estimate)
+    worst = (every if cells.is_empty() else cells).sort("superiority_p", descending=True).row(0, named=True)
     sd, n, alpha, margin = worst["sd"], worst["n_seeds"], estimate.alpha, evidence.margin
     excess = worst["log_ratio"] - margin
-    needed = smallest(lambda k: power_greater(excess, sd, k, alpha), estimate.min_seeds) if excess > 0 else None
+    of_cell = power_of_better(margin)
+    least_power = [worst, *every.join(cells, on=CELL, how="anti").iter_rows(named=True)]
+    needed = smallest(lambda k: min(of_cell(row, k, alpha) for row in least_power), estimate.min_seeds)
     return Power(
         n_seeds=n,
-        n_units=len(cells),
+        n_units=len(every),
         replicate="cells",
-        effect_80=margin + root_of_power(lambda e: power_greater(e, sd, n, alpha), 0.0, _MAX_EFFECT_SDS * sd),
+        effect_80=None
+        if cells.is_empty()
+        else margin + root_of_power(lambda e: power_greater(e, sd, n, alpha), 0.0, _MAX_EFFECT_SDS * sd),
         unit=f"log loss ratio {_IN_LEAST_CERTAIN}",
         observed=worst["log_ratio"],
         seeds_needed=needed,
-        seeds_mostly=seeds_for_mostly(cells, power_of_better(margin), alpha, estimate),
+        seeds_mostly=seeds_for_mostly(every, of_cell, alpha, estimate),
         note="every cell above must be superior; the least sure one is shown"
         + ("" if excess > 0 else "; its ratio is within the margin, so more seeds would not show it beyond"),
     )

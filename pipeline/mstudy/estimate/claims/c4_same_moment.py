@@ -26,6 +26,7 @@ _MIN_EXPERIMENTS = 100
 _BLOCKS_DRAWN = 30_000  # over all experiments
 _MIN_LAG_SD = 1e-3  # of a block's log lag
 _MAX_CORRELATION = 0.999
+_MAX_LOG_RATIO = 20.0
 
 
 def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
@@ -43,7 +44,7 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
     low, high = permutation["lag_low"], permutation["lag_high"]
     verdict, why = _verdict(permutation, equivalence, shared, estimate)
     reason = (
-        f"The gap opens at {math.exp(equivalence['estimate']):.2f} [{math.exp(low):.2f}, {math.exp(high):.2f}] times "
+        f"The gap opens at {math.exp(equivalence['estimate']):.2f} [{ratio_of(low):.2f}, {ratio_of(high):.2f}] times "
         f"the step of sharpening; association within blocks p = {permutation['p_value']:.3g}, lag within "
         f"{estimate.lag_tolerance:.0%} p = {equivalence['p_value']:.3g} ({permutation['n_moments']} openings "
         f"of {n_pairs} pairs in {n} blocks, each with the rise of its kind; of {permutation['n_parted_seen']} pairs "
@@ -55,11 +56,16 @@ def judge_same_moment(evidence: Evidence, estimate: Estimate) -> Answer:
         n=n,
         n_unit="blocks",
         estimate=math.exp(equivalence["estimate"]),
-        ci=(math.exp(low), math.exp(high)),
+        ci=(ratio_of(low), ratio_of(high)),
         unit="step of parting / step of sharpening",
         p_value=max(permutation["p_value"], equivalence["p_value"]),
         rows=(PERMUTATION, EQUIVALENCE, SHARED),
     )
+
+
+def ratio_of(log: float) -> float:
+    """Return the ratio of a log; of few blocks and a small level an interval may reach beyond any number."""
+    return math.exp(max(-_MAX_LOG_RATIO, min(log, _MAX_LOG_RATIO)))
 
 
 def coincidence_power(evidence: Evidence, estimate: Estimate) -> Power:

@@ -36,15 +36,17 @@ def power_equivalent(effect: float, margin: float, sd: float, n: int, alpha: flo
 
 
 def rows_with_spread(rows: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
-    """Return the rows with enough seeds whose log ratio varies, with `sd`: its spread over seeds.
+    """Return the rows with enough seeds whose log ratio varies, with `sd`: its spread over seeds."""
+    return rows_with_sd(rows, estimate).filter(pl.col("sd") > _MIN_SD)
 
-    The spread comes from Student's interval.
-    """
+
+def rows_with_sd(rows: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
+    """Return the rows with enough seeds, with `sd`: the spread over seeds, from Student's interval."""
     enough = rows.filter(pl.col("n_seeds") >= estimate.min_seeds, pl.col("ci_low").is_not_null())
     quantiles = stats.t.ppf(1 - estimate.alpha / 2, enough["n_seeds"].to_numpy() - 1)
     half = (pl.col("ci_high") - pl.col("ci_low")) / 2
     sd = half / pl.Series("quantile", quantiles, dtype=pl.Float64) * pl.col("n_seeds").sqrt()
-    return enough.with_columns(sd.alias("sd")).filter(pl.col("sd") > _MIN_SD)
+    return enough.with_columns(sd.alias("sd"))
 
 
 def equivalence_power(
@@ -114,8 +116,18 @@ def power_of_equal(margin: float) -> PowerOfRow:
 
 
 def power_of_better(margin: float) -> PowerOfRow:
-    """Return the power of showing that a row is beyond the margin."""
-    return lambda row, n, level: power_greater(row["log_ratio"] - margin, row["sd"], n, level)
+    """Return the power of showing that a row is beyond the margin.
+
+    Values without spread, as where SGD diverged at every seed, leave only their number: the sign test's 2^-n.
+    """
+
+    def power(row: dict[str, Any], n: int, level: float) -> float:
+        excess = row["log_ratio"] - margin
+        if row["sd"] <= _MIN_SD:
+            return float(excess > 0 and 0.5**n <= level)
+        return power_greater(excess, row["sd"], n, level)
+
+    return power
 
 
 def seeds_for_mostly(rows: pl.DataFrame, power: PowerOfRow, level: float, params: Estimate) -> int | None:
