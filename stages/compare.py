@@ -10,9 +10,10 @@ from mstudy.workers import Workers, available_cores
 
 
 def main() -> None:
-    params = load(Path("params.yaml"))
+    analysis = load(Path("params.yaml")).analysis
     with Workers(available_cores()) as workers:
-        compare(read_runs("runs", workers=workers), Path("reports"), params.margins, params.compare, workers)
+        folder = read_runs("runs", workers=workers, reading=analysis.reading)
+        compare(folder, Path("reports"), analysis.margins, analysis.compare, workers)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from mstudy.workers import Workers, available_cores
 
 
 def main() -> None:
-    params = load(Path("params.yaml")).detect
+    analysis = load(Path("params.yaml")).analysis
     with Workers(available_cores()) as workers:
-        detect(read_runs("runs", workers=workers), Path("reports"), params, workers)
+        folder = read_runs("runs", workers=workers, reading=analysis.reading)
+        detect(folder, Path("reports"), analysis.detect, workers)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from mstudy.estimate.stage import estimate
 
 def main() -> None:
     params = load(Path("params.yaml"))
-    estimate(Path("reports"), params.detect, params.margins, params.estimate, params.looks)
+    scale = params.analysis.scale
+    estimate(Path("reports"), params.detect, params.margins, params.estimate, params.looks, scale)
 
 
 if __name__ == "__main__":

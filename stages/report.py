@@ -9,7 +9,8 @@ from mstudy.runlog.reading.reader import read_runs
 
 
 def main() -> None:
-    report(read_runs("runs"), Path("reports"), load(Path("params.yaml")).analysis)
+    analysis = load(Path("params.yaml")).analysis
+    report(read_runs("runs", reading=analysis.reading), Path("reports"), analysis)
 
 
 if __name__ == "__main__":

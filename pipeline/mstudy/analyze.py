@@ -48,7 +48,7 @@ def analyze(
         >>> result["advantage"].height > 0
         True
     """
-    analysis = params if isinstance(params, Analysis) else load(Path(params)).analysis if params else Analysis()
+    analysis = _parameters(params)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
             return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, draw=False)
@@ -79,11 +79,14 @@ def _fault_of_pages() -> LogError | None:
     return None
 
 
-def read_logs(runs: str | PathLike[str], *, skip_bad: bool = False) -> RunFolder:
+def read_logs(
+    runs: str | PathLike[str], params: Analysis | str | PathLike[str] | None = None, *, skip_bad: bool = False
+) -> RunFolder:
     """Read and check the run logs below `runs`: `runs` is a frame, one row a run; `problems` is a list.
 
-    `series()` reads the logged rows, of all runs or of chosen ones. Raises LogError where the folder has no usable
-    run, or, unless `skip_bad`, where any file is bad.
+    `series()` reads the logged rows, of all runs or of chosen ones. params: as of `analyze`; they say whether a loss
+    may be 0 or below, and which curvature is judged. Raises LogError where the folder has no usable run, or, unless
+    `skip_bad`, where any file is bad.
 
     Example:
         >>> import mstudy
@@ -91,7 +94,13 @@ def read_logs(runs: str | PathLike[str], *, skip_bad: bool = False) -> RunFolder
         >>> logs.runs["optimizer"].unique().sort().to_list()
         ['heavy_ball', 'sgd']
     """
-    return read_runs(runs, skip_bad)
+    return read_runs(runs, skip_bad, reading=_parameters(params).reading)
+
+
+def _parameters(params: Analysis | str | PathLike[str] | None) -> Analysis:
+    if isinstance(params, Analysis):
+        return params
+    return load(Path(params)).analysis if params else Analysis()
 
 
 def _analyze(
@@ -104,9 +113,9 @@ def _analyze(
     draw: bool,
 ) -> AnalysisResult:
     with Workers(n_workers) as workers:
-        folder = read_runs(runs, skip_bad, workers, cache)
+        folder = read_runs(runs, skip_bad, workers, cache, analysis.reading)
         detect(folder, out, analysis.detect, workers, cache)
         compare(folder, out, analysis.margins, analysis.compare, workers, cache)
-    estimate(out, analysis.detect, analysis.margins, analysis.estimate, analysis.looks)
+    estimate(out, analysis.detect, analysis.margins, analysis.estimate, analysis.looks, analysis.scale)
     results = report(folder, out, analysis) if draw else read_results(out)
     return AnalysisResult(folder, results, analysis)

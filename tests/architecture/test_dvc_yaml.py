@@ -14,11 +14,16 @@ STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
 LIBRARY = "pipeline/mstudy/"
 # Files that lie in a listed folder and are not used by the stage, with the reason why they lie there.
 SPARE = {
-    # Random generators serve detect and compare; downloads are a command of their own.
-    "train": {"core/generators.py", "data/fetch.py"},
-    "detect": {"tables/table_list.py"},
+    # Random generators serve detect and compare; downloads are a command of their own. Sentences are made later.
+    "train": {"core/generators.py", "core/losses/words.py", "data/fetch.py"},
+    "detect": {"core/losses/words.py", "tables/table_list.py"},
     # Compare dates partings alone; which of them goes with which event is asked by estimate and report.
-    "compare": {"pairs/deciding_events.py", "pairs/like_with_like.py", "tables/table_list.py"},
+    "compare": {
+        "core/losses/words.py",
+        "pairs/deciding_events.py",
+        "pairs/like_with_like.py",
+        "tables/table_list.py",
+    },
     # The gap of two loss curves is asked for by compare and report.
     "estimate": {"pairs/gap.py", "tables/table_list.py"},
     # The page draws finished tables: it simulates and estimates nothing.

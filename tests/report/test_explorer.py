@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 from mstudy.core.params import Report
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, LOSS, SHARPNESS
+from mstudy.report.page.curves import median_curve
 from mstudy.report.page.drawn_quantities import words_for_points
 from mstudy.report.page.encode import unpack, unpack_steps
 from mstudy.report.page.explorer import build_explorer
-from mstudy.report.page.median import median_curve
 from mstudy.report.pictures.block import first_block, y_range, y_ticks
 
 

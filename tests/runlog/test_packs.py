@@ -8,7 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mstudy.core.analysis_params import Reading
 from mstudy.core.errors import LogError
+from mstudy.core.losses.scale import Scale
 from mstudy.runlog.packs.pack import pack
 from mstudy.runlog.packs.thrift import decode, encode
 from mstudy.runlog.packs.unpack import unpack
@@ -261,3 +263,17 @@ def test_places_are_read_once(packs):
 
     assert len(list(source.read_each(source.list_files().names))) == 6
     assert places_of.cache_info().misses == before
+
+
+def test_a_loss_below_zero_is_packed(tmp_path):
+    """Whether it can be compared is a matter of the parameters of an analysis."""
+    losses = list(range(9, -11, -1))
+    for seed in (0, 1):
+        write(tmp_path / "runs" / f"{seed}.parquet", rows(loss=[loss - seed for loss in losses]), SGD | {"seed": seed})
+
+    pack(str(tmp_path / "runs"), tmp_path / "packs")
+
+    (index,) = (tmp_path / "packs" / "index").iterdir()
+    assert "final_loss" not in pl.read_parquet(index).columns
+    assert validate(tmp_path / "packs", reading=Reading(Scale.DIFFERENCE)).n_errors == 0
+    assert validate(tmp_path / "packs").n_errors == 2

@@ -194,19 +194,30 @@ def _message_of(problem: dict[str, Any]) -> str:
 
 
 @app.command("validate")
-def validate_cli(runs: _Runs, workers: _Workers = None, as_json: _Json = False) -> None:
+def validate_cli(
+    runs: _Runs,
+    params: Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")] = None,
+    workers: _Workers = None,
+    as_json: _Json = False,
+) -> None:
     """List every problem of a folder of run logs.
 
     Each has file, column, row, rule and remedy.
+
+    `compare.scale` of the parameters says whether a loss may be 0 or below, `detect.quantity` which curvature is asked
+    for.
 
     Exit code 1 where a problem is an error, which `analyze` refuses; warnings make the evidence weaker.
 
     Example: mstudy validate runs/
     """
+    from mstudy.core.params import Analysis
+    from mstudy.core.params_file import load
     from mstudy.runlog.validate import validate
     from mstudy.workers import available_cores
 
-    problems = validate(runs, workers or available_cores())
+    analysis = Analysis() if params is None else load(params).analysis
+    problems = validate(runs, workers or available_cores(), analysis.reading)
     print(json.dumps(problems.as_dict()) if as_json else problems.as_text())
     if problems.n_errors:
         raise typer.Exit(1)

@@ -62,7 +62,7 @@ def report_cli(
     for written in (out, to or out):
         require_apart(written, runs)
     finished = read_finished(out)
-    folder = read_runs_of(finished, runs)
+    folder = read_runs_of(finished, runs, analysis)
     if kind in (Format.HTML, Format.PDF):
         if kind is Format.PDF:
             find_browser()  # before the work

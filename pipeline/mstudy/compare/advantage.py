@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from mstudy.core.generators import generator_for
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Compare, Margins
 from mstudy.pairs.rate_lines import Line, rate_lines
 from mstudy.pairs.seed_tests import bootstrap_interval, p_equivalent, p_greater, p_less
@@ -14,8 +15,12 @@ from mstudy.tables.table import CELL
 
 
 def measure_advantage(runs: pl.DataFrame, margins: Margins, compare: Compare) -> pl.DataFrame:
-    """Measure each cell (one row of tables.ADVANTAGE): mean log ratio of final losses, its interval, its tests."""
-    rows = [_cell(line, k, margins, compare) for line in rate_lines(runs, margins) for k in range(len(line.eta_ef))]
+    """Measure each cell (one row of tables.ADVANTAGE): mean log ratio of final losses, its interval, its tests.
+
+    The losses of `runs` are as `in_units` returns them.
+    """
+    lines = rate_lines(runs, margins, Scale(compare.scale))
+    rows = [_cell(line, k, margins, compare) for line in lines for k in range(len(line.eta_ef))]
     return ADVANTAGE.frame(rows)
 
 

@@ -9,9 +9,11 @@ import polars as pl
 
 from mstudy.compare.cell_parting import CellParting, find_partings
 from mstudy.compare.openings import find_openings
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Compare, Margins
 from mstudy.core.statuses import PartingStatus
 from mstudy.pairs.gap import LossCurve, Pair
+from mstudy.pairs.loss_units import level
 from mstudy.pairs.pairing import log_ratio, pair_runs
 from mstudy.tables.contracts import CELL_PARTINGS, OPENINGS, PARTINGS
 from mstudy.tables.table import CELL
@@ -29,10 +31,13 @@ class Partings:
 
 
 def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins, compare: Compare) -> Partings:
-    """Find when each pair and each cell part. points: one row a logged step, in order within a run."""
-    pairs = pair_runs(runs)
-    pairs = pairs.with_columns(log_ratio(pairs, margins.diverged))
-    curves = _Curves(runs, points)
+    """Find when each pair and each cell part. points: one row a logged step, in order within a run.
+
+    The losses of `runs` and of `points` are as `in_units` returns them.
+    """
+    pairs, scale = pair_runs(runs), Scale(compare.scale)
+    pairs = pairs.with_columns(log_ratio(pairs, margins.diverged, scale))
+    curves = _Curves(runs, points, scale)
     rows: list[dict[str, Any]] = []
     openings: list[dict[str, Any]] = []
     cells: list[dict[str, Any]] = []
@@ -68,15 +73,17 @@ def _cell_row(cell: pl.DataFrame, cell_parting: CellParting) -> dict[str, Any]:
 class _Curves:
     """The loss curves of a study, by run_id."""
 
-    def __init__(self, runs: pl.DataFrame, points: pl.DataFrame) -> None:
-        usable = points.select("run_id", "step", "loss").filter((pl.col("loss") > 0) & pl.col("loss").is_finite())
-        self._logs = usable.partition_by("run_id", as_dict=True)
+    def __init__(self, runs: pl.DataFrame, points: pl.DataFrame, scale: Scale) -> None:
+        self._scale = scale
+        usable = points.select("run_id", "step", "loss").filter(level(pl.col("loss"), scale).is_finite())
+        self._logs, self._none = usable.partition_by("run_id", as_dict=True), usable.clear()
         self._diverged = dict(runs.select("run_id", "diverged_step").iter_rows())
         self._twins = runs.filter(pl.col("twin_of").is_not_null()).select("run_id", "twin_of").rows()
 
     def of(self, run_id: str) -> LossCurve:
-        log = self._logs[(run_id,)]
-        return LossCurve(log["step"].to_numpy(), log["loss"].to_numpy(), self._diverged[run_id])
+        """Return the curve; without rows where a run diverged before any loss that can be compared."""
+        log = self._logs.get((run_id,), self._none)
+        return LossCurve(log["step"].to_numpy(), log["loss"].to_numpy(), self._diverged[run_id], self._scale)
 
     def twins(self, run_ids: list[str]) -> list[tuple[LossCurve, LossCurve]]:
         """Return each twin of these runs with the run that it repeats. Diverged twins are left out."""

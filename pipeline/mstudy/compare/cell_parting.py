@@ -207,7 +207,7 @@ def _pair_parting(
         return Parting(status, ahead, onset.step, onset.low, onset.high)
     # Known up to the row before: the log ends there. Nobody is ahead when both diverge.
     diverged = _first_divergence(pair) or pair.sgd
-    low = min(float(diverged.steps[-1]), onset.step)
+    low = min(float(diverged.steps[-1]), onset.step) if len(diverged.steps) else 0.0
     both = pair.sgd.diverged_step is not None and pair.sgdm.diverged_step is not None
     if both:
         return Parting(PartingStatus.BOTH_DIVERGED, None, onset.step, low, onset.step)

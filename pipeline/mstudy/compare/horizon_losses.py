@@ -6,15 +6,17 @@ The paper saw one epoch count alone; a threshold could be an effect of where one
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import RunStatus
 from mstudy.tables.contracts import HORIZON_LOSSES
 from mstudy.tables.table import HORIZON_GROUP
 
 
-def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame, scale: Scale = Scale.LOG) -> pl.DataFrame:
     """Compute the final loss as if training had ended at each horizon: one row per run and horizon.
 
     steps: of `horizon_steps`, or some of its runs; points: one row a logged step of these. A divergence after the
@@ -27,9 +29,7 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
     )
     trained = pl.col("step").max().over("run_id", "horizon") - pl.col("origin")
     late = rows.filter(pl.col("step") >= pl.col("origin") + 0.9 * trained)
-    positive = (pl.col("loss") > 0).all()
-    mean = pl.when(positive).then(pl.col("loss").log().mean().exp()).otherwise(pl.col("loss").mean())
-    losses = late.group_by("run_id", "horizon").agg(mean.alias("loss"))
+    losses = late.group_by("run_id", "horizon").agg(_mean(pl.col("loss"), scale).alias("loss"))
     joined = steps.join(losses, on=["run_id", "horizon"], how="left")
     diverged = pl.col("status").eq(RunStatus.DIVERGED) & (
         pl.col("diverged_step").fill_null(0) <= pl.col("horizon_step")
@@ -45,6 +45,19 @@ def losses_at_horizons(steps: pl.DataFrame, points: pl.DataFrame) -> pl.DataFram
         .select(HORIZON_LOSSES.schema.names())
         .sort(HORIZON_LOSSES.key)
     )
+
+
+def _mean(loss: pl.Expr, scale: Scale) -> pl.Expr:
+    """Return the geometric mean of losses above 0; of others, which are compared by difference or not at all, the
+    mean.
+    """
+    match scale:
+        case Scale.LOG:
+            return pl.when((loss > 0).all()).then(loss.log().mean().exp()).otherwise(loss.mean())
+        case Scale.DIFFERENCE:
+            return loss.mean()
+        case _:
+            assert_never(scale)
 
 
 def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame:

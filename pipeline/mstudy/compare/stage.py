@@ -13,11 +13,14 @@ from mstudy.compare.advantage import measure_advantage
 from mstudy.compare.all_pairs import find_all_partings
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Compare, Margins
+from mstudy.pairs.loss_units import in_units
 from mstudy.runlog.reading.reader import RunFolder
+from mstudy.runlog.rules.together.loss_fall import loss_units
 from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, OPENINGS, PARTINGS
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
-from mstudy.tables.table import BLOCK, LINE, RESULTS
+from mstudy.tables.table import BLOCK, LINE, RESULTS, SETTING
 from mstudy.workers import Workers
 
 _MIN_RUNS_FOR_WORKERS = 200  # runs
@@ -28,11 +31,14 @@ _TABLES = (PARTINGS, OPENINGS, CELL_PARTINGS, HORIZON_LOSSES)
 
 @dataclass(frozen=True)
 class _Task:
-    """Some blocks of runs. keys: run_id and key of its block. steps: of horizon_losses.horizon_steps."""
+    """Some blocks of runs. keys: run_id and key of its block. steps: of horizon_losses.horizon_steps. units: of
+    loss_fall.loss_units.
+    """
 
     keys: pl.DataFrame
     part: RunFolder
     steps: pl.DataFrame
+    units: pl.DataFrame
     margins: Margins
     params: Compare
 
@@ -48,21 +54,34 @@ def compare(
     """Write the advantage of each cell, the parting of each pair and cell, the final and the earlier losses; the
     stamp.
 
-    Blocks that the cache has are not searched again.
+    Blocks that the cache has are not searched again. folder: read for the same `compare.scale`.
     """
-    ADVANTAGE.write(measure_advantage(folder.runs, margins, params), out / RESULTS)
-    FINAL_LOSSES.write(summarise_losses(folder.runs), out / RESULTS)
-    rows = _by_block(folder, margins, params, workers or Workers(), cache or Cache())
+    scale, units = _scale_of(folder, params), loss_units(folder.scanned)
+    ADVANTAGE.write(measure_advantage(in_units(folder.runs, units, scale), margins, params), out / RESULTS)
+    FINAL_LOSSES.write(summarise_losses(folder.runs, scale, units), out / RESULTS)
+    rows = _by_block(folder, units, margins, params, workers or Workers(), cache or Cache())
     for table in _TABLES:
         table.write(rows[table.name], out / RESULTS)
     written = map(place_of, (ADVANTAGE, FINAL_LOSSES, *_TABLES))
     write_stamp(out, "compare", {"margins": margins, "compare": params}, written, runs_digest(folder.scanned))
 
 
-def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Workers, cache: Cache) -> Frames:
+def _scale_of(folder: RunFolder, params: Compare) -> Scale:
+    """Return the scale. The final losses that were read are means of one kind, which is that of the scale."""
+    scale = Scale(params.scale)
+    if not (folder.scanned["scale"] == scale).all():
+        raise AssertionError(f"the runs must be read for compare.scale {scale}, found another")
+    return scale
+
+
+def _by_block(
+    folder: RunFolder, units: pl.DataFrame, margins: Margins, params: Compare, workers: Workers, cache: Cache
+) -> Frames:
     steps = horizon_steps(folder.scanned, params.horizons)
-    # The one thing in which a block depends on others: how long the longest run of its batch size is.
-    ends = key_of("compare", {"ends": steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows()})
+    # The two things in which a block depends on others: how long the longest run of its batch size is, how far the loss
+    # of its setting fell.
+    of_others = {"ends": steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows(), "units": units.rows()}
+    ends = key_of("compare", of_others)
     keys = group_keys(
         "compare", folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params), "ends": ends}
     )
@@ -71,7 +90,12 @@ def _by_block(folder: RunFolder, margins: Margins, params: Compare, workers: Wor
         todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
         tasks = [
             _Task(
-                part.select("run_id", KEY), folder.of(part), steps.join(part, on="run_id", how="semi"), margins, params
+                part.select("run_id", KEY),
+                folder.of(part),
+                steps.join(part, on="run_id", how="semi"),
+                units,
+                margins,
+                params,
             )
             for part in _whole_blocks(todo)
         ]
@@ -92,13 +116,19 @@ def _whole_blocks(runs: pl.DataFrame) -> list[pl.DataFrame]:
     return runs.join(parts, on=KEY, maintain_order="left").partition_by("part", maintain_order=True)
 
 
+def _with_setting(points: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    return points.join(runs.select("run_id", *SETTING), on="run_id", how="left", maintain_order="left")
+
+
 def _compare_blocks(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss"])
-    partings = find_all_partings(task.part.runs, points, task.margins, task.params)
+    scale, runs = Scale(task.params.scale), task.part.runs
+    by_unit = in_units(_with_setting(points, runs), task.units, scale, "loss")
+    partings = find_all_partings(in_units(runs, task.units, scale), by_unit, task.margins, task.params)
     of_block = task.part.scanned.select(*BLOCK, "run_id").join(task.keys, on="run_id").unique(BLOCK).drop("run_id")
     return {
         PARTINGS.name: partings.pairs.join(of_block, on=BLOCK),
         OPENINGS.name: partings.openings.join(of_block, on=BLOCK),
         CELL_PARTINGS.name: partings.cells.join(of_block, on=BLOCK),
-        HORIZON_LOSSES.name: losses_at_horizons(task.steps, points).join(task.keys, on="run_id"),
+        HORIZON_LOSSES.name: losses_at_horizons(task.steps, points, scale).join(task.keys, on="run_id"),
     }

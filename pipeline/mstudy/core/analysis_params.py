@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import NormalDist
 
 from mstudy.core.errors import MAX_CURVE_POINTS, MAX_RESAMPLES, ConfigError, require
+from mstudy.core.losses.scale import Scale
 from mstudy.core.quantities import DETECTABLE
 from mstudy.core.statuses import EventDefinition
 
@@ -65,7 +66,10 @@ class Detect:
 
 @dataclass(frozen=True)
 class Margins:
-    """What counts as equal and what a divergence counts for, in log loss; every stage that compares losses reads it."""
+    """What counts as equal and what a divergence counts for; every stage that compares losses reads it.
+
+    In log loss, or, with `compare.scale` difference, in shares of the loss's fall.
+    """
 
     advantage: float = 0.05
     diverged: float = 3.0
@@ -77,8 +81,9 @@ class Margins:
 
 @dataclass(frozen=True)
 class Compare:
-    """SGD against SGDM: the parting of a pair, the advantage of a cell."""
+    """SGD against SGDM: how losses are compared, the parting of a pair, the advantage of a cell."""
 
+    scale: str = Scale.LOG.value
     parting_margin: float = 0.02
     horizons: tuple[float, ...] = (0.25, 0.5, 1.0)
     resamples: int = 2000
@@ -86,6 +91,7 @@ class Compare:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require(self.scale in list(Scale), "scale", self.scale, " or ".join(Scale))
         require(self.parting_margin > 0, "parting_margin", self.parting_margin, "above 0")
         listed = list(self.horizons)
         require(len(listed) > 0, "horizons", listed, "a list of at least one share of the steps")
@@ -189,6 +195,17 @@ class Looks:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What the analysis asks of each log: whether its loss has a logarithm, and which curvature is judged."""
+
+    scale: Scale = Scale.LOG
+    quantity: str = Detect.quantity
+
+
+AS_SHIPPED = Reading()
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All that `mstudy analyze` needs. looks: None where verdicts are given once."""
 
@@ -198,3 +215,13 @@ class Analysis:
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
     looks: Looks | None = None
+
+    @property
+    def scale(self) -> Scale:
+        """How losses are compared."""
+        return Scale(self.compare.scale)
+
+    @property
+    def reading(self) -> Reading:
+        """What is asked of each log."""
+        return Reading(self.scale, self.detect.quantity)

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Estimate, Looks
 from mstudy.core.statuses import SharpeningStatus, Verdict
@@ -162,16 +163,21 @@ class Known:
     shown: Mapping[str, pl.DataFrame]
     at_level: Mapping[str, pl.DataFrame]
     whole: Mapping[str, pl.DataFrame]
+    scale: Scale = Scale.LOG
+
+    def evidence(self, frames: Mapping[str, pl.DataFrame]) -> Evidence:
+        """Return some tables as evidence."""
+        return Evidence(self.margin, frames, self.scale)
 
     def of_lines(self, scopes: Scopes) -> Evidence:
         """Return the evidence of the claims over units."""
         frames = {**self.shown, **self.whole}
-        return Evidence(self.margin, frames | {t.name: scopes.by_own_look(frames[t.name]) for t in TESTED_BY_LINE})
+        return self.evidence(frames | {t.name: scopes.by_own_look(frames[t.name]) for t in TESTED_BY_LINE})
 
 
 def judge_at_looks(scopes: Scopes, known: Known) -> tuple[list[dict[str, Any]], pl.DataFrame, pl.DataFrame]:
     """Return the entries of claims.json, tables.CLAIM_UNITS and tables.POWER, which is that of tests at alpha."""
-    shown, at_level = Evidence(known.margin, known.shown), Evidence(known.margin, {**known.shown, **known.at_level})
+    shown, at_level = known.evidence(known.shown), known.evidence({**known.shown, **known.at_level})
     lines = known.of_lines(scopes)
     groups = (
         (OVER_UNITS, lines, lines, Scope(scopes.params, scopes.params), scopes.note_of_units),

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.files import write_json
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Detect, Estimate, Looks, Margins
 from mstudy.core.statuses import EventDefinition, RunStatus, SharpeningStatus
 from mstudy.estimate.claims.event_verdicts import judge_by_definitions, naming_definition
@@ -26,6 +27,7 @@ from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.estimate.rates.trends import measure_trends
 from mstudy.estimate.rates.unreplicated_cells import measure_over_rates
 from mstudy.pairs.deciding_events import deciding_events, deciding_rises
+from mstudy.pairs.loss_units import in_units
 from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
     ADVANTAGE,
@@ -34,6 +36,7 @@ from mstudy.tables.contracts import (
     CLAIM_UNITS,
     DEFERRAL,
     EVENT_VERDICTS,
+    FINAL_LOSSES,
     HORIZON_LOSSES,
     HORIZONS,
     INTERVENTIONS,
@@ -55,32 +58,43 @@ from mstudy.tables.contracts import (
 from mstudy.tables.stamp import place_of, write_stamp
 from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING, Table
 
-_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE)
+_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES)
 
 
-def estimate(out: Path, detect: Detect, margins: Margins, params: Estimate, looks: Looks | None = None) -> None:
+def estimate(
+    out: Path,
+    detect: Detect,
+    margins: Margins,
+    params: Estimate,
+    looks: Looks | None = None,
+    scale: Scale = Scale.LOG,
+) -> None:
     """Write what is estimated, the claims, their power, the few numbers that `dvc metrics` compares, the stamp.
 
     detect: says which definition of sharpening decides C4 and C5. looks: at which numbers of seeds verdicts are given.
+    scale: that of the stage `compare`.
     """
     results, decides = out / RESULTS, EventDefinition(detect.decides)
     read = {table: table.read(results) for table in _READ}
     runs, sharpenings = read[RUNS], read[SHARPENINGS]
     scopes = Scopes.of(looks, runs, deciding_events(sharpenings, decides), params)
     observed = {each: _by_definition(tables_of(scopes.events, read, runs), each) for each in EventDefinition}
-    estimates, at_level = _of_rates(runs, read[HORIZON_LOSSES], margins, scopes)
-    estimates[INTERVENTIONS] = measure_interventions(scopes.events.keep(runs), sharpenings)
+    compared = in_units(runs, read[FINAL_LOSSES], scale)
+    at_horizons = read[HORIZON_LOSSES].join(runs.select("run_id", *SETTING), on="run_id")
+    at_horizons = in_units(at_horizons, read[FINAL_LOSSES], scale).drop(SETTING)
+    estimates, at_level = _of_rates(compared, at_horizons, margins, scopes, scale)
+    estimates[INTERVENTIONS] = measure_interventions(scopes.events.keep(compared), sharpenings, scale)
     of_events = {each: _of_events(tables, scopes.events.shown) for each, tables in observed.items()}
     shown = {each: by_name(observed[each] | estimates | of_events[each]) for each in EventDefinition}
     decisive = {
         each: by_name(at_level | _alignment_at_level(observed[each], of_events[each], scopes.events))
         for each in EventDefinition
     }
-    evidence = {each: Evidence(margins.advantage, shown[each] | decisive[each]) for each in EventDefinition}
+    evidence = {each: Evidence(margins.advantage, shown[each] | decisive[each], scale) for each in EventDefinition}
     estimates |= of_events[decides]
     estimates[EVENT_VERDICTS] = judge_by_definitions(evidence, decides, scopes.events.params)
     whole = by_name(_by_definition(read, decides))
-    known = Known(margins.advantage, shown[decides], decisive[decides], whole)
+    known = Known(margins.advantage, shown[decides], decisive[decides], whole, scale)
     judged, units, power = judge_at_looks(scopes, known)
     for table, frame in (estimates | {CLAIM_UNITS: units, POWER: power}).items():
         table.write(frame, results)
@@ -115,26 +129,26 @@ def _alignment_at_level(
 
 
 def _of_rates(
-    runs: pl.DataFrame, horizon_losses: pl.DataFrame, margins: Margins, scopes: Scopes
+    runs: pl.DataFrame, horizon_losses: pl.DataFrame, margins: Margins, scopes: Scopes, scale: Scale
 ) -> tuple[dict[Table, pl.DataFrame], dict[Table, pl.DataFrame]]:
     """Return the tables that rest on final losses and divergences, the trends and the law by the seeds of all lines;
-    and the law once more with intervals at the level of the look.
+    and the law once more with intervals at the level of the look. The losses are as `in_units` returns them.
     """
     params, joint = scopes.params, scopes.rates
-    lines, joint_runs = rate_lines(runs, margins), joint.keep(runs)
+    lines, joint_runs = rate_lines(runs, margins, scale), joint.keep(runs)
     limits, law = measure_limits(joint_runs, joint.shown)
     thresholds = joint_thresholds = estimate_thresholds(lines, margins, params)
     joint_lines = lines
     if joint.looks is not None:
-        joint_lines = rate_lines(joint_runs, margins)
+        joint_lines = rate_lines(joint_runs, margins, scale)
         joint_thresholds = estimate_thresholds(joint_lines, margins, params)
     tables = {
         THRESHOLDS: thresholds,
         PLACEMENTS: place_cells(lines, margins, params),
         UNREPLICATED_CELLS: measure_over_rates(lines, margins, params),
-        HORIZONS: estimate_horizons(runs, horizon_losses, margins, params),
+        HORIZONS: estimate_horizons(runs, horizon_losses, margins, params, scale),
         TRENDS: measure_trends(joint_lines, joint_thresholds, limits, joint.shown),
-        BEST: compare_best(runs, margins, params),
+        BEST: compare_best(runs, margins, params, scale),
         STABILITY_LIMITS: limits,
         LAW: law,
     }

@@ -1,4 +1,4 @@
-"""The gap of a pair, log L_SGD - log L_SGDM, with the start-up lag of momentum taken out."""
+"""The gap of a pair, log L_SGD - log L_SGDM or L_SGD - L_SGDM, with the start-up lag of momentum taken out."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mstudy.core.losses.scale import Scale, level_of
 from mstudy.core.series import Series
 from mstudy.core.theory import equivalent_sgd_step
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """steps (n_rows,), loss (n_rows,) positive and finite, the step of divergence or None."""
+    """steps (n_rows,), loss (n_rows,) finite, the step of divergence or None.
+
+    By its logarithm a loss is compared only where it is above 0; by difference it is in the unit of its setting.
+    """
 
     steps: NDArray[np.int64]
     loss: Series
     diverged_step: int | None
+    scale: Scale = Scale.LOG
+
+    @property
+    def level(self) -> Series:
+        """What is subtracted where losses are compared, (n_rows,)."""
+        return level_of(self.loss, self.scale)
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Gap:
-    """steps: (n_points,) of SGD. values: (n_points,), log L_SGD(t) - log L_SGDM at the step as far along as t."""
+    """steps: (n_points,) of SGD. values: (n_points,), level of SGD(t) less that of SGDM at the step as far along."""
 
     steps: Series
     values: Series
@@ -42,7 +52,7 @@ class Gap:
 
 
 def gap_between(first: LossCurve, second: LossCurve) -> Gap:
-    """Return log L_first - log L_second at the steps of the first that both reached."""
+    """Return the level of the first loss less that of the second at the steps of the first that both reached."""
     return _gap(first, second, second.steps.astype(np.float64))
 
 
@@ -56,4 +66,4 @@ def _gap(first: LossCurve, second: LossCurve, clock: Series) -> Gap:
     steps = first.steps.astype(np.float64)
     shared = (steps >= clock[0]) & (steps <= clock[-1])
     steps = steps[shared]
-    return Gap(steps, np.log(first.loss[shared]) - np.interp(steps, clock, np.log(second.loss)))
+    return Gap(steps, first.level[shared] - np.interp(steps, clock, second.level))

@@ -1,8 +1,9 @@
 """SGDM runs whose effective learning rate no SGD run of their seed has, held against SGD between its two neighbours.
 
-log L_SGD is interpolated linearly in log eta_ef. Linear interpolation errs by |f''| (x - x_0)(x_1 - x) / 2 (Atkinson
-1989, section 3.1), with f'' from the second divided differences that the next neighbours give. More seeds do not make
-this error smaller, so tests take it off their margins, and intervals are wider by it.
+log L_SGD, or L_SGD where losses are compared by difference, is interpolated linearly in log eta_ef. Linear
+interpolation errs by |f''| (x - x_0)(x_1 - x) / 2 (Atkinson 1989, section 3.1), with f'' from the second divided
+differences that the next neighbours give. More seeds do not make this error smaller, so tests take it off their
+margins, and intervals are wider by it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.optimizers import SGD
+from mstudy.pairs.loss_units import level, loss_at
 from mstudy.pairs.pairing import OF_A_SIDE, PAIR_COLUMNS, main_runs
 from mstudy.tables.table import BLOCK, CELL, SETTING
 
@@ -25,16 +28,16 @@ _CURVE = (*SETTING, "batch_size", "seed")
 Vector = NDArray[np.float64]
 
 
-def interpolated_pairs(runs: pl.DataFrame) -> pl.DataFrame:
+def interpolated_pairs(runs: pl.DataFrame, scale: Scale = Scale.LOG) -> pl.DataFrame:
     """Return one row for each SGDM run that has no exact partner, but an interpolated one.
 
-    runs: tables.RUNS. The columns are those of `pairing.pair_runs`, with `sgd_final_loss` interpolated and no
-    `sgd_run_id`, and `interpolation_error`, in log loss.
+    runs: tables.RUNS, its losses as `in_units` returns them. The columns are those of `pairing.pair_runs`, with
+    `sgd_final_loss` interpolated and no `sgd_run_id`, and `interpolation_error`, in log loss or in those units.
     """
     runs = main_runs(runs)
     sgd, sgdm = runs.filter(pl.col("optimizer") == SGD), runs.filter(pl.col("optimizer") != SGD)
     alone = sgdm.join(sgd, on=[*BLOCK, "seed"], how="anti")
-    curves = dict(_curves(sgd.join(alone, on=_CURVE, how="semi")))
+    curves = dict(_curves(sgd.join(alone, on=_CURVE, how="semi"), scale))
     keys = alone.select(_CURVE).rows()
     between = [
         curves[key].between(math.log(eta_ef)) if key in curves else (None, None)
@@ -46,7 +49,7 @@ def interpolated_pairs(runs: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             pl.lit(None, dtype=pl.String).alias("sgd_run_id"),
             pl.lit(None, dtype=pl.Int64).alias("sgd_diverged_step"),
-            loss.exp().alias("sgd_final_loss"),
+            loss_at(pl.lit(loss), scale).alias("sgd_final_loss"),
             pl.lit(None, dtype=pl.Int64).alias("sgd_last_step"),
             error.alias("interpolation_error"),
         )
@@ -58,13 +61,16 @@ def interpolated_pairs(runs: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Curve:
-    """Final losses of the SGD runs of one seed. x: log eta_ef, rising; y: log loss, NaN where diverged; (n_rates,)."""
+    """Final losses of the SGD runs of one seed. x: log eta_ef, rising; y: level, NaN where diverged; (n_rates,)."""
 
     x: Vector
     y: Vector
 
     def between(self, x: float) -> tuple[float, float] | tuple[None, None]:
-        """Return log loss and its error at x; None where there are no two near neighbours, or none beside them."""
+        """Return the level of the loss and its error at x.
+
+        None where there are no two near neighbours, or none beside them.
+        """
         right = int(np.searchsorted(self.x, x))
         if right in (0, len(self.x)) or self.x[right] - self.x[right - 1] > math.log(MAX_RATE_RATIO) + _ROUNDING:
             return None, None
@@ -83,10 +89,10 @@ class _Curve:
         return float((slopes[1] - slopes[0]) / (x[2] - x[0]))
 
 
-def _curves(sgd: pl.DataFrame) -> Iterator[tuple[tuple[object, ...], _Curve]]:
-    trained = pl.col("diverged_step").is_null() & (pl.col("final_loss") > 0)
+def _curves(sgd: pl.DataFrame, scale: Scale) -> Iterator[tuple[tuple[object, ...], _Curve]]:
+    of_trained = level(pl.when(pl.col("diverged_step").is_null()).then(pl.col("final_loss")), scale)
     logs = sgd.with_columns(
-        pl.col("eta_ef").log().alias("x"), pl.when(trained).then(pl.col("final_loss").log()).otherwise(None).alias("y")
+        pl.col("eta_ef").log().alias("x"), pl.when(of_trained.is_finite()).then(of_trained).alias("y")
     )
     for key, part in logs.sort("x").group_by(_CURVE, maintain_order=True):
         yield key, _Curve(part["x"].to_numpy(), part["y"].fill_null(math.nan).to_numpy())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.optimizers import SGD
+from mstudy.pairs.loss_units import ratio
 from mstudy.tables.table import BLOCK, CELL
 
 OF_A_SIDE = ("run_id", "diverged_step", "final_loss", "last_step")
@@ -30,21 +32,21 @@ def pair_runs(runs: pl.DataFrame) -> pl.DataFrame:
     return left.join(right, on=key).select(PAIR_COLUMNS).sort(*CELL, "seed")
 
 
-def log_ratio(pairs: pl.DataFrame, diverged_log_ratio: float) -> pl.Series:
-    """Return log L_SGD / L_SGDM of the final losses, (n_pairs,).
+def log_ratio(pairs: pl.DataFrame, diverged_log_ratio: float, scale: Scale = Scale.LOG) -> pl.Series:
+    """Return log L_SGD / L_SGDM of the final losses, or their difference, (n_pairs,).
 
     A diverged run is beaten, not dropped: plus or minus `diverged_log_ratio`; null where both diverged.
     """
     sgd_gone, sgdm_gone = pl.col("sgd_diverged_step").is_not_null(), pl.col("sgdm_diverged_step").is_not_null()
-    ratio = (
+    capped = (
         pl.when(sgd_gone & sgdm_gone)
         .then(None)
         .when(sgd_gone)
         .then(diverged_log_ratio)
         .when(sgdm_gone)
         .then(-diverged_log_ratio)
-        .otherwise((pl.col("sgd_final_loss") / pl.col("sgdm_final_loss")).log())
+        .otherwise(ratio(pl.col("sgd_final_loss"), pl.col("sgdm_final_loss"), scale))
         # A finished run cannot be further ahead than one whose rival diverged.
         .clip(-diverged_log_ratio, diverged_log_ratio)
     )
-    return pairs.select(ratio.alias("log_ratio")).to_series()
+    return pairs.select(capped.alias("log_ratio")).to_series()

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Margins
 from mstudy.core.statuses import Matched
 from mstudy.pairs.interpolation import interpolated_pairs
@@ -26,8 +27,9 @@ _REPEATED_CELLS = 4  # a threshold over seeds takes so many
 class Line:
     """All pairs of one tables.LINE; every matrix is (n_rates, n_seeds), NaN or False where there is no such pair.
 
-    ratio: log L_SGD / L_SGDM, capped, a tie of two diverged runs being 0. error: (n_rates,), by how much the mean ratio
-    may be wrong because SGD's loss was interpolated, in log loss; interpolated: (n_rates,), where that is so of a pair.
+    ratio: log L_SGD / L_SGDM, or the difference of the losses in their unit; capped, a tie of two diverged runs being
+    0. error: (n_rates,), by how much the mean ratio may be wrong because SGD's loss was interpolated; interpolated:
+    (n_rates,), where that is so of a pair.
     """
 
     keys: dict[str, Any]
@@ -83,12 +85,15 @@ class Line:
             yield k, self.only(np.arange(len(self.seeds)) != k)
 
 
-def rate_lines(runs: pl.DataFrame, margins: Margins) -> list[Line]:
-    """Return all lines of tables.RUNS, sorted by their key; SGDM without an exact partner has an interpolated one."""
+def rate_lines(runs: pl.DataFrame, margins: Margins, scale: Scale = Scale.LOG) -> list[Line]:
+    """Return all lines of tables.RUNS, sorted by their key; SGDM without an exact partner has an interpolated one.
+
+    The losses of `runs` are as `in_units` returns them.
+    """
     exact = pair_runs(runs).with_columns(pl.lit(0.0).alias("interpolation_error"))
-    pairs = pl.concat([exact, interpolated_pairs(runs)])
+    pairs = pl.concat([exact, interpolated_pairs(runs, scale)])
     pairs = pairs.with_columns(
-        log_ratio(pairs, margins.diverged),
+        log_ratio(pairs, margins.diverged, scale),
         pl.col("sgd_diverged_step").is_not_null().alias("sgd_gone"),
         pl.col("sgdm_diverged_step").is_not_null().alias("sgdm_gone"),
         pl.col("sgd_run_id").is_null().alias("interpolated"),

@@ -33,6 +33,6 @@ def results_for(folder: RunFolder, finished: Finished, analysis: Analysis) -> Re
     return results_of(finished)
 
 
-def read_runs_of(finished: Finished, runs: str | PathLike[str]) -> RunFolder:
+def read_runs_of(finished: Finished, runs: str | PathLike[str], analysis: Analysis) -> RunFolder:
     """Read the runs of a finished analysis; files that it left out are left out again. Raises LogError."""
-    return read_runs(runs, skip_bad=bool(results_of(finished).problems))
+    return read_runs(runs, skip_bad=bool(results_of(finished).problems), reading=analysis.reading)

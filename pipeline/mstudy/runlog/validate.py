@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 from mstudy.cache import Cache
+from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.find_source import source_of
 from mstudy.runlog.reading.scan import scan
@@ -39,8 +40,11 @@ class Validation:
         return "\n".join([head, *(problem.as_text() for problem in self.problems)])
 
 
-def validate(runs: str | PathLike[str], n_workers: int = 1) -> Validation:
-    """Check the runs below a path or an address. Raises LogError when there is no folder, or no log in it."""
+def validate(runs: str | PathLike[str], n_workers: int = 1, reading: Reading = AS_SHIPPED) -> Validation:
+    """Check the runs below a path or an address. Raises LogError when there is no folder, or no log in it.
+
+    reading: what the analysis that they are meant for asks of them.
+    """
     with Workers(n_workers) as workers:
-        scanned = scan(source_of(runs), workers, Cache())
+        scanned = scan(source_of(runs), workers, Cache(), reading=reading)
     return Validation(scanned.n_files, scanned.problems + FOLDER.problems(scanned.runs, ""))

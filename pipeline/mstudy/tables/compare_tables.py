@@ -29,11 +29,18 @@ FINAL_LOSSES = table(
     row="one optimizer at one batch size and learning rate, over its seeds",
     key=(*LINE, "eta_ef"),
     own={
-        "loss": real("geometric mean of the final loss over the seeds that finished; null: all diverged"),
+        "loss": real(
+            "geometric mean of the final loss over the seeds that finished, or by compare.scale difference the mean; "
+            "null: all diverged"
+        ),
         "loss_low": real("the smallest of them"),
         "loss_high": real("the largest of them"),
         "n_finished": whole("seeds that finished"),
         "n_diverged": whole("seeds that diverged"),
+        "loss_unit": real(
+            "by compare.scale difference the loss that counts as 1 in a comparison: the median first loss of the "
+            "setting less its lowest final loss; null by log, and where all its runs diverged"
+        ),
     },
 )
 
@@ -52,7 +59,7 @@ PARTINGS = table(
         "step": real("step of the parting; null: none"),
         "step_low": real("lower end of its 95 % interval"),
         "step_high": real("upper end of its 95 % interval"),
-        "gap": real("final log L_SGD / L_SGDM, capped where one diverged; null where both did"),
+        "gap": real("final log_ratio of the pair, as in advantage, capped where one diverged; null where both did"),
         "cell_p_value": real("that the cell's late gap is within the margin"),
     },
 )
@@ -89,10 +96,12 @@ CELL_PARTINGS = table(
         "step": real("of the typical pair: the median over seeds"),
         "step_low": real("lower end of its 95 % interval over seeds; null with one seed"),
         "step_high": real("upper end of its 95 % interval over seeds; null with one seed"),
-        "late_gap": real("mean over seeds of log L_SGD / L_SGDM, last fifth of the steps, lag of momentum removed"),
+        "late_gap": real("mean over seeds of log_ratio, last fifth of the steps, lag of momentum removed"),
         "p_value": real("that the late gap is within the margin"),
         "transient_p_value": real("that the gap is within the margin all along"),
-        "margin": real("the margin in log loss: that of the parameters, or the gap between twins where that is larger"),
+        "margin": real(
+            "the margin of log_ratio: that of the parameters, or the gap between twins where that is larger"
+        ),
         "n_pairs": whole("pairs in the cell"),
         "n_parted": whole("pairs that part while neither run diverges"),
         "n_diverged_sgd": whole("pairs in which SGD diverged"),
@@ -113,6 +122,9 @@ HORIZON_LOSSES = table(
         "horizon": real("share of the steps at which training is taken to end"),
         "horizon_step": whole("that share, as a step"),
         "diverged_step": whole("step of divergence; null where it diverged later, or not"),
-        "final_loss": real("geometric mean of the loss over the last tenth of the steps up to there"),
+        "final_loss": real(
+            "geometric mean of the loss over the last tenth of the steps up to there, or by compare.scale difference "
+            "the mean"
+        ),
     },
 )

@@ -21,7 +21,10 @@ RUNS = table(
         "last_step": whole("step of the last row"),
         "status": text("completed, diverged or interrupted"),
         "diverged_step": whole("step of divergence; null: it did not diverge"),
-        "final_loss": real("geometric mean of the loss over the last tenth of the steps; null where it diverged"),
+        "final_loss": real(
+            "geometric mean of the loss over the last tenth of the steps, or by compare.scale difference the mean; "
+            "null where it diverged"
+        ),
         "twin_of": text("run_id of the run that this one repeats but for rounding; null: no twin"),
         "branch_of": text("run_id of the run that this one leaves at the intervention; null: no branch"),
         "intervention": text("what was done to a branch; null: no branch"),

@@ -27,7 +27,7 @@ THRESHOLDS = table(
         "bracket_high": real("the smallest η_ef at which SGDM is shown to be better; see evidence"),
         "n_cells": whole("cells of the line that were used"),
         "n_seeds": whole("seeds that the row rests on"),
-        "margin": real("log loss within which SGD and SGDM count as equal"),
+        "margin": real("the log_ratio within which SGD and SGDM count as equal"),
     },
 )
 
@@ -117,7 +117,7 @@ BEST = table(
         "status": text("compared, at_edge or insufficient"),
         "sgd_eta_ef": real("SGD's best η_ef: the choice most often made"),
         "sgdm_eta_ef": real("SGDM's best η_ef: the choice most often made"),
-        "log_ratio": real("mean over left-out seeds of log L_SGD / L_SGDM, each at the best rate of the other seeds"),
+        "log_ratio": real("mean over left-out seeds of the final log_ratio, each at the best rate of the other seeds"),
         "ci_low": real("lower end of its 95 % interval"),
         "ci_high": real("upper end of its 95 % interval"),
         **RATIO_TESTS,

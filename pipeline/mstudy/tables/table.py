@@ -77,7 +77,10 @@ KEY_COLUMNS = {
 def mean_ratio(interval: str) -> dict[str, Column]:
     """Make the columns of the mean ratio of a cell. interval: what ci_low and ci_high are the ends of."""
     return {
-        "log_ratio": real("mean over seeds of log L_SGD / L_SGDM of the final losses; above 0 SGDM is better"),
+        "log_ratio": real(
+            "mean over seeds of log L_SGD / L_SGDM of the final losses, or by compare.scale difference of "
+            "(L_SGD − L_SGDM) / loss_unit; above 0 SGDM is better"
+        ),
         "ci_low": real(f"lower end of {interval}"),
         "ci_high": real(f"upper end of {interval}"),
     }

@@ -4,10 +4,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.errors import LogError
+from mstudy.core.losses.scale import Scale
 from mstudy.core.optimizers import OPTIMIZERS
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw import source as source_module
@@ -21,6 +24,7 @@ from tests.runlog.folders import LOSS, SGD, SGDM, losses_of, pair, rows, sound, 
 
 NAN, INF = float("nan"), float("inf")
 BREAKS = {}
+READINGS = {"loss-does-not-fall": Reading(Scale.DIFFERENCE)}  # of rules that ask for other parameters
 
 
 def breaks(rule, found, column=None, row=None):
@@ -456,6 +460,20 @@ def no_curvature(folder):
     pair(folder, 9, sgd={"directional_curvature": None})
 
 
+@breaks("curvature-not-judged", "found sharpness alone in 2 of 6 runs at batch size 8", "directional_curvature")
+def another_curvature(folder):
+    """Where all runs of a pair log what is not judged, one warning says so for all."""
+    other = {"directional_curvature": None, "sharpness": [0.5, 1.0] * 10}
+    pair(folder, 9, sgd=other, sgdm=other)
+
+
+@breaks("loss-does-not-fall", "the loss must fall in a run of its setting, found 2 after 1", "loss")
+def rising(folder):
+    for seed in (8, 9):
+        sgd, sgdm = ([*np.linspace(1, 1.9 + own / 100, 18), 2.0, 2.0] for own in (seed, seed / 2))
+        pair(folder, seed, sgd={"loss": sgd}, sgdm={"loss": sgdm}, study="rising")
+
+
 @breaks("curvature-constant", "must vary, found one value", "directional_curvature")
 def constant(folder):
     pair(folder, 9, sgd={"directional_curvature": [1.0] * 20})
@@ -597,7 +615,8 @@ def test_each_rule_is_broken_by_its_own_change_alone(tmp_path, name):
     rule, change, found, column, row = BREAKS[name]
     change(sound(tmp_path))
 
-    result = validate(tmp_path)
+    reading = READINGS.get(rule, AS_SHIPPED)
+    result = validate(tmp_path, reading=reading)
 
     first = next(problem for problem in result.problems if problem.rule == rule)
     assert {problem.rule for problem in result.problems} - IMPLIED.get(rule, set()) == {rule}
@@ -609,10 +628,10 @@ def test_each_rule_is_broken_by_its_own_change_alone(tmp_path, name):
     assert bool(result.n_errors) == refused
     if refused:
         with pytest.raises(LogError, match="Every run must be usable"):
-            read_runs(tmp_path)
+            read_runs(tmp_path, reading=reading)
     else:
-        assert rule in {warning.rule for warning in read_runs(tmp_path).warnings}
-    assert len(read_runs(tmp_path, skip_bad=True).runs) >= 4
+        assert rule in {warning.rule for warning in read_runs(tmp_path, reading=reading).warnings}
+    assert len(read_runs(tmp_path, skip_bad=True, reading=reading).runs) >= 4
 
 
 def test_a_file_that_cannot_be_opened(tmp_path, monkeypatch):
@@ -735,3 +754,31 @@ def test_what_a_probe_says_of_its_measuring_may_differ_in_a_pair(tmp_path):
     write(folder / "y.parquet", rows(), SGDM | {"seed": 9} | about)
 
     assert validate(folder).problems == []
+
+
+def test_the_curvature_that_is_judged_is_the_one_that_is_asked_for(tmp_path):
+    """Truth: by hand. λ_max alone is logged, in all runs."""
+    only = {"directional_curvature": None, "sharpness": [0.5, 1.0] * 10}
+    for seed in (0, 1):
+        pair(tmp_path, seed, sgd=only, sgdm=only)
+
+    (problem,) = validate(tmp_path).problems
+    assert (problem.rule, problem.severity) == ("curvature-not-judged", "warning")
+    assert "directional_curvature, which detect.quantity names, must have values" in problem.reason
+    assert "found sharpness alone in 4 of 4 runs" in problem.reason
+    assert validate(tmp_path, reading=Reading(quantity="sharpness")).problems == []
+    (other, *_) = validate(tmp_path, reading=Reading(quantity="batch_sharpness")).problems
+    assert other.reason.startswith("batch_sharpness, which detect.quantity names")
+
+
+def test_a_constant_curvature_is_told_of_the_one_that_is_judged(tmp_path):
+    flat = {"sharpness": [1.0] * 20}
+    for seed in (0, 1):
+        pair(tmp_path, seed, sgd=flat, sgdm={"sharpness": [0.5, 1.0] * 10})
+
+    assert validate(tmp_path).problems == []
+    problems = validate(tmp_path, reading=Reading(quantity="sharpness")).problems
+    assert [(p.rule, p.column, p.path) for p in problems] == [
+        ("curvature-constant", "sharpness", "sgd-0.parquet"),
+        ("curvature-constant", "sharpness", "sgd-1.parquet"),
+    ]

@@ -70,14 +70,14 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
     at_least = bound_units(units, _ALIKE, level, estimate.alpha)
     reason = (
         f"{int((p_values <= level).sum())} of {len(cells)} cells below their threshold are equivalent within "
-        f"{evidence.margin:g} in log loss, each tested at level {level:g}; the least sure is "
+        f"{evidence.margin:g} {evidence.words.within}, each tested at level {level:g}; the least sure is "
         f"{cell_name(_least_sure(cells, p_values))}{_names_of_lines(untestable_lines)}."
     )
     # All must reject at that level each: the intersection-union test needs no correction.
     all_equivalent = float(p_values.max()) <= level and untestable_lines.is_empty()
     mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
     verdict = verdict_of(all_equivalent, min(beyond) <= estimate.alpha, mostly)
-    return replace(_answer(verdict, reason, cells, p_values), at_least=at_least)
+    return replace(_answer(verdict, reason, cells, p_values, evidence), at_least=at_least)
 
 
 def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
@@ -90,15 +90,16 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     p_values = units["p_holds"].to_numpy()
     at_least = bound_units(units, _BETTER, estimate.alpha, estimate.alpha)
     inferior = holm(cells["inferiority_p"].to_list())
+    n_better = int((p_values <= estimate.alpha).sum())
     reason = (
-        f"SGDM is better by more than {evidence.margin:g} in log loss in {int((p_values <= estimate.alpha).sum())} of "
+        f"SGDM is better by more than {evidence.margin:g} {evidence.words.within} in {n_better} of "
         f"{len(cells)} cells above their threshold; the least sure is {cell_name(_least_sure(cells, p_values))}"
         f"{_names_of_lines(untestable_lines)}."
     )
     all_superior = float(p_values.max()) <= estimate.alpha and untestable_lines.is_empty()
     mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
     verdict = verdict_of(all_superior, min(inferior) <= estimate.alpha, mostly)
-    return replace(_answer(verdict, reason, cells, p_values), at_least=at_least)
+    return replace(_answer(verdict, reason, cells, p_values, evidence), at_least=at_least)
 
 
 def _below(estimate: Estimate) -> Question:
@@ -138,7 +139,8 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
     if cells.is_empty():
         return Power("not estimable: no cell lies below a threshold with enough seeds")
     level = equivalence_level(estimate.alpha)
-    power = equivalence_power(cells, "cells", _IN_LEAST_CERTAIN, evidence.margin, level, estimate.min_seeds)
+    where = f"{evidence.words.measure} that is still declared equal {_IN_LEAST_CERTAIN}"
+    power = equivalence_power(cells, "cells", where, evidence.margin, level, estimate.min_seeds)
     seeds = seeds_for_mostly(cells, power_of_equal(evidence.margin), level, estimate)
     return replace(power, seeds_mostly=seeds)
 
@@ -165,7 +167,7 @@ def above_power(evidence: Evidence, estimate: Estimate) -> Power:
         effect_80=None
         if cells.is_empty()
         else margin + root_of_power(lambda e: power_greater(e, sd, n, alpha), 0.0, _MAX_EFFECT_SDS * sd),
-        unit=f"log loss ratio {_IN_LEAST_CERTAIN}",
+        unit=f"{evidence.words.measure} {_IN_LEAST_CERTAIN}",
         observed=worst["log_ratio"],
         seeds_needed=needed,
         seeds_mostly=seeds_for_mostly(every, of_cell, alpha, estimate),
@@ -198,7 +200,9 @@ def _names_of_lines(untestable_lines: pl.DataFrame) -> str:
     return f"; no cell could be placed there for {'; '.join(names)}"
 
 
-def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArray[np.float64]) -> Answer:
+def _answer(
+    verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArray[np.float64], evidence: Evidence
+) -> Answer:
     """Return the answer, with the numbers of the cell that decides it."""
     worst = _least_sure(cells, p_values)
     return Answer(
@@ -208,7 +212,7 @@ def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArra
         n_unit="cells",
         estimate=worst["log_ratio"],
         ci=(worst["ci_low"], worst["ci_high"]),
-        unit=f"log L_SGD / L_SGDM {_IN_LEAST_CERTAIN}",
+        unit=f"{evidence.words.symbol} {_IN_LEAST_CERTAIN}",
         p_value=float(p_values.max()),
         rows=tuple(cell_name(cell) for cell in cells.iter_rows(named=True)),
     )

@@ -19,7 +19,7 @@ from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import ADVANTAGE, TRENDS
 from mstudy.tables.table import SETTING
 
-_UNIT = "log loss ratio per doubling of b"
+_PER_DOUBLING = "per doubling of b"
 _MAX_EFFECT_ERRORS = 100.0  # up to so many standard errors a slope is looked for
 
 
@@ -34,7 +34,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     slopes, replication = _replicated_first(_deciding_slopes(evidence))
     if slopes.is_empty():
         needed = f"fewer than {estimate.min_batch_sizes} batch sizes share an eta_ef at which SGDM can be ahead"
-        return untestable(needed, 0, "batch sizes", advantage_sentence(evidence[ADVANTAGE]))
+        return untestable(needed, 0, "batch sizes", advantage_sentence(evidence[ADVANTAGE], evidence.words))
     p_values = slopes["p_value"].to_list()
     growing = [s > 0 and p <= estimate.alpha for s, p in zip(slopes["slope"], p_values, strict=True)]
     falling_p = [p if s < 0 else 1.0 for s, p in zip(slopes["slope"], p_values, strict=True)]
@@ -42,9 +42,9 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
     against = holm([*falling_p, *flat_p])
     least = _least_slope(slopes)
     reason = (
-        f"Per doubling of b the advantage changes by {_interval(least)} in log loss ({method_name(least)}, matched "
-        f"eta_ef {least['matched']}; the smallest of {len(slopes)} slopes){_at_shares(evidence[TRENDS], least)}."
-        f"{_threshold_trends(evidence[TRENDS], estimate)}"
+        f"Per doubling of b the advantage changes by {_interval(least)} {evidence.words.within} ({method_name(least)}, "
+        f"matched eta_ef {least['matched']}; the smallest of {len(slopes)} slopes)"
+        f"{_at_shares(evidence[TRENDS], least)}.{_threshold_trends(evidence[TRENDS], estimate)}"
     )
     contradicted = min(against) <= estimate.alpha
     if min(against[len(slopes) :]) <= estimate.alpha:
@@ -71,7 +71,7 @@ def judge_batch_trend(evidence: Evidence, estimate: Estimate) -> Answer:
         n_unit="batch sizes",
         estimate=least["slope"],
         ci=(least["ci_low"], least["ci_high"]),
-        unit=_UNIT,
+        unit=f"{evidence.words.measure} {_PER_DOUBLING}",
         p_value=float(max(p_values)),
         rows=tuple(f"{method_name(row)}, {row['quantity']}" for row in slopes.iter_rows(named=True)),
     )
@@ -121,7 +121,7 @@ def trend_power(evidence: Evidence, estimate: Estimate) -> Power:
         n_units=least["n_batch_sizes"],
         replicate="batch sizes",
         effect_80=root_of_power(lambda slope: float(stats.nct.sf(quantile, freedom, slope / error)), 0.0, largest),
-        unit=_UNIT,
+        unit=f"{evidence.words.measure} {_PER_DOUBLING}",
         observed=least["slope"],
         note="seeds are not the unit: more batch sizes would tell, more seeds would not by themselves",
     )

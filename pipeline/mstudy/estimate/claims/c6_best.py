@@ -50,8 +50,8 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
     n_equivalent = int((p_values <= estimate.alpha).sum())
     left_out = f", {n_edge} lines whose best lies at an end of the grid left out" if n_edge else ""
     reason = (
-        f"{n_equivalent} of {len(lines)} lines (batch size and momentum) are equivalent within {evidence.margin:g} in "
-        f"log loss at their best eta_ef{left_out}; the {which} is {_line_name(told)}: "
+        f"{n_equivalent} of {len(lines)} lines (batch size and momentum) are equivalent within {evidence.margin:g} "
+        f"{evidence.words.within} at their best eta_ef{left_out}; the {which} is {_line_name(told)}: "
         f"{told['log_ratio']:+.3f} [{told['ci_low']:+.3f}, {told['ci_high']:+.3f}]."
     )
     return Answer(
@@ -65,7 +65,7 @@ def judge_best(evidence: Evidence, estimate: Estimate) -> Answer:
         n_unit="lines",
         estimate=told["log_ratio"],
         ci=(told["ci_low"], told["ci_high"]),
-        unit=f"log L_SGD / L_SGDM, each at its best, in the line that is {which}",
+        unit=f"{evidence.words.symbol}, each at its best, in the line that is {which}",
         p_value=min(beyond) if contradicted else float(p_values.max()),
         rows=tuple(_line_name(line) for line in lines.iter_rows(named=True)),
         at_least=at_least,
@@ -83,7 +83,8 @@ def best_power(evidence: Evidence, estimate: Estimate) -> Power:
     if lines.is_empty():
         return Power("not estimable: no line has both its bests inside the grid")
     alpha, margin = estimate.alpha, evidence.margin
-    power = equivalence_power(lines, "lines", "in the least sure line", margin, alpha, estimate.min_seeds)
+    what = f"{evidence.words.measure} that is still declared equal in the least sure line"
+    power = equivalence_power(lines, "lines", what, margin, alpha, estimate.min_seeds)
     return replace(power, seeds_mostly=seeds_for_mostly(lines, power_of_equal(margin), alpha, estimate))
 
 

@@ -46,7 +46,7 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
             f"{estimate.min_seeds} seeds lose the sharpening that their parents had"
         )
         return untestable(why, len(removed), "branches without it")
-    kinds = [_Kind.of(part, evidence.margin, estimate) for part in parts]
+    kinds = [_Kind.of(part, evidence, estimate) for part in parts]
     worst = max(kinds, key=lambda kind: kind.p_gone)
     remaining = holm([kind.p_remaining for kind in kinds])
     units = intervention_units(evidence, estimate)
@@ -60,7 +60,7 @@ def judge_intervention(evidence: Evidence, estimate: Estimate) -> Answer:
         n_unit=worst.unit,
         estimate=worst.mean,
         ci=worst.interval(estimate.alpha),
-        unit=f"log L_SGD / L_SGDM of the branches ({worst.name})",
+        unit=f"{evidence.words.symbol} of the branches ({worst.name})",
         p_value=worst.p_gone,
         rows=tuple(kind.name for kind in kinds),
         at_least=at_least,
@@ -107,6 +107,7 @@ class _Kind:
     """
 
     name: str
+    measure: str
     unit: str
     parents: Sample
     branches: Sample
@@ -117,14 +118,16 @@ class _Kind:
     n_left_out: int
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, margin: float, estimate: Estimate) -> _Kind:
+    def of(cls, rows: pl.DataFrame, evidence: Evidence, estimate: Estimate) -> _Kind:
         """Test the rows of tables.INTERVENTIONS of one kind."""
+        margin = evidence.margin
         blocks = rows.partition_by(BLOCK, maintain_order=True)
         with_gap = [block for block, p in zip(blocks, _p_of_gaps(blocks, margin), strict=True) if p <= estimate.alpha]
         chosen = pl.concat(with_gap) if with_gap else rows.clear()
         unit, parents, branches = _means_of_units(chosen, estimate)
         return cls(
             str(rows["intervention"][0]),
+            evidence.words.measure,
             unit,
             parents,
             branches,
@@ -150,7 +153,7 @@ class _Kind:
             )
         left_out = f"; blocks without a gap to lose left out: {self.n_left_out}" if self.n_left_out else ""
         return (
-            f"{self.name}: without the sharpening the log loss ratio is {self.branches.mean():+.3f} (p that it is "
+            f"{self.name}: without the sharpening the {self.measure} is {self.branches.mean():+.3f} (p that it is "
             f"beyond ±{self.margin:g}: {self.p_branches:.3g}), with it {self.parents.mean():+.3f} (p that it is at "
             f"most {self.margin:g}: {self.p_parents:.3g}; n = {len(self.branches)} {self.unit}{left_out})"
         )

@@ -50,9 +50,12 @@ def rows_with_sd(rows: pl.DataFrame, estimate: Estimate) -> pl.DataFrame:
 
 
 def equivalence_power(
-    rows: pl.DataFrame, replicate: str, where: str, margin: float, alpha: float, min_seeds: int
+    rows: pl.DataFrame, replicate: str, what: str, margin: float, alpha: float, min_seeds: int
 ) -> Power:
-    """Compute the power of a claim for which every row must be equivalent: that of the least sure row."""
+    """Compute the power of a claim for which every row must be equivalent: that of the least sure row.
+
+    what: is declared equal, and where.
+    """
     worst = rows.sort("equivalence_p", descending=True, nulls_last=False).row(0, named=True)
     sd, n = worst["sd"], worst["n_seeds"]
     effect = None
@@ -66,7 +69,7 @@ def equivalence_power(
         n_units=len(rows),
         replicate=replicate,
         effect_80=effect,
-        unit=f"largest true log loss ratio that is still declared equal {where}",
+        unit=f"largest true {what}",
         observed=observed,
         seeds_needed=None if outside else needed,
         note=f"all {replicate} must be equivalent; the least sure one is shown{outside}",

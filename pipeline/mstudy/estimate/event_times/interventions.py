@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import SharpeningStatus
+from mstudy.pairs.loss_units import ratio
 from mstudy.pairs.pairing import pair_runs
 from mstudy.tables.contracts import INTERVENTIONS
 
 
-def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.DataFrame:
+def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame, scale: Scale = Scale.LOG) -> pl.DataFrame:
     """Return one row for each branch and SGDM run of its parent's pair (tables.INTERVENTIONS); none without branches.
 
+    The losses of `runs` are as `in_units` returns them.
     A gap is null where one of its two runs diverged: a branch that diverged was not kept from anything.
     """
     branches = runs.filter(pl.col("branch_of").is_not_null()).select(
@@ -32,8 +35,8 @@ def measure_interventions(runs: pl.DataFrame, sharpenings: pl.DataFrame) -> pl.D
         .join(branches, on="sgd_run_id")
         .filter(pl.col("intervention_momentum").is_null() | (pl.col("intervention_momentum") == pl.col("momentum")))
         .with_columns(
-            (pl.col("sgd_final_loss") / pl.col("sgdm_final_loss")).log().alias("gap_parent"),
-            (pl.col("branch_final_loss") / pl.col("sgdm_final_loss")).log().alias("gap_branch"),
+            ratio(pl.col("sgd_final_loss"), pl.col("sgdm_final_loss"), scale).alias("gap_parent"),
+            ratio(pl.col("branch_final_loss"), pl.col("sgdm_final_loss"), scale).alias("gap_branch"),
         )
     )
     for run, name in (("sgd_run_id", "sharpened_parent"), ("branch_run_id", "sharpened_branch")):

@@ -27,7 +27,7 @@ from mstudy.importers.settings.numbers import WHOLE_NUMBERS, as_value, number, t
 from mstudy.importers.settings.optimizer_text import arguments_of, name_in
 from mstudy.importers.settings.run_name import settings_in_name
 from mstudy.importers.source_run import Setting, SourceRun
-from mstudy.runlog.rules.trained_alike import CHANGES_LOSS
+from mstudy.runlog.rules.together.trained_alike import CHANGES_LOSS
 
 NUMBERS = ("learning_rate", "momentum", *WHOLE_NUMBERS)
 _OF_THE_IMPORT = ("steps_per_epoch", "restarts", "changing_rate")

@@ -19,7 +19,7 @@ from mstudy.importers.source_run import Series, Setting, SourceRun
 from mstudy.importers.tables.clock import Steps, epoch_column, step_column, steps_of
 from mstudy.importers.tables.frame import PLACES, Table, constant, is_numeric, numbers
 from mstudy.importers.tables.torn import why_torn
-from mstudy.runlog.rules.trained_alike import CHANGES_LOSS
+from mstudy.runlog.rules.together.trained_alike import CHANGES_LOSS
 
 _MIN_ROWS = 3  # that show that a column holds one value
 _MAX_TOLD = 1000  # columns of a table of which such are looked for

@@ -90,6 +90,17 @@ def log_y(column: str, title: str, domain: tuple[float, float] | None = None) ->
     return alt.Y(f"{column}:Q", title=title, scale=log_scale(domain), axis=log_axis(domain))
 
 
+def linear_y(column: str, title: str, domain: tuple[float, float] | None = None) -> alt.Y:
+    """Return the vertical channel on a linear scale that hugs its domain."""
+    axis = alt.Axis(tickCount=5, grid=False, labelExpr=_TICK_TEXT)
+    return alt.Y(f"{column}:Q", title=title, scale=linear_scale(domain), axis=axis)
+
+
+def linear_scale(domain: tuple[float, float] | None = None) -> alt.Scale:
+    """Return a linear scale of a fixed domain, or of that of its data."""
+    return alt.Scale(nice=False, zero=False) if domain is None else alt.Scale(nice=False, domain=list(domain))
+
+
 def log_scale(domain: tuple[float, float] | None = None, room: float = 1.0) -> alt.Scale:
     """Return a log scale of a fixed domain, or of that of its data."""
     if domain is None:
@@ -140,6 +151,15 @@ def data_domain(values: Iterable[float | None], widen: float = 1.15) -> tuple[fl
     """Return the range of the positive finite values, widened by a factor either side; None without one."""
     usable = [v for v in values if v is not None and math.isfinite(v) and v > 0]
     return (drawable(min(usable) / widen), drawable(max(usable) * widen)) if usable else None
+
+
+def linear_domain(values: Iterable[float | None], widen: float = 0.05) -> tuple[float, float] | None:
+    """Return the range of the finite values, widened by a share of itself either side; None without one."""
+    usable = [v for v in values if v is not None and math.isfinite(v)]
+    if not usable:
+        return None
+    slack = widen * (max(usable) - min(usable)) or max(abs(usable[0]), 1.0) * widen
+    return min(usable) - slack, max(usable) + slack
 
 
 def config(dark: bool) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.statuses import GridStatus, Replication
 from mstudy.report.charts.kit import LABEL_ROOM, RATE_TITLE, Domain, named, note_layer, spread, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import GREY, Palette, colour_scale, data_domain, label, log_x
-from mstudy.report.sections.advantage import RATIO_TITLE, ratio_span
+from mstudy.report.sections.advantage import ratio_span
 from mstudy.report.sections.base import Figure, ReportData
 from mstudy.report.words import count, interval, spanned
 from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS
@@ -46,7 +48,7 @@ def _figure(data: ReportData, index: int, cells: pl.DataFrame) -> Figure:
     momentum, optimizer = cells["momentum"][0], cells["optimizer"][0]
     lines = data.results[THRESHOLDS].join(cells.select(LINE).unique(), on=LINE, maintain_order="left")
     thresholds = lines.sort("batch_size")
-    chart = advantage_and_thresholds(cells, thresholds, data.palette)
+    chart = advantage_and_thresholds(cells, thresholds, data.palette, data.words)
     title = f"When: the advantage of {label(momentum, optimizer)}{data.in_setting(index)}"
     return Figure(title, when_caption(thresholds, cells), cells, chart, setting=index, momentum=momentum)
 
@@ -70,7 +72,9 @@ def _seedless(thresholds: pl.DataFrame) -> bool:
     return bool((thresholds["evidence"] == Replication.UNREPLICATED).any())
 
 
-def advantage_and_thresholds(cells: pl.DataFrame, thresholds: pl.DataFrame, palette: Palette) -> Layered:
+def advantage_and_thresholds(
+    cells: pl.DataFrame, thresholds: pl.DataFrame, palette: Palette, words: ScaleWords = WORDS[Scale.LOG]
+) -> Layered:
     """Draw the advantage of one optimizer, a line for each batch size, above the thresholds, a row for each.
 
     cells: tables.ADVANTAGE with `evidence`. thresholds: tables.THRESHOLDS of the same lines. What rests on no seeds is
@@ -88,13 +92,13 @@ def advantage_and_thresholds(cells: pl.DataFrame, thresholds: pl.DataFrame, pale
     zone = (
         alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))
         .mark_rect(opacity=0.16, color=GREY)
-        .encode(y=_ratio_axis("low", domain, span), y2=alt.Y2("high:Q"))
+        .encode(y=_ratio_axis("low", domain, span, words), y2=alt.Y2("high:Q"))
     )
-    words = _batch_names(frame, domain, rates, palette, span)
+    names = _batch_names(frame, domain, rates, palette, span, words)
     remark = [note_layer("▲ SGD diverged", 2)] if (frame["drawn_at"] == span[1]).any() else []
     known = thresholds.filter(pl.col("status") == GridStatus.ESTIMATED)
-    strip = _strip(known, row_of, rates, domain, span, palette) if len(known) else []
-    return layered(_HEIGHT, zone, *_curves(frame, x, domain, span, palette), words, *strip, *remark)
+    strip = _strip(known, row_of, rates, domain, span, palette, words) if len(known) else []
+    return layered(_HEIGHT, zone, *_curves(frame, x, domain, span, palette, words), names, *strip, *remark)
 
 
 def _drawn(cells: pl.DataFrame, span: Domain, batches: list[int]) -> pl.DataFrame:
@@ -122,27 +126,34 @@ def _rate_axis(column: str, rates: Domain) -> alt.X:
     return log_x(column, RATE_TITLE, rates, LABEL_ROOM)
 
 
-def _ratio_axis(column: str, domain: Domain, span: Domain) -> alt.Y:
+def _ratio_axis(column: str, domain: Domain, span: Domain, words: ScaleWords) -> alt.Y:
     """Return the axis of the advantage; it has no ticks beside the rows of thresholds."""
     shown = f"datum.value < {span[0]:.6g} ? '' : format(datum.value, '~g')"
     axis = alt.Axis(tickCount=7, grid=False, labelExpr=shown, ticks=False, domain=False)
-    return alt.Y(f"{column}:Q", title=RATIO_TITLE, scale=alt.Scale(domain=list(domain), nice=False), axis=axis)
+    return alt.Y(
+        f"{column}:Q",
+        title=words.axis.format(sgd="SGD", sgdm="SGDM"),
+        scale=alt.Scale(domain=list(domain), nice=False),
+        axis=axis,
+    )
 
 
-def _curves(frame: pl.DataFrame, x: alt.X, domain: Domain, span: Domain, palette: Palette) -> list[alt.Chart]:
+def _curves(
+    frame: pl.DataFrame, x: alt.X, domain: Domain, span: Domain, palette: Palette, words: ScaleWords
+) -> list[alt.Chart]:
     batches = frame["name"].unique(maintain_order=True).to_list()
     base = alt.Chart(frame).encode(x=_rate_axis_of(x, "at"), color=colour_scale(palette))
-    y, opacity = _ratio_axis("drawn_at", domain, span), _fading(frame)
+    y, opacity = _ratio_axis("drawn_at", domain, span, words), _fading(frame)
     lines = base.transform_filter("!datum.diverged").mark_line(strokeWidth=1.4)
     bars = base.transform_filter("!datum.diverged").mark_rule(strokeWidth=1.8)
     shape = alt.Shape("name:N", scale=alt.Scale(domain=batches, range=_shapes(len(batches))), legend=None)
     points = base.transform_filter("!datum.diverged").mark_point(size=46, strokeWidth=1.6)
     fill = alt.FillOpacityValue(condition={"test": "datum.seedless", "value": 0}, value=1)
-    tooltips = tips(label="optimizer", batch_size="b", eta_ef="η_ef", log_ratio="log ratio", n_seeds="seeds")
+    tooltips = tips(label="optimizer", batch_size="b", eta_ef="η_ef", log_ratio=words.short, n_seeds="seeds")
     edges = base.transform_filter("datum.diverged").mark_point(size=46, filled=True)
     direction = alt.Shape(value="triangle-down", condition={"test": "datum.log_ratio > 0", "value": "triangle-up"})
     return [
-        bars.encode(y=_ratio_axis("ci_low", domain, span), y2=alt.Y2("ci_high:Q"), opacity=opacity),
+        bars.encode(y=_ratio_axis("ci_low", domain, span, words), y2=alt.Y2("ci_high:Q"), opacity=opacity),
         lines.encode(y=y, detail=alt.Detail("name:N"), opacity=opacity),
         points.encode(y=y, shape=shape, fill=_fill(palette), fillOpacity=fill, opacity=opacity, tooltip=tooltips),
         edges.encode(y=y, shape=direction, opacity=opacity, tooltip=tooltips),
@@ -170,20 +181,24 @@ def _shapes(n: int) -> list[str]:
     return [_SHAPES[k % len(_SHAPES)] for k in range(n)]
 
 
-def _batch_names(frame: pl.DataFrame, domain: Domain, rates: Domain, palette: Palette, span: Domain) -> alt.Chart:
+def _batch_names(
+    frame: pl.DataFrame, domain: Domain, rates: Domain, palette: Palette, span: Domain, words: ScaleWords
+) -> alt.Chart:
     """Name each line at its last point inside the picture."""
     inside = frame.filter(~pl.col("diverged"))
     last = inside.sort("at").group_by("name", maintain_order=True).last().sort("drawn_at")
     per_pixel = (domain[1] - domain[0]) / _HEIGHT
     places = spread(last["drawn_at"].to_list(), 12 * per_pixel, span[0], span[1] - 6 * per_pixel)
     end = last["at"].max()
-    words = last.with_columns(pl.Series("label_y", places, dtype=pl.Float64), pl.lit(end, dtype=pl.Float64).alias("at"))
+    placed = last.with_columns(
+        pl.Series("label_y", places, dtype=pl.Float64), pl.lit(end, dtype=pl.Float64).alias("at")
+    )
     chart: alt.Chart = (
-        alt.Chart(words.select("label", "batch_size", "name", "label_y", "at"))
+        alt.Chart(placed.select("label", "batch_size", "name", "label_y", "at"))
         .mark_text(align="left", dx=10, fontSize=11, fontWeight=600)
         .encode(
             x=_rate_axis("at", rates),
-            y=_ratio_axis("label_y", domain, span),
+            y=_ratio_axis("label_y", domain, span, words),
             text=alt.Text("name:N"),
             color=colour_scale(palette),
         )
@@ -192,7 +207,13 @@ def _batch_names(frame: pl.DataFrame, domain: Domain, rates: Domain, palette: Pa
 
 
 def _strip(
-    known: pl.DataFrame, row_of: dict[int, float], rates: Domain, domain: Domain, span: Domain, palette: Palette
+    known: pl.DataFrame,
+    row_of: dict[int, float],
+    rates: Domain,
+    domain: Domain,
+    span: Domain,
+    palette: Palette,
+    words: ScaleWords,
 ) -> list[alt.Chart]:
     """Draw the thresholds below the curves, each with its interval and the name of its batch size."""
     frame = named(known).select(
@@ -201,7 +222,7 @@ def _strip(
         pl.col("batch_size").replace_strict(row_of, return_dtype=pl.Float64).alias("row"),
         (pl.col("evidence") == Replication.UNREPLICATED).fill_null(False).alias("seedless"),
     )
-    y = _ratio_axis("row", domain, span)
+    y = _ratio_axis("row", domain, span, words)
     base = alt.Chart(frame).encode(y=y, color=colour_scale(palette))
     dash = alt.StrokeDashValue(condition={"test": "datum.seedless", "value": [4, 3]}, value=[1, 0])
     bars = base.mark_rule(strokeWidth=2).encode(x=_rate_axis("ci_low", rates), x2=alt.X2("ci_high:Q"), strokeDash=dash)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Report
+from mstudy.core.quantities import LOSS
 from mstudy.core.statuses import SHARPENING_KINDS
 from mstudy.core.theory import stability_line_of
-from mstudy.pairs.gap import LossCurve, Pair, gap_curve
+from mstudy.pairs.gap import LossCurve
 from mstudy.report.charts.theme import line_name, run_label, short
+from mstudy.report.page.curves import Curve, drawn_gap, losses_in_units, median_curve
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn
 from mstudy.report.page.drawn_runs import BRANCH, blocks_within, ranked_runs
 from mstudy.report.page.encode import columns, pack, pack_steps
-from mstudy.report.page.median import Curve, median_curve
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
 from mstudy.report.results import Results
 from mstudy.tables.contracts import PARTINGS, SHARPENING_EVENTS, SHARPENINGS
@@ -39,22 +41,27 @@ class Explorer:
     note: str
 
 
-def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Explorer:
-    """Return all that the page needs to draw any block; curves of at most `report.max_runs` runs."""
+def build_explorer(results: Results, points: pl.DataFrame, report: Report, scale: Scale = Scale.LOG) -> Explorer:
+    """Return all that the page needs to draw any block; curves of at most `report.max_runs` runs.
+
+    scale: how losses are compared; by difference they are drawn on a linear axis.
+    """
     runs = ranked_runs(results)
     blocks = runs.select(BLOCK).unique(maintain_order=True)
     kept = blocks_within(runs, report.max_runs)
     runs_drawn = runs.join(kept, on=BLOCK, maintain_order="left")
     drawn = quantities_drawn(points)
-    logs = _logs(points, [quantity.name for of_panel in drawn.values() for quantity in of_panel])
+    linear = _on_linear_axes(scale)
+    logs = _logs(points, [quantity.name for of_panel in drawn.values() for quantity in of_panel], linear)
     steps = _StepGrids()
     n_drawn = n_logged = 0
     curves = []
     for run_id in runs_drawn["run_id"]:
         packed = {}
         for name, curve in logs[run_id].items():
-            rows = spike_rows(np.log(curve[1]), report.points_per_curve)
-            packed[name] = [steps.index(curve[0][rows]), *pack(curve[1][rows], log=True)]
+            log = name not in linear
+            rows = spike_rows(np.log(curve[1]) if log else curve[1], report.points_per_curve)
+            packed[name] = [steps.index(curve[0][rows]), *pack(curve[1][rows], log)]
             n_drawn, n_logged = n_drawn + len(rows), n_logged + len(curve[0])
         curves.append(packed)
     place = {run_id: k for k, run_id in enumerate(runs_drawn["run_id"])}
@@ -63,8 +70,15 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report) -> Ex
         "optimizers": columns(_named(runs_drawn)),
         "curves": curves,
         "events": _events(results, place),
-        "pairs": _pairs(results, logs, place, report, steps),
-        "medians": _medians(runs_drawn, logs, steps, [of_panel[0].name for of_panel in drawn.values()]),
+        "pairs": _pairs(
+            results,
+            losses_in_units(runs_drawn, results, {run: log[LOSS.name] for run, log in logs.items()}, scale),
+            place,
+            report,
+            steps,
+        ),
+        "medians": _medians(runs_drawn, logs, steps, [of_panel[0].name for of_panel in drawn.values()], linear),
+        "linear": linear,
         "panels": {panel: [quantity.name for quantity in of_panel] for panel, of_panel in drawn.items()},
         "steps": steps.packed,
     }
@@ -96,12 +110,23 @@ class _StepGrids:
         return self._known[key]
 
 
-def _logs(points: pl.DataFrame, names: list[str]) -> dict[str, Log]:
-    """Return the curves of each run, without values that no logarithmic axis shows. Rows of a run stand together."""
+def _on_linear_axes(scale: Scale) -> list[str]:
+    """Return the quantities whose axis is linear; their panel has the same name."""
+    match scale:
+        case Scale.LOG:
+            return []
+        case Scale.DIFFERENCE:
+            return [LOSS.name]
+        case _:
+            assert_never(scale)
+
+
+def _logs(points: pl.DataFrame, names: list[str], linear: list[str]) -> dict[str, Log]:
+    """Return the curves of each run, without values that their axis cannot show. Rows of a run stand together."""
     steps = points["step"].to_numpy()
     values = {name: points[name].fill_null(float("nan")).to_numpy() for name in names}
     with np.errstate(invalid="ignore"):
-        usable = {name: np.isfinite(column) & (column > 0) for name, column in values.items()}
+        usable = {name: np.isfinite(column) & ((column > 0) | (name in linear)) for name, column in values.items()}
     lengths = points.group_by("run_id", maintain_order=True).len()
     ends = lengths["len"].cum_sum().to_list()
     logs = {}
@@ -173,14 +198,14 @@ def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
 
 
 def _pairs(
-    results: Results, logs: dict[str, Log], place: dict[str, int], report: Report, steps: _StepGrids
+    results: Results, losses: dict[str, LossCurve], place: dict[str, int], report: Report, steps: _StepGrids
 ) -> dict[str, list[Any]]:
     """Return one row a pair: its two runs, its parting, and the gap of its losses over the steps."""
     partings = results[PARTINGS].filter(pl.col("sgdm_run_id").is_in(list(place)))
     rows = list(partings.iter_rows(named=True))
     gaps = []
     for row in rows:
-        at, gap = _gap(logs[row["sgd_run_id"]], logs[row["sgdm_run_id"]], row["optimizer"], row["momentum"])
+        at, gap = drawn_gap(losses[row["sgd_run_id"]], losses[row["sgdm_run_id"]], row["optimizer"], row["momentum"])
         kept = spike_rows(gap, report.points_per_curve)
         gaps.append([steps.index(at[kept]), *pack(gap[kept], log=False)])
     return {
@@ -192,22 +217,13 @@ def _pairs(
     }
 
 
-def _gap(sgd: Log, sgdm: Log, optimizer: str, momentum: float) -> Curve:
-    """Return steps and log L_SGD(t) - log L_SGDM(at the step as far along), as far as both losses are positive and
-    finite; nothing where the optimizer's lag is not known.
-    """
-    sides = [LossCurve(*log["loss"], None) for log in (sgd, sgdm)]
-    both = min(len(side.steps) for side in sides) > 0
-    gap = gap_curve(Pair(*sides), optimizer, momentum) if both else None
-    if gap is None:
-        return np.array([], dtype=np.int64), np.array([])
-    return gap.steps.astype(np.int64), gap.values
-
-
-def _medians(runs: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names: list[str]) -> dict[str, list[Any]]:
+def _medians(
+    runs: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names: list[str], linear: list[str]
+) -> dict[str, list[Any]]:
     """Return the median over seeds of these quantities, block by block and optimizer by optimizer, of all points.
 
-    Interpolated in log to common steps; it ends where fewer than half of the seeds go on. None for fewer than three.
+    Interpolated to common steps, in log unless the axis is linear; it ends where fewer than half of the seeds go on.
+    None for fewer than three.
     """
     rows: dict[str, list[Any]] = {"first": [], "n": []} | {name: [] for name in names}
     for cell in runs.partition_by(*BLOCK, "optimizer", "momentum", *BRANCH, maintain_order=True):
@@ -216,6 +232,6 @@ def _medians(runs: pl.DataFrame, logs: dict[str, Log], steps: _StepGrids, names:
         rows["first"].append(int(np.flatnonzero(runs["run_id"] == cell["run_id"][0])[0]))
         rows["n"].append(len(cell))
         for name in names:
-            at, values = median_curve([logs[run][name] for run in cell["run_id"]])
-            rows[name].append([steps.index(at), *pack(values, log=True)])
+            at, values = median_curve([logs[run][name] for run in cell["run_id"]], name not in linear)
+            rows[name].append([steps.index(at), *pack(values, name not in linear)])
     return rows

@@ -83,6 +83,7 @@ runs.forEach((run, k) => inBlock[run.block].push(k));
 const settingOf = block => page.settings.findIndex(s => ["study", "model", "dataset", "objective"].every((key, k) => block[key] === s.key[k]));
 let picked = { block: 0, seed: null };
 const pickedRuns = () => inBlock[picked.block].filter(k => (picked.seed === null || runs[k].seed === picked.seed) && isShown(runs[k]));
+const isLog = name => name !== "gap" && !explorer.linear.includes(name); // of a quantity, and of the panel of its name
 const named = new Map(rowsOf(explorer.optimizers).map(label => [label.name, label]));
 
 // What a box of curves shows: the runs of the picked block, or the two of a pair with the moments that it marks.
@@ -94,10 +95,10 @@ function focusOf(box) {
 function curvesOf(names, { mine, single }) {
   const rows = [];
   for (const k of mine) for (const name of names)
-    for (const point of curveOf(explorer.curves[k][name], true))
+    for (const point of curveOf(explorer.curves[k][name], isLog(name)))
       rows.push({ ...point, kind: name, run: k, label: runs[k].label, seed: runs[k].seed, single });
   if (!single) for (const median of medians) if (mine.includes(median.first)) for (const name of names)
-    if (median[name]) for (const point of curveOf(median[name], true))
+    if (median[name]) for (const point of curveOf(median[name], isLog(name)))
       rows.push({ ...point, kind: "median " + name, run: -1 - median.first, label: runs[median.first].label });
   return rows;
 }
@@ -139,7 +140,7 @@ function ticks(low, high) {
 }
 const PAIR_HEIGHTS = { curvature: 130, loss: 95, gap: 125 }; // pixels, of the panels of one pair
 function withRuns(spec, panel, focus) {
-  const { mine, single } = focus, last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, true).map(p => p.x)));
+  const { mine, single } = focus, last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, isLog("loss")).map(p => p.x)));
   const [found, rows] = eventRows(focus), loss = curvesOf(["loss"], focus);
   const curves = panel in explorer.panels ? curvesOf(explorer.panels[panel], focus) : loss;
   const ends = mine.filter(k => runs[k].diverged_step !== null).map(k => {
@@ -150,7 +151,7 @@ function withRuns(spec, panel, focus) {
     const run = mine.find(k => runs[k].label === label);
     return (runs[run]?.line ?? null) === null ? [] : [{ label, level: runs[run].line, name: named.get(label).line_name }];
   });
-  const gaps = gapsOf(focus), log = panel !== "gap";
+  const gaps = gapsOf(focus), log = isLog(panel);
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];
   const [low, high] = heights.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
   const range = !(low <= high) ? [0.1, 1] : log ? [Math.max(low / 1.3, 2.3e-308), Math.min(high * 1.3, Number.MAX_VALUE)] : [low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6];

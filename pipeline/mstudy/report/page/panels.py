@@ -10,6 +10,8 @@ from typing import Any
 
 import altair as alt
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS
 from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL, Quantity
 from mstudy.report.charts.kit import tips
 from mstudy.report.charts.layered import Layered, layered
@@ -22,7 +24,9 @@ _PARAMETERS = {"last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]
 ROW = 17  # pixels a row of events takes
 
 
-def all_panels(palette: Palette, drawn: Drawn, n_event_rows: int = 1) -> list[tuple[str, str, Layered]]:
+def all_panels(
+    palette: Palette, drawn: Drawn, n_event_rows: int = 1, scale: Scale = Scale.LOG
+) -> list[tuple[str, str, Layered]]:
     """Return (name, title, chart) of each panel, in the order of the page."""
     own = [
         (name, quantities[0].title[0].upper() + quantities[0].title[1:], quantity_panel(palette, quantities))
@@ -31,9 +35,9 @@ def all_panels(palette: Palette, drawn: Drawn, n_event_rows: int = 1) -> list[tu
     ]
     return [
         (CURVATURE_PANEL, "Curvature", curvature_panel(palette, drawn[CURVATURE_PANEL])),
-        (LOSS_PANEL, "Training loss", loss_panel(palette, drawn[LOSS_PANEL])),
+        (LOSS_PANEL, "Training loss", loss_panel(palette, drawn[LOSS_PANEL], scale)),
         *own,
-        ("gap", "Gap of the losses", gap_panel(palette)),
+        ("gap", "Gap of the losses", gap_panel(palette, scale)),
         ("events", "Events", events_panel(palette, n_event_rows)),
     ]
 
@@ -59,12 +63,13 @@ def curvature_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered
     )
 
 
-def loss_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
-    """Draw the training loss; diverged runs end in a cross.
+def loss_panel(palette: Palette, quantities: Sequence[Quantity], scale: Scale = Scale.LOG) -> Layered:
+    """Draw the training loss; diverged runs end in a cross. The axis is linear where losses are compared by difference.
 
     curves and spans: as in curvature_panel; ends: `x`, `y`, `run`.
     """
-    y = alt.Y("y:Q", title="training loss", scale=_y_scale(), axis=_y_axis())
+    log = scale is Scale.LOG
+    y = alt.Y("y:Q", title="training loss", scale=_y_scale(log), axis=_y_axis(log))
     ends = alt.Chart(alt.NamedData("ends")).mark_point(shape="cross", angle=45, size=50, filled=True)
     crosses = ends.encode(x=_x(), y=y, color=colour_scale(palette), tooltip=tips(label="diverged", seed="seed"))
     return _panel(170, *_spans(palette), *_quantities(y, quantities, palette), crosses)
@@ -76,11 +81,17 @@ def quantity_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered:
     return _panel(130, *_spans(palette), *_quantities(y, quantities, palette))
 
 
-def gap_panel(palette: Palette) -> Layered:
-    """Draw log L_SGD(t) − log L_SGDM(t + lag) of each pair; above zero SGDM is ahead. gaps: as curves, kind `gap`."""
-    y = alt.Y("y:Q", title="log L(SGD)/L(SGDM)", scale=_y_scale(log=False), axis=_y_axis(log=False))
+def gap_panel(palette: Palette, scale: Scale = Scale.LOG) -> Layered:
+    """Draw log L_SGD(t) − log L_SGDM(t + lag) of each pair, or the difference of the losses; above zero SGDM is ahead.
+
+    gaps: as curves, kind `gap`.
+    """
+    words = WORDS[scale]
+    y = alt.Y(
+        "y:Q", title=words.axis.format(sgd="SGD", sgdm="SGDM"), scale=_y_scale(log=False), axis=_y_axis(log=False)
+    )
     zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(color=GREY, strokeWidth=1).encode(y=y)
-    return _panel(130, zero, *_spans(palette), *_curves(y, "gap", "log ratio", palette))
+    return _panel(130, zero, *_spans(palette), *_curves(y, "gap", words.short, palette))
 
 
 def events_panel(palette: Palette, n_rows: int = 1) -> Layered:

@@ -18,6 +18,7 @@ from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
 from mstudy.core.files import write_whole
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Analysis
 from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL
 from mstudy.core.statuses import PartingStatus
@@ -94,11 +95,11 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     """Return the page as text; the same results give the same text."""
     results, points = short_names(results, points)
     palette = palette_of_runs(results)
-    study = make_report_data(results, palette_of(results))
+    study = make_report_data(results, palette_of(results), analysis.scale)
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
     with alt.data_transformers.disable_max_rows(), debug_mode(False):
         sections = build_sections(study, analysis)
-        explorer = build_explorer(results, points, analysis.report)
+        explorer = build_explorer(results, points, analysis.report, analysis.scale)
         place_of = {run_id: k for k, run_id in enumerate(explorer.data["runs"]["id"])}
         opening = build_opening(study, analysis, place_of)
         figures = {
@@ -112,7 +113,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
             for key, figure in figures.items()
             if figure.chart is not None
         }
-        drawn = panel_specs(palette, explorer.drawn)
+        drawn = panel_specs(palette, explorer.drawn, analysis.scale)
     anchors = {section.anchor for section in sections}
     return template("page.html").render(
         title=analysis.report.title,
@@ -149,9 +150,9 @@ def template(name: str, package: str = _PACKAGE) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def panel_specs(palette: Palette, drawn: Drawn) -> list[tuple[str, str, Markup]]:
+def panel_specs(palette: Palette, drawn: Drawn, scale: Scale = Scale.LOG) -> list[tuple[str, str, Markup]]:
     """Return (name, title, specification) of the charts on one time axis."""
-    charts = all_panels(palette, drawn)
+    charts = all_panels(palette, drawn, scale=scale)
     return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in charts]
 
 

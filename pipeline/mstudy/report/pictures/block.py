@@ -19,11 +19,15 @@ _KINDS = ("sharpens", "reaches its line", "parts", "diverges")
 
 @dataclass(frozen=True)
 class Block:
-    """rows: by the name of the data set; last_step: where the time axis ends. All seeds of one block."""
+    """rows: by the name of the data set; last_step: where the time axis ends. All seeds of one block.
+
+    linear: the quantities, and their panels, whose axis is linear.
+    """
 
     rows: dict[str, list[Row]]
     last_step: float
     title: str
+    linear: list[str]
 
 
 def first_block(data: dict[str, Any]) -> Block:
@@ -35,14 +39,14 @@ def first_block(data: dict[str, Any]) -> Block:
         for k in mine
         for names in data["panels"].values()
         for name in names
-        for point in _curve(data, data["curves"][k][name], log=True)
+        for point in _curve(data, data["curves"][k][name], log=name not in data["linear"])
     ]
     medians = [
         point | {"kind": f"median {name}", "run": -1 - first, "label": runs["label"][first]}
         for place, first in enumerate(data["medians"]["first"])
         if first in keys
         for name, *_ in data["panels"].values()
-        for point in _curve(data, data["medians"][name][place], log=True)
+        for point in _curve(data, data["medians"][name][place], log=name not in data["linear"])
     ]
     gaps = [
         keys[run] | point | {"kind": "gap"}
@@ -57,14 +61,14 @@ def first_block(data: dict[str, Any]) -> Block:
     ends = [
         [row for row in curves if row["run"] == k and row["kind"] == "loss"][-1]
         for k in mine
-        if runs["diverged_step"][k] is not None and len(_curve(data, data["curves"][k]["loss"], log=True))
+        if runs["diverged_step"][k] is not None and len(_curve(data, data["curves"][k]["loss"], log=False))
     ]
     drawn = {"curves": curves + medians, "gaps": gaps, "events": events, "rows": rows, "levels": levels, "ends": ends}
     blocks = data["blocks"]
     seeds = count(len({runs["seed"][k] for k in mine}), "seed")
     title = f"b = {blocks['batch_size'][0]:,}, η_ef = {blocks['eta_ef'][0]:g}, {seeds}"
     last = max((row["x"] for row in curves if row["kind"] == "loss"), default=10)
-    return Block(drawn | {"spans": []}, max(10, last) * 1.05, title)
+    return Block(drawn | {"spans": []}, max(10, last) * 1.05, title, data["linear"])
 
 
 def _curve(data: dict[str, Any], packed: list[Any], log: bool) -> list[Row]:

@@ -13,6 +13,7 @@ import vl_convert
 
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_whole
+from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Analysis
 from mstudy.core.quantities import CURVATURE_PANEL
 from mstudy.report.charts.theme import Palette, config, recolour
@@ -68,12 +69,13 @@ def picture_specs(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     """Name to specification, without configuration."""
     results, points = short_names(results, points)
     with alt.data_transformers.disable_max_rows():
-        sections = build_sections(make_report_data(results, palette_of(results)), analysis)
+        sections = build_sections(make_report_data(results, palette_of(results), analysis.scale), analysis)
         specs: dict[str, Spec] = {}
         for section in sections:
             if section.explorer:
-                explorer = build_explorer(results, points, analysis.report)
-                specs[WHY] = _block_spec(first_block(explorer.data), palette_of_runs(results), explorer.drawn)
+                explorer = build_explorer(results, points, analysis.report, analysis.scale)
+                block = first_block(explorer.data)
+                specs[WHY] = _block_spec(block, palette_of_runs(results), explorer.drawn, analysis.scale)
             specs |= {plate.name: spec for plate in section.plates if (spec := _plate_spec(plate)) is not None}
     return specs
 
@@ -131,21 +133,22 @@ def with_values(spec: Any, datasets: dict[str, list[dict[str, Any]]]) -> Any:
     return {key: with_values(item, datasets) for key, item in spec.items()}
 
 
-def _block_spec(block: Block, palette: Palette, quantities: Drawn) -> Spec:
+def _block_spec(block: Block, palette: Palette, quantities: Drawn, scale: Scale) -> Spec:
     """Put the panels of the page below each other."""
     rows = block.rows
     y_of = {"gap": [0.0] + [r["y"] for r in rows["gaps"]], "events": []}
     y_of |= {panel: _heights(block, [quantity.name for quantity in listed]) for panel, listed in quantities.items()}
     y_of[CURVATURE_PANEL] += [r["level"] for r in rows["levels"]]
     drawn = []
-    for name, _, chart in all_panels(palette, quantities, max(len(rows["rows"]), 1)):
-        low, high = y_range(y_of[name], log=name != "gap")
+    for name, _, chart in all_panels(palette, quantities, max(len(rows["rows"]), 1), scale):
+        log = name != "gap" and name not in block.linear
+        low, high = y_range(y_of[name], log)
         values = {
             "last_step": block.last_step,
             "y_low": low,
             "y_high": high,
             "n_rows": len(rows["rows"]),
-            "y_ticks": y_ticks(low, high) if name != "gap" else [],
+            "y_ticks": y_ticks(low, high) if log else [],
         }
         spec = chart.to_dict()
         title = f"{block.title}: SGD and SGDM" if name == "curvature" else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.report.charts.kit import (
     LABEL_ROOM,
     RATE_TITLE,
@@ -29,9 +31,6 @@ from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.sections.threshold import threshold_sentence
 from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS
 
-RATIO_TITLE = "log L(SGD) / L(SGDM)"
-
-
 _MIN_PANEL_RATIO = -0.6  # log ratio: what a single cell below does not stretch every panel for
 
 
@@ -46,12 +45,12 @@ def advantage_plate(data: ReportData) -> Plate:
         for _, batch_size, part in data.batches(setting):
             lines = data.results[THRESHOLDS].join(data.settings[index], on=[*data.settings.columns])
             usable = part.filter(pl.col("log_ratio").is_not_null())
-            chart = advantage_by_rate(part, margin, rates, span, data.palette) if len(usable) else None
+            chart = advantage_by_rate(part, margin, rates, span, data.palette, data.words) if len(usable) else None
             caption = advantage_caption(part, lines, batch_size)
             title = data.title(index, f"b = {batch_size:,}")
             figures.append(Figure(title, caption, part, chart, index, batch_size))
     note = (
-        "Log ratio of the final losses of SGD and SGDM at equal effective learning rate: above zero SGDM is better, "
+        f"{data.words.of_final} of SGD and SGDM at equal effective learning rate: above zero SGDM is better, "
         "inside the grey band the two count as equal. Points are means over seeds with 95 % bootstrap intervals; a "
         "triangle at the edge is a learning rate at which SGD (pointing up) or SGDM (down) diverged in a seed."
     )
@@ -77,8 +76,16 @@ def advantage_caption(advantage: pl.DataFrame, thresholds: pl.DataFrame, batch_s
     return " ".join(threshold_sentence(row) for row in rows.iter_rows(named=True))
 
 
-def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, span: Domain, palette: Palette) -> Layered:
-    """Log ratio of final losses against eta_ef at one batch size, with intervals and the margin of equivalence.
+def advantage_by_rate(
+    advantage: pl.DataFrame,
+    margin: float,
+    rates: Domain,
+    span: Domain,
+    palette: Palette,
+    words: ScaleWords = WORDS[Scale.LOG],
+) -> Layered:
+    """Log ratio of final losses, or their difference, against eta_ef at one batch size, with intervals and the margin
+    of equivalence.
 
     advantage: tables.ADVANTAGE. Cells in which SGD or SGDM diverged stand at the upper or lower edge as triangles.
     rates, span: the axes' domains, shared by all panels.
@@ -99,7 +106,12 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
     colour = colour_scale(palette)
 
     def y(column: str) -> alt.Y:
-        return alt.Y(f"{column}:Q", title=RATIO_TITLE, scale=scale, axis=alt.Axis(tickCount=5, grid=False))
+        return alt.Y(
+            f"{column}:Q",
+            title=words.axis.format(sgd="SGD", sgdm="SGDM"),
+            scale=scale,
+            axis=alt.Axis(tickCount=5, grid=False),
+        )
 
     zone = (
         alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]}))
@@ -107,7 +119,7 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
         .encode(y=y("low"), y2=alt.Y2("high:Q"))
     )
     base = alt.Chart(whole).encode(x=x, color=colour)
-    tooltips = tips(label="optimizer", eta_ef="η_ef", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
+    tooltips = tips(label="optimizer", eta_ef="η_ef", log_ratio=words.short, ci_low="from", ci_high="to", n_seeds="n")
     bars = base.mark_rule(strokeWidth=1.8).encode(y=y("ci_low"), y2=alt.Y2("ci_high:Q"))
     dots = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), strokeWidth=1).encode(
         y=y("log_ratio"), tooltip=tooltips
@@ -135,5 +147,5 @@ def advantage_by_rate(advantage: pl.DataFrame, margin: float, rates: Domain, spa
     ends = end_labels(whole, "at", "log_ratio", span, HEIGHT, log=False)
     rule, picked = picked_rate(advantage["eta_ef"].unique().to_list(), log_x("eta_ef", RATE_TITLE, rates, LABEL_ROOM))
     remark = [note_layer("▲ SGD diverged", 2)] if len(edges.filter(pl.col("diverged") == "SGD")) else []
-    words = label_layer(ends, x, y("label_y"), palette)
-    return layered(HEIGHT, rule, zone, bars, dots, triangles, words, *remark, parameters=[picked])
+    labels = label_layer(ends, x, y("label_y"), palette)
+    return layered(HEIGHT, rule, zone, bars, dots, triangles, labels, *remark, parameters=[picked])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.params import Analysis
 from mstudy.report.charts.layered import Layered
 from mstudy.report.charts.theme import Palette
@@ -75,11 +77,19 @@ class Section:
 
 @dataclass(frozen=True)
 class ReportData:
-    """What every section is made from. settings: model, data set and objective of each, by index."""
+    """What every section is made from. settings: model, data set and objective of each, by index. scale: how losses
+    are compared.
+    """
 
     results: Results
     palette: Palette
     settings: pl.DataFrame
+    scale: Scale = Scale.LOG
+
+    @property
+    def words(self) -> ScaleWords:
+        """How sentences and charts name a comparison of losses."""
+        return WORDS[self.scale]
 
     def batches(self, frame: pl.DataFrame) -> Iterator[tuple[int, int, pl.DataFrame]]:
         """Yield (index of the setting, batch size, rows) in order."""
@@ -115,9 +125,9 @@ class SectionSpec:
     build: Callable[[ReportData, Analysis], Section | None]
 
 
-def make_report_data(results: Results, palette: Palette) -> ReportData:
+def make_report_data(results: Results, palette: Palette, scale: Scale = Scale.LOG) -> ReportData:
     """Return the settings in order of their names."""
-    return ReportData(results, palette, results[RUNS].select(SETTING).unique().sort(SETTING))
+    return ReportData(results, palette, results[RUNS].select(SETTING).unique().sort(SETTING), scale)
 
 
 def setting_name(settings: pl.DataFrame, index: int) -> str:

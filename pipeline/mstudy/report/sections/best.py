@@ -5,6 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.params import Analysis
 from mstudy.core.statuses import BestStatus
 from mstudy.report.charts.kit import named, tips
@@ -29,19 +31,19 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
     figures = []
     for index, rows in data.by_setting(best):
         known = rows.filter(pl.col("log_ratio").is_not_null())
-        chart = forest(known, margin, data.palette) if len(known) else None
+        chart = forest(known, margin, data.palette, data.words) if len(known) else None
         title = data.title(index, "best against best")
-        figures.append(Figure(title, best_caption(rows, margin), rows, chart, index))
+        figures.append(Figure(title, best_caption(rows, margin, data.words), rows, chart, index))
     note = (
         "Each optimizer at the learning rate that suits it best. Grey: within the margin the two count as equal. Bars "
         "are 95 % intervals; an open point: the best rate lies at the end of the grid, a better one may lie beyond."
     )
-    plate = Plate("best", "Log loss ratio at each one's best rate", note, figures, wide=True)
-    answer = best_answer(best, margin, analysis.estimate.alpha)
+    plate = Plate("best", f"{data.words.title} at each one's best rate", note, figures, wide=True)
+    answer = best_answer(best, margin, analysis.estimate.alpha, data.words)
     return Section("best", "Does the best SGDM beat the best SGD?", answer, [plate])
 
 
-def best_answer(best: pl.DataFrame, margin: float, alpha: float) -> str:
+def best_answer(best: pl.DataFrame, margin: float, alpha: float, words: ScaleWords = WORDS[Scale.LOG]) -> str:
     """Say how many lines are equal, by the test that C6 rests on, and how many better or worse by their intervals.
 
     A line whose best rate lies at the end of the grid has no say, as in C6.
@@ -51,13 +53,13 @@ def best_answer(best: pl.DataFrame, margin: float, alpha: float) -> str:
     ahead, behind = int((compared["ci_low"] > margin).sum()), int((compared["ci_high"] < -margin).sum())
     edge = len(best.filter(pl.col("status") == BestStatus.AT_EDGE))
     text = (
-        f"Of {count(len(compared), 'comparison')} of tuned SGDM with tuned SGD, {equal} are equal within {margin:g} in "
-        f"log loss; by their intervals SGDM is better in {ahead} and worse in {behind}"
+        f"Of {count(len(compared), 'comparison')} of tuned SGDM with tuned SGD, {equal} are equal within {margin:g} "
+        f"{words.within}; by their intervals SGDM is better in {ahead} and worse in {behind}"
     )
     return text + (f"; in {edge} more a best rate lies at the end of the grid." if edge else ".")
 
 
-def best_caption(best: pl.DataFrame, margin: float) -> str:
+def best_caption(best: pl.DataFrame, margin: float, words: ScaleWords = WORDS[Scale.LOG]) -> str:
     """Say, for each batch size and momentum, who is ahead when both are tuned."""
     parts = []
     for row in best.sort("batch_size", "momentum").iter_rows(named=True):
@@ -68,18 +70,19 @@ def best_caption(best: pl.DataFrame, margin: float) -> str:
         edge = ", best at the end of the grid" if row["at_edge"] else ""
         span = interval(row["ci_low"], row["ci_high"])
         parts.append(f"{name}: {row['log_ratio']:+.3g} {span} ({count(row['n_seeds'], 'seed')}{edge})")
-    return f"Log ratio, margin {margin:g}. {'; '.join(parts)}."
+    return f"{words.short[0].upper()}{words.short[1:]}, margin {margin:g}. {'; '.join(parts)}."
 
 
-def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
-    """Log loss ratio of the best SGD to the best SGDM: a row per batch size and momentum, with the margin.
+def forest(rows: pl.DataFrame, margin: float, palette: Palette, words: ScaleWords = WORDS[Scale.LOG]) -> Layered:
+    """Log loss ratio of the best SGD to the best SGDM, or their difference: a row per batch size and momentum, with
+    the margin.
 
     rows: `log_ratio`, `ci_low`, `ci_high`, `batch_size`, `optimizer`, `momentum`, `n_seeds`, `at_edge`.
     """
     texts = [f"b = {b:,}" for b in rows["batch_size"]]
     frame = named(rows).with_columns(pl.Series("row", texts, dtype=pl.String))
     order = frame.sort("batch_size")["row"].unique(maintain_order=True).to_list()
-    title = "log L(best SGD) / L(best SGDM); above 0 SGDM is better"
+    title = f"{words.axis.format(sgd='best SGD', sgdm='best SGDM')}; above 0 SGDM is better"
     # Told, not found by the chart: the page's filter can leave a layer without a row.
     ends = [v for name in ("log_ratio", "ci_low", "ci_high") for v in frame[name] if v is not None] + [-margin, margin]
     scale = alt.Scale(domain=[min(ends), max(ends)], nice=True)
@@ -94,7 +97,7 @@ def forest(rows: pl.DataFrame, margin: float, palette: Palette) -> Layered:
     columns = ["row", "label", "batch_size", "log_ratio", "ci_low", "ci_high", "n_seeds", "at_edge"]
     base = alt.Chart(frame.select(columns)).encode(y=y, yOffset=offset, color=colour_scale(palette))
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=title, scale=scale), x2=alt.X2("ci_high:Q"))
-    tooltips = tips(label="optimizer", batch_size="b", log_ratio="log ratio", ci_low="from", ci_high="to", n_seeds="n")
+    tooltips = tips(label="optimizer", batch_size="b", log_ratio=words.short, ci_low="from", ci_high="to", n_seeds="n")
     # Open: the best rate lies at the end of the grid, so a better one may lie beyond.
     inside = base.transform_filter("!datum.at_edge").mark_point(size=60, filled=True, opacity=1)
     at_edge = base.transform_filter("datum.at_edge").mark_point(size=60, strokeWidth=1.8, filled=False)

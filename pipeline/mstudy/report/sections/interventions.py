@@ -5,6 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.params import Analysis
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
@@ -34,7 +36,7 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
     for index, rows in data.by_setting(branches):
         for kind in rows.sort("intervention").partition_by("intervention", maintain_order=True):
             drawable = kind.drop_nulls(["gap_parent", "gap_branch"])
-            chart = gap_of_branches(drawable, margin, data.palette) if len(drawable) else None
+            chart = gap_of_branches(drawable, margin, data.palette, data.words) if len(drawable) else None
             title = data.title(index, str(kind["intervention"][0]))
             figures.append(Figure(title, interventions_caption(kind), kind.drop("branch_run_id"), chart, index))
     note = (
@@ -43,17 +45,17 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
         "it came all the same."
     )
     plate = Plate("interventions", "Gap with and without the sharpening", note, figures)
-    answer = interventions_answer(branches, margin)
+    answer = interventions_answer(branches, margin, data.words)
     return Section("interventions", "Does the parting go when the sharpening does?", answer, [plate])
 
 
-def interventions_answer(branches: pl.DataFrame, margin: float) -> str:
+def interventions_answer(branches: pl.DataFrame, margin: float, words: ScaleWords = WORDS[Scale.LOG]) -> str:
     """Say, of the branches that lost the sharpening of their parents, how many lost the gap."""
     lost = branches.filter(_lost_its_sharpening()).drop_nulls(["gap_parent", "gap_branch"])
     n_closed = int((lost["gap_branch"].abs() <= margin).sum())
     return (
         f"Of {count(len(branches), 'branch')}, {len(lost)} lost the abrupt sharpening of the run they left; of these, "
-        f"{n_closed} end within {margin:g} in log loss of SGDM."
+        f"{n_closed} end within {margin:g} {words.within} of SGDM."
     )
 
 
@@ -75,7 +77,9 @@ def _lost_its_sharpening() -> pl.Expr:
     return pl.col("sharpened_parent") & ~pl.col("sharpened_branch")
 
 
-def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> Layered:
+def gap_of_branches(
+    branches: pl.DataFrame, margin: float, palette: Palette, words: ScaleWords = WORDS[Scale.LOG]
+) -> Layered:
     """Draw final gap of each branch against that of the run it leaves; on the line nothing changed, in the band it
     is gone.
 
@@ -87,7 +91,7 @@ def gap_of_branches(branches: pl.DataFrame, margin: float, palette: Palette) -> 
     gaps = [*frame["gap_parent"], *frame["gap_branch"], 0.0, margin * 2]
     ends = [min(gaps) - margin, max(gaps) + margin]
     scale = alt.Scale(domain=ends, nice=False)
-    x = alt.X("gap_parent:Q", title="log L(SGD) / L(SGDM), left alone", scale=scale, axis=_AXIS)
+    x = alt.X("gap_parent:Q", title=f"{words.axis.format(sgd='SGD', sgdm='SGDM')}, left alone", scale=scale, axis=_AXIS)
     y_title = "the same of the branch"
 
     def y(column: str) -> alt.Y:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstudy.cache import Cache
+from mstudy.core.analysis_params import Reading
 from mstudy.core.errors import LogError, printable, shown
 from mstudy.core.files import TEMPORARY_SUFFIX, content_digest, write_whole
+from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import Severity
 from mstudy.runlog.packs.footer import layout_of
 from mstudy.runlog.packs.write_pack import Member, read_member, write_pack
@@ -41,7 +43,8 @@ def pack(runs: str, out: Path, workers: Workers | None = None, pack_bytes: int =
     """
     source = source_of(runs)
     before = _packed_before(out)
-    scanned = scan(source, workers or Workers(), Cache())
+    # Nothing is compared here: a loss may be 0 or below.
+    scanned = scan(source, workers or Workers(), Cache(), reading=Reading(Scale.DIFFERENCE))
     errors = [problem for problem in scanned.problems if problem.severity == Severity.ERROR]
     if errors:
         first = printable(f"{errors[0].path}: {errors[0].reason}")

@@ -33,8 +33,10 @@ from mstudy.runlog.raw.source import Source
 from mstudy.runlog.rules.scanned import SCANNED
 
 _WHAT = "The folder of packs"
+# What depends on the parameters by which a log is read; a pack is for any.
+_OF_PARAMETERS = ("final_loss", "scale", "judged", "curvature", "other_curvatures")
 _INDEX = pl.Schema(
-    dict(SCANNED)
+    {name: kind for name, kind in SCANNED.items() if name not in _OF_PARAMETERS}
     | dict.fromkeys(("metadata", "listed"), pl.String())
     | dict.fromkeys(("row_group", "n_row_groups", "n_rows", "offset", "n_bytes"), pl.Int64())
     | {"pack": pl.String()}
@@ -109,7 +111,7 @@ def _parts(source: Source, members: Sequence[Member], rows: list[dict[str, Any]]
 
 def _index_row(member: Member, content: bytes, offset: int, first: int, groups: list[Struct]) -> dict[str, Any]:
     own = metadata_text(open_file(content))
-    return member.run | {
+    return {name: value for name, value in member.run.items() if name not in _OF_PARAMETERS} | {
         "metadata": None if own is None else own.decode("utf-8", "replace"),
         "listed": None if member.listed is None else json.dumps(member.listed, default=str),
         "row_group": first,

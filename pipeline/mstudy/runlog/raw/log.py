@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mstudy.core.quantities import DIRECTIONAL_CURVATURE
+from mstudy.core.losses.scale import Scale, mean_loss
+from mstudy.core.quantities import DETECTABLE
 from mstudy.runlog.schema import DIGEST_KEY, METADATA_KEY
 
 Series = NDArray[np.float64]
-# Of directional_curvature over a run: has it values, and do they differ?
+# Of a curvature over a run: has it values, and do they differ?
 VARIES, CONSTANT, MISSING = "varies", "constant", "missing"
 
 
@@ -25,7 +26,7 @@ class Log:
     """Columns of one run, each (n_rows,).
 
     values: the optional columns that the file has. is_null: of each column; a null is NaN, in `step` 0. origin: the
-    step at which training began, as far as the log tells.
+    step at which training began, as far as the log tells. scale: how its loss will be compared.
     """
 
     step: NDArray[np.int64]
@@ -35,6 +36,7 @@ class Log:
     diverged: bool = False
     diverged_step: int | None = None
     origin: int = 0
+    scale: Scale = Scale.LOG
 
     @property
     def n_rows(self) -> int:
@@ -101,7 +103,13 @@ def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Tab
     return pa.table({"run_id": pa.repeat(pa.scalar(run_id, pa.string()), n_rows)} | arrays)
 
 
-def as_log(table: pa.Table, diverged: bool, diverged_step: int | None, is_branch: bool = False) -> Log:
+def as_log(
+    table: pa.Table,
+    diverged: bool,
+    diverged_step: int | None,
+    is_branch: bool = False,
+    scale: Scale = Scale.LOG,
+) -> Log:
     """Return the columns as arrays. table: of `read_columns`, with `step` and `loss`.
 
     is_branch: it may begin at its step, and is compared with runs that began at 0.
@@ -112,7 +120,7 @@ def as_log(table: pa.Table, diverged: bool, diverged_step: int | None, is_branch
     series = {name: column.to_numpy() for name, column in values.items()}
     is_null = {name: _nulls(table.column(name)) for name in table.column_names}
     origin = 0 if is_branch else origin_of(step)
-    return Log(step, series.pop("loss"), series, is_null, diverged, diverged_step, origin)
+    return Log(step, series.pop("loss"), series, is_null, diverged, diverged_step, origin, scale)
 
 
 def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -123,14 +131,15 @@ def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def final_loss(log: Log) -> float | None:
-    """Return the geometric mean of the loss over the last tenth of what was trained: at the edge of stability one value
-    is a lottery.
+    """Return the mean of the loss over the last tenth of what was trained: at the edge of stability one value is a
+    lottery.
 
-    None where the run diverged. The loss must be above 0 there.
+    The mean is geometric where losses are compared by their logarithm, and the loss must be above 0 there. None where
+    the run diverged.
     """
     if log.diverged:
         return None
-    return float(np.exp(np.log(log.loss[is_late(log)]).mean()))
+    return mean_loss(log.loss[is_late(log)], log.scale)
 
 
 def divergence_of(log: Log) -> int | None:
@@ -154,10 +163,16 @@ def rows_digest(log: Log) -> str | None:
     return blake2b(log.step.tobytes() + log.loss.tobytes(), digest_size=16).hexdigest()
 
 
-def curvature_state(log: Log) -> str:
-    """Return whether directional_curvature varies, is constant (over three values at least) or is missing."""
-    values = log.values.get(DIRECTIONAL_CURVATURE.name, np.empty(0))
+def curvature_state(log: Log, quantity: str) -> str:
+    """Return whether a quantity varies, is constant (over three values at least) or is missing."""
+    values = log.values.get(quantity, np.empty(0))
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return MISSING
     return CONSTANT if len(values) > 2 and (values == values[0]).all() else VARIES
+
+
+def other_curvatures(log: Log, quantity: str) -> str:
+    """Name the other quantities that `detect.quantity` may name and that have values in the log."""
+    others = [name for name in DETECTABLE if name != quantity and curvature_state(log, name) != MISSING]
+    return ", ".join(others)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.errors import shown
 from mstudy.core.statuses import RunStatus
 from mstudy.runlog.digest import content_digest
@@ -21,6 +22,7 @@ from mstudy.runlog.raw.log import (
     final_loss,
     metadata_text,
     open_file,
+    other_curvatures,
     read_columns,
     rows_digest,
     stated_digest,
@@ -32,7 +34,7 @@ from mstudy.runlog.rules.manifest_entries import STATED, Stated
 from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.runlog.rules.row_values import ROWS
 from mstudy.runlog.rules.rule import Problem, has_error
-from mstudy.runlog.rules.trained_alike import stated
+from mstudy.runlog.rules.together.trained_alike import stated
 from mstudy.runlog.rules.unreadable import COMPARING, ENTRY, READING
 from mstudy.runlog.schema import COLUMNS
 
@@ -50,7 +52,7 @@ def digest_of(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def examine(content: bytes, path: str, listed: Metadata) -> Examined:
+def examine(content: bytes, path: str, listed: Metadata, reading: Reading = AS_SHIPPED) -> Examined:
     """Check one file. path: its name below the runs folder. listed: what the manifest says of it.
 
     Each stage of rules needs the ones before it; within one every problem is found.
@@ -65,11 +67,11 @@ def examine(content: bytes, path: str, listed: Metadata) -> Examined:
     problems += problems_found
     if has_error(problems):
         return Examined(None, problems)
-    log, problems_found = _rows(file, schema.names, path, metadata)
+    log, problems_found = _rows(file, schema.names, path, metadata, reading)
     problems += problems_found
     if log is None or has_error(problems):
         return Examined(None, problems)
-    return Examined(_describe(log, metadata, path) | {"digest": digest_of(content)}, problems)
+    return Examined(_describe(log, metadata, path, reading.quantity) | {"digest": digest_of(content)}, problems)
 
 
 def _metadata(file: pq.ParquetFile, path: str, listed: Metadata) -> tuple[Metadata, list[Problem]]:
@@ -82,14 +84,16 @@ def _metadata(file: pq.ParquetFile, path: str, listed: Metadata) -> tuple[Metada
     return metadata, problems + METADATA.problems(metadata, path)
 
 
-def _rows(file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata) -> tuple[Log | None, list[Problem]]:
+def _rows(
+    file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata, reading: Reading
+) -> tuple[Log | None, list[Problem]]:
     try:
         table = read_columns(file, [name for name in COLUMNS if name in names])
     except (pa.ArrowException, OSError, ValueError) as error:
         return None, READING.problems(first_line(error), path)
     step = metadata.get("diverged_step")
     diverged, is_branch = metadata.get("status") == RunStatus.DIVERGED, metadata.get("branch_of") is not None
-    log = as_log(table, diverged, None if step is None else int(step), is_branch)
+    log = as_log(table, diverged, None if step is None else int(step), is_branch, reading.scale)
     return log, COMPARING.problems(_change(file, log), path) + ROWS.problems(log, path)
 
 
@@ -103,18 +107,22 @@ def _change(file: pq.ParquetFile, log: Log) -> str | None:
     return None if digest == found else f"sha256 {found[:12]}..., stated {shown(digest[:12])}"
 
 
-def _describe(log: Log, metadata: Metadata, path: str) -> dict[str, Any]:
+def _describe(log: Log, metadata: Metadata, path: str, quantity: str) -> dict[str, Any]:
     return run_row(metadata, path) | {
         "diverged_step": divergence_of(log),
         "n_points": log.n_rows,
         "first_step": int(log.step[0]),
         "origin": log.origin,
         "first_loss": float(log.loss[0]) if log.step[0] == 0 else None,
+        "start_loss": float(log.loss[0]),
+        "scale": log.scale.value,
         "rows_digest": rows_digest(log),
         "stated": stated(metadata),
         "last_step": int(log.step[-1]),
         "final_loss": final_loss(log),
-        "curvature": curvature_state(log),
+        "judged": quantity,
+        "curvature": curvature_state(log, quantity),
+        "other_curvatures": other_curvatures(log, quantity),
         "curvature_of": _definition(metadata),
     }
 

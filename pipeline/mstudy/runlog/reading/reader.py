@@ -11,7 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from mstudy.cache import Cache
+from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.errors import LogError, printable
+from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.find_source import source_of, source_of_run
 from mstudy.runlog.raw.log import labelled_rows
@@ -98,6 +100,7 @@ def read_runs(
     skip_bad: bool = False,
     workers: Workers | None = None,
     cache: Cache | None = None,
+    reading: Reading = AS_SHIPPED,
 ) -> RunFolder:
     """Check every `*.parquet` below `folder`, a path or the address of an object store.
 
@@ -105,19 +108,20 @@ def read_runs(
     bad (an error of runlog.rules).
     """
     source = source_of(folder)
-    scanned = scan(source, workers or Workers(), cache or Cache())
+    scanned = scan(source, workers or Workers(), cache or Cache(), reading=reading)
     return _as_folder(source, scanned, skip_bad)
 
 
 def read_run(path: Path) -> RunFolder:
     """Read one log by itself, with what a manifest beside it says. Raises LogError when it cannot be used.
 
-    path: of its file; in a folder of packs, where it lay in the folder that was packed.
+    path: of its file; in a folder of packs, where it lay in the folder that was packed. Its loss is compared with no
+    other, so it may be 0 or below.
     """
     source, name = source_of_run(path)
     if not source.has(name):
         raise LogError(f"RUN must be the log of one run, a Parquet file, found none at {path}.")
-    scanned = scan(source, Workers(), Cache(), name)
+    scanned = scan(source, Workers(), Cache(), name, Reading(Scale.DIFFERENCE))
     errors = [problem for problem in scanned.problems if problem.severity == Severity.ERROR and problem.path == name]
     if errors:
         raise LogError(f"{path} must be a run's log: {errors[0].reason} {errors[0].remedy}")

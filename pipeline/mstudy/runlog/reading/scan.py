@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import polars as pl
 
 from mstudy.cache import KEY, Cache, key_of
+from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.errors import LogError, printable
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.manifest import read_manifest
@@ -45,9 +46,12 @@ class _Task:
     names: Sequence[str]
     listed: dict[str, Metadata]
     known: pl.DataFrame
+    reading: Reading
 
 
-def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None) -> Scan:
+def scan(
+    source: Source, workers: Workers, cache: Cache, only: str | None = None, reading: Reading = AS_SHIPPED
+) -> Scan:
     """Examine each file, or `only` the one of that name, by itself; one with an error is in no row.
 
     Raises LogError where there is no folder, or no log in it.
@@ -62,7 +66,7 @@ def scan(source: Source, workers: Workers, cache: Cache, only: str | None = None
         )
     manifest = read_manifest(source, everything)
     problems += LISTED.problems(Listed(manifest, frozenset(map(printable_name, everything))), manifest.name)
-    files = _examine_all(source, names, manifest.by_path(), workers, cache)
+    files = _examine_all(source, names, manifest.by_path(), workers, cache, reading)
     refused = [problem.path for problem in problems if problem.severity == Severity.ERROR]
     runs = files.runs.filter(~pl.col("path").is_in(refused))
     return Scan(len(names), runs, problems + files.problems)
@@ -76,7 +80,14 @@ def _first_of(problems: list[Problem]) -> str:
     return f"; the first of what is not read there ({len(problems)}): {first}"
 
 
-def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], workers: Workers, cache: Cache) -> Scan:
+def _examine_all(
+    source: Source,
+    names: list[str],
+    listed: dict[str, Metadata],
+    workers: Workers,
+    cache: Cache,
+    reading: Reading,
+) -> Scan:
     readable = [name for name in names if is_utf8(name)]
     known = cache.load(_KIND, {_TABLE: SCANNED})[_TABLE]
     tasks = [
@@ -85,6 +96,7 @@ def _examine_all(source: Source, names: list[str], listed: dict[str, Metadata], 
             part,
             {name: listed[name] for name in part if name in listed},
             known.filter(pl.col("path").is_in(list(part))) if len(known) else known,
+            reading,
         )
         for part in (readable[slice(*bounds)] for bounds in in_chunks(len(readable), _CHUNK))
     ]
@@ -110,11 +122,12 @@ def _examine_chunk(task: _Task) -> tuple[pl.DataFrame, list[Problem]]:
             problems += stage.problems(str(content), name)
             continue
         listed = task.listed.get(name, {})
-        key = key_of("read", {"content": digest_of(content), "path": name, "listed": listed})
+        read = {"content": digest_of(content), "path": name, "listed": listed, "reading": asdict(task.reading)}
+        key = key_of("read", read)
         if key in known:
             rows.append(known[key])
             continue
-        examined = examine(content, name, listed)
+        examined = examine(content, name, listed, task.reading)
         problems += examined.problems
         if examined.run is not None:
             rows.append({KEY: key} | examined.run)

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 import polars as pl
 
 from mstudy.core.statuses import Severity
-from mstudy.runlog.raw.log import CONSTANT, MISSING
-from mstudy.runlog.rules.chosen_rates import CHOSEN_RATES
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.runlog.rules.same_rows import SAME_ROWS
-from mstudy.runlog.rules.same_start import SAME_START
 from mstudy.runlog.rules.scanned import IS_SGD, finished_pairs, main_runs
-from mstudy.runlog.rules.trained_alike import TRAINED_ALIKE
+from mstudy.runlog.rules.together.chosen_rates import CHOSEN_RATES
+from mstudy.runlog.rules.together.curvatures import CURVATURES
+from mstudy.runlog.rules.together.loss_fall import LOSS_FALL
+from mstudy.runlog.rules.together.same_rows import SAME_ROWS
+from mstudy.runlog.rules.together.same_start import SAME_START
+from mstudy.runlog.rules.together.trained_alike import TRAINED_ALIKE
 from mstudy.tables.table import BLOCK, CELL, LINE, SETTING
 
 _NEAR_RATE_SHARE = 0.01  # learning rates nearer than this share, but not equal, were meant to be equal
@@ -188,50 +189,5 @@ def _starts(runs: pl.DataFrame) -> Iterator[Fault]:
         )
 
 
-@FOLDER.rule(
-    "curvature-missing",
-    Severity.WARNING,
-    "`directional_curvature` has values",
-    "Log it, by mstudy's probe for instance; without it, or a column that `detect.quantity` names, "
-    "the analysis of events leaves the run out.",
-)
-def _no_curvature(runs: pl.DataFrame) -> Iterator[Fault]:
-    for path in runs.filter(pl.col("curvature") == MISSING)["path"]:
-        yield Fault("directional_curvature must have values, found none.", "directional_curvature", path=path)
-
-
-@FOLDER.rule(
-    "curvature-constant",
-    Severity.WARNING,
-    "`directional_curvature` varies",
-    "Find out what was logged: a curvature that never changes was not measured.",
-)
-def _constant(runs: pl.DataFrame) -> Iterator[Fault]:
-    for path in runs.filter(pl.col("curvature") == CONSTANT)["path"]:
-        yield Fault("directional_curvature must vary, found one value.", "directional_curvature", path=path)
-
-
-@FOLDER.rule(
-    "mixed-curvature",
-    Severity.ERROR,
-    "the runs of one setting and batch size measure the same curvature",
-    "Analyse runs of different definitions apart: give them different values of study.",
-)
-def _mixed(runs: pl.DataFrame) -> Iterator[Fault]:
-    key = [*SETTING, "batch_size"]
-    measured = runs.filter(pl.col("curvature") != MISSING)
-    usual = (
-        measured.group_by(*key, "curvature_of")
-        .agg(pl.len(), pl.col("path").min().alias("first"))
-        .sort("len", "first", descending=[True, False])
-        .unique(key, keep="first", maintain_order=True)
-    )
-    others = measured.join(usual.select(*key, pl.col("curvature_of").alias("usual"), "first"), on=key)
-    odd = others.filter(pl.col("curvature_of") != pl.col("usual")).sort("path")
-    for path, own, usual_, first in odd.select("path", "curvature_of", "usual", "first").iter_rows():
-        yield Fault(
-            f"its curvature must be that of {first}, {usual_}, found {own}.", "directional_curvature", path=path
-        )
-
-
-FOLDER.rules += [*SAME_ROWS.rules, *SAME_START.rules, *TRAINED_ALIKE.rules, *CHOSEN_RATES.rules]
+for _more in (CURVATURES, LOSS_FALL, SAME_ROWS, SAME_START, TRAINED_ALIKE, CHOSEN_RATES):
+    FOLDER.rules += _more.rules

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.quantities import CRITICAL_SHARPNESS
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.log import Log, is_late
@@ -86,17 +87,18 @@ def _after_divergence(log: Log) -> NDArray[np.bool_]:
 @ROWS.rule(
     "loss-not-positive",
     Severity.ERROR,
-    "`loss` is above 0 over the last tenth of what was trained",
-    "Log the loss itself; add a constant where it can be negative.",
+    "`loss` is above 0 over the last tenth of what was trained, unless `compare.scale` is difference",
+    "Set it so in the parameter file (`--params`) where the loss can be 0 or below; else log the loss itself.",
 )
 def _not_positive(log: Log) -> Iterator[Fault]:
-    if log.diverged or log.n_rows == 0:
+    if log.diverged or log.n_rows == 0 or log.scale is not Scale.LOG:
         return
     bad = is_late(log) & (log.loss <= 0)
     if bad.any():
         row = _first(bad)
         yield Fault(
-            f"loss must be above 0 at the end, where its logarithm is compared, found {float(log.loss[row])!r}.",
+            f"loss must be above 0 at the end, where its logarithm is compared, found {float(log.loss[row])!r}; "
+            f"compare.scale: difference takes such a loss.",
             "loss",
             row,
         )

@@ -14,7 +14,11 @@ SCANNED = pl.Schema(
         "first_step": pl.Int64(),
         "origin": pl.Int64(),  # the step at which training began, as far as the log tells
         "first_loss": pl.Float64(),  # at step 0; null where the log begins later
-        "curvature": pl.String(),  # varies, constant, missing
+        "start_loss": pl.Float64(),  # of the first row
+        "scale": pl.String(),  # core.losses.scale.Scale: how its losses will be compared
+        "judged": pl.String(),  # the quantity in which sharpening is looked for
+        "curvature": pl.String(),  # of that quantity: varies, constant, missing
+        "other_curvatures": pl.String(),  # others that may be judged and have values, by their names
         "curvature_of": pl.String(),  # what the log says of its definition
         "stated": pl.String(),  # JSON: what else the log says of how it was trained
         "rows_digest": pl.String(),  # of steps and losses; null where no two runs need differ in them
@@ -22,7 +26,7 @@ SCANNED = pl.Schema(
     }
 )
 IS_SGD = pl.col("optimizer") == SGD
-_SIDES = ("path", "first_step", "last_step", "origin", "first_loss", "stated", "diverged_step")
+_SIDES = ("path", "first_step", "last_step", "origin", "first_loss", "stated", "diverged_step", "scale")
 
 
 def main_runs(runs: pl.DataFrame) -> pl.DataFrame:

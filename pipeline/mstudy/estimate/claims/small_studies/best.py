@@ -24,9 +24,9 @@ def answer_without_lines(evidence: Evidence, estimate: Estimate) -> Answer:
         f"takes {estimate.min_seeds} seeds at three rates or more)"
     )
     if known.is_empty():
-        return untestable(missing, 0, "lines", advantage_sentence(evidence[ADVANTAGE]))
+        return untestable(missing, 0, "lines", advantage_sentence(evidence[ADVANTAGE], evidence.words))
     told = listed([_line(row) for row in known.iter_rows(named=True)])
-    reason = f"Each optimizer at its best, log L_SGD / L_SGDM is {told}. What is missing for a verdict: {missing}."
+    reason = f"Each optimizer at its best, {evidence.words.symbol} is {told}. What is missing for a verdict: {missing}."
     if (known["status"] == BestStatus.INSUFFICIENT).any():
         return Answer(Verdict.UNCLEAR, reason, len(known), "lines", evidence=Replication.UNREPLICATED)
     return Answer(Verdict.UNTESTABLE, reason, len(known), "lines")

@@ -98,12 +98,12 @@ def _cell_by_cell(question: Question, evidence: Evidence, estimate: Estimate) ->
     bracket = bracket_sentence(thresholds)
     missing = _missing(question.side, thresholds, estimate)
     if cells.is_empty():
-        ratios = single_seeds_sentence(evidence[ADVANTAGE], estimate.min_seeds)
+        ratios = single_seeds_sentence(evidence[ADVANTAGE], estimate.min_seeds, evidence.words)
         return _without_cells(threshold_sentence(thresholds), bracket, ratios, missing, question.side)
     units = question.units(cells)
     at_least = bound_units(units, question.words, question.level, estimate.alpha)
     assert at_least is not None  # there are cells
-    told = cells_sentence(cells, evidence.margin, question.level, estimate.alpha)
+    told = cells_sentence(cells, evidence, question.level, estimate.alpha)
     reason = f"{told} {bracket}What is missing for a verdict: {missing}."
     few_rates = (thresholds["status"] == GridStatus.INSUFFICIENT).any()
     verdict = Verdict.INCONCLUSIVE if few_rates else Verdict.UNTESTABLE

@@ -8,20 +8,23 @@ from typing import Any
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
+from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.statuses import GridStatus, Replication
+from mstudy.estimate.claims.evidence import Evidence
 from mstudy.tables.table import LINE
 
 _MAX_TOLD = 6  # cells, or lines, that a sentence names
 
 
-def cells_sentence(cells: pl.DataFrame, margin: float, level: float, alpha: float) -> str:
+def cells_sentence(cells: pl.DataFrame, evidence: Evidence, level: float, alpha: float) -> str:
     """Say of each cell what is shown: alike within the margin, SGDM or SGD ahead beyond it, or undecided."""
     rows = cells.sort("batch_size", "momentum", "eta_ef").iter_rows(named=True)
     shown: dict[str, list[dict[str, Any]]] = {}
     for cell in rows:
         shown.setdefault(_shown(cell, level, alpha), []).append(cell)
-    within = f"Cell by cell, with a margin of {margin:g} in log loss: "
+    within = f"Cell by cell, with a margin of {evidence.margin:g} {evidence.words.within}: "
     return within + "; ".join(f"{what} at {_names(shown[what])}" for what in _ORDER if what in shown) + "."
 
 
@@ -60,14 +63,14 @@ def momentum_name(row: dict[str, Any]) -> str:
     return f"mu = {row['momentum']:g}" + ("" if optimizer == HEAVY_BALL else f" ({optimizer})")
 
 
-def single_seeds_sentence(cells: pl.DataFrame, min_seeds: int) -> str:
+def single_seeds_sentence(cells: pl.DataFrame, min_seeds: int, words: ScaleWords = WORDS[Scale.LOG]) -> str:
     """Tell the ratios of cells that have too few seeds for an interval, with a space behind; empty without such."""
     few = cells.filter(pl.col("n_seeds") < min_seeds, pl.col("log_ratio").is_not_null())
     if few.is_empty():
         return ""
     rows = few.sort("optimizer", "momentum", "batch_size", "eta_ef").iter_rows(named=True)
     told = listed([f"{row['log_ratio']:+.3f} at {cell_name(row)}{_cap(row)}" for row in rows])
-    return f"With fewer than {min_seeds} seeds a cell, and so without an interval, log L_SGD / L_SGDM is {told}. "
+    return f"With fewer than {min_seeds} seeds a cell, and so without an interval, {words.symbol} is {told}. "
 
 
 def _cap(cell: dict[str, Any]) -> str:
@@ -75,7 +78,7 @@ def _cap(cell: dict[str, Any]) -> str:
     return " (a cap: a run diverged)" if cell["n_diverged_sgd"] or cell["n_diverged_sgdm"] else ""
 
 
-def advantage_sentence(cells: pl.DataFrame) -> str:
+def advantage_sentence(cells: pl.DataFrame, words: ScaleWords = WORDS[Scale.LOG]) -> str:
     """Say between which values the log ratio lies in each line, with a space behind it; empty without cells.
 
     cells: tables.ADVANTAGE.
@@ -86,7 +89,7 @@ def advantage_sentence(cells: pl.DataFrame) -> str:
     lines = known.group_by(LINE).agg(ratio.min().alias("low"), ratio.max().alias("high"), diverged.sum().alias("n_cut"))
     lines = lines.join(known.group_by(LINE).len("n"), on=LINE, nulls_equal=True)
     told = [_range(row) for row in lines.sort("batch_size", "momentum", *LINE).iter_rows(named=True)]
-    return f"log L_SGD / L_SGDM is {listed(told)}. " if told else ""
+    return f"{words.symbol} is {listed(told)}. " if told else ""
 
 
 def _range(line: dict[str, Any]) -> str:

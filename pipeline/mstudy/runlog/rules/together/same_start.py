@@ -1,19 +1,23 @@
 """Rules on pairs: at step 0 both runs have the network of their seed, and so the same loss.
 
-A loss in other units differs by one factor in every pair, or by a factor that no initial network explains.
+A loss in other units differs by one factor in every pair, or by a factor that no initial network explains. Losses that
+are compared by difference are held by the same bounds, in shares of the loss's fall instead of in log loss.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import assert_never
 
 import polars as pl
 
+from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import Severity
 from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.rules.scanned import all_pairs
-from mstudy.tables.table import LINE
+from mstudy.runlog.rules.together.loss_fall import loss_units
+from mstudy.tables.table import LINE, SETTING
 
 SAME_START: Stage[pl.DataFrame] = Stage()
 _MAX_FACTOR = 10.0  # more is not the loss of one network, nor of two that were drawn alike
@@ -23,9 +27,19 @@ _MIN_PAIRS = 3  # pairs that show one factor
 
 
 def _compared(runs: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs that state a loss at step 0, with `log_factor`, SGDM's over SGD's, and `is_other_unit`."""
-    pairs = all_pairs(runs).filter((pl.col("first_loss") > 0) & (pl.col("first_loss_sgd") > 0))
-    factor = pl.col("first_loss").log() - pl.col("first_loss_sgd").log()
+    """Return the pairs that state a loss at step 0, with `log_factor`, SGDM's over SGD's, and `is_other_unit`.
+
+    By difference `log_factor` is SGDM's less SGD's, as a share of the loss's fall.
+    """
+    pairs = all_pairs(runs).join(loss_units(runs), on=SETTING, nulls_equal=True)
+    by_difference, unit = pl.col("scale") == Scale.DIFFERENCE, pl.col("loss_unit")
+    positive = (pl.col("first_loss") > 0) & (pl.col("first_loss_sgd") > 0)
+    pairs = pairs.filter(pl.when(by_difference).then(unit > 0).otherwise(positive))
+    pairs = pairs.filter(pl.col("first_loss").is_not_null() & pl.col("first_loss_sgd").is_not_null())
+    difference = (pl.col("first_loss") - pl.col("first_loss_sgd")) / unit
+    factor = (
+        pl.when(by_difference).then(difference).otherwise(pl.col("first_loss").log() - pl.col("first_loss_sgd").log())
+    )
     spread = (pl.col("log_factor").max() - pl.col("log_factor").min()).over(LINE)
     is_one = (pl.len().over(LINE) >= _MIN_PAIRS) & (spread < _FACTOR_SPREAD) & _is_clear()
     is_large = pl.col("log_factor").abs() > math.log(_MAX_FACTOR)
@@ -58,10 +72,22 @@ def _initial(runs: pl.DataFrame) -> Iterator[Fault]:
     pairs = _compared(runs).with_columns(pl.len().over(LINE).alias("n_pairs"))
     apart = pairs.filter(_is_clear() & ~pl.col("is_other_unit"))
     lines = apart.group_by(LINE).agg(
-        pl.col("path").min(), pl.len(), pl.col("n_pairs").first(), pl.col("log_factor").abs().max()
+        pl.col("path").min(),
+        pl.len(),
+        pl.col("n_pairs", "scale").first(),
+        pl.col("log_factor").abs().max(),
     )
-    for path, apart_, total, largest, b in (
-        lines.sort("path").select("path", "len", "n_pairs", "log_factor", "batch_size").iter_rows()
-    ):
-        found = f"a factor of up to {math.exp(largest):.3g} in {apart_} of {total} pairs at batch size {b}"
+    columns = ("path", "len", "n_pairs", "log_factor", "batch_size", "scale")
+    for path, apart_, total, largest, b, scale in lines.sort("path").select(columns).iter_rows():
+        found = f"{_apart_by(largest, Scale(scale))} in {apart_} of {total} pairs at batch size {b}"
         yield Fault(f"the losses of a pair at step 0 must agree, found {found}.", "loss", path=path)
+
+
+def _apart_by(largest: float, scale: Scale) -> str:
+    match scale:
+        case Scale.LOG:
+            return f"a factor of up to {math.exp(largest):.3g}"
+        case Scale.DIFFERENCE:
+            return f"a difference of up to {largest:.3g} of the loss's fall"
+        case _:
+            assert_never(scale)

@@ -1,0 +1,1 @@
+"""How two losses are compared, in numbers and in words."""

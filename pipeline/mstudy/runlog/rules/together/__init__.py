@@ -1,0 +1,1 @@
+"""Rules on all runs together that folder.py adds to its own."""
