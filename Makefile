@@ -28,6 +28,7 @@ bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*
 	$(BIN)/python -m benchmarks.speed.analysis --write
 	$(BIN)/python -m benchmarks.error_rates.inference --write
 	$(BIN)/python -m benchmarks.error_rates.unreplicated --write
+	$(BIN)/python -m benchmarks.error_rates.looks --write
 	$(BIN)/python -m benchmarks.speed.logging --write
 	$(BIN)/python -m benchmarks.speed.report --write
 

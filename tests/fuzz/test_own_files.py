@@ -16,7 +16,8 @@ import polars as pl
 import pytest
 from mstudy.analyze import analyze
 from mstudy.cache import KEY, Cache
-from mstudy.core.errors import DataError, LogError, MstudyError, TrainingError
+from mstudy.core.errors import ConfigError, DataError, LogError, MstudyError, TrainingError
+from mstudy.core.params import Study
 from mstudy.importers.kinds import KINDS
 from mstudy.importers.mapping import Mapping
 from mstudy.report.results import read_results
@@ -251,5 +252,28 @@ def test_packs(folder):
         for path in back.rglob("*.parquet"):
             assert path.read_bytes() == true[path.name]  # under a name that is a log's, or not at all
         assert sorted(path for path in folder.iterdir() if path != back) == around
+
+    check()
+
+
+def test_records_of_further_seeds(folder):
+    """A record comes with a clone: what is read of it are numbers of seeds among the study's looks, or a refusal."""
+    from mstudy.train.sweep.settled import Settled, read_settled, write_settled
+
+    study = Study(seeds=3, looks=(3, 6, 12))
+    write_settled(folder, "s", study, Settled().with_look({(8, 0.9): 6, (16, 0.5): 12}, {"undecided": ["C2"]}))
+    right = (folder / "s.json").read_bytes()
+    made = objects_like(json.loads(right)).map(lambda value: as_json(value).encode())
+
+    @fuzzed(100, content=st.one_of(damaged([right]), made))
+    def check(content):
+        (folder / "s.json").write_bytes(content)
+        try:
+            found = read_settled(folder, "s", study)
+        except ConfigError as error:
+            one_sentence(error)
+            return
+        assert set(found.seeds.values()) <= {3, 6, 12}
+        assert all(isinstance(b, int) and isinstance(mu, float) for b, mu in found.seeds)
 
     check()
