@@ -1,6 +1,7 @@
 """Truth: the plan of the runs, counted by hand; the verdicts of the same runs analysed at once; the store's bytes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,13 @@ def test_the_record_is_read_as_it_was_written(tmp_path):
         "",
         "[]",
         "{}",
-        '{"lines": 3, "history": []}',
-        '{"lines": [{"batch_size": 8, "momentum": 0.9}], "history": []}',
-        '{"lines": [{"batch_size": 8, "momentum": 0.9, "seeds": 7}], "history": []}',
-        '{"lines": [{"batch_size": "b", "momentum": 0.9, "seeds": 6}], "history": []}',
-        '{"lines": [], "history": [3]}',
-        '{"lines": [{"batch_size": Infinity, "momentum": 0.9, "seeds": 6}], "history": []}',
+        '{"lines": 3, "history": [], "looks": [3, 6, 12]}',
+        '{"lines": [{"batch_size": 8, "momentum": 0.9}], "history": [], "looks": [3, 6, 12]}',
+        '{"lines": [{"batch_size": 8, "momentum": 0.9, "seeds": 7}], "history": [], "looks": [3, 6, 12]}',
+        '{"lines": [{"batch_size": "b", "momentum": 0.9, "seeds": 6}], "history": [], "looks": [3, 6, 12]}',
+        '{"lines": [], "history": [3], "looks": [3, 6, 12]}',
+        '{"lines": [], "history": []}',
+        '{"lines": [{"batch_size": Infinity, "momentum": 0.9, "seeds": 6}], "history": [], "looks": [3, 6, 12]}',
         "[" * 100_000,
     ],
 )
@@ -84,6 +86,16 @@ def test_a_record_that_is_none_is_refused(tmp_path, text):
         ConfigError, match=r"^The record of further seeds must have lines, .*\[3, 6, 12\], found .*s\.json"
     ):
         read_settled(tmp_path, "s", STUDY)
+
+
+def test_looks_are_not_changed_after_results_were_seen(tmp_path):
+    write_settled(tmp_path, "s", STUDY, Settled().with_look({(8, 0.9): 6}, {}))
+    later = replace(STUDY, looks=(3, 6, 12, 24))
+
+    with pytest.raises(
+        ConfigError, match=r"^studies\.s\.looks must stay .*found \[3, 6, 12, 24\], and \[3, 6, 12\] in "
+    ):
+        read_settled(tmp_path, "s", later)
 
 
 def test_a_look_costs_what_runs_of_its_batch_size_took(tmp_path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mstudy.core.errors import ConfigError
+from mstudy.core.errors import ConfigError, shown
 from mstudy.core.files import write_whole
 from mstudy.core.params import Study
 
@@ -44,6 +44,7 @@ def read_settled(folder: Path, name: str, study: Study) -> Settled:
         found = json.loads(path.read_text(encoding="utf-8"))
         seeds = {(int(row["batch_size"]), float(row["momentum"])): int(row["seeds"]) for row in found["lines"]}
         settled = Settled(seeds, tuple(dict(entry) for entry in found["history"]))
+        looks = found["looks"]
     except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         settled = None
     if settled is None or not set(settled.seeds.values()) <= set(study.looks):
@@ -51,6 +52,11 @@ def read_settled(folder: Path, name: str, study: Study) -> Settled:
             f"The record of further seeds must have lines, each with batch_size, momentum and seeds, which are one of "
             f"studies.{name}.looks = {list(study.looks)}, found otherwise in {path}; move it away to begin at "
             f"{study.looks[0]} seeds."
+        )
+    if looks != list(study.looks):
+        raise ConfigError(
+            f"studies.{name}.looks must stay as they were when the first results were seen (their levels were spent), "
+            f"found {list(study.looks)}, and {shown(looks)} in {path}; write these, or move the file away."
         )
     return settled
 
