@@ -235,9 +235,14 @@ def draw_coincidence_runs(truth: Coincidence, rng: np.random.Generator) -> Logs:
     """Logs of an experiment: SGD's curvature jumps at its sharpening, its loss falls behind from the parting on."""
     runs, points = [], []
     shapes = [HINGE, SATURATING, QUADRATIC, STEP, CAPPED]
-    for cell, seed, own, apart in _events(replace(truth, diverged_share=0.0), rng):
+    events = _events(replace(truth, diverged_share=0.0), rng)
+    typical = {
+        cell: float(np.exp(np.mean([np.log(own) for c, _, own, _ in events if c == cell]))) for cell, *_ in events
+    }
+    for cell, seed, own, apart in events:
         shape = shapes[cell % len(shapes)]
-        rises, opens = _passing_steps(own, truth, rng) if truth.passing[1] > 0 else ([], [])
+        # By the cell's typical step: by the run's own, passing rises and openings would be linked in every truth.
+        rises, opens = _passing_steps(typical[cell], truth, rng) if truth.passing[1] > 0 else ([], [])
         for momentum in (0.0, *truth.momenta):
             about = CellTruth(shape=shape, momentum=momentum or 0.9)
             pair = draw_pair(about, apart, rng)

@@ -239,6 +239,30 @@ def test_a_contradiction_of_the_best_is_named_by_the_line_surest_to_differ():
     assert "; the least sure is b = 8" in judge(best=[best(8, 0.2), *GOOD_BEST[1:]])["C6"]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("claim", "side", "changes", "which", "p"),
+    [
+        ("C1", (0.05, "below"), {"equivalence_p": 0.7, "superiority_p": 1e-6}, "surest to differ", 2 * 5e-6),
+        ("C1", (0.05, "below"), {"equivalence_p": 0.7, "inferiority_p": 1e-6}, "surest to differ", 2 * 5e-6),
+        ("C2", (0.2, "above"), {"superiority_p": 0.7, "inferiority_p": 1e-6}, "surest to be worse", 5e-6),
+    ],
+)
+def test_a_contradiction_over_cells_is_named_by_the_surest_cell(claim, side, changes, which, p):
+    """Another cell is even less sure to hold, and does not contradict; Holm over five cells, for C1 either way."""
+    unsure = [
+        c | {"equivalence_p": 1.0, "superiority_p": 1.0} if c["batch_size"] == BATCH_SIZES[-1] else c
+        for c in changed(side[0], **changes)
+    ]
+    assert len(BATCH_SIZES) == 5
+    told = judge(placements=unsure)[claim]
+
+    assert told["verdict"] == "contradicted"
+    assert f"; the {which} is b = 16, eta_ef = {side[0]}, mu = 0.9" in told["reason"]
+    assert told["unit"] == f"log L_SGD / L_SGDM in the cell that is {which}"
+    assert told["p_value"] == pytest.approx(p)
+    assert "least sure" not in told["reason"]
+
+
 def test_the_law_is_told_by_the_test_of_its_exponent_and_by_that_of_its_misfit():
     claim = judge()["C7"]
 

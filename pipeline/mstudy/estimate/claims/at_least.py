@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from mstudy.tables.contracts import CLAIM_UNITS
 
 _PARTS = ("batch_size", "momentum", "study")
 _OWN = ("claim", "p_holds", "p_contradicts")
+LEAST_SURE = "least sure"
 _ROUNDING = 1e-9  # of a share of the units
 
 
@@ -57,6 +58,29 @@ class UnitWords:
 
     holds: str
     noun: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """The unit that an answer names, and what it is among the others: the least sure, or the surest to contradict."""
+
+    row: Mapping[str, Any]
+    which: str
+    p_value: float
+
+    def name_of(self, noun: str) -> str:
+        """Return what such a unit is called."""
+        return f"{self.which} {noun}" if self.which == LEAST_SURE else f"{noun} that is {self.which}"
+
+
+def told_unit(rows: pl.DataFrame, p_values: Vector, against: Sequence[float], contrary: str, alpha: float) -> Told:
+    """Choose the unit that decides: the surest to contradict where one does, else the least sure to hold.
+
+    against: p-values of the contrary (Holm), one round of the rows, or two where it is asked either way.
+    """
+    if min(against) <= alpha:
+        return Told(rows.row(int(np.argmin(against)) % len(rows), named=True), contrary, min(against))
+    return Told(rows.row(int(p_values.argmax()), named=True), LEAST_SURE, float(p_values.max()))
 
 
 def units_frame(claim: str, rows: pl.DataFrame, p_holds: pl.Expr, p_contradicts: pl.Expr) -> pl.DataFrame:

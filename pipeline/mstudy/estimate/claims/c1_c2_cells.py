@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from mstudy.core.params import Estimate
 from mstudy.core.statuses import GridStatus, Replication, Side, Verdict
 from mstudy.estimate.claims.at_least import (
+    Told,
     UnitWords,
     beyond_either_way,
     bound_units,
     reaches_share,
+    told_unit,
     units_frame,
 )
 from mstudy.estimate.claims.claim import Answer, Claim, Power, verdict_of
@@ -68,16 +67,17 @@ def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
     beyond = holm([*cells["superiority_p"], *cells["inferiority_p"]])
     level = equivalence_level(estimate.alpha)
     at_least = bound_units(units, _ALIKE, level, estimate.alpha)
+    told = told_unit(cells, p_values, beyond, "surest to differ", estimate.alpha)
     reason = (
         f"{int((p_values <= level).sum())} of {len(cells)} cells below their threshold are equivalent within "
-        f"{evidence.margin:g} {evidence.words.within}, each tested at level {level:g}; the least sure is "
-        f"{cell_name(_least_sure(cells, p_values))}{_names_of_lines(untestable_lines)}."
+        f"{evidence.margin:g} {evidence.words.within}, each tested at level {level:g}; the {told.which} is "
+        f"{cell_name(told.row)}{_names_of_lines(untestable_lines)}."
     )
     # All must reject at that level each: the intersection-union test needs no correction.
     all_equivalent = float(p_values.max()) <= level and untestable_lines.is_empty()
     mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
     verdict = verdict_of(all_equivalent, min(beyond) <= estimate.alpha, mostly)
-    return replace(_answer(verdict, reason, cells, p_values, evidence), at_least=at_least)
+    return replace(_answer(verdict, reason, cells, told, evidence), at_least=at_least)
 
 
 def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
@@ -90,16 +90,17 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     p_values = units["p_holds"].to_numpy()
     at_least = bound_units(units, _BETTER, estimate.alpha, estimate.alpha)
     inferior = holm(cells["inferiority_p"].to_list())
+    told = told_unit(cells, p_values, inferior, "surest to be worse", estimate.alpha)
     n_better = int((p_values <= estimate.alpha).sum())
     reason = (
         f"SGDM is better by more than {evidence.margin:g} {evidence.words.within} in {n_better} of "
-        f"{len(cells)} cells above their threshold; the least sure is {cell_name(_least_sure(cells, p_values))}"
+        f"{len(cells)} cells above their threshold; the {told.which} is {cell_name(told.row)}"
         f"{_names_of_lines(untestable_lines)}."
     )
     all_superior = float(p_values.max()) <= estimate.alpha and untestable_lines.is_empty()
     mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
     verdict = verdict_of(all_superior, min(inferior) <= estimate.alpha, mostly)
-    return replace(_answer(verdict, reason, cells, p_values, evidence), at_least=at_least)
+    return replace(_answer(verdict, reason, cells, told, evidence), at_least=at_least)
 
 
 def _below(estimate: Estimate) -> Question:
@@ -200,27 +201,19 @@ def _names_of_lines(untestable_lines: pl.DataFrame) -> str:
     return f"; no cell could be placed there for {'; '.join(names)}"
 
 
-def _answer(
-    verdict: Verdict, reason: str, cells: pl.DataFrame, p_values: NDArray[np.float64], evidence: Evidence
-) -> Answer:
+def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, told: Told, evidence: Evidence) -> Answer:
     """Return the answer, with the numbers of the cell that decides it."""
-    worst = _least_sure(cells, p_values)
     return Answer(
         verdict,
         reason,
         n=len(cells),
         n_unit="cells",
-        estimate=worst["log_ratio"],
-        ci=(worst["ci_low"], worst["ci_high"]),
-        unit=f"{evidence.words.symbol} {_IN_LEAST_CERTAIN}",
-        p_value=float(p_values.max()),
+        estimate=told.row["log_ratio"],
+        ci=(told.row["ci_low"], told.row["ci_high"]),
+        unit=f"{evidence.words.symbol} in the {told.name_of('cell')}",
+        p_value=told.p_value,
         rows=tuple(cell_name(cell) for cell in cells.iter_rows(named=True)),
     )
-
-
-def _least_sure(cells: pl.DataFrame, p_values: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the cell with the largest p-value."""
-    return cells.row(int(p_values.argmax()), named=True)
 
 
 BELOW_THRESHOLD = Claim(
