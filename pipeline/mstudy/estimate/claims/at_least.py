@@ -64,7 +64,7 @@ class UnitWords:
 class Told:
     """The unit that an answer names, and what it is among the others: the least sure, or the surest to contradict."""
 
-    row: Mapping[str, Any]
+    row: dict[str, Any]
     which: str
     p_value: float
 
