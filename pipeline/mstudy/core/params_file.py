@@ -15,9 +15,9 @@ import yaml
 from mstudy.core.errors import WHOLE_NUMBERS_END, ConfigError, is_text, require, shown
 from mstudy.core.outside import RepeatedKeyError, unique_keys
 from mstudy.core.params import Params
+from mstudy.core.untrusted.bounded_yaml import BoundedLoader
 
 _MAX_BYTES = 1_000_000
-_MAX_NODES = 1_000_000  # values, those that aliases repeat among them
 
 
 def load(path: Path) -> Params:
@@ -49,39 +49,16 @@ def _text_of(path: Path) -> str:
 
 
 def _parse_yaml(text: str) -> Any:
-    """Return the value of a YAML text.
-
-    Raises yaml.YAMLError, also for aliases that repeat each other to more than a million values or contain themselves:
-    ten lines can spell a billion.
-    """
+    """Return the value of a YAML text. Raises yaml.YAMLError."""
     loader = _UniqueKeys(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _n_nodes(node, {}) > _MAX_NODES:
-            raise yaml.YAMLError(f"its aliases must repeat at most {_MAX_NODES} values in all, found more")
-        return loader.construct_document(node)
+        return loader.get_single_data()
     finally:
         loader.dispose()
 
 
-def _n_nodes(node: yaml.Node, counted: dict[int, int]) -> int:
-    """Count the values that a node spells out; each node is visited once."""
-    if id(node) not in counted:
-        counted[id(node)] = _MAX_NODES + 1  # for an alias of the node inside itself
-        counted[id(node)] = 1 + sum(_n_nodes(part, counted) for part in _parts(node))
-    return counted[id(node)]
-
-
-def _parts(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A loader of plain values only, as yaml.safe_load. Raises ConfigError for a key that a mapping has twice."""
+class _UniqueKeys(BoundedLoader):
+    """A loader of plain values only. Raises ConfigError for a key that a mapping has twice."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)

@@ -10,10 +10,10 @@ import yaml
 
 from mstudy.core.errors import LogError
 from mstudy.core.outside import require_plain
+from mstudy.core.untrusted.bounded_yaml import BoundedLoader, TooManyValuesError
 from mstudy.importers.source_files import is_plain
 from mstudy.importers.source_run import MAX_BYTES, MAX_SETTINGS, Setting, flatten
 
-_MAX_NODES = 4 * MAX_SETTINGS  # keys and values of YAML, each as often as it stands for itself by an alias
 # PyYAML's constructors of tagged values raise what Python raises at text that is none.
 _FAULTS = (OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError, ArithmeticError, yaml.YAMLError)
 NAMES = (
@@ -56,44 +56,27 @@ def load_small(path: Path, any_tag: bool = False) -> Any:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             return json.loads(text)
-        yaml.compose(text, Loader=_BoundedLoader)  # counted before anything is made of it
-        loader = (_AnyTagLoader if any_tag else yaml.SafeLoader)(text)
+        loader = (_AnyTagLoader if any_tag else _Loader)(text)
         try:
             return loader.get_single_data()
         finally:
             loader.dispose()
+    except TooManyValuesError:
+        raise LogError(f"A run's configuration must have at most {MAX_SETTINGS} entries, found more.") from None
     except _FAULTS as error:
         reason = " ".join(str(error).split())[:200]
         raise LogError(f"A run's configuration must be plain JSON or YAML, found {path}: {reason}.") from None
 
 
-class _AnyTagLoader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
+    max_values = 4 * MAX_SETTINGS  # keys and values, each as often as it stands for itself by an alias
+
+
+class _AnyTagLoader(_Loader):
     """Makes None of what has a tag that is not known; a loader of its own, so that others stay strict."""
 
 
 _AnyTagLoader.add_constructor(None, lambda loader, node: None)
-
-
-class _BoundedLoader(yaml.SafeLoader):
-    """Counts keys and values up to MAX_NODES: an alias, or a merge, costs what it stands for."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._sizes: dict[int, int] = {}
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        node = super().compose_node(parent, index)
-        if node is not None and id(node) not in self._sizes:
-            self._sizes[id(node)] = 1 + sum(self._sizes.get(id(part), _MAX_NODES) for part in _parts(node))
-        if len(self._sizes) > _MAX_NODES or (node is not None and self._sizes[id(node)] > _MAX_NODES):
-            raise LogError(f"A run's configuration must have at most {MAX_SETTINGS} entries, found more.")
-        return node
-
-
-def _parts(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _unwrapped(value: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Text from outside, read within bounds."""
