@@ -13,6 +13,8 @@ TINY = """
 studies:
   tiny: {n_train: 128, model: mlp-tanh-16, width: 8, batch_sizes: [32, full], eta_ef: {low: 0.05, high: 0.8, points: 5},
     momenta: [0.0, 0.9], seeds: 3, steps: 60}
+branches:
+  tiny: {treatments: [projected]}
 detect: {min_points: 20, jump_factor: 3.0}
 margins: {advantage: 0.1}
 compare: {resamples: 200}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 from mstudy.core.optimizers import HEAVY_BALL, SGD
-from mstudy.core.statuses import Ahead, PartingStatus, RunStatus, SharpeningStatus
+from mstudy.core.statuses import Ahead, BranchTime, PartingStatus, RunStatus, SharpeningStatus
 from mstudy.core.theory import equivalent_sgd_step
 from mstudy.pairs.gap import LossCurve, Pair
 from mstudy.runlog.reading.reader import POINTS_SCHEMA
@@ -358,7 +358,8 @@ class Intervened:
     """An experiment on C8. parent: mean final gap of the runs left alone; branches: of those of each kind.
 
     between, within: sd of a gap over blocks, and over the seeds of one. removed: share of the branches that lose the
-    sharpening; the others keep their parent's gap.
+    sharpening; the others keep their parent's gap. anyway: the part of a gap that treatments take at a control time
+    too, where the pair has no gap; None without controls. by_momentum: whether the branches go on with momentum.
     """
 
     parent: float = 0.5
@@ -368,11 +369,14 @@ class Intervened:
     between: float = 0.02
     within: float = 0.03
     removed: float = 1.0
+    anyway: float | None = 0.0
+    by_momentum: bool = False
 
 
 def draw_interventions(truth: Intervened, rng: np.random.Generator) -> pl.DataFrame:
     """tables.INTERVENTIONS of an experiment."""
     rows = []
+    apart = rng.spawn(1)[0]  # controls change no other draw
     for block in range(truth.n_blocks):
         left_alone = truth.parent + rng.normal(0, truth.between)
         of_kinds = truth.branches + rng.normal(0, truth.between, len(truth.branches))
@@ -383,6 +387,14 @@ def draw_interventions(truth: Intervened, rng: np.random.Generator) -> pl.DataFr
                 branch = mean + rng.normal(0, truth.within) if removed else parent
                 key = _cell_key(block) | {"optimizer": HEAVY_BALL, "momentum": 0.9, "seed": seed}
                 names = {"sgd_run_id": f"{block}-{seed}", "branch_run_id": f"{block}-{seed}-{kind}"}
-                about = {"intervention": str(kind), "sharpened_parent": True, "sharpened_branch": not removed}
-                rows.append(key | names | about | {"gap_parent": parent, "gap_branch": branch})
+                about = {"intervention": str(kind), "by_momentum": truth.by_momentum, "of_sgdm": False}
+                events = {"sharpened_parent": True, "sharpened_branch": not removed}
+                gaps = {"gap_parent": parent, "gap_branch": branch}
+                rows.append(key | names | about | events | gaps | {"intervention_at": BranchTime.SHARPENING})
+                if truth.anyway is not None:
+                    names["branch_run_id"] += "-control"
+                    events = {"sharpened_parent": False, "sharpened_branch": False}
+                    before = apart.normal(0, truth.within)
+                    gaps = {"gap_parent": before, "gap_branch": before - truth.anyway - apart.normal(0, truth.within)}
+                    rows.append(key | names | about | events | gaps | {"intervention_at": BranchTime.CONTROL})
     return INTERVENTIONS.frame(rows)

@@ -296,6 +296,12 @@ def intervention_designs() -> list[tuple[str, Intervened]]:
         ("alone the gap is just the margin in every block", Intervened(parent=margin, between=0.0)),
         ("it goes by one of two kinds, by the other just the margin is left", Intervened(branches=(0.0, margin))),
         ("it goes; half of the branches sharpen all the same", Intervened(removed=0.5)),
+        ("it goes, and as much goes at the control time", Intervened(anyway=0.5)),
+        ("it goes, and a fifth more goes at the control time", Intervened(anyway=0.6)),
+        ("it goes, and half as much goes at the control time", Intervened(anyway=0.25)),
+        ("nothing goes, then or at the control time", Intervened(branches=(0.5,), removed=0.5)),
+        ("it goes; no control time", Intervened(anyway=None)),
+        ("it goes, by momentum alone", Intervened(by_momentum=True)),
         ("it goes; one block, seeds are the unit", Intervened(n_blocks=1, between=0.0)),
         ("just the margin is left; one block", Intervened(branches=(margin,), n_blocks=1, between=0.0)),
     ]
@@ -377,8 +383,9 @@ Six cells; log times spread by 0.3 between pairs and 0.26 within them; a tenth o
 
 ## Intervention (C8)
 
-Six blocks; final gap of SGD left alone 0.5 in log loss, of its branches as stated; spread 0.02 over blocks (none
-where there is one), 0.03 over the seeds of one. The margin is 0.05. Where the gap of the runs left alone is the margin
+Six blocks; gap of SGD left alone 0.5 in log loss, of its branches as stated; spread 0.02 over blocks (none
+where there is one), 0.03 over the seeds of one. At the control time there is no gap, and treatments take nothing but
+where stated. The margin is 0.05. Where the gap of the runs left alone is the margin
 on average, some blocks have one that can be lost, and C8 speaks of these alone.
 
 {branches}

@@ -28,12 +28,12 @@ ALLOWED = {
     "explain": {"core", "detect", "report", "runlog"},
     "plan": {"core", "tables", "data", "train"},
 }
-TOP = {"__init__", "analyze", "analysis_result", "cli", "settle"}  # these may import any
+TOP = {"__init__", "analyze", "branch", "analysis_result", "cli", "settle"}  # these may import any
 # Layers inside a package: a part may import itself and the parts before it.
 LAYERS = {
     "runlog": [{"raw"}, {"rules"}, {"reading"}],
     "report": [{"charts", "words", "results", "citation"}, {"sections"}, {"finding"}, {"page"}, {"stage", "pictures"}],
-    "train": [{"configs"}, {"ensemble"}, {"sweep"}, {"stage"}],
+    "train": [{"branching"}, {"configs"}, {"branch_plan"}, {"ensemble"}, {"sweep"}, {"stage"}],
     "estimate": [{"rates", "event_times"}, {"claims"}, {"looks"}, {"stage"}],
 }
 # Parts of a package that a user's machine, or a GPU node, can import without polars.

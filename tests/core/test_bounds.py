@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 from mstudy.core.errors import ConfigError
-from mstudy.core.params import Cadence, Compare, Detect, Estimate, Grid, Init, Margins, Report, Study
+from mstudy.core.params import Branches, Cadence, Compare, Detect, Estimate, Grid, Init, Margins, Report, Study
 
 BOUNDS = [
     (Detect, "jump_factor", [1.01], [1.0]),
@@ -41,6 +41,13 @@ BOUNDS = [
     (Estimate, "resamples", [100, 1_000_000], [99, 1_000_001]),
     (Report, "points_per_curve", [20, 100_000], [19, 100_001]),
     (Report, "max_runs", [1], [0]),
+    (Branches, "treatments", [("unchanged",)], [(), ("surgery",), ("projected", "projected")]),
+    (Branches, "lead", [0], [-1]),
+    (Branches, "control", [0.01, 0.99], [0.0, 1.0]),
+    (Branches, "rates", [None, 1], [0]),
+    (Branches, "share_of_line", [0.01, 2.0], [0.0]),
+    (Branches, "search_every", [1], [0]),
+    (Branches, "rate_share", [0.01, 0.99], [0.0, 1.0]),
     (Grid, "low", [1e-200, 2.0], [0.0, 1e-300]),  # high is 2.56
     (Grid, "high", [0.03, 1e290], [0.01, 1e300]),  # low is 0.02
     (Grid, "points", [2, 10_000], [0, 1, 10_001]),
@@ -68,12 +75,15 @@ BOUNDS = [
 UNBOUNDED = {
     *((Detect, key) for key in ("quantity", "decides", "seed")),
     *((Compare, "seed"), (Estimate, "seed"), (Report, "title"), (Init, "weights"), (Init, "zero_biases")),
-    *((Study, key) for key in ("dataset", "model", "objective", "init", "eta_ef", "optimizer", "nesterov", "log")),
+    *(
+        (Study, key)
+        for key in ("looks", "dataset", "model", "objective", "init", "eta_ef", "optimizer", "nesterov", "log")
+    ),
 }
 
 
 def test_each_parameter_is_listed_with_its_bounds():
-    kinds = (Detect, Margins, Compare, Estimate, Report, Grid, Init, Cadence, Study)
+    kinds = (Branches, Detect, Margins, Compare, Estimate, Report, Grid, Init, Cadence, Study)
     listed = {(kind, key) for kind, key, *_ in BOUNDS} | UNBOUNDED
 
     assert listed == {(kind, field.name) for kind in kinds for field in fields(kind)}

@@ -7,7 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError
-from mstudy.core.params import FULL, Analysis, Cadence, Compare, Detect, Estimate, Grid, Margins, Params, Report, Study
+from mstudy.core.params import (
+    FULL,
+    Analysis,
+    Branches,
+    Cadence,
+    Compare,
+    Detect,
+    Estimate,
+    Grid,
+    Margins,
+    Params,
+    Report,
+    Study,
+)
 from mstudy.core.params_file import load
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import plan_runs
@@ -26,6 +39,7 @@ def test_shipped_file_is_the_default_key_by_key():
     assert set(raw["studies"]["digits"]["eta_ef"]) == set(asdict(Grid()))
     assert set(raw["studies"]["digits"]["log"]) == set(asdict(Cadence()))
     assert {name for name, n in Cadence().every.items() if n} <= set(raw["studies"]["digits"]["log"]["every"])
+    assert set(raw["branches"]["digits-edge"]) == set(asdict(Branches()))
     sections = {"detect": Detect, "margins": Margins, "compare": Compare, "estimate": Estimate, "report": Report}
     for key, kind in sections.items():
         assert set(raw[key]) == set(asdict(kind()))
@@ -293,6 +307,16 @@ def test_a_model_is_not_checked_before_its_study_is_trained(tmp_path):
     (tmp_path / "params.yaml").write_text("studies: {digits: {model: mlp-tanh-0}}")
 
     assert load(tmp_path / "params.yaml").study("digits").model == "mlp-tanh-0"
+
+
+def test_branches_are_of_a_study(tmp_path):
+    (tmp_path / "params.yaml").write_text("{studies: {s: {}}, branches: {t: {}}}")
+    (tmp_path / "none.yaml").write_text("{studies: {s: {}}}")
+
+    with pytest.raises(ConfigError, match=r"branches must be of a study \(s\), found 't'"):
+        load(tmp_path / "params.yaml")
+    with pytest.raises(ConfigError, match=r"branches must name the study whose runs are to branch, found .*'s'"):
+        load(tmp_path / "none.yaml").branches_of("s")
 
 
 def test_a_missing_file_and_a_missing_study(tmp_path):

@@ -140,7 +140,9 @@ def test_blocks_of_an_intervention_speak_where_they_have_seeds():
     evidence = evidence_of(interventions=INTERVENTIONS.frame(rows + alone))
     answer, units = judge_intervention(evidence, Estimate()), list_units(evidence, Estimate())
 
-    assert answer.at_least.sentence == "The gap is gone with the sharpening in at least 3 of 3 blocks."
+    assert answer.at_least.sentence == (
+        "The gap is gone with the sharpening, by more than the treatment does anyway, in at least 3 of 3 blocks."
+    )
     assert units["eta_ef"].to_list() == pytest.approx([0.1, 0.2, 0.3])
     assert units["intervention"].unique().to_list() == [rows[0]["intervention"]]
 

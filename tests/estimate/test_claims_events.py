@@ -78,7 +78,10 @@ def test_deferred(verdict, rows, words):
     assert answer.reason.endswith(".")
 
 
-def branches(gaps_branch, gap_parent=0.3, kind="smaller steps", sharpened=False, n_blocks=1, first=0):
+def branches(
+    gaps_branch, gap_parent=0.3, kind="smaller steps", sharpened=False, n_blocks=1, first=0, anyway=0.0, momentum=False
+):
+    """Branches, and their controls, where treatments take `anyway` of a gap of 0; None: without controls."""
     rows = []
     for seed, gap in enumerate(gaps_branch):
         for block in range(first, first + n_blocks):
@@ -86,7 +89,12 @@ def branches(gaps_branch, gap_parent=0.3, kind="smaller steps", sharpened=False,
             row = KEYS | {"batch_size": 8, "eta_ef": 0.1 * (block + 1), "seed": seed, "branch_run_id": run}
             row |= {"sgd_run_id": "a", "sgdm_run_id": "b", "intervention": kind, "intervention_step": 5}
             row |= {"gap_parent": gap_parent + 0.01 * seed + 0.003 * block, "gap_branch": gap + 0.002 * block}
+            row |= {"by_momentum": momentum, "of_sgdm": False, "intervention_at": "sharpening"}
             rows.append(row | {"sharpened_parent": True, "sharpened_branch": sharpened})
+            if anyway is not None:
+                control = {"branch_run_id": f"{run} control", "intervention_at": "control", "gap_parent": 0.0}
+                control |= {"gap_branch": -anyway, "sharpened_parent": False, "sharpened_branch": False}
+                rows.append(row | control)
     return rows
 
 
@@ -110,9 +118,15 @@ GONE, STILL = (0.001, -0.002, 0.003, 0.0), (0.31, 0.29, 0.3, 0.28)
         ("supported", branches(GONE), "(p that it is beyond ±0.05: "),
         ("supported", branches(GONE), "(p that it is at most 0.05: "),
         ("contradicted", branches(GONE) + branches(STILL, kind="momentum"), "momentum: "),
+        # It takes as much of a gap, or more, where there is none to take: it trains faster.
+        ("inconclusive", branches(GONE, n_blocks=3, anyway=0.4), "-0.085 more than at the control time"),
+        ("inconclusive", branches(GONE, n_blocks=3, anyway=None), "no branch from a control time"),
+        ("inconclusive", branches(GONE, n_blocks=3, momentum=True), "with momentum it is SGDM"),
+        ("supported", branches(GONE, kind="momentum", momentum=True) + branches(GONE), "momentum: "),
+        ("contradicted", branches(STILL, n_blocks=3, anyway=None), "no branch from a control time"),
         ("untestable", branches(GONE, sharpened=True), "4 branches are here"),
         ("untestable", branches(GONE[:2]), "at least 3 seeds lose"),
-        ("untestable", [], "it would take SGD runs branched before their sharpening"),
+        ("untestable", [], "it would take branches of SGD runs from just before their sharpening"),
     ],
 )
 def test_intervention(verdict, rows, words):

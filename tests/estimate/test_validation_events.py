@@ -124,6 +124,11 @@ def test_a_gap_that_goes_with_the_sharpening_is_found_and_one_that_stays_contrad
     assert interventions(Intervened(branches=(0.5,))) == {"contradicted": 1.0}
 
 
+@pytest.mark.parametrize("truth", [Intervened(anyway=0.5), Intervened(anyway=0.6)])
+def test_what_goes_at_the_control_time_too_is_no_support(truth):
+    assert interventions(truth).get("supported", 0) <= 0.15
+
+
 @pytest.mark.parametrize("truth", [Intervened(branches=(MARGIN,)), Intervened(parent=MARGIN)])
 def test_a_gap_of_just_the_margin_has_not_gone(truth):
     assert interventions(truth).get("supported", 0) <= 0.15

@@ -32,6 +32,7 @@ from mstudy.tables.contracts import (
     STABILITY_LIMITS,
     TABLES,
     THRESHOLDS,
+    TREATMENTS,
 )
 
 from benchmarks.error_rates.moments import lasting_moments
@@ -312,7 +313,19 @@ def branches() -> pl.DataFrame:
             | {"eta_ef": 0.2, "seed": seed, "branch_run_id": f"branch {seed}", "intervention": "lower rate"}
             | {"sgd_run_id": run_id(64, 0.2, 0.0, seed), "sgdm_run_id": run_id(64, 0.2, 0.9, seed)}
             | {"intervention_step": 90, "gap_parent": alone, "gap_branch": left}
-            | {"sharpened_parent": True, "sharpened_branch": sharpened}
+            | {"sharpened_parent": True, "sharpened_branch": sharpened, "by_momentum": False, "of_sgdm": False}
             for seed, (alone, left, sharpened) in enumerate(gaps)
         ]
     )
+
+
+@pytest.fixture(scope="session")
+def treatments() -> pl.DataFrame:
+    """Two treatments with controls: one that takes 0.4 of the gap, and one whose branches diverged."""
+    known = {"n": 3, "unit": "seeds", "n_branches": 3, "n_diverged": 0, "n_removed": 2, "by_momentum": False}
+    known |= {"effect_sharpening": 0.4, "effect_control": 0.1}
+    known |= {"effect_sharpening_low": 0.3, "effect_sharpening_high": 0.5, "effect_control_low": 0.0}
+    known |= {"effect_control_high": 0.2, "contrast": 0.3, "contrast_low": 0.2, "contrast_high": 0.4, "p_value": 0.01}
+    gone = {"n": 0, "unit": "seeds", "n_branches": 3, "n_diverged": 3, "n_removed": 0, "of_sgdm": True}
+    rows = [{"intervention": "lower rate"} | known, {"intervention": "raised rate of SGDM"} | gone]
+    return TREATMENTS.frame([SETTING | row for row in rows])

@@ -70,7 +70,9 @@ def test_one_colour_an_optimizer_sgd_first():
 
 
 def test_branches_have_colours_of_their_own():
-    names = [run_label({"momentum": 0.0, "optimizer": "sgd", "intervention": kind}) for kind in ("momentum 0.9", None)]
+    plain = {"momentum": 0.0, "optimizer": "sgd", "intervention_at": None}
+    names = [run_label(plain | {"intervention": kind}) for kind in ("momentum 0.9", None)]
+    assert run_label(plain | {"intervention": "k", "intervention_at": "control"}) == "SGD then k (control)"
     palette = with_branches(colours([("heavy_ball", 0.9), ("sgd", 0.0)]), names[:1])
 
     assert names == ["SGD then momentum 0.9", "SGD"]

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mstudy.cli.branch import attach as attach_branch
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
 from mstudy.cli.packs import attach as attach_packs
@@ -233,6 +234,7 @@ def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
 attach_packs(app)
 attach_report(app)
 attach_settle(app)
+attach_branch(app)
 
 
 def _print_claims(claims: list[dict[str, Any]]) -> None:

@@ -64,9 +64,11 @@ def horizon_steps(runs: pl.DataFrame, horizons: Sequence[float]) -> pl.DataFrame
     """Return each run of tables.RUNS once for each horizon, with `horizon` and `horizon_step`.
 
     The step is that share of the longest completed run of the same setting and batch size. runs: with `origin`, the
-    step at which the training that is logged began (runlog.rules.scanned.SCANNED).
+    step at which the training that is logged began (runlog.rules.scanned.SCANNED). A branch may be longer than the
+    runs that are compared, so it decides nothing where there are others.
     """
-    whole = pl.col("last_step").filter(pl.col("status") == RunStatus.COMPLETED).max().over(HORIZON_GROUP)
+    completed = (pl.col("status") == RunStatus.COMPLETED) & pl.col("branch_of").is_null()
+    whole = pl.col("last_step").filter(completed).max().over(HORIZON_GROUP)
     planned = runs.with_columns(pl.coalesce(whole, pl.col("last_step").max().over(HORIZON_GROUP)).alias("planned"))
     shares = pl.DataFrame({"horizon": list(horizons)}, schema={"horizon": pl.Float64()})
     began = pl.col("origin").filter(pl.col("branch_of").is_null()).min().over(HORIZON_GROUP).fill_null(0)

@@ -11,6 +11,7 @@ import polars as pl
 from mstudy.cache import KEY, Cache, Frames, group_keys, key_of, reuse
 from mstudy.compare.advantage import measure_advantage
 from mstudy.compare.all_pairs import find_all_partings
+from mstudy.compare.branch_gaps import measure_branch_gaps
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
 from mstudy.core.losses.scale import Scale
@@ -18,7 +19,15 @@ from mstudy.core.params import Compare, Margins
 from mstudy.pairs.loss_units import in_units
 from mstudy.runlog.reading.reader import RunFolder
 from mstudy.runlog.rules.together.loss_fall import loss_units
-from mstudy.tables.contracts import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, OPENINGS, PARTINGS
+from mstudy.tables.contracts import (
+    ADVANTAGE,
+    BRANCH_GAPS,
+    CELL_PARTINGS,
+    FINAL_LOSSES,
+    HORIZON_LOSSES,
+    OPENINGS,
+    PARTINGS,
+)
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import BLOCK, LINE, RESULTS, SETTING
 from mstudy.workers import Workers
@@ -26,7 +35,7 @@ from mstudy.workers import Workers
 _MIN_RUNS_FOR_WORKERS = 200  # runs
 _CHUNK = 60  # runs a task, or one block if it has more
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
-_TABLES = (PARTINGS, OPENINGS, CELL_PARTINGS, HORIZON_LOSSES)
+_TABLES = (PARTINGS, OPENINGS, CELL_PARTINGS, HORIZON_LOSSES, BRANCH_GAPS)
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,8 @@ def compare(
     workers: Workers | None = None,
     cache: Cache | None = None,
 ) -> None:
-    """Write the advantage of each cell, the parting of each pair and cell, the final and the earlier losses; the
-    stamp.
+    """Write the advantage of each cell, the parting of each pair and cell, the gaps of branches, the final and the
+    earlier losses; the stamp.
 
     Blocks that the cache has are not searched again. folder: read for the same `compare.scale`.
     """
@@ -130,5 +139,6 @@ def _compare_blocks(task: _Task) -> Frames:
         PARTINGS.name: partings.pairs.join(of_block, on=BLOCK),
         OPENINGS.name: partings.openings.join(of_block, on=BLOCK),
         CELL_PARTINGS.name: partings.cells.join(of_block, on=BLOCK),
+        BRANCH_GAPS.name: measure_branch_gaps(runs, by_unit, scale).join(of_block, on=BLOCK),
         HORIZON_LOSSES.name: losses_at_horizons(task.steps, points, scale).join(task.keys, on="run_id"),
     }

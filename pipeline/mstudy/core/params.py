@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mstudy.core.analysis_params import Analysis, Compare, Detect, Estimate, Looks, Margins, Report
+from mstudy.core.branching.branch_params import Branches
 from mstudy.core.errors import ConfigError, require
 from mstudy.core.study_params import FULL, Cadence, Grid, Init, Study
 
 __all__ = [
     "FULL",
     "Analysis",
+    "Branches",
     "Cadence",
     "Compare",
     "Detect",
@@ -31,7 +33,12 @@ __all__ = [
 
 def _default_studies() -> dict[str, Study]:
     """Return two studies: over batch sizes, and full batch over rates at which SGD sharpens abruptly."""
-    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9), branch_steps=(50,))}
+    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9))}
+
+
+def _default_branches() -> dict[str, Branches]:
+    """Return the branches of the study in which SGD sharpens."""
+    return {"digits-edge": Branches()}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Params:
     """The whole of params.yaml."""
 
     studies: dict[str, Study] = field(default_factory=_default_studies)
+    branches: dict[str, Branches] = field(default_factory=_default_branches)
     detect: Detect = field(default_factory=Detect)
     margins: Margins = field(default_factory=Margins)
     compare: Compare = field(default_factory=Compare)
@@ -61,6 +69,15 @@ class Params:
         """The looks that studies share; None where no study has any."""
         names = self._studies_with_looks
         return Looks(self.studies[names[0]].looks, tuple(names)) if names else None
+
+    def branches_of(self, name: str) -> Branches:
+        """Return the branches of the study of that name."""
+        if name not in self.branches:
+            raise ConfigError(
+                f"branches must name the study whose runs are to branch, found {sorted(self.branches)}, "
+                f"asked for {name!r}."
+            )
+        return self.branches[name]
 
     @property
     def analysis(self) -> Analysis:

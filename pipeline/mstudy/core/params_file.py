@@ -33,6 +33,9 @@ def load(path: Path) -> Params:
         raise ConfigError(f"The parameter file must be valid YAML, found in {path}: {problem}.") from None
     params: Params = _build(Params, {} if raw is None else raw, "")
     require(len(params.studies) > 0, "studies", {}, "a mapping with at least one study")
+    if "branches" in (raw or {}):  # those that are left out are of the studies that are left out
+        for name in params.branches:
+            require(name in params.studies, "branches", name, f"of a study ({', '.join(params.studies)})")
     for name in params.studies:
         require(_is_plain_name(name), "studies", name, "named in letters, digits, '-' and '_' alone (it is a folder)")
     return params

@@ -47,6 +47,11 @@ def detect(
     write_stamp(out, "detect", {"detect": params}, written, runs_digest(folder.scanned))
 
 
+def search_runs(folder: RunFolder, params: Detect, workers: Workers) -> pl.DataFrame:
+    """Return the sharpening of each run (tables.SHARPENINGS), without writing anything."""
+    return _sharpenings(folder, params, workers, Cache())[SHARPENINGS.name]
+
+
 def _sharpenings(folder: RunFolder, params: Detect, workers: Workers, cache: Cache) -> Frames:
     keys = run_keys("detect", folder.scanned, asdict(params))
 

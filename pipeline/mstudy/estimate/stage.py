@@ -15,6 +15,7 @@ from mstudy.core.statuses import EventDefinition, RunStatus, SharpeningStatus
 from mstudy.estimate.claims.event_verdicts import judge_by_definitions, naming_definition
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.event_times.coincidence import measure_alignment
+from mstudy.estimate.event_times.contrasts import measure_treatments
 from mstudy.estimate.event_times.deferral import measure_deferral, measure_survival
 from mstudy.estimate.event_times.interventions import measure_interventions
 from mstudy.estimate.event_times.lags import lags_with_null
@@ -33,6 +34,7 @@ from mstudy.tables.contracts import (
     ADVANTAGE,
     ALIGNMENT,
     BEST,
+    BRANCH_GAPS,
     CLAIM_UNITS,
     DEFERRAL,
     EVENT_VERDICTS,
@@ -52,13 +54,14 @@ from mstudy.tables.contracts import (
     STABILITY_LIMITS,
     SURVIVAL,
     THRESHOLDS,
+    TREATMENTS,
     TRENDS,
     UNREPLICATED_CELLS,
 )
 from mstudy.tables.stamp import place_of, write_stamp
 from mstudy.tables.table import CLAIMS, METRICS, RESULTS, SETTING, Table
 
-_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES)
+_READ = (RUNS, SHARPENINGS, SHARPENING_EVENTS, PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES, BRANCH_GAPS)
 
 
 def estimate(
@@ -83,7 +86,8 @@ def estimate(
     at_horizons = read[HORIZON_LOSSES].join(runs.select("run_id", *SETTING), on="run_id")
     at_horizons = in_units(at_horizons, read[FINAL_LOSSES], scale).drop(SETTING)
     estimates, at_level = _of_rates(compared, at_horizons, margins, scopes, scale)
-    estimates[INTERVENTIONS] = measure_interventions(scopes.events.keep(compared), sharpenings, scale)
+    interventions = measure_interventions(scopes.events.keep(compared), sharpenings, read[BRANCH_GAPS], scale)
+    estimates |= {INTERVENTIONS: interventions, TREATMENTS: measure_treatments(interventions, scopes.events.shown)}
     of_events = {each: _of_events(tables, scopes.events.shown) for each, tables in observed.items()}
     shown = {each: by_name(observed[each] | estimates | of_events[each]) for each in EventDefinition}
     decisive = {

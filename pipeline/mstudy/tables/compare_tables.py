@@ -128,3 +128,21 @@ HORIZON_LOSSES = table(
         ),
     },
 )
+
+
+BRANCH_GAPS = table(
+    "branch_gaps",
+    stage="compare",
+    row="one branch whose treatment ends, beside the other run of its parent's pair",
+    key=(*CELL, "seed", "branch_run_id"),
+    own={
+        "seed": whole("seed of initial weights and mini-batches"),
+        "branch_run_id": text("run_id of the branch"),
+        "sgd_run_id": text("run_id of the SGD run of the pair"),
+        "sgdm_run_id": text("run_id of its SGDM run"),
+        "gap_parent": real(
+            "log_ratio, as in advantage, over the last quarter of the window, lag removed; null: one diverged"
+        ),
+        "gap_branch": real("likewise with the branch in place of its parent"),
+    },
+)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mstudy.tables.compare_tables import ADVANTAGE, CELL_PARTINGS, FINAL_LOSSES, HORIZON_LOSSES, OPENINGS, PARTINGS
+from mstudy.tables.compare_tables import (
+    ADVANTAGE,
+    BRANCH_GAPS,
+    CELL_PARTINGS,
+    FINAL_LOSSES,
+    HORIZON_LOSSES,
+    OPENINGS,
+    PARTINGS,
+)
 from mstudy.tables.detect_tables import RUNS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.event_tables import (
     ALIGNMENT,
@@ -13,6 +21,7 @@ from mstudy.tables.event_tables import (
     LAGS,
     POWER,
     SURVIVAL,
+    TREATMENTS,
 )
 from mstudy.tables.rate_tables import (
     BEST,
@@ -30,6 +39,7 @@ __all__ = [
     "ADVANTAGE",
     "ALIGNMENT",
     "BEST",
+    "BRANCH_GAPS",
     "CELL_PARTINGS",
     "CLAIM_UNITS",
     "DEFERRAL",
@@ -51,6 +61,7 @@ __all__ = [
     "SURVIVAL",
     "TABLES",
     "THRESHOLDS",
+    "TREATMENTS",
     "TRENDS",
     "UNREPLICATED_CELLS",
 ]
@@ -78,7 +89,9 @@ TABLES: tuple[Table, ...] = (
     SURVIVAL,
     EVENT_VERDICTS,
     INTERVENTIONS,
+    TREATMENTS,
     CLAIM_UNITS,
     POWER,
     HORIZON_LOSSES,
+    BRANCH_GAPS,
 )

@@ -29,6 +29,11 @@ RUNS = table(
         "branch_of": text("run_id of the run that this one leaves at the intervention; null: no branch"),
         "intervention": text("what was done to a branch; null: no branch"),
         "intervention_step": whole("step from which it was done"),
+        "intervention_end": whole("step from which it was done no more; null: it was done to the end"),
+        "intervention_parent_end": whole(
+            "step of the left run that is as far along as the branch at `intervention_end`"
+        ),
+        "intervention_at": text("sharpening: just before that of the left run; control: well before; null: not said"),
         "intervention_momentum": real("the momentum that the branch goes on with; null: something else was done"),
     },
 )

@@ -149,19 +149,55 @@ EVENT_VERDICTS = table(
 INTERVENTIONS = table(
     "interventions",
     stage="estimate",
-    row="one branch of an SGD run, beside one SGDM run of its parent's pair",
+    row="one branch, beside the other run of its parent's pair",
     key=(*CELL, "seed", "branch_run_id"),
     own={
         "seed": whole("seed of initial weights and mini-batches"),
         "branch_run_id": text("run_id of the branch"),
-        "sgd_run_id": text("run_id of the parent"),
-        "sgdm_run_id": text("run_id of the SGDM run"),
+        "sgd_run_id": text("run_id of the SGD run of the pair"),
+        "sgdm_run_id": text("run_id of its SGDM run"),
         "intervention": text("what was done"),
         "intervention_step": whole("step from which it was done"),
-        "gap_parent": real("final log_ratio of the run left alone, as in advantage"),
-        "gap_branch": real("the same of the branch"),
-        "sharpened_parent": flag("whether the parent sharpens abruptly from the intervention on"),
+        "intervention_end": whole("step from which it was done no more; null: it was done to the end"),
+        "intervention_at": text("sharpening: just before that of the SGD run; control: well before; null: not said"),
+        "by_momentum": flag("whether the branch goes on with momentum"),
+        "of_sgdm": flag("whether the branch leaves the SGDM run of the pair; else its SGD run"),
+        "gap_parent": real(
+            "log_ratio, as in advantage, of the pair left alone: at the end of the treatment, else of the runs"
+        ),
+        "gap_branch": real("the same with the branch in place of its parent"),
+        "sharpened_parent": flag("whether the parent sharpens abruptly from the intervention on, and before its end"),
         "sharpened_branch": flag("whether the branch does"),
+    },
+)
+
+
+TREATMENTS = table(
+    "treatments",
+    stage="estimate",
+    row="one kind of intervention with a control time: what it does at the sharpening, and what it does anyway",
+    key=(*SETTING, "intervention"),
+    own={
+        "intervention": text("what was done"),
+        "by_momentum": flag("whether the branches go on with momentum"),
+        "of_sgdm": flag("whether the branches leave the SGDM runs of the pairs; else their SGD runs"),
+        "unit": text("what n counts: blocks, or seeds where there are few blocks"),
+        "n": whole("how many units the row rests on"),
+        "n_branches": whole("branches before a sharpening that have a control"),
+        "n_diverged": whole("of these, branches that diverged in their window, or whose control did: in no mean"),
+        "n_removed": whole("of the others, branches without the sharpening that their parent had"),
+        "gap_parent": real("mean log L_SGD / L_SGDM at the end of the window, left alone"),
+        "gap_branch": real("the same of the branches"),
+        "effect_sharpening": real("mean of `gap_parent` less `gap_branch` before the sharpening"),
+        "effect_sharpening_low": real("lower end of its 95 % interval over the units"),
+        "effect_sharpening_high": real("upper end"),
+        "effect_control": real("the same at the control time"),
+        "effect_control_low": real("lower end of its 95 % interval over the units"),
+        "effect_control_high": real("upper end"),
+        "contrast": real("`effect_sharpening` less `effect_control`, paired over seeds"),
+        "contrast_low": real("lower end of its 95 % interval over the units"),
+        "contrast_high": real("upper end"),
+        "p_value": real("null hypothesis: the contrast is at most 0; null: fewer than two units"),
     },
 )
 

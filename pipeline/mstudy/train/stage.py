@@ -46,7 +46,16 @@ def train_study(
     Raises TrainingError when a worker dies; KeyboardInterrupt leaves the store with every run finished by then, and
     a checkpoint of each ensemble under way.
     """
-    planned = study_runs(name, study, settled)
+    return train_into(name, study_runs(name, study, settled), study, store, runs, workers, device)
+
+
+def train_into(
+    name: str, planned: Sequence[RunConfig], study: Study, store: Store, runs: Path, workers: int, device: str
+) -> int:
+    """Train the planned runs of a study that are not in the store; make `runs` hold exactly these runs of it.
+
+    Raises what `train_study` does.
+    """
     run_ids = [run.run_id for run in planned]
     check_output(runs, store, name, run_ids)
     _tell_damage(store, run_ids)

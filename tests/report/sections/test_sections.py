@@ -71,6 +71,30 @@ def test_branches_are_shown_where_there_are_any(results, branches):
     assert _plates(stubborn)["interventions"].figures[0].caption.startswith("1 branch, none of which lost")
 
 
+def test_effects_of_treatments_are_shown_beside_what_they_do_anyway(results, branches, treatments):
+    (figure,) = _plates(results.having(interventions=branches, treatments=treatments))["treatments"].figures
+
+    assert figure.caption == (
+        "lower rate: 0.3 [0.2, 0.4] more than at the control time (n = 3 seeds; 2 of 3 branches without the "
+        "sharpening); raised rate of SGDM: 3 of 3 branches diverged."
+    )
+    points = [rows for rows in figure.chart.to_dict()["datasets"].values() if "event" in rows[0]]
+    assert {(row["name"], row["event"], row["effect"]) for rows in points for row in rows} == {
+        ("lower rate", "before the sharpening", 0.4),
+        ("lower rate", "control time", 0.1),
+    }
+    assert "treatments" not in _plates(results.having(interventions=branches))
+
+
+def test_controls_and_branches_of_sgdm_are_no_points_of_the_claim(results, branches):
+    time = pl.when(pl.col("seed") == 0).then(pl.lit("control")).alias("intervention_at")
+    found = branches.with_columns(time, (pl.col("seed") == 2).alias("of_sgdm"))
+
+    answer = _sections(results.having(interventions=found))["interventions"].answer
+
+    assert answer.startswith("Of 1 branch, 1 lost")
+
+
 @pytest.mark.parametrize("name", ["advantage", "loss"])
 def test_panels_of_a_plate_share_their_axes(results, name):
     layers = [

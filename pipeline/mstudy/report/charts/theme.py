@@ -10,6 +10,7 @@ from typing import Any
 import altair as alt
 
 from mstudy.core.optimizers import HEAVY_BALL, SGD, optimizer_of
+from mstudy.core.statuses import BranchTime
 
 # After Okabe & Ito (2008), safe for colour-blind readers, darkened until text in them reads on white. Specifications
 # hold the light colours; for a dark page each is replaced by its partner.
@@ -43,7 +44,10 @@ def label(momentum: float, optimizer: str) -> str:
 def run_label(run: Mapping[str, Any]) -> str:
     """Return the name of a run, a row of tables.RUNS, in charts: a branch says what it went on with."""
     name = label(run["momentum"], run["optimizer"])
-    return name if run["intervention"] is None else f"{name} then {run['intervention']}"
+    if run["intervention"] is None:
+        return name
+    time = " (control)" if run["intervention_at"] == BranchTime.CONTROL else ""
+    return f"{name} then {run['intervention']}{time}"
 
 
 def short(name: str) -> str:

@@ -11,7 +11,8 @@ from mstudy.report.results import Results
 from mstudy.tables.contracts import PARTINGS, RUNS, SHARPENINGS
 from mstudy.tables.table import BLOCK, SETTING
 
-BRANCH = ("intervention", "intervention_step")
+# What tells branches of a cell apart. A step that was not planned but found differs between seeds.
+BRANCH = ("intervention", "intervention_at", "planned_step")
 
 
 def drawn_runs(results: Results, report: Report) -> list[str]:
@@ -34,6 +35,7 @@ def ranked_runs(results: Results) -> pl.DataFrame:
         pl.col("batch_size").n_unique().over(SETTING).alias("breadth"),
         (pl.col("sharpens") & left_alone).sum().over(BLOCK).alias("n_sgd"),
         pl.col("sharpens").sum().over(BLOCK).alias("n_any"),
+        pl.when(pl.col("intervention_at").is_null()).then("intervention_step").alias("planned_step"),
     )
     order = ["n_sgd", "n_any", "n_parted", "batch_size", "eta_ef"]
     return ranked.sort(

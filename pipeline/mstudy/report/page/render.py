@@ -87,7 +87,7 @@ def palette_of(results: Results) -> Palette:
 def palette_of_runs(results: Results) -> Palette:
     """Return the colours of methods and of branches; only the curves of single runs show branches."""
     branches = results[RUNS].filter(pl.col("intervention").is_not_null())
-    rules = branches.select("momentum", "optimizer", "intervention").unique().iter_rows(named=True)
+    rules = branches.select("momentum", "optimizer", "intervention", "intervention_at").unique().iter_rows(named=True)
     return with_branches(palette_of(results), [run_label(rule) for rule in rules])
 
 

@@ -46,7 +46,7 @@ def runs_table(results: Results) -> dict[str, Any]:
     )
     runs = results[RUNS].join(sharpenings, on="run_id", how="left")
     runs = runs.sort("model", "dataset", "batch_size", "eta_ef", "momentum", "seed", "run_id")
-    names = [run_label(row) for row in runs.select("momentum", "optimizer", "intervention").iter_rows(named=True)]
+    names = [run_label(row) for row in runs.iter_rows(named=True)]
     runs = runs.with_columns(pl.Series("label", names, dtype=pl.String))
     headings = [h for h in HEADINGS if h[0] not in _SHOWN_IF_SEVERAL or runs[h[0]].n_unique() > 1]
     return {"headings": [list(h) for h in headings], "rows": columns(runs.select(name for name, _, _ in headings))}

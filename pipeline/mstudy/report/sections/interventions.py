@@ -7,7 +7,9 @@ import polars as pl
 
 from mstudy.core.losses.scale import Scale
 from mstudy.core.losses.words import WORDS, ScaleWords
+from mstudy.core.optimizers import SGD
 from mstudy.core.params import Analysis
+from mstudy.core.statuses import BranchTime
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -15,10 +17,11 @@ from mstudy.report.charts.theme import (
     HEIGHT,
     Palette,
     colour_scale,
+    label,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.words import count, number
-from mstudy.tables.contracts import INTERVENTIONS
+from mstudy.tables.contracts import INTERVENTIONS, TREATMENTS
 
 _CHART_HEIGHT = HEIGHT + 60  # pixels
 
@@ -29,7 +32,7 @@ _AXIS = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label
 def build(data: ReportData, analysis: Analysis) -> Section | None:
     """Build the section: one figure for each kind of intervention and setting."""
     margin = analysis.margins.advantage
-    branches = data.results[INTERVENTIONS]
+    branches = before_sharpenings(data.results[INTERVENTIONS])
     if branches.is_empty():
         return None
     figures = []
@@ -46,7 +49,81 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
     )
     plate = Plate("interventions", "Gap with and without the sharpening", note, figures)
     answer = interventions_answer(branches, margin, data.words)
-    return Section("interventions", "Does the parting go when the sharpening does?", answer, [plate])
+    plates = [plate, *_effects(data)]
+    return Section("interventions", "Does the parting go when the sharpening does?", answer, plates)
+
+
+def before_sharpenings(interventions: pl.DataFrame) -> pl.DataFrame:
+    """Return the branches of SGD runs that are no controls: those of which the claim speaks."""
+    is_control = (pl.col("intervention_at") == BranchTime.CONTROL).fill_null(False)
+    return interventions.filter(~is_control & ~pl.col("of_sgdm").fill_null(False))
+
+
+def _effects(data: ReportData) -> list[Plate]:
+    """Return the plate of what each treatment does at either time; none without controls."""
+    figures = [
+        Figure(
+            data.title(index, "Effects"),
+            effects_caption(rows),
+            rows,
+            effects_of_treatments(rows, data.palette, data.words),
+            index,
+        )
+        for index, rows in data.by_setting(data.results[TREATMENTS])
+    ]
+    note = (
+        f"What a treatment takes of the {data.words.measure} of SGD to SGDM by the end of its window: before the "
+        "sharpening (filled), and in a window of the same length at a control time (open), with 95 % intervals over "
+        "the units. What it does only by training faster shows at both times. SGDM at a raised rate is the converse: "
+        "it is forced to the stability line of SGD, so what it takes of the gap it takes by becoming worse."
+    )
+    return [Plate("treatments", "What each treatment does, and what it does anyway", note, figures)] if figures else []
+
+
+def effects_caption(treatments: pl.DataFrame) -> str:
+    """Say the contrast of each treatment, or that its branches diverged."""
+    parts = []
+    for row in treatments.iter_rows(named=True):
+        if row["contrast"] is None:
+            parts.append(f"{row['intervention']}: {row['n_diverged']} of {count(row['n_branches'], 'branch')} diverged")
+            continue
+        interval = (
+            "" if row["contrast_low"] is None else (f" [{number(row['contrast_low'])}, {number(row['contrast_high'])}]")
+        )
+        parts.append(
+            f"{row['intervention']}: {number(row['contrast'])}{interval} more than at the control time (n = {row['n']} "
+            f"{row['unit']}; {row['n_removed']} of {count(row['n_branches'], 'branch')} without the sharpening)"
+        )
+    return "; ".join(parts) + "."
+
+
+def effects_of_treatments(treatments: pl.DataFrame, palette: Palette, words: ScaleWords) -> Layered:
+    """Draw the effect of each treatment at the sharpening and at the control time, with intervals."""
+    parts = [
+        treatments.select(
+            pl.col("intervention").alias("name"),
+            pl.lit(time).alias("event"),
+            *(pl.col(f"{name}{end}").alias(f"effect{end}") for end in ("", "_low", "_high")),
+        )
+        for time, name in (("before the sharpening", "effect_sharpening"), ("control time", "effect_control"))
+    ]
+    frame = pl.concat(parts).drop_nulls("effect")
+    times = alt.Scale(domain=["before the sharpening", "control time"])
+    y = alt.Y("name:N", title=None, sort=None)
+    offset = alt.YOffset("event:N", scale=times)
+    base = alt.Chart(frame).encode(y=y, yOffset=offset)
+    x = alt.X("effect:Q", title=f"{words.short} that goes", axis=_AXIS)
+    rule = base.mark_rule(color=GREY, strokeWidth=1.5).encode(x=alt.X("effect_low:Q"), x2=alt.X2("effect_high:Q"))
+    tooltips = tips(name="treatment", event="when", effect="effect", effect_low="low", effect_high="high")
+    points = base.encode(x=x, tooltip=tooltips)
+    before = points.transform_filter("datum.event == 'before the sharpening'").mark_point(
+        size=60, filled=True, opacity=1, color=palette[label(0.0, SGD)]
+    )
+    control = points.transform_filter("datum.event == 'control time'").mark_point(
+        size=60, filled=False, strokeWidth=1.8, color=palette[label(0.0, SGD)]
+    )
+    zero = alt.Chart(pl.DataFrame({"effect": [0.0]})).mark_rule(color=GREY, strokeDash=[5, 4]).encode(x=x)
+    return layered(_CHART_HEIGHT, zero, rule, before, control)
 
 
 def interventions_answer(branches: pl.DataFrame, margin: float, words: ScaleWords = WORDS[Scale.LOG]) -> str:

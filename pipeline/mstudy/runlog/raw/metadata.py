@@ -65,6 +65,9 @@ def run_row(metadata: Metadata, path: str) -> dict[str, Any]:
         "branch_of": name_of(metadata.get("branch_of")),
         "intervention": intervention.get("kind"),
         "intervention_step": whole_of(intervention.get("step")),
+        "intervention_end": whole_of(intervention.get("end")),
+        "intervention_parent_end": whole_of(intervention.get("parent_end", intervention.get("end"))),
+        "intervention_at": name_of(intervention.get("at")),
         "intervention_momentum": None if changed is None else plain_momentum(float(changed)),
     }
 

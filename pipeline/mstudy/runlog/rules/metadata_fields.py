@@ -8,7 +8,7 @@ from unicodedata import category
 
 from mstudy.core.errors import MAX_MOMENTUM, MAX_NUMBER, MIN_RATE, WHOLE_NUMBERS_END, is_text, shown
 from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
-from mstudy.core.statuses import CurvatureCheck, RunStatus, Severity
+from mstudy.core.statuses import BranchTime, CurvatureCheck, RunStatus, Severity
 from mstudy.runlog.rules.rule import Fault, Stage
 from mstudy.runlog.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
 
@@ -220,10 +220,17 @@ def _branch(metadata: Metadata) -> Iterator[Fault]:
     if parent is None or not is_complete:
         found = f"branch_of {shown(parent)} and intervention {shown(about)}"
         yield Fault(f'a branch must give branch_of and intervention = {{"kind": text, "step": number}}, found {found}.')
-    momentum = about.get("momentum") if isinstance(about, dict) else None
-    domain, holds = _DOMAINS["momentum"]
-    if momentum is not None and not holds(momentum):
-        yield Fault(f"the momentum of an intervention must be {domain}, found {shown(momentum)}.", "intervention")
+    later = ("a whole number above its step", lambda v: _is_whole(v) and v > (step if _is_whole(step) else 0))
+    times = ("sharpening or control", lambda v: v in list(BranchTime))
+    for key, (domain, holds) in {
+        "momentum": _DOMAINS["momentum"],
+        "end": later,
+        "parent_end": later,
+        "at": times,
+    }.items():
+        value = about.get(key) if isinstance(about, dict) else None
+        if value is not None and not holds(value):
+            yield Fault(f"the {key} of an intervention must be {domain}, found {shown(value)}.", "intervention")
 
 
 @METADATA.rule(

@@ -1,0 +1,67 @@
+"""`mstudy branch`: runs that sharpen, gone on with otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mstudy.core.boundary import exit_interrupted
+
+if TYPE_CHECKING:
+    from mstudy.core.params import Params
+
+
+def attach(app: typer.Typer) -> None:
+    """Give the application the command `branch`."""
+    app.command("branch")(branch_cli)
+
+
+def branch_cli(
+    study: Annotated[str, typer.Argument(help="Name of a study in the parameter file.")],
+    runs: Annotated[Path | None, typer.Option(help="Folder of the study's run logs; default: runs/STUDY.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the logs of the branches; default: RUNS-branches.")
+    ] = None,
+    analysis: Annotated[
+        Path | None, typer.Option(help="Analyze RUNS, and what else lies beside it, into this folder too.")
+    ] = None,
+    params: Annotated[Path, typer.Option("--params", help="Parameter file.")] = Path("params.yaml"),
+    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
+    ] = "auto",
+) -> None:
+    """Train branches of the runs that sharpen abruptly: from just before that, and from a control time, on otherwise.
+
+    Example: mstudy branch digits-edge
+    """
+    from mstudy.branch import branch_study
+    from mstudy.core.params_file import load
+    from mstudy.train.sweep.settled import FOLDER, read_settled
+    from mstudy.train.sweep.store import Store
+    from mstudy.workers import available_cores
+
+    given, n_workers = load(params), workers or available_cores()
+    source = runs or Path("runs") / study
+    target = out or source.with_name(f"{source.name}-branches")
+    how, wanted, parameters = given.branches_of(study), given.study(study), given.analysis
+    settled = read_settled(params.parent / FOLDER, study, wanted)
+    try:
+        n, trained = branch_study(
+            study, wanted, how, parameters, Store(store), source, target, n_workers, device, settled
+        )
+        if analysis is not None:
+            analyze_all(source.parent, analysis, given, n_workers)
+    except KeyboardInterrupt:
+        exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
+    print(f"{trained} branches trained, all {n} branches of {study} in {target}")
+
+
+def analyze_all(runs: Path, out: Path, params: Params, workers: int) -> None:
+    """Analyze all runs below a folder."""
+    from mstudy.analyze import analyze
+
+    analyze(runs, out, params.analysis, workers=workers)
