@@ -249,7 +249,7 @@ CASES = (
 )
 # Experiments of a true claim and of a false one, in per cent of --experiments: those of some claims are slow.
 _SIZES = {"C1": (30, 100), "C2": (30, 50), "C3": (40, 200), "C4": (30, 80), "C5": (40, 160), "C7": (20, 40)}
-_SIZE = (40, 300)
+_SIZE = (40, 600)
 
 
 def courses(case: Case, n: int) -> list[Course]:
