@@ -27,7 +27,7 @@ from mstudy.report.page.render import template
 from mstudy.report.page.scripts import bundle
 from mstudy.report.page.short_names import short_name
 from mstudy.report.pictures.write import FORMATS, save_picture, with_values
-from mstudy.report.words import count, interval, number
+from mstudy.report.words import count, interval, number, step
 from mstudy.runlog.reading.reader import RunFolder
 
 _REASONS = {
@@ -73,7 +73,7 @@ def explain_in_words(folder: RunFolder, detect: Detect) -> str:
     judged = explanation.candidates.with_columns(_judged(explanation.candidates))
     for k, row in enumerate(judged.iter_rows(named=True), start=1):
         lines.append(
-            f"{k}. steps {number(row['start'])} to {number(row['end'])}, factor {number(row['factor'])}, "
+            f"{k}. steps {step(row['start'])} to {step(row['end'])}, factor {number(row['factor'])}, "
             f"{'untested' if row['p_value'] is None else 'p = ' + number(row['p_value'])}: {row['verdict']}"
         )
     return "\n".join(lines)
@@ -98,7 +98,7 @@ def summary(explanation: Explanation) -> str:
             return f"Too short to judge: {n}."
         case SharpeningStatus.NONE:
             largest = _largest_rise(explanation)
-            none = f"No abrupt sharpening up to step {number(found.followup_step)} ({n}; {largest})."
+            none = f"No abrupt sharpening up to step {step(found.followup_step)} ({n}; {largest})."
             return none + _others(found)
         case SharpeningStatus.DETECTED:
             events = "; at ".join(_event(event) for event in found.events)
@@ -125,7 +125,8 @@ _KINDS = {
 
 
 def _event(event: Event) -> str:
-    place = f"step {number(event.step)} {interval(event.step_low, event.step_high)}, by a factor {number(event.jump)}"
+    between = interval(event.step_low, event.step_high, step)
+    place = f"step {step(event.step)} {between}, by a factor {number(event.jump)}"
     took = f" in {number(event.rise_steps)} steps ({event.rise_share:.0%} of those up to its end)"
     return place + took + _KINDS[event.kind] + ("" if event.p_value is None else f", p = {number(event.p_value)}")
 

@@ -107,6 +107,17 @@ def test_each_verdict_has_its_sentence(verdict, sentences):
     assert told(claim("C2", Verdict(verdict), k=41)) == sentences
 
 
+@pytest.mark.parametrize("verdict", ["agrees", "disagrees", "unclear"])
+def test_a_sentence_without_seeds_looks_like_its_verdict(verdict):
+    looks = [sentence.verdict for sentence in finding([claim("C2", Verdict(verdict))])]
+
+    assert verdict in looks
+    untested = finding([claim("C1", Verdict.UNCLEAR), claim("C2", Verdict.UNTESTABLE)])
+    assert untested[1].verdict == "unclear"  # an untestable claim has no evidence of either kind
+    both = [claim("C1", Verdict.SUPPORTED), claim("C2", Verdict.AGREES)]
+    assert finding(both)[0].verdict == "supported"  # one claim of two has seeds
+
+
 def test_what_speaks_against_comes_first_and_the_paper_before_what_lies_beyond():
     sentences = told(
         claim("C1", Verdict.SUPPORTED, k=37),
@@ -162,6 +173,14 @@ def test_what_rests_on_no_seeds_is_an_open_point(results):
     rows = [row for rows in figure.chart.to_dict()["datasets"].values() for row in rows if "seedless" in row]
     assert all(row["seedless"] for row in rows) and len(rows) == 6 + 2
     assert "over learning rates, not over seeds" in figure.caption
+
+
+def test_a_study_in_which_every_pair_diverged_is_drawn(results):
+    fallen = results["advantage"].with_columns(n_diverged_sgd=pl.lit(3), log_ratio=pl.lit(3.0))
+
+    (_, most) = when_figures(_data(results.having(advantage=fallen)))
+
+    assert most.chart.to_dict()["layer"]
 
 
 def test_the_pair_shown_is_the_one_of_median_lag(results):

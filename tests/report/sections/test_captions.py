@@ -1,10 +1,14 @@
 """Sentences against numbers worked out by hand from the made-up study of conftest.py."""
 
+import re
+
 import polars as pl
 import pytest
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.pairs.like_with_like import aligned_pairs
+from mstudy.report.finding.when_chart import when_caption
 from mstudy.report.page.sentences import study_sentence
+from mstudy.report.sections.advantage import advantage_caption
 from mstudy.report.sections.best import best_answer, best_caption
 from mstudy.report.sections.coincidence import lag_caption, null_caption, points_caption
 from mstudy.report.sections.deferral import deferral_caption
@@ -103,6 +107,44 @@ def test_thresholds_are_told_as_a_share_of_the_limit_that_the_law_predicts(resul
 
     assert told.endswith(" It lies at 0.1 to 0.5 of the rate up to which the law of stability has SGD stable.")
     assert "law" not in threshold_caption(results["thresholds"], empty["stability_limits"], per_sample=False)
+
+
+def _sentences(caption):
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z])", caption)
+
+
+def test_captions_of_many_momenta_and_batch_sizes_stay_short(results, more):
+    def many(frame, momenta=(0.1, 0.3, 0.5, 0.7, 0.9, 0.99)):
+        return pl.concat([frame.filter(momentum=0.9).with_columns(momentum=pl.lit(mu)) for mu in momenta])
+
+    thresholds = many(results["thresholds"])
+    captions = [
+        advantage_caption(results["advantage"], thresholds.filter(batch_size=16), 16),
+        threshold_caption(thresholds, more["stability_limits"], per_sample=False),
+        horizon_caption(many(more["horizons"].filter(batch_size=16))),
+        best_caption(many(more["best"]), 0.05),
+        limits_caption(many(more["stability_limits"])),
+        power_caption(pl.concat([more["power"].with_columns(claim=pl.col("claim") + end) for end in ("", "a")])),
+        when_caption(thresholds.filter(momentum=0.9), results["advantage"]),
+    ]
+
+    assert [len(_sentences(caption)) <= 3 for caption in captions] == [True] * len(captions)
+    assert max(map(len, captions)) <= 330
+    assert captions[0] == (
+        "At b = 16, 6 of 6 optimizers with momentum help from η_ef = 0.2 (intervals within [0.1, 0.4]; 3 seeds)."
+    )
+    assert captions[1].startswith(
+        "Threshold in η_ef, intervals (95 %) within [0.05, 0.4], 3 seeds. SGDM μ = 0.1: 0.2 at"
+    )
+    assert "; 3 more under Numbers" in captions[1]
+    assert captions[3] == (
+        "Log ratio, margin 0.05, 6 of 12 comparisons inside the grid. Least: b = 16, SGDM μ = 0.1: +0.01 [−0.02, 0.04] "
+        "(3 seeds); largest: b = 16, SGDM μ = 0.99: +0.01 [−0.02, 0.04] (3 seeds)."
+    )
+    assert captions[5] == (
+        "For 4 of 6 claims the smallest effect is known that this study shows with 80 % power. The effect observed "
+        "asks for most seeds in C3a: 12 (there are 3)."
+    )
 
 
 def test_lags_and_deferral_carry_their_n(results, empty):

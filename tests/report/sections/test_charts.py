@@ -9,14 +9,15 @@ from mstudy.pairs.like_with_like import aligned_pairs
 from mstudy.report.charts.kit import end_labels, spread
 from mstudy.report.charts.theme import colours
 from mstudy.report.page import panels
-from mstudy.report.sections.advantage import advantage_by_rate
+from mstudy.report.sections.advantage import advantage_by_rate, advantage_plate
+from mstudy.report.sections.base import make_report_data
 from mstudy.report.sections.best import forest
 from mstudy.report.sections.coincidence import lag_distribution, parting_against_sharpening
 from mstudy.report.sections.deferral import drawn_curves, numbers_at_risk, survival_curves
 from mstudy.report.sections.final_loss import loss_by_rate
-from mstudy.report.sections.horizon import thresholds_by_horizon
+from mstudy.report.sections.horizon import horizon_plate, thresholds_by_horizon
 from mstudy.report.sections.stability_law import limits_by_batch
-from mstudy.report.sections.threshold import thresholds_by_batch
+from mstudy.report.sections.threshold import threshold_plate, thresholds_by_batch
 
 PALETTE = colours([("sgd", 0.0), ("heavy_ball", 0.5), ("heavy_ball", 0.9)])
 RATES = (0.1, 0.4)
@@ -208,3 +209,21 @@ def test_the_law_s_limit_stands_beside_the_threshold_in_the_unit_of_the_chart(re
     drawn = {row["batch_size"]: row["predicted"] for row in _rows(per_sample, "predicted")}
     assert drawn == pytest.approx({b: value / b for b, value in expected.items()})
     assert not _rows(thresholds_by_batch(results["thresholds"], limits.clear(), False, PALETTE), "predicted")
+
+
+@pytest.mark.parametrize("evidence", ["replicated", "unreplicated"])
+def test_points_without_enough_seeds_are_open_and_told(results, more, evidence):
+    thresholds = results["thresholds"].with_columns(evidence=pl.lit(evidence))
+    horizons = more["horizons"].with_columns(evidence=pl.lit(evidence))
+    found = results.having(thresholds=thresholds, horizons=horizons)
+    data = make_report_data(found, PALETTE)
+
+    plates = [advantage_plate(data), threshold_plate(data), horizon_plate(data)]
+
+    charts = [figure.chart.to_dict() for plate in plates for figure in plate.figures if figure.chart is not None]
+    marked = [
+        {row["seedless"] for rows in chart["datasets"].values() for row in rows if "seedless" in row}
+        for chart in charts
+    ]
+    assert marked == [{evidence == "unreplicated"}] * len(charts)
+    assert ["pen points" in plate.note for plate in plates[:2]] == [evidence == "unreplicated"] * 2

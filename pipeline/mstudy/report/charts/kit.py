@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import polars as pl
 
+from mstudy.core.statuses import Replication
 from mstudy.report.charts.theme import GREY, Palette, colour_scale, label, log_x, short
+from mstudy.tables.table import LINE
 
 Domain = tuple[float, float]
 LABEL_ROOM = 2.2  # factor by which a log axis is widened for labels at the ends of lines
@@ -21,13 +24,43 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.Series("label", names, dtype=pl.String))
 
 
+def with_evidence(cells: pl.DataFrame, thresholds: pl.DataFrame) -> pl.DataFrame:
+    """Return cells with the `evidence` of their line. thresholds: tables.THRESHOLDS."""
+    return cells.join(thresholds.select(*LINE, "evidence"), on=LINE, how="left", maintain_order="left")
+
+
+def seedless() -> pl.Expr:
+    """Return whether a row with `evidence` rests on too few seeds, as `seedless`: such points are drawn open."""
+    return (pl.col("evidence") == Replication.UNREPLICATED).fill_null(False).alias("seedless")
+
+
+def open_points(chart: alt.Chart, palette: Palette, size: int, **channels: Any) -> alt.Chart:
+    """Draw points in the colour of their optimizer, open where `seedless`."""
+    scale = alt.Scale(domain=list(palette), range=list(palette.values()))
+    inside = alt.FillOpacityValue(condition={"test": "datum.seedless", "value": 0}, value=1)
+    points: alt.Chart = chart.mark_point(size=size, strokeWidth=1.6).encode(
+        fill=alt.Fill("label:N", scale=scale, legend=None), fillOpacity=inside, **channels
+    )
+    return points
+
+
+def dashed_bars() -> alt.StrokeDashValue:
+    """Return the dash of an interval: over learning rates, where `seedless`, and not over seeds."""
+    return alt.StrokeDashValue(condition={"test": "datum.seedless", "value": [4, 3]}, value=[1, 0])
+
+
 def tips(**titles: str) -> list[alt.Tooltip]:
-    """Make tooltips: column=title; numbers with four digits."""
+    """Make tooltips: column=title; numbers with three digits, counts and steps whole."""
     text = ("label", "status", "name", "event", "stratum", "note", "number")
     return [
-        alt.Tooltip(f"{c}:N", title=t) if c in text else alt.Tooltip(f"{c}:Q", title=t, format=",.4~g")
+        alt.Tooltip(f"{c}:N", title=t) if c in text else alt.Tooltip(f"{c}:Q", title=t, format=_format(c))
         for c, t in titles.items()
     ]
+
+
+def _format(column: str) -> str:
+    is_whole = column in ("batch_size", "seed", "n") or column.startswith("n_") or "step" in column
+    return ",d" if is_whole else ".3~g"
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -14,7 +14,7 @@ from mstudy.report.charts.theme import label
 from mstudy.report.results import Results
 from mstudy.report.sections.base import Figure, Moment, PairShown, ReportData
 from mstudy.report.sections.event_verdicts import NOUNS, VERBS
-from mstudy.report.words import count, interval, number
+from mstudy.report.words import count, interval, number, step
 from mstudy.tables.contracts import OPENINGS, SHARPENING_EVENTS, SHARPENINGS
 
 _ENDS = ("low", "high")
@@ -51,8 +51,8 @@ def _figure(data: ReportData, index: int, definition: EventDefinition, pairs: pl
     sharpens = Moment(VERBS[definition][0], row["sharpening_step"], *(row[f"sharpening_step_{e}"] for e in _ENDS))
     parts = Moment("parts from SGD", row["step"], *(row[f"step_{end}"] for end in _ENDS))
     caption = (
-        f"SGD {sharpens.name} at step {number(sharpens.step)} {interval(sharpens.low, sharpens.high)}, and "
-        f"{name} parts from it at step {number(parts.step)} {interval(parts.low, parts.high)}. "
+        f"SGD {sharpens.name} at step {step(sharpens.step)} {interval(sharpens.low, sharpens.high, step)}, and "
+        f"{name} parts from it at step {step(parts.step)} {interval(parts.low, parts.high, step)}. "
         f"{_which(len(pairs), definition)}"
     )
     return Figure(

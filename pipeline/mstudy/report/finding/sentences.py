@@ -95,17 +95,28 @@ def finding(claims: Sequence[Entry]) -> list[Sentence]:
     """Return the three sentences, in their order; none where no claim was judged. claims: claims.json."""
     if not claims:
         return []
-    against, holds = _said(claims, [Group.AGAINST]), _said(claims, [Group.HOLDS])
-    still_open = _said(claims, [Group.UNDECIDED, Group.UNTESTED])
-    first = [Sentence(against, Verdict.CONTRADICTED)] if against else []
-    last = [] if against else [Sentence("No claim comes out against the paper.", Verdict.SUPPORTED)]
-    held = Sentence(holds, Verdict.SUPPORTED) if holds else Sentence("No claim is shown to hold.", Verdict.INCONCLUSIVE)
-    rest = (
-        Sentence(still_open, Verdict.INCONCLUSIVE)
-        if still_open
-        else Sentence("Every claim is decided.", Verdict.SUPPORTED)
-    )
-    return [*first, held, rest, *last]
+    against = _sentence(claims, [Group.AGAINST], Verdict.CONTRADICTED, Verdict.DISAGREES)
+    holds = _sentence(claims, [Group.HOLDS], Verdict.SUPPORTED, Verdict.AGREES)
+    undecided = _sentence(claims, [Group.UNDECIDED, Group.UNTESTED], Verdict.INCONCLUSIVE, Verdict.UNCLEAR)
+    middle = [
+        holds or Sentence("No claim is shown to hold.", Verdict.INCONCLUSIVE),
+        undecided or Sentence("Every claim is decided.", Verdict.SUPPORTED),
+    ]
+    if against is not None:
+        return [against, *middle]
+    return [*middle, Sentence("No claim comes out against the paper.", Verdict.SUPPORTED)]
+
+
+def _sentence(
+    claims: Sequence[Entry], groups: Sequence[Group], with_seeds: Verdict, without: Verdict
+) -> Sentence | None:
+    """Return the sentence on the claims of these groups; it looks like a verdict without seeds if none has them."""
+    mine = [claim for claim in claims if group_of(claim) in groups]
+    if not mine:
+        return None
+    judged = [claim for claim in mine if claim["verdict"] != Verdict.UNTESTABLE] or mine
+    seeded = any(claim["evidence"] == Replication.REPLICATED for claim in judged)
+    return Sentence(_said(mine, groups), with_seeds if seeded else without)
 
 
 def group_of(claim: Entry) -> Group:
@@ -125,13 +136,13 @@ def group_of(claim: Entry) -> Group:
 
 
 def _said(claims: Sequence[Entry], groups: Iterable[Group]) -> str:
-    """Return one sentence on all claims of these groups, the paper's first; nothing where there is none."""
+    """Return one sentence on all claims of these groups, the paper's first."""
     parts = []
     for group in groups:
         mine = [claim for claim in claims if group_of(claim) is group]
         parts += [_part(group, replicated, mine) for replicated in (True, False)]
     text = "; ".join(part for part in parts if part)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _part(group: Group, replicated: bool, claims: Sequence[Entry]) -> str:

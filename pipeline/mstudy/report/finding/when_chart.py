@@ -12,7 +12,19 @@ from mstudy.core.losses.scale import Scale
 from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.statuses import GridStatus, Replication
-from mstudy.report.charts.kit import LABEL_ROOM, RATE_TITLE, Domain, named, note_layer, spread, tips
+from mstudy.report.charts.kit import (
+    LABEL_ROOM,
+    RATE_TITLE,
+    Domain,
+    dashed_bars,
+    named,
+    note_layer,
+    open_points,
+    seedless,
+    spread,
+    tips,
+    with_evidence,
+)
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import GREY, Palette, colour_scale, data_domain, label, log_x
 from mstudy.report.sections.advantage import ratio_span
@@ -28,8 +40,7 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 def when_figures(data: ReportData) -> list[Figure]:
     """Return one figure for each setting and momentum with an advantage to draw."""
-    evidence = data.results[THRESHOLDS].select(*LINE, "evidence")
-    cells = data.results[ADVANTAGE].join(evidence, on=LINE, how="left", maintain_order="left")
+    cells = with_evidence(data.results[ADVANTAGE], data.results[THRESHOLDS])
     usable = cells.filter(pl.col("log_ratio").is_not_null())
     return [
         _figure(data, index, _of_one_optimizer(rows))
@@ -50,7 +61,9 @@ def _figure(data: ReportData, index: int, cells: pl.DataFrame) -> Figure:
     thresholds = lines.sort("batch_size")
     chart = advantage_and_thresholds(cells, thresholds, data.palette, data.words)
     title = f"When: the advantage of {label(momentum, optimizer)}{data.in_setting(index)}"
-    return Figure(title, when_caption(thresholds, cells), cells, chart, setting=index, momentum=momentum)
+    return Figure(
+        title, when_caption(thresholds, cells), cells.drop("evidence"), chart, setting=index, momentum=momentum
+    )
 
 
 def when_caption(thresholds: pl.DataFrame, cells: pl.DataFrame) -> str:
@@ -82,10 +95,12 @@ def advantage_and_thresholds(
     """
     margin = max(thresholds["margin"].to_list(), default=0.0)
     span = ratio_span(cells, margin)
+    known = thresholds.filter(pl.col("status") == GridStatus.ESTIMATED).sort("batch_size")
+    strip_height = _ROW * (len(known) + 1) if len(known) else 0
+    per_pixel = (span[1] - span[0]) / (_HEIGHT - strip_height)
+    domain = span[0] - per_pixel * strip_height, span[1]
+    row_of = {b: span[0] - per_pixel * _ROW * (k + 0.8) for k, b in enumerate(known["batch_size"])}
     batches = cells["batch_size"].unique().sort().to_list()
-    per_pixel = (span[1] - span[0]) / (_HEIGHT - _ROW * (len(batches) + 1))
-    domain = span[0] - per_pixel * _ROW * (len(batches) + 1), span[1]
-    row_of = {b: span[0] - per_pixel * _ROW * (k + 0.8) for k, b in enumerate(batches)}
     rates = data_domain([*cells["eta_ef"], *thresholds["ci_low"], *thresholds["ci_high"]]) or (0.1, 1.0)
     x = _rate_axis("eta_ef", rates)
     frame = _drawn(cells, span, batches)
@@ -96,7 +111,6 @@ def advantage_and_thresholds(
     )
     names = _batch_names(frame, domain, rates, palette, span, words)
     remark = [note_layer("▲ SGD diverged", 2)] if (frame["drawn_at"] == span[1]).any() else []
-    known = thresholds.filter(pl.col("status") == GridStatus.ESTIMATED)
     strip = _strip(known, row_of, rates, domain, span, palette, words) if len(known) else []
     return layered(_HEIGHT, zone, *_curves(frame, x, domain, span, palette, words), names, *strip, *remark)
 
@@ -108,13 +122,13 @@ def _drawn(cells: pl.DataFrame, span: Domain, batches: list[int]) -> pl.DataFram
     edge = pl.when(pl.col("log_ratio") > 0).then(span[1]).otherwise(span[0])
     return named(cells).select(
         "label",
-        *["batch_size", "eta_ef", "log_ratio", "n_seeds", "evidence"],
+        *["batch_size", "eta_ef", "log_ratio", "n_seeds"],
         _batch_name(),
         (pl.col("eta_ef") * (1 + 0.025 * shift)).alias("at"),
         diverged.alias("diverged"),
         pl.when(diverged).then(edge).otherwise(pl.col("log_ratio").clip(*span)).alias("drawn_at"),
         *(pl.when(~diverged).then(pl.col(end).clip(*span)).alias(end) for end in ("ci_low", "ci_high")),
-        (pl.col("evidence") == Replication.UNREPLICATED).fill_null(False).alias("seedless"),
+        seedless(),
     )
 
 
@@ -144,18 +158,16 @@ def _curves(
     batches = frame["name"].unique(maintain_order=True).to_list()
     base = alt.Chart(frame).encode(x=_rate_axis_of(x, "at"), color=colour_scale(palette))
     y, opacity = _ratio_axis("drawn_at", domain, span, words), _fading(frame)
-    lines = base.transform_filter("!datum.diverged").mark_line(strokeWidth=1.4)
-    bars = base.transform_filter("!datum.diverged").mark_rule(strokeWidth=1.8)
+    whole = base.transform_filter("!datum.diverged")
+    lines, bars = whole.mark_line(strokeWidth=1.4), whole.mark_rule(strokeWidth=1.8)
     shape = alt.Shape("name:N", scale=alt.Scale(domain=batches, range=_shapes(len(batches))), legend=None)
-    points = base.transform_filter("!datum.diverged").mark_point(size=46, strokeWidth=1.6)
-    fill = alt.FillOpacityValue(condition={"test": "datum.seedless", "value": 0}, value=1)
     tooltips = tips(label="optimizer", batch_size="b", eta_ef="η_ef", log_ratio=words.short, n_seeds="seeds")
     edges = base.transform_filter("datum.diverged").mark_point(size=46, filled=True)
     direction = alt.Shape(value="triangle-down", condition={"test": "datum.log_ratio > 0", "value": "triangle-up"})
     return [
         bars.encode(y=_ratio_axis("ci_low", domain, span, words), y2=alt.Y2("ci_high:Q"), opacity=opacity),
         lines.encode(y=y, detail=alt.Detail("name:N"), opacity=opacity),
-        points.encode(y=y, shape=shape, fill=_fill(palette), fillOpacity=fill, opacity=opacity, tooltip=tooltips),
+        open_points(whole, palette, 46, y=y, shape=shape, opacity=opacity, tooltip=tooltips),
         edges.encode(y=y, shape=direction, opacity=opacity, tooltip=tooltips),
     ]
 
@@ -164,10 +176,6 @@ def _rate_axis_of(x: alt.X, column: str) -> alt.X:
     copied: alt.X = x.copy()
     copied.shorthand = f"{column}:Q"
     return copied
-
-
-def _fill(palette: Palette) -> alt.Fill:
-    return alt.Fill("label:N", scale=alt.Scale(domain=list(palette), range=list(palette.values())), legend=None)
 
 
 def _fading(frame: pl.DataFrame) -> alt.Opacity:
@@ -220,17 +228,16 @@ def _strip(
         *["label", "batch_size", "eta_ef_star", "ci_low", "ci_high", "n_seeds"],
         _batch_name(),
         pl.col("batch_size").replace_strict(row_of, return_dtype=pl.Float64).alias("row"),
-        (pl.col("evidence") == Replication.UNREPLICATED).fill_null(False).alias("seedless"),
+        seedless(),
     )
     y = _ratio_axis("row", domain, span, words)
     base = alt.Chart(frame).encode(y=y, color=colour_scale(palette))
-    dash = alt.StrokeDashValue(condition={"test": "datum.seedless", "value": [4, 3]}, value=[1, 0])
-    bars = base.mark_rule(strokeWidth=2).encode(x=_rate_axis("ci_low", rates), x2=alt.X2("ci_high:Q"), strokeDash=dash)
-    fill = alt.FillOpacityValue(condition={"test": "datum.seedless", "value": 0}, value=1)
+    bars = base.mark_rule(strokeWidth=2).encode(
+        x=_rate_axis("ci_low", rates), x2=alt.X2("ci_high:Q"), strokeDash=dashed_bars()
+    )
     tooltips = tips(batch_size="b", eta_ef_star="threshold", ci_low="from", ci_high="to", n_seeds="seeds")
-    x = _rate_axis("eta_ef_star", rates)
-    points = base.mark_point(size=46, shape="diamond", strokeWidth=1.6)
-    dots = points.encode(x=x, fill=_fill(palette), fillOpacity=fill, tooltip=tooltips)
+    x, diamond = _rate_axis("eta_ef_star", rates), alt.ShapeValue("diamond")
+    dots = open_points(base, palette, 46, x=x, shape=diamond, tooltip=tooltips)
     names = base.mark_text(align="left", dx=8, fontSize=10.5).encode(
         x=_rate_axis("ci_high", rates), text=alt.Text("name:N")
     )

@@ -8,7 +8,7 @@ import polars as pl
 
 from mstudy.core.statuses import Replication, Verdict
 from mstudy.report.reading_order import section_of
-from mstudy.report.words import count, interval, number, signs
+from mstudy.report.words import count, interval, number, rounded, signs
 
 SHAPES = {
     Verdict.SUPPORTED: "✔",
@@ -32,7 +32,7 @@ def _shown(claim: dict[str, Any], need: dict[str, Any] | None, anchors: set[str]
     low, high = claim["ci"] or (None, None)
     estimate, section = claim["estimate"], section_of(claim["id"])
     return claim | {
-        "reason": signs(claim["reason"]),
+        "reason": signs(rounded(claim["reason"])),
         "at_least": signs(claim["at_least"]["sentence"]) if claim["at_least"] else "",
         "unit": signs(claim["unit"]),
         "unreplicated": claim["evidence"] == Replication.UNREPLICATED,

@@ -170,7 +170,7 @@ function withRuns(spec, panel, focus) {
 
 // ---- one control for all charts -----------------------------------------------------------------------------------
 const number = value => value === null ? "–" : typeof value !== "number" ? value : Math.abs(value) >= 1000 && !Number.isInteger(value)
-  ? Math.round(value).toLocaleString("en") : Number.isInteger(value) ? value.toLocaleString("en") : String(+value.toPrecision(3));
+  ? Math.round(value).toLocaleString("en") : Number.isInteger(value) ? value.toLocaleString("en") : String(+value.toPrecision(3)).replace(/e(-?)\+?(\d+)/, (_, sign, power) => "·10" + (sign && "⁻") + [...power].map(digit => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")).replace(/^-/, "−");
 function fill(select, values, chosen, text = number) {
   select.replaceChildren(...values.map(value => {
     const option = new Option(text(value), String(value));

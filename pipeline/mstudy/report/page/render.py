@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from mstudy.core.files import write_whole
 from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Analysis
 from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL
-from mstudy.core.statuses import PartingStatus
+from mstudy.core.statuses import PartingStatus, Verdict
 from mstudy.report.charts.theme import (
     DARK_COLOURS,
     PAPER_COLOURS,
@@ -49,7 +50,7 @@ from mstudy.report.page.units import units_data
 from mstudy.report.reading_order import build_sections
 from mstudy.report.results import Results
 from mstudy.report.sections.base import PairShown, ReportData, make_report_data, setting_name
-from mstudy.report.words import number
+from mstudy.report.words import number, step
 from mstudy.tables.contracts import POWER, RUNS
 
 _HIDDEN_COLUMNS = {"study", "model", "dataset", "objective", "sgd_run_id", "sgdm_run_id"}
@@ -124,6 +125,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         units=units_data(results, study.settings),
         opening=opening,
         shapes=SHAPES,
+        seedless=(Verdict.AGREES, Verdict.DISAGREES, Verdict.UNCLEAR),
         sections=sections,
         specs=specs,
         pairs={key: as_json(_pair_data(f.pair, place_of)) for key, f in figures.items() if f.pair is not None},
@@ -223,7 +225,7 @@ def table_html(frame: pl.DataFrame) -> Markup:
     """Write a frame as a table, every cell escaped."""
     names = [name for name in frame.columns if name not in _HIDDEN_COLUMNS]
     head = Markup("").join(_head(name) for name in names)
-    columns = [[_cell(value) for value in frame[name].to_list()] for name in names]
+    columns = [[_cell(value, step if "step" in name else number) for value in frame[name].to_list()] for name in names]
     # Of cells that are escaped each by itself: a page of many studies has hundreds of thousands.
     body = Markup("".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)))
     return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
@@ -234,13 +236,13 @@ def _head(name: str) -> Markup:
     return Markup('<th scope="col" data-name="{}">{}</th>').format(name, heading)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, told: Callable[[float], str] = number) -> str:
     """Return a cell; beside what it shows of a number, the digits that the page saves as data."""
     if isinstance(value, bool):
         return f"<td>{'yes' if value else 'no'}</td>"
     if not isinstance(value, float):
         return f"<td>{html.escape(number(None) if value is None else str(value))}</td>"
-    shown, exact = number(value), f"{value:.6g}"
+    shown, exact = told(value), f"{value:.6g}"
     return f"<td>{shown}</td>" if shown == exact else f'<td data-v="{exact}">{shown}</td>'
 
 

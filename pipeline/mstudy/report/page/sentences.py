@@ -8,7 +8,7 @@ import polars as pl
 
 from mstudy.core.statuses import WITH_DIVERGENCE, Ahead, PartingStatus, RunStatus, SharpeningStatus, StabilityStatus
 from mstudy.report.charts.theme import label, run_label
-from mstudy.report.words import count, interval, listed, number, spanned
+from mstudy.report.words import count, interval, listed, number, spanned, step
 
 
 def run_sentence(run: dict[str, Any], sharpening: dict[str, Any]) -> str:
@@ -17,7 +17,7 @@ def run_sentence(run: dict[str, Any], sharpening: dict[str, Any]) -> str:
     if sharpening["stability_status"] == StabilityStatus.NO_LINE and run["branch_of"] is None:
         parts.append("no stability line is known for its optimizer")
     if run["diverged_step"] is not None:
-        parts.append(f"diverges at step {number(run['diverged_step'])}")
+        parts.append(f"diverges at step {step(run['diverged_step'])}")
     return f"{run_label(run)}, seed {run['seed']}: {'; '.join(parts)}."
 
 
@@ -27,7 +27,7 @@ def _jump(sharpening: dict[str, Any]) -> str:
         case SharpeningStatus.DETECTED:
             return _first_event(sharpening)
         case SharpeningStatus.NONE:
-            return f"no abrupt sharpening up to step {number(sharpening['followup_step'])}"
+            return f"no abrupt sharpening up to step {step(sharpening['followup_step'])}"
         case SharpeningStatus.TOO_SHORT:
             return "too few points to tell of abrupt sharpening"
         case SharpeningStatus.NO_CURVATURE:
@@ -38,9 +38,9 @@ def _jump(sharpening: dict[str, Any]) -> str:
 
 def _first_event(sharpening: dict[str, Any]) -> str:
     more = "" if (sharpening["n_events"] or 1) < 2 else f", the first of {sharpening['n_events']}"
-    between = interval(sharpening["step_low"], sharpening["step_high"])
+    between = interval(sharpening["step_low"], sharpening["step_high"], step)
     return (
-        f"sharpens abruptly at step {number(sharpening['step'])} {between}{more}, "
+        f"sharpens abruptly at step {step(sharpening['step'])} {between}{more}, "
         f"by a factor {number(sharpening['jump'])} (p = {number(sharpening['p_value'])})"
     )
 
@@ -50,7 +50,7 @@ def _stability(sharpening: dict[str, Any]) -> list[str]:
     jumped = sharpening["status"] == SharpeningStatus.DETECTED
     if sharpening["stability_status"] == StabilityStatus.REACHED:
         verdict = {True: ": the two agree", False: ": the two disagree", None: ""}[sharpening["stability_agrees"]]
-        return [f"stays at its stability line from step {number(sharpening['stability_step'])}{verdict}"]
+        return [f"stays at its stability line from step {step(sharpening['stability_step'])}{verdict}"]
     if sharpening["stability_status"] == StabilityStatus.NONE and jumped:
         return ["never settles at its stability line: the two disagree"]
     return []
@@ -59,19 +59,19 @@ def _stability(sharpening: dict[str, Any]) -> list[str]:
 def pair_sentence(pair: dict[str, Any]) -> str:
     """Say what became of a pair: a row of tables.PARTINGS."""
     name = f"{label(pair['momentum'], pair['optimizer'])}, seed {pair['seed']}"
-    step = f"step {number(pair['step'])} {interval(pair['step_low'], pair['step_high'])}"
+    at = f"step {step(pair['step'])} {interval(pair['step_low'], pair['step_high'], step)}"
     status = PartingStatus(pair["status"])
     match status:
         case PartingStatus.PARTED:
-            return f"{name} parts from SGD at {step}, {_leader(pair)} ahead."
+            return f"{name} parts from SGD at {at}, {_leader(pair)} ahead."
         case PartingStatus.TRANSIENT:
-            return f"{name} parts from SGD at {step}, {_leader(pair)} ahead, and they come together again."
+            return f"{name} parts from SGD at {at}, {_leader(pair)} ahead, and they come together again."
         case PartingStatus.SGD_DIVERGED:
-            return f"{name}: SGD diverges at step {number(pair['step'])}, and SGDM does not."
+            return f"{name}: SGD diverges at step {step(pair['step'])}, and SGDM does not."
         case PartingStatus.SGDM_DIVERGED:
-            return f"{name} diverges at step {number(pair['step'])}, and SGD does not."
+            return f"{name} diverges at step {step(pair['step'])}, and SGD does not."
         case PartingStatus.BOTH_DIVERGED:
-            return f"{name}: both runs of the pair diverge, the first at step {number(pair['step'])}."
+            return f"{name}: both runs of the pair diverge, the first at step {step(pair['step'])}."
         case PartingStatus.INSUFFICIENT:
             return f"{name}: too few seeds or points to tell of a parting from SGD."
         case PartingStatus.NO_LAG:
@@ -120,7 +120,7 @@ def _parted(pairs: pl.DataFrame) -> str:
 
 
 def _happened(steps: pl.Series, n: int, more: str = "") -> str:
-    when = "" if steps.is_empty() else f"step {spanned([float(round(step)) for step in steps])}"
+    when = "" if steps.is_empty() else f"step {spanned([float(round(moment)) for moment in steps], step)}"
     details = "; ".join(part for part in (when, more) if part)
     return f"in {len(steps) or 'none'} of {count(n, 'seed')}" + (f" ({details})" if details else "")
 

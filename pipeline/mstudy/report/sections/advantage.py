@@ -7,6 +7,7 @@ import polars as pl
 
 from mstudy.core.losses.scale import Scale
 from mstudy.core.losses.words import WORDS, ScaleWords
+from mstudy.core.statuses import GridStatus
 from mstudy.report.charts.kit import (
     LABEL_ROOM,
     RATE_TITLE,
@@ -15,8 +16,11 @@ from mstudy.report.charts.kit import (
     label_layer,
     named,
     note_layer,
+    open_points,
     picked_rate,
+    seedless,
     tips,
+    with_evidence,
 )
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
@@ -29,6 +33,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.sections.threshold import threshold_sentence
+from mstudy.report.words import count, interval, spanned
 from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS
 
 _MIN_PANEL_RATIO = -0.6  # log ratio: what a single cell below does not stretch every panel for
@@ -36,7 +41,7 @@ _MIN_PANEL_RATIO = -0.6  # log ratio: what a single cell below does not stretch 
 
 def advantage_plate(data: ReportData) -> Plate:
     """Put one figure for each setting and batch size side by side."""
-    cells = data.results[ADVANTAGE]
+    cells = with_evidence(data.results[ADVANTAGE], data.results[THRESHOLDS])
     rates = data_domain(cells["eta_ef"].to_list()) or (0.1, 1.0)
     figures = []
     for index, setting in data.by_setting(cells):
@@ -48,12 +53,14 @@ def advantage_plate(data: ReportData) -> Plate:
             chart = advantage_by_rate(part, margin, rates, span, data.palette, data.words) if len(usable) else None
             caption = advantage_caption(part, lines, batch_size)
             title = data.title(index, f"b = {batch_size:,}")
-            figures.append(Figure(title, caption, part, chart, index, batch_size))
+            figures.append(Figure(title, caption, part.drop("evidence"), chart, index, batch_size))
     note = (
         f"{data.words.of_final} of SGD and SGDM at equal effective learning rate: above zero SGDM is better, "
         "inside the grey band the two count as equal. Points are means over seeds with 95 % bootstrap intervals; a "
         "triangle at the edge is a learning rate at which SGD (pointing up) or SGDM (down) diverged in a seed."
     )
+    if not cells.filter(seedless()).is_empty():
+        note += " Open points rest on too few seeds for a verdict."
     return Plate("advantage", "Advantage of momentum", note, figures)
 
 
@@ -73,7 +80,18 @@ def advantage_caption(advantage: pl.DataFrame, thresholds: pl.DataFrame, batch_s
     rows = thresholds.filter(pl.col("batch_size") == batch_size).sort("momentum")
     if rows.is_empty():
         return f"b = {batch_size:,}: no pair of SGD and SGDM to compare ({len(advantage)} cells)."
-    return " ".join(threshold_sentence(row) for row in rows.iter_rows(named=True))
+    return " ".join(map(threshold_sentence, rows.iter_rows(named=True))) if len(rows) <= 3 else _of_many(rows)
+
+
+def _of_many(rows: pl.DataFrame) -> str:
+    """Say of more momenta than one reads one by one where SGDM begins to help."""
+    known = rows.filter(pl.col("status") == GridStatus.ESTIMATED)
+    where = f"At b = {rows['batch_size'][0]:,}, {len(known)} of {count(len(rows), 'optimizer')} with momentum"
+    if known.is_empty():
+        return f"{where} have a threshold that can be estimated."
+    outer = interval(known["ci_low"].min(), known["ci_high"].max())  # type: ignore[arg-type]  # of numbers
+    stars, n = spanned(known["eta_ef_star"].to_list()), count(int(rows["n_seeds"].max() or 0), "seed")  # type: ignore[arg-type]
+    return f"{where} help from η_ef = {stars} (intervals within {outer}; {n})."
 
 
 def advantage_by_rate(
@@ -87,7 +105,8 @@ def advantage_by_rate(
     """Log ratio of final losses, or their difference, against eta_ef at one batch size, with intervals and the margin
     of equivalence.
 
-    advantage: tables.ADVANTAGE. Cells in which SGD or SGDM diverged stand at the upper or lower edge as triangles.
+    advantage: tables.ADVANTAGE, with `evidence` where that is known. Cells in which SGD or SGDM diverged stand at the
+    upper or lower edge as triangles.
     rates, span: the axes' domains, shared by all panels.
     """
     low, high = span
@@ -98,8 +117,9 @@ def advantage_by_rate(
     ranks = {name: k - (len(palette) - 1) / 2 for k, name in enumerate(palette)}
     shift = pl.col("label").replace_strict(ranks, default=0.0, return_dtype=pl.Float64)
     frame = frame.with_columns((pl.col("eta_ef") * (1 + 0.08 * shift)).alias("at"))
+    open_where = seedless() if "evidence" in frame.columns else pl.lit(False).alias("seedless")
     # What does not fit is cut at the edge, where a triangle would say so too.
-    whole = frame.filter(~any_diverged).select("at", *columns)
+    whole = frame.filter(~any_diverged).select("at", *columns, open_where)
     whole = whole.with_columns(pl.col("ci_low", "ci_high", "log_ratio").clip(low, high))
     scale = alt.Scale(domain=[low, high], nice=False)
     x = log_x("at", RATE_TITLE, rates, LABEL_ROOM)
@@ -121,9 +141,8 @@ def advantage_by_rate(
     base = alt.Chart(whole).encode(x=x, color=colour)
     tooltips = tips(label="optimizer", eta_ef="η_ef", log_ratio=words.short, ci_low="from", ci_high="to", n_seeds="n")
     bars = base.mark_rule(strokeWidth=1.8).encode(y=y("ci_low"), y2=alt.Y2("ci_high:Q"))
-    dots = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), strokeWidth=1).encode(
-        y=y("log_ratio"), tooltip=tooltips
-    )
+    line = base.mark_line(strokeWidth=1).encode(y=y("log_ratio"))
+    dots = open_points(base, palette, 30, y=y("log_ratio"), tooltip=tooltips)
     edges = frame.filter(any_diverged).select(
         "label",
         "batch_size",
@@ -148,4 +167,4 @@ def advantage_by_rate(
     rule, picked = picked_rate(advantage["eta_ef"].unique().to_list(), log_x("eta_ef", RATE_TITLE, rates, LABEL_ROOM))
     remark = [note_layer("▲ SGD diverged", 2)] if len(edges.filter(pl.col("diverged") == "SGD")) else []
     labels = label_layer(ends, x, y("label_y"), palette)
-    return layered(HEIGHT, rule, zone, bars, dots, triangles, labels, *remark, parameters=[picked])
+    return layered(HEIGHT, rule, zone, line, bars, dots, triangles, labels, *remark, parameters=[picked])

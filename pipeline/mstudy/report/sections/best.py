@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -18,7 +20,7 @@ from mstudy.report.charts.theme import (
     label,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
-from mstudy.report.words import count, interval
+from mstudy.report.words import count, interval, signs
 from mstudy.tables.contracts import BEST
 
 
@@ -61,16 +63,30 @@ def best_answer(best: pl.DataFrame, margin: float, alpha: float, words: ScaleWor
 
 def best_caption(best: pl.DataFrame, margin: float, words: ScaleWords = WORDS[Scale.LOG]) -> str:
     """Say, for each batch size and momentum, who is ahead when both are tuned."""
-    parts = []
-    for row in best.sort("batch_size", "momentum").iter_rows(named=True):
-        name = f"b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
-        if row["log_ratio"] is None:
-            parts.append(f"{name}: not estimable ({row['status']})")
-            continue
-        edge = ", best at the end of the grid" if row["at_edge"] else ""
-        span = interval(row["ci_low"], row["ci_high"])
-        parts.append(f"{name}: {row['log_ratio']:+.3g} {span} ({count(row['n_seeds'], 'seed')}{edge})")
+    if len(best) > 3:
+        return _of_many(best, margin, words)
+    parts = [_told(row) for row in best.sort("batch_size", "momentum").iter_rows(named=True)]
     return f"{words.short[0].upper()}{words.short[1:]}, margin {margin:g}. {'; '.join(parts)}."
+
+
+def _told(row: dict[str, Any]) -> str:
+    name = f"b = {row['batch_size']:,}, {label(row['momentum'], row['optimizer'])}"
+    if row["log_ratio"] is None:
+        return f"{name}: not estimable ({row['status']})"
+    edge = ", best at the end of the grid" if row["at_edge"] else ""
+    span = interval(row["ci_low"], row["ci_high"])
+    ratio = signs(f"{row['log_ratio']:+.3g}")
+    return f"{name}: {ratio} {span} ({count(row['n_seeds'], 'seed')}{edge})"
+
+
+def _of_many(best: pl.DataFrame, margin: float, words: ScaleWords) -> str:
+    """Say of more comparisons than one reads one by one how many there are, the least and the largest."""
+    inside = best.filter(pl.col("status") == BestStatus.COMPARED).sort("log_ratio")
+    name = f"{words.short[0].upper()}{words.short[1:]}"
+    text = f"{name}, margin {margin:g}, {len(inside)} of {count(len(best), 'comparison')} inside the grid."
+    if inside.is_empty():
+        return text
+    return f"{text} Least: {_told(inside.row(0, named=True))}; largest: {_told(inside.row(-1, named=True))}."
 
 
 def forest(rows: pl.DataFrame, margin: float, palette: Palette, words: ScaleWords = WORDS[Scale.LOG]) -> Layered:

@@ -25,7 +25,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.sections.event_verdicts import NOUNS, deciding, verdict_figures
-from mstudy.report.words import count, interval
+from mstudy.report.words import count, interval, step
 from mstudy.tables.contracts import ALIGNMENT, LAGS, OPENINGS, SHARPENING_EVENTS, SHARPENINGS
 
 _CHART_HEIGHT = HEIGHT + 100  # pixels
@@ -87,7 +87,7 @@ def lag_caption(alignment: pl.DataFrame) -> str:
     return (
         f"Both events were seen in {count(row['n_pairs'], 'pair')} of {count(row['n_cells'], 'block')} of one batch "
         f"size and learning rate. At the median over blocks the gap opens "
-        f"{abs(steps):.3g} steps {'before' if steps < 0 else 'after'} the sharpening{_median_interval(row)}."
+        f"{step(abs(steps))} steps {'before' if steps < 0 else 'after'} the sharpening{_median_interval(row)}."
     )
 
 
@@ -97,7 +97,7 @@ def _median_interval(row: dict[str, Any]) -> str:
     if low is None:
         return ""
     few = "" if level >= 0.95 else f", {level:.0%}: the whole range of so few blocks"
-    return f" ({interval(low, high)} steps{few})"
+    return f" ({interval(low, high, step)} steps{few})"
 
 
 def points_caption(pairs: pl.DataFrame, within: tuple[float, float]) -> str:

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.statuses import GridStatus
-from mstudy.report.charts.kit import end_labels, label_layer, named, tips
+from mstudy.report.charts.kit import dashed_bars, end_labels, label_layer, named, open_points, seedless, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
     HEIGHT,
@@ -18,7 +18,7 @@ from mstudy.report.charts.theme import (
     log_y,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
-from mstudy.report.words import count, interval, number
+from mstudy.report.words import count, few, interval, number
 from mstudy.tables.contracts import HORIZONS
 
 
@@ -41,16 +41,19 @@ def horizon_plate(data: ReportData) -> Plate:
 def horizon_caption(horizons: pl.DataFrame) -> str:
     """Say how the threshold of one batch size moves with the length of training."""
     parts = []
+    several = len(horizons.select("momentum", "optimizer").unique()) > 1
     for rows in horizons.sort("momentum", "optimizer").partition_by("momentum", "optimizer", maintain_order=True):
         name = label(rows["momentum"][0], rows["optimizer"][0])
         known = rows.filter(pl.col("status") == GridStatus.ESTIMATED).sort("horizon")
+        if several and len(known) > 1:  # the shortest and the whole training
+            known = pl.concat([known.head(1), known.tail(1)])
         sentences = [
             f"{number(r['eta_ef_star'])} {interval(r['ci_low'], r['ci_high'])} at {r['horizon']:.0%} of training"
             for r in known.iter_rows(named=True)
         ]
         parts.append(f"{name}: {', '.join(sentences) or 'no threshold can be estimated'}")
     n = max(horizons["n_seeds"].to_list(), default=0)
-    return f"b = {horizons['batch_size'][0]:,}: {'; '.join(parts)} ({count(n, 'seed')})."
+    return f"b = {horizons['batch_size'][0]:,}: {few(parts)} ({count(n, 'seed')})."
 
 
 def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], palette: Palette) -> Layered:
@@ -64,10 +67,12 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
     title = "threshold, η/(1−μ)"
     tooltips = tips(label="optimizer", horizon_step="cut at", eta_ef_star="threshold", ci_low="from", ci_high="to")
     columns = ["label", "batch_size", "horizon_step", "eta_ef_star", "ci_low", "ci_high"]
-    base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
-    bars = base.mark_rule(strokeWidth=1.8).encode(y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"))
-    dots = base.mark_line(point=alt.OverlayMarkDef(size=36, filled=True), strokeWidth=1).encode(
-        y=log_y("eta_ef_star", title, span), tooltip=tooltips
+    base = alt.Chart(frame.select(*columns, seedless())).encode(x=x, color=colour_scale(palette))
+    y = log_y("eta_ef_star", title, span)
+    bars = base.mark_rule(strokeWidth=1.8).encode(
+        y=log_y("ci_low", title, span), y2=alt.Y2("ci_high:Q"), strokeDash=dashed_bars()
     )
+    line = base.mark_line(strokeWidth=1).encode(y=y)
+    dots = open_points(base, palette, 32, y=y, tooltip=tooltips)
     ends = end_labels(frame, "horizon_step", "eta_ef_star", span, HEIGHT)
-    return layered(HEIGHT, bars, dots, label_layer(ends, x, log_y("label_y", title, span), palette))
+    return layered(HEIGHT, line, bars, dots, label_layer(ends, x, log_y("label_y", title, span), palette))

@@ -36,7 +36,21 @@ def power_caption(power: pl.DataFrame) -> str:
             continue
         effect = f"{number(row['effect_80'])} ({row['unit']})" if row["unit"] else number(row["effect_80"])
         parts.append(f"{row['claim']}: an effect of {effect} with {_design(row)}{_would_do(row)}")
+    if len(parts) > 3:
+        return _of_many(power)
     return f"{'; '.join(parts)}." if parts else "No power could be computed."
+
+
+def _of_many(power: pl.DataFrame) -> str:
+    """Say of more claims than one reads one by one for how many there is an effect, and which asks for most seeds."""
+    seen = power.filter(pl.col("effect_80").is_not_null())
+    text = f"For {len(seen)} of {len(power)} claims the smallest effect is known that this study shows with 80 % power."
+    asking = power.filter(pl.col("seeds_needed").is_not_null()).sort("seeds_needed", "claim")
+    if asking.is_empty():
+        return text
+    most = asking.row(-1, named=True)
+    there = "" if most["n_seeds"] is None else f" (there are {most['n_seeds']})"
+    return f"{text} The effect observed asks for most seeds in {most['claim']}: {most['seeds_needed']}{there}."
 
 
 def _design(row: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from mstudy.report.charts.theme import (
     log_y,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
-from mstudy.report.words import count, interval, number
+from mstudy.report.words import count, few, interval, number
 from mstudy.tables.contracts import LAW, STABILITY_LIMITS
 
 _CHART_HEIGHT = HEIGHT + 30  # pixels
@@ -81,7 +81,7 @@ def limits_caption(limits: pl.DataFrame) -> str:
             for r in ends
         ]
         parts.append(f"{name}: {', '.join(sentences) or 'no limit within the grid'}")
-    return f"{'; '.join(parts)}."
+    return f"{few(parts, 2)}."
 
 
 def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:

@@ -11,10 +11,13 @@ from mstudy.core.optimizers import SGD
 from mstudy.core.statuses import GridStatus, Replication
 from mstudy.report.charts.kit import (
     batch_axis,
+    dashed_bars,
     dodged,
     end_labels,
     label_layer,
     named,
+    open_points,
+    seedless,
     tips,
 )
 from mstudy.report.charts.layered import Layered, layered
@@ -27,7 +30,7 @@ from mstudy.report.charts.theme import (
     log_y,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData
-from mstudy.report.words import count, interval, number
+from mstudy.report.words import count, few, interval, number
 from mstudy.tables.contracts import STABILITY_LIMITS, THRESHOLDS
 
 _CHART_HEIGHT = HEIGHT + 30  # pixels
@@ -67,6 +70,8 @@ def threshold_plate(data: ReportData) -> Plate:
             " Dashed: the largest rate at which plain SGD is stable, as the mean-square stability law predicts it from "
             "the runs that diverge."
         )
+    if _is_unreplicated_anywhere(data.results[THRESHOLDS]):
+        note += " Open points with dashed intervals rest on too few seeds: the intervals are over learning rates."
     return Plate("threshold", "Threshold against batch size", note, figures, wide=True)
 
 
@@ -120,8 +125,24 @@ def threshold_caption(thresholds: pl.DataFrame, limits: pl.DataFrame, per_sample
             f"{name}: {number(first[column])} at b = {first['batch_size']:,}, "
             f"{number(last[column])} at b = {last['batch_size']:,}"
         )
-    sentence = f"Threshold in {unit} with 95 % intervals. " + ("; ".join(parts) or "None to show") + "."
+    sentence = f"Threshold in {unit}{_intervals(thresholds, per_sample)}. " + (few(parts) or "None to show") + "."
     return sentence + _below_the_limit(thresholds, limits)
+
+
+def _intervals(thresholds: pl.DataFrame, per_sample: bool) -> str:
+    """Say in which range all intervals lie, and of how many seeds they are."""
+    known = thresholds.filter(pl.col("status") == GridStatus.ESTIMATED)
+    if known.is_empty():
+        return ""
+    _, low, high, _ = _UNITS[per_sample]
+    level = "over learning rates" if _is_unreplicated_anywhere(known) else "95 %"
+    n = count(int(known["n_seeds"].max() or 0), "seed")  # type: ignore[arg-type]  # of a column of whole numbers
+    outer = interval(known[low].min(), known[high].max())  # type: ignore[arg-type]  # of numbers
+    return f", intervals ({level}) within {outer}, {n}"
+
+
+def _is_unreplicated_anywhere(thresholds: pl.DataFrame) -> bool:
+    return bool((thresholds["evidence"] == Replication.UNREPLICATED).any())
 
 
 def _below_the_limit(thresholds: pl.DataFrame, limits: pl.DataFrame) -> str:
@@ -151,13 +172,14 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
     x = batch_axis(frame.select("batch_size").vstack(law.select("batch_size")), "at", batches)
     tooltips = tips(label="optimizer", batch_size="b", **{star: "threshold", low: "from", high: "to"}, n_seeds="seeds")
     columns = ["label", "batch_size", "at", star, low, high, "n_seeds"]
-    base = alt.Chart(frame.select(columns)).encode(x=x, color=colour_scale(palette))
-    bars = base.mark_rule(strokeWidth=2).encode(y=log_y(low, title, span), y2=alt.Y2(f"{high}:Q"))
-    dots = base.mark_line(point=alt.OverlayMarkDef(size=50, filled=True), strokeWidth=1).encode(
-        y=log_y(star, title, span), tooltip=tooltips
+    base = alt.Chart(frame.select(*columns, seedless())).encode(x=x, color=colour_scale(palette))
+    bars = base.mark_rule(strokeWidth=2).encode(
+        y=log_y(low, title, span), y2=alt.Y2(f"{high}:Q"), strokeDash=dashed_bars()
     )
+    line = base.mark_line(strokeWidth=1).encode(y=log_y(star, title, span))
+    dots = open_points(base, palette, 50, y=log_y(star, title, span), tooltip=tooltips)
     words = label_layer(end_labels(frame, "at", star, span, _CHART_HEIGHT), x, log_y("label_y", title, span), palette)
-    return layered(_CHART_HEIGHT, *_law_layers(law, x, title, span, palette), bars, dots, words)
+    return layered(_CHART_HEIGHT, *_law_layers(law, x, title, span, palette), line, bars, dots, words)
 
 
 def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
