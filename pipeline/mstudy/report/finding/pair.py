@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
@@ -18,6 +18,7 @@ from mstudy.report.words import count, interval, number, step
 from mstudy.tables.contracts import OPENINGS, SHARPENING_EVENTS, SHARPENINGS
 
 _ENDS = ("low", "high")
+_MARKS = ("sharpens", "parts")  # as the panel of events names its shapes
 
 
 def pair_figures(data: ReportData, definition: EventDefinition, drawn: Collection[str]) -> list[Figure]:
@@ -83,3 +84,13 @@ def _which(n: int, definition: EventDefinition) -> str:
         f"Of the {count(n, 'pair')} at this momentum in which {NOUNS[definition]} and parting were both seen, it is "
         "the one of median lag."
     )
+
+
+def pair_data(pair: PairShown, place_of: Mapping[str, int]) -> dict[str, Any]:
+    """Return the places of both runs among those whose curves the page holds, and the moments to mark."""
+    places = [place_of[run_id] for run_id in pair.run_ids]
+    moments = [
+        {"run": place, "kind": mark, "name": m.name, "step": m.step, "step_low": m.low, "step_high": m.high}
+        for place, mark, m in zip(places, _MARKS, pair.moments, strict=True)
+    ]
+    return {"runs": places, "moments": moments}

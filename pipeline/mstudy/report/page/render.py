@@ -37,6 +37,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.citation import PAPER, study_entry
 from mstudy.report.finding.opening import build_opening
+from mstudy.report.finding.pair import pair_data
 from mstudy.report.page.claim_list import SHAPES, shown_claims
 from mstudy.report.page.drawn_quantities import Drawn, words_for_points
 from mstudy.report.page.encode import as_json, spec_with_columns
@@ -49,7 +50,7 @@ from mstudy.report.page.short_names import short_names
 from mstudy.report.page.units import units_data
 from mstudy.report.reading_order import build_sections
 from mstudy.report.results import Results
-from mstudy.report.sections.base import PairShown, ReportData, make_report_data, setting_name
+from mstudy.report.sections.base import ReportData, make_report_data, setting_name
 from mstudy.report.words import number, step
 from mstudy.tables.contracts import POWER, RUNS
 
@@ -128,7 +129,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         seedless=(Verdict.AGREES, Verdict.DISAGREES, Verdict.UNCLEAR),
         sections=sections,
         specs=specs,
-        pairs={key: as_json(_pair_data(f.pair, place_of)) for key, f in figures.items() if f.pair is not None},
+        pairs={key: as_json(pair_data(f.pair, place_of)) for key, f in figures.items() if f.pair is not None},
         pair_panels=(CURVATURE_PANEL, LOSS_PANEL, "gap", "events"),
         explorer=explorer,
         panels=drawn,
@@ -156,19 +157,6 @@ def panel_specs(palette: Palette, drawn: Drawn, scale: Scale = Scale.LOG) -> lis
     """Return (name, title, specification) of the charts on one time axis."""
     charts = all_panels(palette, drawn, scale=scale)
     return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in charts]
-
-
-def _pair_data(pair: PairShown, place_of: dict[str, int]) -> dict[str, Any]:
-    """Return the places of both runs among those whose curves the page holds, and the moments to mark."""
-    places = [place_of[run_id] for run_id in pair.run_ids]
-    moments = [
-        {"run": place, "kind": mark, "name": m.name, "step": m.step, "step_low": m.low, "step_high": m.high}
-        for place, mark, m in zip(places, _MARKS, pair.moments, strict=True)
-    ]
-    return {"runs": places, "moments": moments}
-
-
-_MARKS = ("sharpens", "parts")  # as the panel of events names its shapes
 
 
 def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
