@@ -126,9 +126,9 @@ def _sharpness() -> str:
     return f"""## Largest eigenvalue of the Hessian (`benchmarks/speed/curvature.py`)
 
 On the way of full-batch trainings of the digits perceptron at the default cadence: eta_ef {etas}, momentum {momenta},
-{TRAININGS.steps} steps; one network, one thread. Every search but the first of a training starts from
-the two vectors that the one before found and a share of the gradient and of a random direction, and ends once its
-residual is at most a share of the eigenvalue and small against the gap to the second.
+{TRAININGS.steps} steps; one network, one thread. Every search but the first of a training begins with each of the
+two vectors that the one before found, a share of the gradient and of a random direction in the second, and ends once
+its residual is at most a share of the eigenvalue and small against the gap to the second.
 Cost in gradients of the training set, beyond the forward pass and the gradient; least of {TURNS} of both. Error:
 relative, against `scipy.sparse.linalg.eigsh` in float64 to its full tolerance. Two eigenvalues that trade places
 between searches make the worst case.

@@ -64,6 +64,7 @@ def top_eigenpair(
     tolerance = torch.where(warm, relative_residual, min(relative_residual, _COLD_RESIDUAL)).double()
     basis, images = (start.new_empty(n_members, limit, n_parameters) for _ in range(2))
     aside = _begin(start, beside, chance, second, basis)
+    two_at_once = min(limit, min_products) > 1 and bool((norms(aside) > 0).all())
     space = start.new_zeros(n_members, limit, limit, dtype=torch.float64)
     value, residual, scale = start.new_zeros(3, n_members, dtype=torch.float64)
     vector, next_one = torch.zeros_like(start), torch.zeros_like(start)
@@ -72,34 +73,40 @@ def top_eigenpair(
         image = images[:, k].copy_(product(basis[:, k]))
         length = norms(image)
         finite = torch.isfinite(length)
-        image[~finite] = 0  # a member that has blown up has no eigenvalue to wait for
-        space[:, k, : k + 1] = space[:, : k + 1, k] = _inside(basis[:, : k + 1], image)[:, :, 0].double()
+        blown_up = not bool(finite.all())
+        if blown_up:  # a member that has blown up has no eigenvalue to wait for
+            image[~finite], length = 0, length.nan_to_num(0.0, 0.0)
+        space[:, k, : k + 1] = _inside(basis[:, : k + 1], image)[:, :, 0]
         space[:, k, k] = inner(image, basis[:, k])
-        scale = torch.where(finite, torch.maximum(scale, length), scale)
+        scale = torch.maximum(scale, length)
+        if k == 0 and two_at_once and not blown_up:
+            _append(basis, 1, aside)  # nothing that the first product shows would change this
+            continue
         rounding = _ROUNDING_UNITS * torch.finfo(start.dtype).eps * scale
-        values, vectors = torch.linalg.eigh(torch.nan_to_num(space[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0))
+        part = torch.nan_to_num(space[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0)
+        values, vectors = torch.linalg.eigh(part)  # of the lower triangle alone
+        top = values[:, -1].abs()
         found, direction = _ritz_pair(basis, images, values, vectors, -1)
-        size = torch.where(finite, norms(direction), torch.inf)
-        close = size <= tolerance * values[:, -1].abs()
+        size = torch.where(finite, norms(direction), torch.inf) if blown_up else norms(direction)
+        close = size <= tolerance * top
         if k > 0:  # the error is about residual^2 / gap, so two eigenvalues close together need a smaller residual
-            close &= size.square() <= _RELATIVE_ERROR * values[:, -1].abs() * (values[:, -1] - values[:, -2])
+            close &= size.square() <= _RELATIVE_ERROR * top * (values[:, -1] - values[:, -2])
         over = ~(size > rounding)
-        beyond = torch.zeros_like(found)
-        if k > 0 and (k + 1 == limit or bool((close | over | ~finite).any())):
-            beyond, aside = _ritz_pair(basis, images, values, vectors, -2)
-        leads_on = norms(aside) > (
-            rounding if k > 0 else 0
-        )  # else what remains of both is rounding: the search is over
-        turns = leads_on & (close | over | (k == 0))
-        ends = ~done & ((over & ~leads_on) | ~finite | (close & (k + 1 >= least)) | (k + 1 == limit))
-        value, residual = torch.where(ends, values[:, -1], value), torch.where(ends, size, residual)
-        vector[ends], next_one[ends] = found[ends], beyond[ends]
-        done = done | ends
-        if bool(done.all()):
-            break
-        direction[turns] = aside[turns]
-        _remove(basis[:, : k + 1], direction)
-        _unit(direction, out=basis[:, k + 1])
+        if k == 0 or k + 1 == limit or blown_up or bool((close | over).any()):
+            beyond = torch.zeros_like(found)
+            if k > 0:
+                beyond, aside = _ritz_pair(basis, images, values, vectors, -2)
+            leads_on = norms(aside) > (rounding if k > 0 else 0)  # else both residuals are rounding: the search is over
+            ends = ~done & ((over & ~leads_on) | ~finite | (close & (k + 1 >= least)) | (k + 1 == limit))
+            if bool(ends.any()):
+                value, residual = torch.where(ends, values[:, -1], value), torch.where(ends, size, residual)
+                vector[ends], next_one[ends] = found[ends], beyond[ends]
+                done = done | ends
+                if bool(done.all()):
+                    break
+            turns = leads_on & (close | over | (k == 0))
+            direction[turns] = aside[turns]
+        _append(basis, k + 1, direction)
     return TopEigenpair(torch.where(norms(basis[:, 0]) > 0, value, torch.nan), vector, residual, next_one)
 
 
@@ -118,6 +125,12 @@ def _begin(start: Tensor, beside: Tensor, chance: Tensor | None, second: Tensor 
         _remove(basis[:, :1], other)
     remains = norms(other) > _ROUNDING_UNITS * torch.finfo(first.dtype).eps * before
     return torch.where(remains[:, None], other, 0)
+
+
+def _append(basis: Tensor, place: int, direction: Tensor) -> None:
+    """Write what the direction has beside the vectors before that place, which overwrites it, as the next of them."""
+    _remove(basis[:, :place], direction)
+    _unit(direction, out=basis[:, place])
 
 
 def _ritz_pair(basis: Tensor, images: Tensor, values: Tensor, vectors: Tensor, place: int) -> tuple[Tensor, Tensor]:

@@ -75,7 +75,7 @@ class CurvatureProbe:
     "differences", and `curvature_error`, how far off its curvature along the update may be.
 
     Cost, in gradients of `data`: 2 to 3 for the curvature along the update (5 where `data` is more than one batch or
-    chunk), 2 to 3 for each of some 4 to 30 products of the sharpness (benchmarks/logging.md), and seven forward passes
+    chunk), 2 to 3 for each of some 6 to 30 products of the sharpness (benchmarks/logging.md), and seven forward passes
     for the critical sharpness: about 2.5 gradients, more for small nets. A check costs some 10 in float64.
     Raises TrainingError or DataError where what it is given cannot be measured.
 
