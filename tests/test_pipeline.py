@@ -15,9 +15,9 @@ studies:
     momenta: [0.0, 0.9], seeds: 3, steps: 60}
 branches:
   tiny: {treatments: [projected]}
-detect: {min_points: 20, jump_factor: 3.0}
+detect: {quantity: directional_curvature, min_points: 20, jump_factor: 3.0}
 margins: {advantage: 0.1}
-compare: {resamples: 200}
+compare: {resamples: 200, scale: log}
 estimate: {resamples: 200}
 report: {title: A tiny study}
 """

@@ -62,6 +62,8 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "survival",
         "event_verdicts",
         "interventions",
+        "branch_gaps",
+        "treatments",
         "claim_units",
         "power",
     ]

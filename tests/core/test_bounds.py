@@ -74,7 +74,14 @@ BOUNDS = [
 # Names, texts and switches; seeds of generators, which may be any number; sections with parameters of their own.
 UNBOUNDED = {
     *((Detect, key) for key in ("quantity", "decides", "seed")),
-    *((Compare, "seed"), (Estimate, "seed"), (Report, "title"), (Init, "weights"), (Init, "zero_biases")),
+    *(
+        (Compare, "scale"),
+        (Compare, "seed"),
+        (Estimate, "seed"),
+        (Report, "title"),
+        (Init, "weights"),
+        (Init, "zero_biases"),
+    ),
     *(
         (Study, key)
         for key in ("looks", "dataset", "model", "objective", "init", "eta_ef", "optimizer", "nesterov", "log")

@@ -81,7 +81,9 @@ def test_run_id_follows_the_configuration_alone():
 def test_the_studies_of_earlier_versions_keep_their_runs():
     # But for TRAINING_VERSION those of when the edge ratio was true or false, and three quantities had own keys.
     params = load(Path(__file__).parents[2] / "params.yaml")
-    default = [run.run_id for name, study in params.studies.items() for run in study_runs(name, study)]
+    # With the branches that the second study had.
+    studies = params.studies | {"digits-edge": replace(params.study("digits-edge"), branch_steps=(50,))}
+    default = [run.run_id for name, study in studies.items() for run in study_runs(name, study)]
     others = {"directional_curvature": 3, "sharpness": 5, "batch_sharpness": 7, "edge_ratio": 1}
 
     assert (len(default), default[0]) == (825, "e8d5ef025fe21e66")
