@@ -195,10 +195,14 @@ def test_the_pair_shown_is_the_one_of_median_lag(results):
         "pairs at this momentum in which abrupt sharpening and parting were both seen, it is the one of median lag."
     )
     assert (half.momentum, half.batch_size) == (0.5, 64)
-    only = pair_figures(_data(results), EventDefinition.SHARPENING, [name for name in ids if name.endswith("s2")])
-    assert only[0].caption.endswith(
+    few = pair_figures(_data(results), EventDefinition.SHARPENING, [name for name in ids if name.endswith("s2")])
+    assert few[0].caption.endswith("it is the one of median lag among the 1 whose curves the page holds.")
+    alone = results.having(openings=results["openings"].filter(seed=2))
+    (only, _) = pair_figures(_data(alone), EventDefinition.SHARPENING, ids)
+    assert only.caption.endswith(
         "It is the only pair at this momentum in which abrupt sharpening and parting were both seen."
     )
+    assert pair_figures(_data(results), EventDefinition.SHARPENING, ()) == []
 
 
 def test_of_two_pairs_the_lower_lag_is_shown():

@@ -23,13 +23,13 @@ _MARKS = ("sharpens", "parts")  # as the panel of events names its shapes
 
 def pair_figures(data: ReportData, definition: EventDefinition, drawn: Collection[str]) -> list[Figure]:
     """Return one figure for each setting and momentum that has such a pair. drawn: runs whose curves the page holds."""
-    both = _both_moments(data.results, definition).filter(
-        pl.col("sgd_run_id").is_in(list(drawn)) & pl.col("sgdm_run_id").is_in(list(drawn))
-    )
+    is_held = pl.all_horizontal(pl.col(name).is_in(list(drawn)) for name in ("sgd_run_id", "sgdm_run_id"))
+    both = _both_moments(data.results, definition).with_columns(is_held.alias("held"))
     return [
         _figure(data, index, definition, of_one)
         for index, rows in data.by_setting(both)
         for of_one in rows.partition_by("momentum", maintain_order=True)
+        if of_one["held"].any()
     ]
 
 
@@ -46,7 +46,8 @@ def _both_moments(results: Results, definition: EventDefinition) -> pl.DataFrame
 
 
 def _figure(data: ReportData, index: int, definition: EventDefinition, pairs: pl.DataFrame) -> Figure:
-    row = typical(pairs)
+    held = pairs.filter("held")
+    row = typical(held)
     name = label(row["momentum"], row["optimizer"])
     where = f"b = {row['batch_size']:,}, η_ef = {number(row['eta_ef'])}, seed {row['seed']}, μ = {row['momentum']:g}"
     sharpens = Moment(VERBS[definition][0], row["sharpening_step"], *(row[f"sharpening_step_{e}"] for e in _ENDS))
@@ -54,7 +55,7 @@ def _figure(data: ReportData, index: int, definition: EventDefinition, pairs: pl
     caption = (
         f"SGD {sharpens.name} at step {step(sharpens.step)} {interval(sharpens.low, sharpens.high, step)}, and "
         f"{name} parts from it at step {step(parts.step)} {interval(parts.low, parts.high, step)}. "
-        f"{_which(len(pairs), definition)}"
+        f"{_which(len(pairs), len(held), definition)}"
     )
     return Figure(
         f"Why: {where}{data.in_setting(index)}",
@@ -77,12 +78,14 @@ def _steps(*moments: Moment) -> dict[str, list[float | None]]:
     }
 
 
-def _which(n: int, definition: EventDefinition) -> str:
+def _which(n: int, n_held: int, definition: EventDefinition) -> str:
+    """Say which of n pairs it is; the page of a large study holds the curves of some alone."""
     if n == 1:
         return f"It is the only pair at this momentum in which {NOUNS[definition]} and parting were both seen."
+    among = "" if n_held == n else f" among the {n_held} whose curves the page holds"
     return (
         f"Of the {count(n, 'pair')} at this momentum in which {NOUNS[definition]} and parting were both seen, it is "
-        "the one of median lag."
+        f"the one of median lag{among}."
     )
 
 

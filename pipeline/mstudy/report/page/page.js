@@ -356,6 +356,7 @@ function openForPaper() {
 }
 addEventListener("beforeprint", openForPaper);
 addEventListener("afterprint", () => {
+  if (!before) return;
   root.dataset.theme = before.theme;
   before.closed.forEach(details => details.open = false);
   before = null;
