@@ -149,6 +149,20 @@ def test_a_branch_that_goes_slower_is_held_against_its_parent_where_it_is_as_far
     assert gaps["gap_parent"] - gaps["gap_branch"] == pytest.approx(np.log(2 / 1.2) + later, abs=1e-6)
 
 
+def test_a_window_may_end_with_the_training_although_sgdm_lags(save_run, tmp_path):
+    runs = treated(save_run, tmp_path, end=99)
+
+    gaps = {row["branch_run_id"]: row for row in measure_branch_gaps(runs.runs, runs.points).iter_rows(named=True)}
+
+    # From step 84 to 99, of which SGDM, nine updates behind, has reached only the first six.
+    assert gaps["held"]["gap_branch"] is None
+    wide = measure_branch_gaps(runs.runs, runs.points.filter(pl.col("run_id") != "sgdm"))
+    assert wide.filter(branch_run_id="held")["gap_branch"].to_list() == [None]
+    long = treated(save_run, tmp_path, step=10, end=96)
+    gap = measure_branch_gaps(long.runs, long.points).filter(branch_run_id="held")["gap_branch"][0]
+    assert gap == pytest.approx(np.log(1.2) + 0.009, abs=1e-4)
+
+
 def test_a_branch_that_diverges_within_its_window_has_no_gap(save_run, tmp_path):
     runs = treated(save_run, tmp_path)
     points = runs.points.filter((pl.col("run_id") != "held") | (pl.col("step") < 55))

@@ -15,7 +15,6 @@ from mstudy.tables.contracts import BRANCH_GAPS
 from mstudy.tables.table import CELL
 
 _LATE = np.linspace(0.75, 1.0, 17)  # where the losses are read, as shares of the window: they oscillate from row to row
-_NEVER_REACHED = np.full(len(_LATE), np.nan)
 
 
 def measure_branch_gaps(runs: pl.DataFrame, points: pl.DataFrame, scale: Scale = Scale.LOG) -> pl.DataFrame:
@@ -50,11 +49,12 @@ class _Curves:
         self._logs = usable.select("run_id", "step", "loss").partition_by("run_id", as_dict=True)
 
     def level(self, run_id: str, steps: Series) -> Series:
-        """Return the level at the steps; NaN where the run ends before."""
+        """Return the level at the steps; NaN beyond the run's end."""
         log = self._logs.get((run_id,))
-        if log is None or log["step"][-1] < steps[-1]:
-            return _NEVER_REACHED
-        values: Series = np.interp(steps, log["step"].to_numpy(), level_of(log["loss"].to_numpy(), self._scale))
+        if log is None:
+            return np.full(len(steps), np.nan)
+        levels = level_of(log["loss"].to_numpy(), self._scale)
+        values: Series = np.interp(steps, log["step"].to_numpy(), levels, right=np.nan)
         return values
 
 
@@ -69,8 +69,11 @@ def _gaps(row: dict[str, Any], curves: _Curves) -> dict[str, Any]:
     branch = curves.level(row["branch_run_id"], at_branch)
     other = curves.level(*_other_run(row, at_parent, leaves_sgdm))
     sign = -1.0 if leaves_sgdm else 1.0
-    gaps = {"gap_parent": sign * (own - other).mean(), "gap_branch": sign * (branch - other).mean()}
-    return row | {name: None if np.isnan(gap) else float(gap) for name, gap in gaps.items()}
+    gaps = {"gap_parent": sign * (own - other), "gap_branch": sign * (branch - other)}
+    # The other run may be over a few updates too early, where it lags and the window ends with the training.
+    reached = np.isfinite(other)
+    known = reached if 2 * reached.sum() >= len(reached) else ~reached
+    return row | {name: None if np.isnan(gap[known]).any() else float(gap[known].mean()) for name, gap in gaps.items()}
 
 
 def _other_run(row: dict[str, Any], steps: Series, leaves_sgdm: bool) -> tuple[str, Series]:
