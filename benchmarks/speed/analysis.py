@@ -7,6 +7,7 @@ benchmarks/analysis.md. Each figure is of a process of its own.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -16,64 +17,55 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from mstudy.cache import Cache
-from mstudy.compare.stage import compare
-from mstudy.core.params import Analysis
-from mstudy.detect.stage import detect
-from mstudy.estimate.stage import estimate
-from mstudy.report.page.drawn_runs import drawn_runs
-from mstudy.report.page.render import write_report
-from mstudy.report.results import read_results
-from mstudy.runlog.reading.reader import read_runs
+from mstudy.runlog.packs.pack import pack
 from mstudy.runlog.validate import validate
-from mstudy.tables.table import CACHE, PAGE
-from mstudy.workers import Workers
 
 from benchmarks.error_rates.synthetic import write_runs
 from benchmarks.speed.timing import cpu, table
 
 POINTS = 500
-PHASES = ("read", "detect", "compare", "estimate", "report")
+# The functions of mstudy/analyze.py.
+PHASES = {
+    "read": "read_runs",
+    "detect": "_detect",
+    "compare": "_compare",
+    "estimate": "_estimate",
+    "report": "_draw",
+}
 Measured = dict[str, float]
 
 
-@contextmanager
-def timed(seconds: Measured, phase: str) -> Iterator[None]:
-    """Note the wall time of a phase."""
-    start = time.perf_counter()
-    yield
-    seconds[phase] = time.perf_counter() - start
+def timed(seconds: Measured, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which notes its wall time as that of a phase."""
+
+    def call(*given: Any) -> Any:
+        start = time.perf_counter()
+        found = function(*given)
+        seconds[phase] = time.perf_counter() - start
+        return found
+
+    return call
 
 
 def analyze_in_phases(runs: Path, out: Path, n_workers: int) -> Measured:
-    """Wall seconds of each phase: what analyze.py does."""
+    """Wall seconds of each phase of `analyze`; a phase whose results were remembered is not among them."""
     seconds: Measured = {}
-    analysis, cache = Analysis(), Cache(out / CACHE)
-    with Workers(n_workers) as workers:
-        with timed(seconds, "read"):
-            folder = read_runs(runs, False, workers, cache)
-        with timed(seconds, "detect"):
-            detect(folder, out, analysis.detect, workers, cache)
-        with timed(seconds, "compare"):
-            compare(folder, out, analysis.margins, analysis.compare, workers, cache)
-    with timed(seconds, "estimate"):
-        estimate(out, analysis.detect, analysis.margins, analysis.estimate)
-    with timed(seconds, "report"):
-        results = read_results(out)
-        write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis)
+    module = importlib.import_module("mstudy.analyze")  # the package gives the function of that name
+    for phase, name in PHASES.items():
+        setattr(module, name, timed(seconds, phase, getattr(module, name)))
+    module.analyze(runs, out, workers=n_workers)
     return seconds
 
 
 def validate_timed(runs: Path, n_workers: int) -> Measured:
     """Wall seconds of `validate`."""
     seconds: Measured = {}
-    with timed(seconds, "validate"):
-        validate(runs, n_workers)
+    timed(seconds, "validate", validate)(runs, n_workers)
     return seconds
 
 
@@ -119,6 +111,9 @@ def report(sizes: list[int], n_workers: int) -> str:
                 shutil.rmtree(runs)
         last.append(("`validate`", in_own_process("validate", runs, out, n_workers)))
         last.append(("`analyze` again, nothing new", in_own_process("analyze", runs, out, n_workers)))
+        packs = Path(scratch, "packs")
+        pack(str(runs), packs)
+        last.append(("`analyze` of packs", in_own_process("analyze", packs, Path(scratch, "out-packs"), n_workers)))
         write_runs(runs, 10, POINTS, first=n_runs)
         last.append(("`analyze` again, ten runs more", in_own_process("analyze", runs, out, n_workers)))
     return _render(rows, last, n_workers)
@@ -147,7 +142,7 @@ On the {rows[-1]["runs"]:,} runs:
 
 
 def _worked(row: Measured) -> float:
-    return sum(row[phase] for phase in PHASES if phase != "report")
+    return sum(row.get(phase, 0.0) for phase in PHASES if phase != "report")
 
 
 def _cells(row: Measured) -> list[str]:

@@ -13,23 +13,12 @@ import polars as pl
 
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Analysis
-from mstudy.core.statuses import Replication, Verdict
-from mstudy.estimate.claims.at_least import AtLeast
-from mstudy.estimate.claims.claim import Answer
 from mstudy.report.results import Results
 from mstudy.runlog.reading.reader import RunFolder
 
 if TYPE_CHECKING:
+    from mstudy.judged_claim import JudgedClaim
     from mstudy.report.pictures.write import Chart
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgedClaim(Answer):
-    """One claim and the answer of the data: an entry of claims.json. table: the table that the answer rests on."""
-
-    id: str
-    statement: str
-    table: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +60,9 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
     @cached_property
     def claims(self) -> Mapping[str, JudgedClaim]:
         """The claims by their identifiers, C1 to C8."""
-        return {entry["id"]: _claim_of(entry) for entry in self.results.claims}
+        from mstudy.judged_claim import claim_of  # its libraries take a second
+
+        return {entry["id"]: claim_of(entry) for entry in self.results.claims}
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -127,12 +118,3 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
 def _told(claim: JudgedClaim) -> str:
     """Return the reason, and in how many units the claim surely holds."""
     return claim.reason if claim.at_least is None else f"{claim.reason} {claim.at_least.sentence}"
-
-
-def _claim_of(entry: dict[str, Any]) -> JudgedClaim:
-    """Return an entry of claims.json with its own types: JSON knows neither verdicts nor tuples."""
-    ci = None if entry["ci"] is None else tuple(entry["ci"])
-    at_least = None if entry["at_least"] is None else AtLeast.of_json(entry["at_least"])
-    own: dict[str, Any] = {"ci": ci, "rows": tuple(entry["rows"]), "at_least": at_least}
-    own |= {"verdict": Verdict(entry["verdict"]), "evidence": Replication(entry["evidence"])}
-    return JudgedClaim(**entry | own)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 
+import polars as pl
+
 from mstudy.analysis_result import AnalysisResult
 from mstudy.cache import Cache
-from mstudy.compare.stage import compare
 from mstudy.core.errors import LogError
+from mstudy.core.files import content_digest
 from mstudy.core.params import Analysis
 from mstudy.core.params_file import load
-from mstudy.detect.stage import detect
-from mstudy.estimate.stage import estimate
-from mstudy.output_folder import locked, replaced_at_end, require_apart
-from mstudy.report.page.scripts import require_v8
+from mstudy.core.shard import Shard
+from mstudy.output_folder import UNFINISHED, locked, replaced_at_end, require_apart
+from mstudy.remembered import write_or_remember
 from mstudy.report.results import read_results
-from mstudy.report.stage import report
 from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.tables.table import CACHE, PAGE
 from mstudy.workers import Workers
@@ -51,12 +52,12 @@ def analyze(
     analysis = _parameters(params)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
-            return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, draw=False)
+            return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, draw=False)[0]
     folder = Path(out)
     require_apart(folder, runs)
     with locked(folder), replaced_at_end(folder) as new:
-        fault = _fault_of_pages()
-        result = _analyze(runs, new, Cache(folder / CACHE), analysis, skip_bad, workers, draw=fault is None)
+        cache = Cache(folder / CACHE)
+        result, fault = _analyze(runs, new, cache, analysis, skip_bad, workers, draw=True)
         if fault is not None:
             (folder / PAGE).unlink(missing_ok=True)  # it is of the results before
     if fault is not None:
@@ -64,19 +65,26 @@ def analyze(
     return result
 
 
+def analyze_shard(
+    runs: str | PathLike[str], out: Path, analysis: Analysis, shard: Shard, *, skip_bad: bool = False, workers: int = 1
+) -> None:
+    """Do a shard's part of what an analysis takes of each log and each block, and keep it in the cache of `out`.
+
+    Several machines may do so at a time in one folder that they share; `analyze` then finds what all of them did.
+    """
+    require_apart(out, runs)
+    with tempfile.TemporaryDirectory(prefix="mstudy-") as name, Workers(workers) as processes:
+        cache, rows, tables = Cache(out / CACHE, shard), Path(name) / "rows", Path(name) / "tables"
+        rows.mkdir()
+        folder = read_runs(runs, skip_bad, processes, cache, analysis.reading, str(rows))
+        _detect(folder, tables, analysis, processes, cache)
+        _compare(folder, tables, analysis, processes, cache)
+
+
 def analyze_quietly(runs: Path, cache: Path, analysis: Analysis, workers: int) -> AnalysisResult:
     """Analyze in memory and draw nothing. cache: a folder for what was found in each log."""
     with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
-        return _analyze(runs, Path(name), Cache(cache), analysis, False, workers, draw=False)
-
-
-def _fault_of_pages() -> LogError | None:
-    """Return why no page can be written on this machine, if so: it is asked before the work."""
-    try:
-        require_v8()
-    except LogError as fault:
-        return fault
-    return None
+        return _analyze(runs, Path(name), Cache(cache), analysis, False, workers, draw=False)[0]
 
 
 def read_logs(
@@ -111,11 +119,63 @@ def _analyze(
     skip_bad: bool,
     n_workers: int,
     draw: bool,
-) -> AnalysisResult:
-    with Workers(n_workers) as workers:
-        folder = read_runs(runs, skip_bad, workers, cache, analysis.reading)
-        detect(folder, out, analysis.detect, workers, cache)
-        compare(folder, out, analysis.margins, analysis.compare, workers, cache)
+) -> tuple[AnalysisResult, LogError | None]:
+    """Return the analysis, and why its page cannot be drawn on this machine, if so.
+
+    What an earlier analysis of the same inputs wrote is written again. Rows are kept beside `out` for as long as this
+    takes, since detect, compare and the page ask for them.
+    """
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=out.parent) as rows:
+        with Workers(n_workers) as workers:
+            folder = read_runs(runs, skip_bad, workers, cache, analysis.reading, rows)
+            given = {"params": asdict(analysis), "runs": _digest(folder.scanned)}
+            problems = {"problems": [problem.as_dict() for problem in folder.problems]}
+            write_or_remember(
+                "detect", out, given | problems, cache, lambda: _detect(folder, out, analysis, workers, cache)
+            )
+            write_or_remember("compare", out, given, cache, lambda: _compare(folder, out, analysis, workers, cache))
+        write_or_remember("estimate", out, given, cache, lambda: _estimate(out, analysis))
+        fault = _draw(folder, out, analysis, cache) if draw else None
+    return AnalysisResult(replace(folder, kept=None), read_results(out), analysis), fault
+
+
+def _digest(scanned: pl.DataFrame) -> str:
+    """Return a digest of the runs and of where each lies, which the table of runs says."""
+    return content_digest(scanned.write_ipc(None).getvalue())
+
+
+# The stages are imported where they run: their libraries take a second that an analysis without news need not wait.
+def _detect(folder: RunFolder, out: Path, analysis: Analysis, workers: Workers, cache: Cache) -> None:
+    from mstudy.detect.stage import detect
+
+    detect(folder, out, analysis.detect, workers, cache)
+
+
+def _compare(folder: RunFolder, out: Path, analysis: Analysis, workers: Workers, cache: Cache) -> None:
+    from mstudy.compare.stage import compare
+
+    compare(folder, out, analysis.margins, analysis.compare, workers, cache)
+
+
+def _estimate(out: Path, analysis: Analysis) -> None:
+    from mstudy.estimate.stage import estimate
+
     estimate(out, analysis.detect, analysis.margins, analysis.estimate, analysis.looks, analysis.scale)
-    results = report(folder, out, analysis) if draw else read_results(out)
-    return AnalysisResult(folder, results, analysis)
+
+
+def _draw(folder: RunFolder, out: Path, analysis: Analysis, cache: Cache) -> LogError | None:
+    """Write the page; return why none can be written on this machine, if so."""
+    faults: list[LogError] = []
+
+    def draw() -> None:
+        from mstudy.report.page.scripts import V8LogError, start_bundle
+        from mstudy.report.stage import report
+
+        start_bundle()
+        try:
+            report(folder, out, analysis)
+        except V8LogError as fault:
+            faults.append(fault)
+
+    write_or_remember("report", out, {"params": asdict(analysis)}, cache, draw)
+    return faults[0] if faults else None

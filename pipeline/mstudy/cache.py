@@ -11,6 +11,7 @@ import hmac
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -21,34 +22,52 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.files import content_digest, write_whole
+from mstudy.core.shard import Shard
 from mstudy.tables.code import code_digest
 
 KEY = "key"
 _KEY_BYTES = 32
-_LIBRARIES = ("numpy", "polars", "pyarrow", "ruptures", "scipy")
+_LIBRARIES = (
+    "altair",
+    "mstudy",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "ruptures",
+    "scipy",
+    "statsmodels",
+    "vl-convert-python",
+)
+_SHARDS = "shards"
 
 
 class Cache:
     """Named groups of tables with a column `key`; without a folder nothing is kept.
 
     `<name>/index.json` gives the digest of each table's file, so that the tables of a group belong together, and a
-    seal over all of them, so that nobody else can have written them.
+    seal over all of them, so that nobody else can have written them. shard: several analyses may fill one folder, each
+    its own part `shards/3-of-16`; what all of them stored is found by each, and by an analysis without a shard.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, shard: Shard | None = None) -> None:
         self._folder = folder
+        self._shard = shard
+
+    def takes(self, name: str) -> bool:
+        """Return whether what is named so is to be computed here, and not by another shard."""
+        return self._shard is None or self._shard.takes(name)
 
     def load(self, name: str, schemas: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame]:
         """Return the tables that were stored last; all empty where there are none, or not all of them sound."""
         wanted = {table: pl.Schema({KEY: pl.String()} | dict(schema)) for table, schema in schemas.items()}
-        stored = None if self._folder is None else _read_group(self._folder / name, wanted)
-        return stored or {table: schema.to_frame() for table, schema in wanted.items()}
+        groups = [_read_group(group, wanted) for group in self._groups(name)]
+        return _joined([group for group in groups if group], wanted)
 
     def store(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
         """Replace what is stored by these tables, which have the column `key`. Raises LogError where that fails."""
         if self._folder is None:
             return
-        group = self._folder / name
+        group = (self._folder / _SHARDS / str(self._shard) if self._shard else self._folder) / name
         contents = {table: _as_bytes(frame) for table, frame in frames.items()}
         index = {table: content_digest(content) for table, content in contents.items()}
         sealed = {"tables": index, "seal": _seal(name, index)}
@@ -58,6 +77,26 @@ class Cache:
         for path in group.glob("*.parquet"):
             if path.stem not in index.values():
                 path.unlink(missing_ok=True)
+        if self._shard is None:
+            for part in self._parts(name):
+                shutil.rmtree(part, ignore_errors=True)
+
+    def _groups(self, name: str) -> list[Path]:
+        return [] if self._folder is None else [self._folder / name, *self._parts(name)]
+
+    def _parts(self, name: str) -> list[Path]:
+        return [] if self._folder is None else sorted(self._folder.glob(f"{_SHARDS}/*/{name}"))
+
+
+def _joined(groups: list[dict[str, pl.DataFrame]], wanted: Mapping[str, pl.Schema]) -> dict[str, pl.DataFrame]:
+    """Return the rows of all groups; of a key that several have, those of the first: its tables belong together."""
+    joined = {table: [schema.to_frame()] for table, schema in wanted.items()}
+    seen = pl.Series(KEY, [], dtype=pl.String)
+    for group in groups:
+        for table, frame in group.items():
+            joined[table].append(frame.filter(~pl.col(KEY).is_in(seen.implode())) if len(seen) else frame)
+        seen = pl.concat([seen, *(frame[KEY] for frame in group.values())]).unique()
+    return {table: pl.concat(frames) for table, frames in joined.items()}
 
 
 def _as_bytes(frame: pl.DataFrame) -> bytes:
@@ -155,7 +194,7 @@ def reuse(
     compute: Callable[[list[str]], Iterable[Frames]],
     cache: Cache,
 ) -> Frames:
-    """Return the rows of these keys in each table, without the keys.
+    """Return the rows of these keys in each table, without the keys; of a shard those that are known by then.
 
     name: of the step. compute: gives, in parts, the tables of the keys that the cache lacks, with the column `key`.
     """
@@ -163,13 +202,15 @@ def reuse(
     known = cache.load(name, {_DONE_GROUP: pl.Schema({})} | dict(schemas))
     kept = {table: frame.filter(pl.col(KEY).is_in(wanted)) for table, frame in known.items()}
     done = set(kept[_DONE_GROUP][KEY])
-    missing = [key for key in dict.fromkeys(keys) if key not in done]
+    missing = [key for key in dict.fromkeys(keys) if key not in done and cache.takes(key)]
     parts = list(compute(missing)) if missing else []
     stored = {
         table: pl.concat([kept[table], *(part[table].select(kept[table].columns) for part in parts)])
         for table in schemas
     }
     if missing or len(done) < len(known[_DONE_GROUP]):
-        all_done = pl.DataFrame({KEY: sorted(done | set(missing))}, schema={KEY: pl.String()})
-        cache.store(name, {_DONE_GROUP: all_done} | stored)
+        own = [key for key in sorted(done | set(missing)) if cache.takes(key)]
+        all_done = pl.DataFrame({KEY: own}, schema={KEY: pl.String()})
+        tables = {table: frame.filter(pl.col(KEY).is_in(own)) for table, frame in stored.items()}
+        cache.store(name, {_DONE_GROUP: all_done} | tables)
     return {table: frame.drop(KEY) for table, frame in stored.items()}

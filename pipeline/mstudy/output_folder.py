@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]
 
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"  # what a killed analysis leaves begins so, and the next one removes it
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)  # what file systems without locks answer
 _REMOTE = "://"
 
@@ -74,10 +74,10 @@ def _move_all(new: Path, out: Path) -> None:
 
 def _new_folder(out: Path) -> Path:
     try:
-        for left in out.glob(f"{_UNFINISHED}*"):
+        for left in out.glob(f"{UNFINISHED}*"):
             if not left.is_symlink():
                 shutil.rmtree(left)
-        return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=out))
+        return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=out))
     except OSError as error:
         raise _unwritable(out, error) from None
 

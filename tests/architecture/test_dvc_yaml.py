@@ -27,7 +27,7 @@ SPARE = {
         "tables/table_list.py",
     },
     # The gap of two loss curves is asked for by compare and report.
-    "estimate": {"pairs/gap.py", "tables/table_list.py"},
+    "estimate": {"core/shard.py", "pairs/gap.py", "tables/table_list.py"},
     # The page draws finished tables: it simulates and estimates nothing.
     "report": {
         "core/generators.py",
@@ -88,7 +88,7 @@ def test_a_stage_lists_what_it_uses(stage):
     assert files_below(listed) - used == {LIBRARY + name for name in SPARE[stage]}
 
 
-@pytest.mark.parametrize("stage", ["detect", "compare", "estimate"])
+@pytest.mark.parametrize("stage", ["detect", "compare", "estimate", "report"])
 def test_cache_and_stamps_are_keyed_by_the_code_that_the_stage_lists(stage):
     assert {LIBRARY + name for name in CODE[stage]} == paths_listed(stage)
 

@@ -13,6 +13,7 @@ ALLOWED = {
     "output_folder": {"core"},
     "tables": {"core"},
     "cache": {"core", "tables"},
+    "remembered": {"core", "tables", "cache"},
     "models": {"core"},
     "curvature": {"core"},
     "data": {"core", "workers"},

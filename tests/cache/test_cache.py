@@ -109,6 +109,35 @@ def test_a_new_seed_computes_its_block_anew_and_no_other(runs, tmp_path, counted
     assert found == analyse(runs, tmp_path / "b")
 
 
+def test_a_longer_study_beside_it_leaves_every_block_as_it_is(runs, tmp_path, counted):
+    cache = Cache(tmp_path / "cache")
+    analyse(runs, tmp_path / "a", cache)
+    for seed in range(2):
+        steps = np.arange(250)
+        for name, about in (("x-sgd", SGD), ("x-sgdm", SGDM)):
+            loss = np.exp(-0.01 * steps + np.random.default_rng([seed, len(name)]).normal(0, 0.002, 250))
+            write(runs / f"{name}-{seed}.parquet", {"step": steps, "loss": loss}, about | {"seed": seed, "study": "x"})
+    counted.update(detect=0, compare=0)
+
+    found = analyse(runs, tmp_path / "a", cache)
+
+    assert counted == {"detect": 4, "compare": 4}
+    assert found == analyse(runs, tmp_path / "b")
+
+
+def test_a_longer_run_of_the_batch_size_changes_the_horizons_of_its_blocks(runs, tmp_path, counted):
+    cache = Cache(tmp_path / "cache")
+    analyse(runs, tmp_path / "a", cache)
+    steps = np.arange(250)
+    write(runs / "long.parquet", {"step": steps, "loss": np.exp(-0.01 * steps)}, SGD | {"learning_rate": 0.7})
+    counted.update(detect=0, compare=0)
+
+    found = analyse(runs, tmp_path / "a", cache)
+
+    assert counted == {"detect": 1, "compare": 13}
+    assert found == analyse(runs, tmp_path / "b")
+
+
 def test_changed_content_of_the_same_time_is_seen(runs, tmp_path):
     cache = Cache(tmp_path / "cache")
     before = analyse(runs, tmp_path / "a", cache)

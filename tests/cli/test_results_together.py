@@ -1,6 +1,7 @@
 """Results that do not belong together are refused, and an analysis leaves whole results or the old ones."""
 
 import fcntl
+import importlib
 import json
 import os
 import shutil
@@ -189,7 +190,7 @@ def test_an_analysis_that_fails_between_its_stages_leaves_the_old_results(runs, 
     def fail(*_):
         raise LogError("no")
 
-    monkeypatch.setattr(sys.modules["mstudy.analyze"], stage, fail)  # the name is that of a function, too
+    monkeypatch.setattr(importlib.import_module(f"mstudy.{stage}.stage"), stage, fail)
     with pytest.raises(LogError, match="no"):
         analyze(runs, finished)
 

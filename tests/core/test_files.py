@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.core.files import write_json, write_whole
+from mstudy.core.files import write_first, write_json, write_whole
 from mstudy.tables.contracts import TABLES
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -32,6 +32,22 @@ refused_at = pytest.mark.parametrize("call", ["os.fsync", "os.replace"])
 
 def refuse(*_):
     raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_several_first_writers_one_wins(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("os.link", lambda *given: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
+    path = tmp_path / "new" / "a.txt"
+
+    write_first(path, b"first", "A file")
+    write_first(path, b"second", "A file")
+
+    assert path.read_bytes() == (b"first" if links else b"second")
+    assert [each.name for each in path.parent.iterdir()] == ["a.txt"]
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(LogError, match="A file must be writable, found at .*file/a.txt: "):
+        write_first(tmp_path / "file" / "a.txt", b"", "A file")
 
 
 def test_the_file_and_its_folder_are_made(tmp_path):

@@ -17,8 +17,10 @@ def no_v8(monkeypatch):
     """V8 ends as under a limit of address space."""
     monkeypatch.setattr(scripts, "_PRINT_BUNDLE", "import os, signal; os.kill(os.getpid(), signal.SIGTRAP)")
     bundle.cache_clear()
+    scripts._child.cache_clear()
     yield
     bundle.cache_clear()
+    scripts._child.cache_clear()
 
 
 def test_the_script_is_whole():

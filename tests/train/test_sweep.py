@@ -10,10 +10,11 @@ import pytest
 import torch
 from mstudy.core.errors import ConfigError, LogError, TrainingError
 from mstudy.core.params import Study
+from mstudy.core.shard import Shard
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task
-from mstudy.train.sweep import memory_need
+from mstudy.train.sweep import memory_need, pool
 from mstudy.train.sweep.checkpoint import checkpoint_path
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth
@@ -90,6 +91,43 @@ def test_a_kill_between_two_logs_of_an_ensemble_leaves_no_trace(store, tmp_path,
     assert len(contents(store.root)) == 1
     assert sweep.train_study("s", STUDY, store, tmp_path / "b", workers=1) == 3
     assert contents(store.root) == contents(undisturbed.root)
+
+
+def test_shards_of_which_one_is_killed_write_what_one_sweep_writes(store, tmp_path, monkeypatch):
+    study = Study(**{**vars(STUDY), "batch_sizes": (16, 32), "width": 1})
+    sweep.train_study("s", study, Store(tmp_path / "one"), tmp_path / "runs", workers=1)
+    trained = []
+
+    def train_one(store, task, stop):
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.append(task)
+        return true(store, task, stop)
+
+    true = pool.train_task
+    monkeypatch.setattr(pool, "train_task", train_one)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.train_shard("s", study, store, Shard(1, 2), workers=1)
+    monkeypatch.setattr(pool, "train_task", true)
+
+    assert sweep.train_shard("s", study, store, Shard(2, 2), workers=1) == 4
+    assert sweep.train_shard("s", study, store, Shard(1, 2), workers=1) == 2
+    assert sweep.train_study("s", study, store, tmp_path / "runs", workers=1) == 0
+    assert contents(store.root) == contents(tmp_path / "one") == contents(tmp_path / "runs")
+
+
+def test_of_several_who_measure_a_width_the_first_decides(store, monkeypatch):
+    runs = sweep.study_runs("s", replace(STUDY, width=None))
+    store.create()
+    (before,) = sweep.widths_of(runs, replace(STUDY, width=None), store, 1, CPU).values()
+
+    monkeypatch.setattr(sweep, "read_width", lambda *given: later.pop(0))
+    later = [None, before]  # another shard wrote it while this one measured
+    monkeypatch.setattr(sweep, "choose_width", lambda *given: replace(before, width=before.width + 1))
+
+    assert [each.width for each in sweep.widths_of(runs, replace(STUDY, width=None), store, 1, CPU).values()] == [
+        before.width
+    ]
 
 
 def test_a_further_seed_leaves_the_old_ensembles_as_they_are():

@@ -41,6 +41,9 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout."
 _Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
 _Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
+_Shard = Annotated[
+    str | None, typer.Option("--shard", help="K/N: one of N shares, done side by side on machines with one folder.")
+]
 _Study = Annotated[str, typer.Argument(help="Name of a study in the parameter file.")]
 
 
@@ -84,21 +87,29 @@ def train_cli(
     store: _Store = Path(".mstudy/store"),
     workers: _Workers = None,
     device: _Device = "auto",
+    shard: _Shard = None,
 ) -> None:
-    """Train the runs of a study that the store lacks.
+    """Train the runs of a study that the store lacks. With --shard: a share of them, copied by a last call without it.
 
     Example: mstudy train digits
     """
     from mstudy.core.params_file import load
-    from mstudy.train.stage import train_study
+    from mstudy.core.shard import parse_shard
+    from mstudy.train.stage import train_shard, train_study
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
     from mstudy.workers import available_cores
 
     runs, wanted = out or Path("runs") / study, load(params).study(study)
+    share = None if shard is None else parse_shard(shard)
     settled = read_settled(params.parent / FOLDER, study, wanted)
+    processes = workers or available_cores()
     try:
-        trained = train_study(study, wanted, Store(store), runs, workers or available_cores(), device, settled)
+        if share is not None:
+            trained = train_shard(study, wanted, Store(store), share, processes, device, settled)
+            print(f"{trained} runs trained, the share {shard} of {study} in {store}; `mstudy train {study}` copies all")
+            return
+        trained = train_study(study, wanted, Store(store), runs, processes, device, settled)
     except KeyboardInterrupt:
         exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
     print(f"{trained} runs trained, all runs of {study} in {runs}")
@@ -151,21 +162,30 @@ def analyze_cli(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out (exit code 3).")] = False,
     workers: _Workers = None,
     as_json: _Json = False,
+    shard: _Shard = None,
 ) -> None:
     """Detect, compare, estimate and report on a folder of logs.
 
-    What OUT/cache holds from an earlier call is not computed again.
+    What OUT/cache holds from an earlier call is not computed again. With --shard: a share of what is computed, kept in
+    OUT/cache for a last call without it.
 
     Example: mstudy analyze runs/ --out study/
     """
-    from mstudy.analyze import analyze
+    from mstudy.analyze import analyze, analyze_shard
     from mstudy.core.params import Analysis
     from mstudy.core.params_file import load
+    from mstudy.core.shard import parse_shard
     from mstudy.workers import available_cores
 
     analysis = Analysis() if params is None else load(params).analysis
+    share = None if shard is None else parse_shard(shard)
+    processes = workers or available_cores()
     try:
-        done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=workers or available_cores())
+        if share is not None:
+            analyze_shard(runs, out, analysis, share, skip_bad=skip_bad, workers=processes)
+            print(f"the share {shard} is in {out / 'cache'}; the same command without --shard writes the results")
+            return
+        done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=processes)
     except KeyboardInterrupt:
         exit_interrupted("interrupted; run the same command again")
     results = done.results

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mstudy.cache import KEY, Cache, Frames, group_keys, key_of, reuse
+from mstudy.cache import KEY, Cache, Frames, group_keys, reuse
 from mstudy.compare.advantage import measure_advantage
 from mstudy.compare.all_pairs import find_all_partings
 from mstudy.compare.branch_gaps import measure_branch_gaps
@@ -29,7 +29,7 @@ from mstudy.tables.contracts import (
     PARTINGS,
 )
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
-from mstudy.tables.table import BLOCK, LINE, RESULTS, SETTING
+from mstudy.tables.table import BLOCK, RESULTS, SETTING
 from mstudy.workers import Workers
 
 _MIN_RUNS_FOR_WORKERS = 200  # runs
@@ -89,11 +89,10 @@ def _by_block(
     steps = horizon_steps(folder.scanned, params.horizons)
     # The two things in which a block depends on others: how long the longest run of its batch size is, how far the loss
     # of its setting fell.
-    of_others = {"ends": steps.select(*LINE, "horizon_step").unique().sort(pl.all()).rows(), "units": units.rows()}
-    ends = key_of("compare", of_others)
-    keys = group_keys(
-        "compare", folder.scanned, BLOCK, {"margins": asdict(margins), "compare": asdict(params), "ends": ends}
-    )
+    ends = steps.group_by("run_id").agg(pl.col("horizon_step").sort().cast(pl.String).str.join(" "))
+    decides = folder.scanned.join(ends, on="run_id", how="left", maintain_order="left")
+    decides = decides.join(units, on=SETTING, how="left", maintain_order="left", nulls_equal=True)
+    keys = group_keys("compare", decides, BLOCK, {"margins": asdict(margins), "compare": asdict(params)})
 
     def compute(missing: list[str]) -> Iterator[Frames]:
         todo = folder.scanned.join(keys.filter(pl.col(KEY).is_in(set(missing))), on="run_id", maintain_order="left")
@@ -112,7 +111,7 @@ def _by_block(
             _compare_blocks,
             tasks,
             "looking for partings, some blocks a part",
-            len(folder.scanned) >= _MIN_RUNS_FOR_WORKERS,
+            len(todo) >= _MIN_RUNS_FOR_WORKERS,
         )
 
     return reuse("partings", {t.name: t.schema for t in _TABLES}, keys[KEY].to_list(), compute, cache)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,18 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview], what: str, plac
         raise LogError(f"{what} must be writable, found at {place or path}: {error.strerror or error}.") from None
 
 
+def write_first(path: Path, content: bytes, what: str) -> None:
+    """Write `content` to `path` unless a file is there: of several writers the first one wins, on any file system.
+
+    Raise LogError if the disk refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, (content,), _link_into_place)
+    except OSError as error:
+        raise LogError(f"{what} must be writable, found at {path}: {error.strerror or error}.") from None
+
+
 def write_json(value: Any, path: Path) -> None:
     """Write `value` as JSON, whole or not at all. NaN raises ValueError, because it is a mistake and no value."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
@@ -63,7 +75,22 @@ def move_into_place(finished: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
-def _write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+def _link_into_place(finished: Path, path: Path) -> None:
+    """Give a file a further name, its final one, unless another has it: a link is made by one writer only."""
+    try:
+        os.link(finished, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links; there the last writer wins
+        os.replace(finished, path)
+        return
+    finished.unlink()
+    _sync_folder(path.parent)
+
+
+def _write(
+    path: Path, parts: Iterable[bytes | memoryview], place: Callable[[Path, Path], None] = move_into_place
+) -> None:
     # Nobody can foresee the name, and "x" makes a new file: a link that a stranger put there is never followed.
     temporary = path.with_name(f"{path.stem[:_STEM_LENGTH]}.{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     sink = temporary.open("xb")
@@ -73,7 +100,7 @@ def _write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
                 sink.write(part)
             sink.flush()
             os.fsync(sink.fileno())
-        move_into_place(temporary, path)
+        place(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error says why
             temporary.unlink(missing_ok=True)

@@ -20,12 +20,24 @@ _READING_CODE = (
     "tables",
     "workers.py",
 )
+_SOURCES = (".py", ".html", ".css", ".js")
 # What dvc.yaml lists for each stage, and "read" for what is found in one log (a test holds them equal).
 CODE = {
     "read": _READING_CODE,
     "detect": (*_READING_CODE, "detect"),
     "compare": (*_READING_CODE, "compare", "pairs"),
     "estimate": ("core", "estimate", "pairs", "tables"),
+    "report": (
+        *_READING_CODE,
+        "pairs",
+        "report/charts",
+        "report/page",
+        "report/reading_order.py",
+        "report/results.py",
+        "report/sections",
+        "report/stage.py",
+        "report/words.py",
+    ),
 }
 
 
@@ -35,6 +47,11 @@ def code_digest(stage: str) -> str:
     package = Path(__file__).parents[1]
     digest = blake2b(digest_size=16)
     for name in CODE[stage]:
-        for path in sorted((package / name).rglob("*.py")) or [package / name]:
+        for path in sorted(_sources(package / name)):
             digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _sources(place: Path) -> list[Path]:
+    """Return a module, or every file of a folder that a result may come from."""
+    return [place] if place.is_file() else [path for path in place.rglob("*") if path.suffix in _SOURCES]

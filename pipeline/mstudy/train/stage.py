@@ -12,8 +12,9 @@ import torch
 
 from mstudy.core.boundary import say
 from mstudy.core.errors import ConfigError
-from mstudy.core.files import write_whole
+from mstudy.core.files import write_first
 from mstudy.core.params import Study
+from mstudy.core.shard import Shard
 from mstudy.train.configs import RunConfig, digest, family_of, plan_runs
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
@@ -66,6 +67,26 @@ def train_into(
     return trained
 
 
+def train_shard(
+    name: str,
+    study: Study,
+    store: Store,
+    shard: Shard,
+    workers: int,
+    device: str = "auto",
+    settled: Settled = NOT_SETTLED,
+) -> int:
+    """Train those ensembles of a study that are the shard's and that the store lacks; return how many runs they have.
+
+    Several machines may do so at a time with one store. All take the widths that the first of them measured.
+    """
+    planned = study_runs(name, study, settled)
+    _tell_damage(store, [run.run_id for run in planned])
+    n_missing = sum(run.run_id not in store for run in planned)
+    progress = Progress(f"train {name}, share {shard} of what all lack", n_missing)
+    return train_missing(planned, study, store, workers, torch_device(device), progress.advance, shard=shard)
+
+
 def _tell_damage(store: Store, run_ids: Sequence[str]) -> None:
     damaged = store.damaged(run_ids)
     if damaged:
@@ -96,8 +117,12 @@ def train_missing(
     device: torch.device,
     on_trained: Callable[[int], None] = lambda n: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    shard: Shard | None = None,
 ) -> int:
-    """Train the runs that the store lacks; how many they were. checkpoint_seconds: the work that a kill may cost."""
+    """Train the runs that the store lacks; how many they were. checkpoint_seconds: the work that a kill may cost.
+
+    shard: train only its ensembles.
+    """
     store.create()
     store.seal_unsealed(run.run_id for run in runs)
     missing = {run.run_id for run in runs if run.run_id not in store}
@@ -109,13 +134,15 @@ def train_missing(
         measured = widths_of(runs, study, store, workers, device)
     tasks = []
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
-    for group in ensembles(runs, {b: each.width for b, each in measured.items()}):
+    for place, group in enumerate(ensembles(runs, {b: each.width for b, each in measured.items()})):
+        if shard is not None and not shard.takes_place(place):
+            continue
         if checkpoint_path(store.root, group).exists():
             tasks.append(Task(group, study.dataset, str(device), checkpoint_seconds))
         elif lacking := [run for run in group if run.run_id in missing]:
             tasks.append(Task(lacking, study.dataset, str(device), checkpoint_seconds))
     train_tasks(store, tasks, workers, on_trained)
-    return len(missing)
+    return len(missing & {run.run_id for task in tasks for run in task.runs})
 
 
 def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list[RunConfig]]:
@@ -150,7 +177,9 @@ def widths_of(
             continue
         widths[batch_size] = choose_width(same, dataset(study.dataset), device, workers, study.width)
         if store.root.exists():
-            write_whole(path, json.dumps(asdict(widths[batch_size])).encode(), "The choice of a width")
+            path.unlink(missing_ok=True)  # a damaged one
+            write_first(path, json.dumps(asdict(widths[batch_size])).encode(), "The choice of a width")
+            widths[batch_size] = read_width(path, batch_size, device, study.width) or widths[batch_size]
     return widths
 
 

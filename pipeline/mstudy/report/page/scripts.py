@@ -16,21 +16,43 @@ _PRINT_BUNDLE = (
 )
 
 
+class V8LogError(LogError):
+    """V8 cannot start on this machine."""
+
+
 @lru_cache(maxsize=1)
 def bundle() -> str:
-    """Return the script, from vl-convert: no download. Raises LogError where V8, which makes it, cannot start.
+    """Return the script, from vl-convert: no download. Raises V8LogError where V8, which makes it, cannot start.
 
     V8 reserves tens of gigabytes of address space and ends its process where it may not, so it is a child's.
     """
-    made = subprocess.run([sys.executable, "-c", _PRINT_BUNDLE], stdin=subprocess.DEVNULL, capture_output=True)
-    if made.returncode != 0:
-        raise LogError(
-            f"The page and its pictures need the JavaScript engine V8, found that it ended with {made.returncode}; "
+    child = _child()
+    made, _ = child.communicate()
+    _child.cache_clear()
+    if child.returncode != 0:
+        raise V8LogError(
+            f"The page and its pictures need the JavaScript engine V8, found that it ended with {child.returncode}; "
             f"raise the limit of address space (ulimit -v unlimited), or go where there is none."
         )
-    return made.stdout.decode()
+    return made.decode()
+
+
+def start_bundle() -> None:
+    """Begin to make the script, unless it is made: it takes two seconds, in which a page can be drawn."""
+    if not bundle.cache_info().currsize:
+        _child()
+
+
+@lru_cache(maxsize=1)
+def _child() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _PRINT_BUNDLE],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def require_v8() -> None:
-    """Raise LogError where V8 cannot start: what draws pictures would end this process without a word."""
+    """Raise V8LogError where V8 cannot start: what draws pictures would end this process without a word."""
     bundle()

@@ -96,11 +96,14 @@ def labelled_rows(content: bytes, run_id: str, columns: Sequence[str]) -> pa.Tab
     """Return `run_id` and these columns of a file, one row a logged step; a column that it lacks is null."""
     file = open_file(content)
     names = file.schema_arrow.names
-    rows = read_columns(file, [name for name in columns if name in names])
-    n_rows = file.metadata.num_rows
-    absent = pa.nulls(n_rows, pa.float64())
-    arrays = {name: rows.column(name) if name in names else absent for name in columns}
-    return pa.table({"run_id": pa.repeat(pa.scalar(run_id, pa.string()), n_rows)} | arrays)
+    return labelled(read_columns(file, [name for name in columns if name in names]), run_id, columns)
+
+
+def labelled(rows: pa.Table, run_id: str, columns: Sequence[str]) -> pa.Table:
+    """Return `run_id` and these columns of the rows of a log; a column that it lacks is null."""
+    absent = pa.nulls(rows.num_rows, pa.float64())
+    arrays = {name: rows.column(name) if name in rows.column_names else absent for name in columns}
+    return pa.table({"run_id": pa.repeat(pa.scalar(run_id, pa.string()), rows.num_rows)} | arrays)
 
 
 def as_log(

@@ -41,10 +41,11 @@ from mstudy.runlog.schema import COLUMNS
 
 @dataclass(frozen=True)
 class Examined:
-    """run: the row of rules.scanned.SCANNED, None where a problem is an error."""
+    """run: the row of rules.scanned.SCANNED, None where a problem is an error. rows: as `read_columns` returns them."""
 
     run: dict[str, Any] | None
     problems: list[Problem]
+    rows: pa.Table | None = None
 
 
 def digest_of(content: bytes) -> str:
@@ -67,11 +68,11 @@ def examine(content: bytes, path: str, listed: Metadata, reading: Reading = AS_S
     problems += problems_found
     if has_error(problems):
         return Examined(None, problems)
-    log, problems_found = _rows(file, schema.names, path, metadata, reading)
+    table, log, problems_found = _rows(file, schema.names, path, metadata, reading)
     problems += problems_found
     if log is None or has_error(problems):
         return Examined(None, problems)
-    return Examined(_describe(log, metadata, path, reading.quantity) | {"digest": digest_of(content)}, problems)
+    return Examined(_describe(log, metadata, path, reading.quantity) | {"digest": digest_of(content)}, problems, table)
 
 
 def _metadata(file: pq.ParquetFile, path: str, listed: Metadata) -> tuple[Metadata, list[Problem]]:
@@ -86,15 +87,15 @@ def _metadata(file: pq.ParquetFile, path: str, listed: Metadata) -> tuple[Metada
 
 def _rows(
     file: pq.ParquetFile, names: list[str], path: str, metadata: Metadata, reading: Reading
-) -> tuple[Log | None, list[Problem]]:
+) -> tuple[pa.Table | None, Log | None, list[Problem]]:
     try:
         table = read_columns(file, [name for name in COLUMNS if name in names])
     except (pa.ArrowException, OSError, ValueError) as error:
-        return None, READING.problems(first_line(error), path)
+        return None, None, READING.problems(first_line(error), path)
     step = metadata.get("diverged_step")
     diverged, is_branch = metadata.get("status") == RunStatus.DIVERGED, metadata.get("branch_of") is not None
     log = as_log(table, diverged, None if step is None else int(step), is_branch, reading.scale)
-    return log, COMPARING.problems(_change(file, log), path) + ROWS.problems(log, path)
+    return table, log, COMPARING.problems(_change(file, log), path) + ROWS.problems(log, path)
 
 
 def _change(file: pq.ParquetFile, log: Log) -> str | None:

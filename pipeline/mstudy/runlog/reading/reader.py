@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from mstudy.core.errors import LogError, printable
 from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import Severity
 from mstudy.runlog.raw.find_source import source_of, source_of_run
-from mstudy.runlog.raw.log import labelled_rows
+from mstudy.runlog.raw.log import labelled, labelled_rows
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.examine import digest_of
+from mstudy.runlog.reading.kept_rows import KeptRows
 from mstudy.runlog.reading.scan import Scan, scan
 from mstudy.runlog.rules.folder import FOLDER
 from mstudy.runlog.rules.rule import Problem
@@ -35,12 +36,14 @@ POINTS_SCHEMA = pl.Schema(
 class RunFolder:
     """The usable runs of a folder, and what is wrong in it. It can be sent to another process.
 
-    scanned: one row a run, rules.scanned.SCANNED, which has the columns of tables.RUNS.
+    scanned: one row a run, rules.scanned.SCANNED, which has the columns of tables.RUNS. kept: rows of logs that were
+    read already, while an analysis lasts.
     """
 
     source: Source
     scanned: pl.DataFrame
     problems: list[Problem]
+    kept: KeptRows | None = None
 
     @property
     def runs(self) -> pl.DataFrame:
@@ -68,22 +71,25 @@ class RunFolder:
 
     def of(self, rows: pl.DataFrame) -> RunFolder:
         """Return the folder with only these rows of `scanned`, and without problems."""
-        return RunFolder(self.source, rows.select(self.scanned.columns), [])
+        kept = None if self.kept is None else self.kept.of(rows["path"])
+        return RunFolder(self.source, rows.select(self.scanned.columns), [], kept)
 
     def series(
         self, run_ids: Sequence[str] | pl.Series | None = None, columns: Sequence[str] = COLUMNS
     ) -> pl.DataFrame:
         """Return `run_id` and these columns of the logs (POINTS_SCHEMA), one row a logged step, in order within a run.
 
-        A column that a log lacks is null. Reads the files anew: ask for few runs at a time. Raises LogError where a
-        file has changed since the folder was read.
+        A column that a log lacks is null. Reads the files that were not kept anew: ask for few runs at a time. Raises
+        LogError where a file has changed since the folder was read.
         """
-        chosen = self.scanned if run_ids is None else self.part(run_ids).scanned
-        contents = self.source.read_each(chosen["path"].to_list())
-        rows = zip(contents, chosen.select("path", "run_id", "digest").iter_rows(), strict=True)
+        chosen = self if run_ids is None else self.part(run_ids)
+        kept = {} if chosen.kept is None else chosen.kept.tables()
+        contents = self.source.read_each([path for path in chosen.scanned["path"] if path not in kept])
         logs = [
-            labelled_rows(_unchanged(content, path, digest), run_id, columns)
-            for content, (path, run_id, digest) in rows
+            labelled(kept[path], run_id, columns)
+            if path in kept
+            else labelled_rows(_unchanged(next(contents), path, digest), run_id, columns)
+            for path, run_id, digest in chosen.scanned.select("path", "run_id", "digest").iter_rows()
         ]
         schema = pl.Schema({"run_id": pl.String()} | {name: POINTS_SCHEMA[name] for name in columns})
         return pl.DataFrame(pl.from_arrow(pa.concat_tables(logs)), schema=schema) if logs else schema.to_frame()
@@ -101,15 +107,19 @@ def read_runs(
     workers: Workers | None = None,
     cache: Cache | None = None,
     reading: Reading = AS_SHIPPED,
+    keep_in: str | None = None,
 ) -> RunFolder:
     """Check every `*.parquet` below `folder`, a path or the address of an object store.
+
+    keep_in: an empty folder, in which the rows are kept for `series`; the result is of use as long as it is there.
 
     Raises LogError when the folder is missing, empty or without a usable run, and, unless `skip_bad`, when any run is
     bad (an error of runlog.rules).
     """
     source = source_of(folder)
-    scanned = scan(source, workers or Workers(), cache or Cache(), reading=reading)
-    return _as_folder(source, scanned, skip_bad)
+    scanned = scan(source, workers or Workers(), cache or Cache(), reading=reading, keep_in=keep_in)
+    found = _as_folder(source, scanned, skip_bad)
+    return found if keep_in is None else replace(found, kept=KeptRows(keep_in, scanned.places))
 
 
 def read_run(path: Path) -> RunFolder:
