@@ -31,6 +31,8 @@ CODE = {
         *_READING_CODE,
         "pairs",
         "report/charts",
+        "report/citation.py",
+        "report/finding",
         "report/page",
         "report/reading_order.py",
         "report/results.py",
