@@ -17,6 +17,8 @@ from mstudy.cli.imports import import_app
 from mstudy.cli.packs import attach as attach_packs
 from mstudy.cli.report import attach as attach_report
 from mstudy.cli.settle import attach as attach_settle
+from mstudy.cli.train import Shares
+from mstudy.cli.train import attach as attach_train
 from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, require_open_files, say
 from mstudy.core.errors import printable
 
@@ -41,9 +43,6 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout."
 _Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
 _Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
-_Shard = Annotated[
-    str | None, typer.Option("--shard", help="K/N: one of N shares, done side by side on machines with one folder.")
-]
 _Study = Annotated[str, typer.Argument(help="Name of a study in the parameter file.")]
 
 
@@ -79,40 +78,7 @@ def _options(
     require_open_files()
 
 
-@app.command("train")
-def train_cli(
-    study: _Study,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = None,
-    params: _Params = Path("params.yaml"),
-    store: _Store = Path(".mstudy/store"),
-    workers: _Workers = None,
-    device: _Device = "auto",
-    shard: _Shard = None,
-) -> None:
-    """Train the runs of a study that the store lacks. With --shard: a share of them, copied by a last call without it.
-
-    Example: mstudy train digits
-    """
-    from mstudy.core.params_file import load
-    from mstudy.core.shard import parse_shard
-    from mstudy.train.stage import train_shard, train_study
-    from mstudy.train.sweep.settled import FOLDER, read_settled
-    from mstudy.train.sweep.store import Store
-    from mstudy.workers import available_cores
-
-    runs, wanted = out or Path("runs") / study, load(params).study(study)
-    share = None if shard is None else parse_shard(shard)
-    settled = read_settled(params.parent / FOLDER, study, wanted)
-    processes = workers or available_cores()
-    try:
-        if share is not None:
-            trained = train_shard(study, wanted, Store(store), share, processes, device, settled)
-            print(f"{trained} runs trained, the share {shard} of {study} in {store}; `mstudy train {study}` copies all")
-            return
-        trained = train_study(study, wanted, Store(store), runs, processes, device, settled)
-    except KeyboardInterrupt:
-        exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
-    print(f"{trained} runs trained, all runs of {study} in {runs}")
+attach_train(app)
 
 
 @app.command("plan")
@@ -162,7 +128,7 @@ def analyze_cli(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out (exit code 3).")] = False,
     workers: _Workers = None,
     as_json: _Json = False,
-    shard: _Shard = None,
+    shard: Shares = None,
 ) -> None:
     """Detect, compare, estimate and report on a folder of logs.
 

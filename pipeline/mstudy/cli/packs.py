@@ -13,7 +13,9 @@ def pack_cli(
     out: Annotated[Path, typer.Option("--out", help="Folder of packs; logs that it has are not packed again.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
 ) -> None:
-    """Pack logs into Parquet files of some 256 MiB, which every command takes as it takes the folder of logs.
+    """Pack logs into Parquet files of some 256 MiB.
+
+    Every command takes the folder of packs as it takes the folder of logs.
 
     Example: mstudy pack runs/ --out packs/
     """
@@ -35,7 +37,7 @@ def unpack_cli(
     packs: Annotated[str, typer.Argument(help="Folder of packs.", metavar="PACKS")],
     out: Annotated[Path, typer.Option("--out", help="New folder for the logs.")],
 ) -> None:
-    """Write the logs of a folder of packs as files again, with the same bytes.
+    """Write packed logs as files again, with the same bytes.
 
     Example: mstudy unpack packs/ --out runs/
     """

@@ -1,0 +1,56 @@
+"""The command `mstudy train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mstudy.core.boundary import exit_interrupted
+
+Shares = Annotated[
+    str | None, typer.Option("--shard", help="K/N: one of N shares, done side by side on machines with one folder.")
+]
+
+
+def train_cli(
+    study: Annotated[str, typer.Argument(help="Name of a study in the parameter file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = None,
+    params: Annotated[Path, typer.Option("--params", help="Parameter file.")] = Path("params.yaml"),
+    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
+    ] = "auto",
+    shard: Shares = None,
+) -> None:
+    """Train the runs of a study that the store lacks. With --shard: a share of them, copied by a last call without it.
+
+    Example: mstudy train digits
+    """
+    from mstudy.core.params_file import load
+    from mstudy.core.shard import parse_shard
+    from mstudy.train.stage import train_shard, train_study
+    from mstudy.train.sweep.settled import FOLDER, read_settled
+    from mstudy.train.sweep.store import Store
+    from mstudy.workers import available_cores
+
+    runs, wanted = out or Path("runs") / study, load(params).study(study)
+    share = None if shard is None else parse_shard(shard)
+    settled = read_settled(params.parent / FOLDER, study, wanted)
+    processes = workers or available_cores()
+    try:
+        if share is not None:
+            trained = train_shard(study, wanted, Store(store), share, processes, device, settled)
+            print(f"{trained} runs trained, the share {shard} of {study} in {store}; `mstudy train {study}` copies all")
+            return
+        trained = train_study(study, wanted, Store(store), runs, processes, device, settled)
+    except KeyboardInterrupt:
+        exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
+    print(f"{trained} runs trained, all runs of {study} in {runs}")
+
+
+def attach(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("train")(train_cli)
