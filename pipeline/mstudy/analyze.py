@@ -15,7 +15,7 @@ from mstudy.core.errors import LogError
 from mstudy.core.files import content_digest
 from mstudy.core.params import Analysis
 from mstudy.core.params_file import load
-from mstudy.core.shard import Shard
+from mstudy.core.sharding.shard import Shard
 from mstudy.output_folder import UNFINISHED, locked, replaced_at_end, require_apart
 from mstudy.remembered import write_or_remember
 from mstudy.report.results import read_results

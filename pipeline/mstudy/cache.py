@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.core.files import content_digest, write_whole
-from mstudy.core.shard import Shard
+from mstudy.core.sharding.shard import Shard
 from mstudy.tables.code import code_digest
 
 KEY = "key"

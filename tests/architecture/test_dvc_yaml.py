@@ -27,7 +27,7 @@ SPARE = {
         "tables/table_list.py",
     },
     # The gap of two loss curves is asked for by compare and report.
-    "estimate": {"core/shard.py", "pairs/gap.py", "tables/table_list.py"},
+    "estimate": {"core/sharding/shard.py", "pairs/gap.py", "tables/table_list.py"},
     # The page draws finished tables: it simulates and estimates nothing.
     "report": {
         "core/generators.py",

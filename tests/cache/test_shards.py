@@ -6,7 +6,7 @@ import pytest
 from mstudy.analyze import analyze, analyze_shard
 from mstudy.compare import stage as compare
 from mstudy.core.errors import ConfigError
-from mstudy.core.shard import Shard, parse_shard
+from mstudy.core.sharding.shard import Shard, parse_shard
 from mstudy.detect import stage as detect
 
 from tests.cache.test_cache import counted, runs  # noqa: F401

@@ -10,7 +10,7 @@ import pytest
 import torch
 from mstudy.core.errors import ConfigError, LogError, TrainingError
 from mstudy.core.params import Study
-from mstudy.core.shard import Shard
+from mstudy.core.sharding.shard import Shard
 from mstudy.runlog.writer import write_run
 from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task

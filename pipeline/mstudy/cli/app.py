@@ -140,7 +140,7 @@ def analyze_cli(
     from mstudy.analyze import analyze, analyze_shard
     from mstudy.core.params import Analysis
     from mstudy.core.params_file import load
-    from mstudy.core.shard import parse_shard
+    from mstudy.core.sharding.shard import parse_shard
     from mstudy.workers import available_cores
 
     analysis = Analysis() if params is None else load(params).analysis

@@ -30,7 +30,7 @@ def train_cli(
     Example: mstudy train digits
     """
     from mstudy.core.params_file import load
-    from mstudy.core.shard import parse_shard
+    from mstudy.core.sharding.shard import parse_shard
     from mstudy.train.stage import train_shard, train_study
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store

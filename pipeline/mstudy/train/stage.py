@@ -14,7 +14,7 @@ from mstudy.core.boundary import say
 from mstudy.core.errors import ConfigError
 from mstudy.core.files import write_first
 from mstudy.core.params import Study
-from mstudy.core.shard import Shard
+from mstudy.core.sharding.shard import Shard
 from mstudy.train.configs import RunConfig, digest, family_of, plan_runs
 from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
