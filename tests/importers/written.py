@@ -55,6 +55,11 @@ def trackio(folder, with_ids=True):
     path = folder / "project.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     run_id = "run_id TEXT NOT NULL, " if with_ids else ""
+
+    def as_written(value):
+        """Newer versions write the bytes of JSON, a BLOB in a column of TEXT; older ones the text."""
+        return json.dumps(value).encode() if with_ids else json.dumps(value)
+
     with closing(sqlite3.connect(path)) as made:
         made.executescript(
             f"""
@@ -66,12 +71,12 @@ def trackio(folder, with_ids=True):
         ids = ("id-1",) if with_ids else ()
         marks, names = ("?, " if with_ids else ""), ("run_id, " if with_ids else "")
         for k, loss in enumerate(LOSSES):
-            row = json.dumps({"train/loss": loss if k < 18 else "NaN", "train/global_step": 50 * k})
+            row = as_written({"train/loss": loss if k < 18 else "NaN", "train/global_step": 50 * k})
             made.execute(
                 f"INSERT INTO metrics ({names}timestamp, run_name, step, metrics) VALUES ({marks}'t', 'brave-1', ?, ?)",
                 (*ids, k, row),
             )
-        config = json.dumps(SETTINGS | {"_Username": "me", "optim": {"weight_decay": 0.1}})
+        config = as_written(SETTINGS | {"_Username": "me", "optim": {"weight_decay": 0.1}})
         made.execute(
             f"INSERT INTO configs ({names}run_name, config, created_at) VALUES ({marks}'brave-1', ?, 't')",
             (*ids, config),
