@@ -216,3 +216,17 @@ def test_of_a_line_that_is_no_object_forty_bytes_and_its_number_are_told(table, 
 
     with pytest.raises(LogError, match=f"must be a JSON object, found b'{40 * 'x'}' in .*a.jsonl, line 3"):
         imported("csv", path)
+
+
+def test_remarks_before_the_header_are_left_out_and_counted(table, imported):
+    table("# written by hand\n\n#lr 0.1\nstep,loss\n0,2\n1,1\n")
+    plan = imported("csv", table("# step,loss\n0,4\n1,3\n", "b.csv").parent)
+
+    assert columns(plan, "a") == {"step": [0, 1], "loss": [2.0, 1.0]}
+    assert columns(plan, "b") == {"step": [0, 1], "loss": [4.0, 3.0]}  # as numpy.savetxt writes
+    assert "2 lines of remarks before the header are left out" in plan.as_text()
+
+
+def test_a_file_of_remarks_alone_is_one_sentence_at_once(table, imported):
+    with pytest.raises(LogError, match="must be a whole csv table"):
+        imported("csv", table("#\n" * 300_000))

@@ -17,6 +17,7 @@ from mstudy.importers.tables.content import PACKED, Text, read_text
 from mstudy.importers.tables.decimals import with_points
 from mstudy.importers.tables.frame import PLACES, Table, with_places
 from mstudy.importers.tables.json_lines import read_lines
+from mstudy.importers.tables.remarks import without_remarks
 from mstudy.importers.tables.table_bounds import (
     MAX_BYTES,
     MAX_LINE_BYTES,
@@ -59,6 +60,7 @@ def read_table(path: Path) -> Table:
         text = read_text(path)
         if form in _LINES or (form not in _SEPARATORS and text.content.lstrip()[:1] == b"{"):
             return read_lines(text, path)
+        text = without_remarks(text)
         return _read_cells(text, _separator_of(text.content, form), path)
     except _FAULTS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
