@@ -59,7 +59,8 @@ The bracket of the threshold is that of the rates at which SGDM is clearly bette
 ceased to; at 0.0158 the ratio is already 0.047, nearly the margin of 0.05, which puts mstudy's estimate below it.""",
 }
 WARNINGS = {
-    "curvature-missing": "No curvature along the update was logged: C4 and C5 rest on `detect.quantity`, if that was.",
+    "curvature-missing": "No curvature was logged that could be judged: C4 and C5 cannot be tested.",
+    "curvature-not-judged": "Another curvature was logged than `detect.quantity` names.",
     "single-seed": "Cells with one seed have no interval over seeds.",
     "chosen-rates": "Ten seeds were trained only at the rate that one seed had chosen.",
     "sgd-unpaired": "These runs of SGD have no run of SGDM with the same η_ef and seed. They make no pair.",
