@@ -92,8 +92,7 @@ def find_partings(
     evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
     onsets = _onsets(evidence, 1 - compare.alpha)
     if status == PartingStatus.PARTED:
-        evidence = [_lasting(*each, margin) for each in zip(gaps, evidence, onsets, strict=True)]
-        onsets = _onsets(evidence, 1 - compare.alpha)
+        evidence, onsets = _of_what_stays(gaps, evidence, onsets, margin, 1 - compare.alpha)
     known = [each for each in evidence if each is not None]
     partings = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
     return CellParting(
@@ -176,6 +175,26 @@ def _onsets(evidence: Sequence[Evidence | None], level: float) -> list[Onset | N
     """Date the onset of each pair of which something is known."""
     dated = iter(date_onsets([each for each in evidence if each is not None], level))
     return [None if each is None else next(dated) for each in evidence]
+
+
+def _of_what_stays(
+    gaps: Sequence[Gap | None],
+    evidence: Sequence[Evidence | None],
+    onsets: Sequence[Onset | None],
+    margin: float,
+    level: float,
+) -> tuple[list[Evidence | None], list[Onset | None]]:
+    """Date each pair once more, without its openings that close; what stays opens after them, so no date moves ahead.
+
+    Where one would, too little is left to tell, and the pair keeps what it said of all its rows.
+    """
+    without = [_lasting(*each, margin) for each in zip(gaps, evidence, onsets, strict=True)]
+    moved = zip(without, evidence, onsets, _onsets(without, level), strict=True)
+    kept = [
+        all_rows if before is not None and after is not None and after.step < before.low else fewer
+        for fewer, all_rows, before, after in moved
+    ]
+    return kept, _onsets(kept, level)
 
 
 def _lasting(gap: Gap | None, evidence: Evidence | None, onset: Onset | None, margin: float) -> Evidence | None:

@@ -11,6 +11,7 @@ from mstudy.core.series import Series
 from mstudy.pairs.gap import Gap
 
 MIN_POINTS = 20  # logged points of a gap, and before an opening: at first the lag of momentum is known only roughly
+_RECURRING_SHARE = 0.08  # of the logged points: what opens again within so many is the same opening, as with a rise
 _MIN_CLOSED_ROWS = 3  # logged points that tell that a gap has closed, and more where it was open for more
 _MAX_OPENINGS = 3  # of one pair that go half as far as one that closes, itself included
 _CLOSED_SDS = 3.0  # robust standard deviations within which a gap is closed; it opens to twice that
@@ -82,8 +83,9 @@ def _stretches(is_open: NDArray[np.bool_]) -> list[tuple[int, int]]:
     Stretches that are apart by fewer rows are one.
     """
     joined: list[tuple[int, int]] = []
+    recurring = round(_RECURRING_SHARE * len(is_open))
     for first, last in _runs(is_open):
-        if joined and first - joined[-1][1] < _closing_rows(*joined[-1]):
+        if joined and first - joined[-1][1] < max(recurring, _closing_rows(*joined[-1])):
             joined[-1] = joined[-1][0], last
         else:
             joined.append((first, last))
