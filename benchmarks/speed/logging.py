@@ -7,6 +7,7 @@ rivals; one that is not installed is named as such in its table.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -138,18 +139,18 @@ class Bench:
 
     def calls(self, **options: Any) -> int:
         """How often the probe calls the loss in a step that is not the first: each is a forward pass of its samples."""
-        calls = [0]
+        calls = itertools.count()  # the probe puts back what a loss notes in lists and variables around it
 
         def counted(model: nn.Module, batch: Batch) -> Tensor:
-            calls[0] += 1
+            next(calls)
             return loss_of(model, batch)
 
         probe = self._probe(counted, options)
         self._optimizer.step()  # the first row is checked too
-        first = calls[0]
+        first = next(calls)
         self._optimizer.step()
         probe.remove()
-        return calls[0] - first
+        return next(calls) - first - 1
 
     def _probe(self, loss: Callable[[nn.Module, Batch], Tensor], options: dict[str, Any]) -> CurvatureProbe:
         case = self._case
