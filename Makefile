@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTSIDE ?=
 
-.PHONY: help study test lint bench mutants outside pictures
+.PHONY: help study test lint bench docs mutants outside pictures
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,11 @@ bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*
 	$(BIN)/python -m benchmarks.speed.logging --write
 	$(BIN)/python -m benchmarks.speed.report --write
 
+docs: .venv/docs  ## Build the documentation into site/, to be opened without a network
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	@echo "the documentation: site/index.html; with its search: $(BIN)/python -m http.server -d site"
+
 mutants: .venv/mutants  ## Change 200 places of the library and count the changes its tests see (an hour; goes on where it was ended)
 	$(BIN)/python -m benchmarks.mutants --write
 
@@ -51,6 +56,11 @@ pictures: .venv/study  ## Draw the README's pictures from the finished study
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -e '.[train,pipeline,bench]'
 	@touch $@ .venv/study
+
+.venv/docs: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[train,docs]'
+	@touch $@
 
 .venv/mutants: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -11,7 +11,7 @@ from mstudy.cli import app as cli
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     str(page.relative_to(ROOT))
-    for places in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*.md", "reports/**/*.md")
+    for places in ("*.md", "docs/**/*.md", "benchmarks/*.md", "examples/*.md", "reports/**/*.md")
     for page in ROOT.glob(places)
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
