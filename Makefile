@@ -14,7 +14,7 @@ study: .venv/study  ## Set up and run the study: train, detect, compare, estimat
 	@echo "the report: reports/index.html"
 
 test: .venv/dev  ## Set up and run the tests
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -q
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: .venv/dev  ## Set up and check style and types
 	$(BIN)/ruff check .
