@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mstudy.estimate.rates.pooled_variance import Spread, moderated, p_equivalent_pooled
-from scipy import special, stats
+from scipy import stats
 
 
 def spread(variances, freedom=4):
@@ -11,23 +11,12 @@ def spread(variances, freedom=4):
     return Spread(variances, np.full(len(variances), float(freedom)))
 
 
-def test_four_variances_that_agree_about_double_the_freedom():
-    """Log variances that differ less than chance would have them: all are drawn about half-way to one value."""
+def test_variances_that_agree_double_the_freedom_and_no_more():
+    """Log variances that differ less than chance would have them: all are drawn half-way to one value."""
     (lent,) = moderated([spread([1.0, 1.1, 0.9, 1.0])])
 
-    assert lent.freedom == pytest.approx([8.0] * 4, rel=0.02)
-    assert lent.variance - lent.variance[0] == pytest.approx([0.0, 0.05, -0.05, 0.0], abs=0.001)
-
-
-def test_more_variances_that_agree_lend_more():
-    """The standard error of trigamma(2) from n differences, by hand: psi_3(2) = pi^4 / 15 - 6."""
-    chance, fourth = np.pi**2 / 6 - 1, np.pi**4 / 15 - 6
-    lent = [moderated([spread([1.0] * n)])[0].freedom[0] - 4 for n in (11, 41)]
-
-    for n, found in zip((10, 40), lent, strict=True):
-        error = ((fourth + 2 * chance**2) / n) ** 0.5
-        assert special.polygamma(1, found / 2) == pytest.approx(error)
-    assert lent == pytest.approx([6.4, 11.9], abs=0.1)
+    assert lent.freedom == pytest.approx([8.0] * 4)
+    assert lent.variance - lent.variance[0] == pytest.approx([0.0, 0.05, -0.05, 0.0])
 
 
 def test_variances_that_really_differ_lend_next_to_nothing():

@@ -41,7 +41,8 @@ def moderated(groups: Sequence[Spread]) -> list[Spread]:
     """Return the groups with variances drawn towards the typical one of their group, and the freedom of these.
 
     A group's typical variance is its own; how much cells differ within a group is common to all groups. The freedom is
-    at most that of all cells of the group. A cell without a variance, or without another in its group, stays as it is.
+    at most twice that of the cell, and at most that of all cells of the group. A cell without a variance, or without
+    another in its group, stays as it is.
     """
     prior = _prior_freedom([group for group in groups if group.known.sum() > 1])
     return [_drawn(group, prior) if prior > 0 and group.known.sum() > 1 else group for group in groups]
@@ -62,27 +63,15 @@ def p_equivalent_pooled(samples: NDArray[np.float64], spread: Spread, margin: fl
 def _prior_freedom(groups: Sequence[Spread]) -> float:
     """Return how many degrees of freedom a group's typical variance is worth, from how far log variances differ.
 
-    Their variance within groups is trigamma(freedom / 2), and trigamma(prior / 2) of real differences. These are never
-    taken to be smaller than by one standard error more than what was seen: how far cells differ is itself estimated,
-    and from few of them.
+    Their variance within groups is trigamma(freedom / 2), and trigamma(prior / 2) of real differences.
     """
     if not groups:
         return 0.0
-    seen = sum(float(((group.logs - group.logs.mean()) ** 2).sum()) for group in groups) / _n_differences(groups)
-    by_chance = _mean_polygamma(1, groups)
-    largest = max(seen, by_chance)
-    error = ((_mean_polygamma(3, groups) + 2 * largest**2) / _n_differences(groups)) ** 0.5
-    return 2 * _inverse_trigamma(largest - by_chance + error)
-
-
-def _n_differences(groups: Sequence[Spread]) -> int:
-    return int(sum(group.known.sum() - 1 for group in groups))
-
-
-def _mean_polygamma(order: int, groups: Sequence[Spread]) -> float:
-    """Return a cumulant of log variances by chance: their variance of order 1, their fourth cumulant of order 3."""
-    values = [special.polygamma(order, group.freedom[group.known] / 2).mean() for group in groups]
-    return float(np.average(values, weights=[group.known.sum() - 1 for group in groups]))
+    squares = sum(float(((group.logs - group.logs.mean()) ** 2).sum()) for group in groups)
+    by_chance = [special.polygamma(1, group.freedom[group.known] / 2).mean() for group in groups]
+    counts = np.array([group.known.sum() - 1 for group in groups])
+    excess = squares / counts.sum() - float(np.average(by_chance, weights=counts))
+    return 2 * _inverse_trigamma(excess)
 
 
 def _inverse_trigamma(value: float) -> float:
@@ -96,8 +85,12 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def _drawn(group: Spread, prior: float) -> Spread:
-    """Return the variances drawn towards the group's typical one, which counts as `prior` degrees of freedom."""
+    """Return the variances drawn towards the group's typical one, which counts as `prior` degrees of freedom.
+
+    It never counts for more than a cell's own seeds: how much cells differ is itself estimated, and from few of them.
+    """
     typical = np.exp(group.logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
-    freedom = np.minimum(group.freedom + prior, group.freedom[group.known].sum())
-    variance = (prior * typical + group.freedom * group.variance) / np.maximum(prior + group.freedom, 1.0)
+    lent = np.minimum(prior, group.freedom)
+    freedom = np.minimum(group.freedom + lent, group.freedom[group.known].sum())
+    variance = (lent * typical + group.freedom * group.variance) / np.maximum(lent + group.freedom, 1.0)
     return Spread(np.where(group.known, variance, group.variance), np.where(group.known, freedom, 0.0))
