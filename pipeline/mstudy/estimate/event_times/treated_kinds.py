@@ -21,7 +21,8 @@ class Kind:
 
     p_parents: that the parents' gap is within the margin or below; p_branches: that the branches' is not within it;
     p_contrast: that no more goes than at the control time; p_remaining: that the branches' gap is not above the
-    margin. n_left_out: blocks in which the parents have no gap that could be lost.
+    margin. n_left_out: blocks in which the parents have no gap that could be lost. everywhere: the mean gap of parents
+    and branches, and the contrasts, of these blocks too.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Kind:
     p_contrast: float
     p_remaining: float
     n_left_out: int
+    everywhere: tuple[Sample, Sample, Sample]
 
     @classmethod
     def of(cls, rows: pl.DataFrame, margin: float, words: ScaleWords, estimate: Estimate) -> Kind:
@@ -44,7 +46,7 @@ class Kind:
         blocks = rows.partition_by(BLOCK, maintain_order=True)
         with_gap = [block for block, p in zip(blocks, _p_of_gaps(blocks, margin), strict=True) if p <= estimate.alpha]
         units = Units.of(pl.concat(with_gap) if with_gap else rows.clear(), estimate)
-        parents, branches, contrasts = map(units.sample, ("gap_parent", "gap_branch", "contrast"))
+        parents, branches, contrasts = _samples(units)
         return cls(
             str(rows["intervention"][0]),
             words,
@@ -59,6 +61,7 @@ class Kind:
             p_contrast=one_if_none(p_greater(contrasts, 0.0)),
             p_remaining=one_if_none(p_greater(branches, margin)),
             n_left_out=len(blocks) - len(with_gap),
+            everywhere=_samples(Units.of(rows, estimate)),
         )
 
     @property
@@ -80,26 +83,28 @@ class Kind:
     def sentence(self) -> str:
         """What was found, for the reason."""
         if not len(self.branches):
+            parents, branches, contrasts = self.everywhere
             return (
-                f"{self.name}: in none of {self.n_left_out} blocks is the gap of the runs left alone shown to be above "
-                f"{self.margin:g}, so there was none to lose"
+                f"{self.name}: the {self.words.measure} is {parents.mean():+.3f} with the sharpening and "
+                f"{branches.mean():+.3f} without it; {self._contrast_words(contrasts)}; but in none of "
+                f"{self.n_left_out} blocks is the gap of the runs left alone shown to be above {self.margin:g}, so "
+                "there was none to lose"
             )
         left_out = f"; blocks without a gap to lose left out: {self.n_left_out}" if self.n_left_out else ""
         return (
             f"{self.name}: without the sharpening the {self.words.measure} is {self.branches.mean():+.3f} (p that it "
             f"is beyond ±{self.margin:g}: {self.p_branches:.3g}), with it {self.parents.mean():+.3f} (p that it is at "
             f"most {self.margin:g}: {self.p_parents:.3g}; n = {len(self.branches)} {self.unit}{left_out}); "
-            f"{self._contrast_words}"
+            f"{self._contrast_words(self.contrasts)}"
         )
 
-    @property
-    def _contrast_words(self) -> str:
-        if not len(self.contrasts):
+    def _contrast_words(self, contrasts: Sample) -> str:
+        if not len(contrasts):
             return "no branch from a control time shows what it does anyway, so the claim cannot rest on it"
         momentum = ", but with momentum it is SGDM, so the claim cannot rest on it" if self.by_momentum else ""
         return (
-            f"that is {self.contrasts.mean():+.3f} more than at the control time (p that it is no more: "
-            f"{self.p_contrast:.3g}; n = {len(self.contrasts)}){momentum}"
+            f"that is {contrasts.mean():+.3f} more than at the control time (p that it is no more: "
+            f"{one_if_none(p_greater(contrasts, 0.0)):.3g}; n = {len(contrasts)}){momentum}"
         )
 
     @property
@@ -123,6 +128,10 @@ class Kind:
     @property
     def _estimated(self) -> Sample:
         return self.contrasts if self.can_support else self.branches
+
+
+def _samples(units: Units) -> tuple[Sample, Sample, Sample]:
+    return units.sample("gap_parent"), units.sample("gap_branch"), units.sample("contrast")
 
 
 def _p_of_gaps(blocks: list[pl.DataFrame], margin: float) -> list[float]:
