@@ -142,11 +142,12 @@ def test_a_probe_holds_no_more_than_its_chunk_whatever_it_measures(chunk):
     network = Watched(network_of("mlp-tanh-4"))
     w, batch = weights(network), random_batch((2, 3), True)
     v = random_directions(network, w)
-    whole = measured(Probe(network, batch, 1000), w, v, v.clone(), v, None)
+    leading = torch.cat([v, random_directions(network, w)], dim=1)  # is overwritten
+    whole = measured(Probe(network, batch, 1000), w, v, leading.clone(), v, None)
     network.asked.clear()
     probe = Probe(network, batch, chunk)
 
-    losses, found = measured(probe, w, None, None, v).loss, measured(probe, w, v, v.clone(), v)
+    losses, found = measured(probe, w, None, None, v).loss, measured(probe, w, v, leading.clone(), v)
 
     assert max(members * samples for members, samples in network.asked) <= chunk
     torch.testing.assert_close(losses, whole.loss)

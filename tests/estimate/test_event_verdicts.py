@@ -11,6 +11,7 @@ from mstudy.estimate.stage import estimate
 from mstudy.tables.contracts import (
     ADVANTAGE,
     ALIGNMENT,
+    BRANCH_GAPS,
     EVENT_VERDICTS,
     FINAL_LOSSES,
     HORIZON_LOSSES,
@@ -65,7 +66,7 @@ def out(rng, tmp_path):
     for table, frame in ((SHARPENING_EVENTS, rises), (OPENINGS, partings)):
         rows = [{k: v for k, v in row.items() if k in table.schema} | {"index": 0} for row in frame.rows(named=True)]
         table.write(table.frame(rows), tmp_path / "results")
-    for table in (HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES):
+    for table in (HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES, BRANCH_GAPS):
         table.write(table.frame([]), tmp_path / "results")
     return tmp_path
 
@@ -120,9 +121,8 @@ def test_another_choice_than_that_of_the_estimate_is_refused(out):
     judged(out, "crossing")
     written = [place_of(table) for table in (RUNS, SHARPENINGS, SHARPENING_EVENTS)]
     write_stamp(out, "detect", {"detect": Detect()}, written)
-    write_stamp(
-        out, "compare", {}, [place_of(table) for table in (PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES)]
-    )
+    compared = (PARTINGS, OPENINGS, HORIZON_LOSSES, ADVANTAGE, FINAL_LOSSES, BRANCH_GAPS)
+    write_stamp(out, "compare", {}, [place_of(table) for table in compared])
     analysis = Analysis(estimate=ESTIMATE)
 
     with pytest.raises(ConfigError, match=r"found detect\.decides = 'sharpening', which was 'crossing' then"):
