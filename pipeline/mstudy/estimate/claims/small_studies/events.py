@@ -65,7 +65,7 @@ def _crossed(measured: pl.DataFrame) -> str:
 
 
 def _at(steps: pl.Series) -> str:
-    return f", at steps {listed([f'{step:g}' for step in steps])}" if len(steps) else ""
+    return f", at steps {listed([f'{step:.0f}' for step in steps])}" if len(steps) else ""
 
 
 def _parted(pairs: pl.DataFrame) -> str:
