@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from mstudy.compare.cell_parting import find_partings
+from mstudy.compare.closed_stretches import Closing
 from mstudy.compare.onset import date_onsets, weigh_onsets
 from mstudy.compare.openings import find_openings
 from mstudy.core.params import Compare
@@ -29,7 +30,7 @@ def cell(rng, gap, n_seeds=4, sigma=0.003):
 
 def found_in(pairs):
     partings = find_partings(pairs, 0.9, Compare())
-    return find_openings(pairs, partings.pairs, "heavy_ball", 0.9, partings.margin)
+    return find_openings(pairs, partings.pairs, "heavy_ball", 0.9, Closing(partings.margin, Compare().recurring_gap))
 
 
 def bump(first, last, height=0.3):

@@ -24,6 +24,7 @@ BOUNDS = [
     (Margins, "advantage", [0.01], [0.0]),
     (Margins, "diverged", [0.06], [0.05]),
     (Compare, "parting_margin", [0.01], [0.0]),
+    (Compare, "recurring_gap", [0.08, 0.5], [0.0, 0.51]),
     (Compare, "horizons", [(0.01, 1.0)], [(), (0.0,), (0.5, 1.01), (1.0, 1.0)]),
     (Compare, "alpha", [0.01, 0.49], [0.0, 0.5]),
     (Compare, "resamples", [100, 1_000_000], [99, 1_000_001]),

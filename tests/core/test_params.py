@@ -234,6 +234,7 @@ def test_the_analysis_part_is_the_same_object():
         ("compare: {horizons: [1.5]}", r"compare\.horizons must be above 0 and at most 1 .*, found 1.5"),
         ("compare: {horizons: [1.0, 1.0]}", r"compare\.horizons must be free of repetitions"),
         ("compare: {parting_margin: 0}", r"compare\.parting_margin must be above 0"),
+        ("compare: {recurring_gap: 0}", r"compare\.recurring_gap must be above 0 and at most 0\.5"),
         ("compare: {alpha: 0.7}", r"compare\.alpha must be between 0 and 0.5"),
         ("compare: {resamples: 3}", r"compare\.resamples must be at least 100"),
         ("estimate: {lag_tolerance: 1}", r"estimate\.lag_tolerance must be between 0 and 1"),

@@ -194,7 +194,7 @@ def test_what_the_analysis_could_not_use_is_refused_before_training(path, change
 
 
 def test_a_branch_is_logged_and_goes_on_as_one(path):
-    about = ABOUT | {"branch_of": "b", "intervention": {"kind": "clip", "step": np.int64(3), "norm": 0.5}}
+    about = ABOUT | {"branch_of": "b", "intervention": {"kind": "clip", "step": np.int64(3), "at": 0.5}}
     for first in (0, 2):
         log = RunLogger(path, **about)
         for step in range(first, first + 3):
@@ -202,7 +202,7 @@ def test_a_branch_is_logged_and_goes_on_as_one(path):
         log.finish("interrupted" if first == 0 else "completed")
 
     assert metadata(path)["branch_of"] == "b"
-    assert metadata(path)["intervention"] == {"kind": "clip", "step": 3, "norm": 0.5}
+    assert metadata(path)["intervention"] == {"kind": "clip", "step": 3, "at": 0.5}
 
 
 @pytest.mark.parametrize(("steps", "message"), [([3, 3], "3 after 3, in"), ([3, 1], "1 after 3"), ([-1], "-1")])

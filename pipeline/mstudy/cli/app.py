@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mstudy.cli import options
 from mstudy.cli.branch import attach as attach_branch
 from mstudy.cli.data import data_app
 from mstudy.cli.imports import import_app
@@ -38,12 +39,7 @@ _Runs = Annotated[
         help="Folder of run logs, searched at any depth, or of packs; or s3://BUCKET/PREFIX.", metavar="RUNS"
     ),
 ]
-_Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-_Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
-_Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")]
-_Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
-_Study = Annotated[str, typer.Argument(help="Name of a study in the parameter file.")]
 
 
 def main() -> None:
@@ -86,10 +82,10 @@ def plan_cli(
     study: Annotated[str | None, typer.Argument(help="Name of a study in the parameter file.")] = None,
     claim: Annotated[str | None, typer.Option(help="What would settle this claim, as C4, by an analysis.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of a finished analysis, for --claim.")] = Path("reports"),
-    params: _Params = Path("params.yaml"),
-    store: _Store = Path(".mstudy/store"),
-    workers: _Workers = None,
-    device: _Device = "auto",
+    params: options.Params = options.PARAMS,
+    store: options.Store = options.STORE,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
     as_json: _Json = False,
 ) -> None:
     """Count the runs of a study, and how long they would train here.
@@ -126,7 +122,7 @@ def analyze_cli(
     out: Annotated[Path, typer.Option("--out", help="Folder for tables, claims and report.")],
     params: Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out (exit code 3).")] = False,
-    workers: _Workers = None,
+    workers: options.Workers = None,
     as_json: _Json = False,
     shard: Shares = None,
 ) -> None:
@@ -184,7 +180,7 @@ def _message_of(problem: dict[str, Any]) -> str:
 def validate_cli(
     runs: _Runs,
     params: Annotated[Path | None, typer.Option("--params", help="Parameter file; default: as shipped.")] = None,
-    workers: _Workers = None,
+    workers: options.Workers = None,
     as_json: _Json = False,
 ) -> None:
     """List every problem of a folder of run logs.

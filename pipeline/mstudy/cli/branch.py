@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mstudy.cli import options
 from mstudy.core.boundary import exit_interrupted
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def attach(app: typer.Typer) -> None:
 
 
 def branch_cli(
-    study: Annotated[str, typer.Argument(help="Name of a study in the parameter file.")],
+    study: options.Study,
     runs: Annotated[Path | None, typer.Option(help="Folder of the study's run logs; default: runs/STUDY.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the logs of the branches; default: RUNS-branches.")
@@ -27,14 +28,14 @@ def branch_cli(
     analysis: Annotated[
         Path | None, typer.Option(help="Analyze RUNS, and what else lies beside it, into this folder too.")
     ] = None,
-    params: Annotated[Path, typer.Option("--params", help="Parameter file.")] = Path("params.yaml"),
-    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
-    ] = "auto",
+    params: options.Params = options.PARAMS,
+    store: options.Store = options.STORE,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
 ) -> None:
-    """Train branches of the runs that sharpen abruptly: from just before that, and from a control time, on otherwise.
+    """Train branches of the runs that sharpen abruptly.
+
+    They go on otherwise from just before that, and from a control time.
 
     Example: mstudy branch digits-edge
     """

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mstudy.cli import options
 from mstudy.core.boundary import exit_interrupted
 
 
@@ -16,20 +17,20 @@ def attach(app: typer.Typer) -> None:
 
 
 def settle_cli(
-    study: Annotated[str, typer.Argument(help="Name of a study in the parameter file.")],
+    study: options.Study,
     claim: Annotated[
         list[str] | None, typer.Option(help="A claim to settle, as C2; may be repeated. Default: all seeds can settle.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the next look costs; train nothing.")] = False,
     runs: Annotated[Path, typer.Option(help="Folder with one folder of run logs a study.")] = Path("runs"),
-    params: Annotated[Path, typer.Option("--params", help="Parameter file.")] = Path("params.yaml"),
-    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
-    ] = "auto",
+    params: options.Params = options.PARAMS,
+    store: options.Store = options.STORE,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
 ) -> None:
-    """Train more seeds for the lines that undecided claims rest on, look by look, until all are decided.
+    """Train more seeds, look by look, where claims are undecided.
+
+    They are seeds of the lines that undecided claims rest on, until all are decided.
 
     The study says at how many seeds it looks (`looks`). What was done is kept in settled/STUDY.json beside the
     parameter file, which `mstudy train` and `dvc repro` read.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mstudy.cli import options
 from mstudy.core.boundary import exit_interrupted
 
 Shares = Annotated[
@@ -15,14 +16,12 @@ Shares = Annotated[
 
 
 def train_cli(
-    study: Annotated[str, typer.Argument(help="Name of a study in the parameter file.")],
+    study: options.Study,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the run logs; default: runs/STUDY.")] = None,
-    params: Annotated[Path, typer.Option("--params", help="Parameter file.")] = Path("params.yaml"),
-    store: Annotated[Path, typer.Option(help="Folder of finished runs.")] = Path(".mstudy/store"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
-    ] = "auto",
+    params: options.Params = options.PARAMS,
+    store: options.Store = options.STORE,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
     shard: Shares = None,
 ) -> None:
     """Train the runs of a study that the store lacks. With --shard: a share of them, copied by a last call without it.

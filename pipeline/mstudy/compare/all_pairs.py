@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from mstudy.compare.cell_parting import CellParting, find_partings
+from mstudy.compare.closed_stretches import Closing
 from mstudy.compare.openings import find_openings
 from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Compare, Margins
@@ -51,7 +52,7 @@ def find_all_partings(runs: pl.DataFrame, points: pl.DataFrame, margins: Margins
             cell_parting.pairs,
             members[0]["optimizer"],
             members[0]["momentum"],
-            cell_parting.margin,
+            Closing(cell_parting.margin, compare.recurring_gap),
         )
         for row, parting, of_pair in zip(members, cell_parting.pairs, opened, strict=True):
             keys = {key: row[key] for key in (*CELL, "seed", "sgd_run_id", "sgdm_run_id")}

@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from mstudy.compare.closed_stretches import MIN_POINTS, closed_stretches
-from mstudy.compare.onset import Evidence, Onset, date_onsets, known_onset, typical_onset, weigh_onsets
+from mstudy.compare.closed_stretches import MIN_POINTS, Closing
+from mstudy.compare.lasting_onsets import date_known, date_what_stays
+from mstudy.compare.onset import Evidence, Onset, known_onset, typical_onset, weigh_onsets
 from mstudy.core.optimizers import HEAVY_BALL
 from mstudy.core.params import Compare
 from mstudy.core.series import Series
@@ -90,9 +91,10 @@ def find_partings(
         else None
     )
     evidence = [_evidence(pair, gap, status, end) for pair, gap in zip(pairs, gaps, strict=True)]
-    onsets = _onsets(evidence, 1 - compare.alpha)
+    onsets = date_known(evidence, 1 - compare.alpha)
     if status == PartingStatus.PARTED:
-        evidence, onsets = _of_what_stays(gaps, evidence, onsets, margin, 1 - compare.alpha)
+        by = Closing(margin, compare.recurring_gap)
+        evidence, onsets = date_what_stays(gaps, evidence, onsets, by, 1 - compare.alpha)
     known = [each for each in evidence if each is not None]
     partings = [_pair_parting(*each, status, ahead) for each in zip(pairs, gaps, onsets, strict=True)]
     return CellParting(
@@ -169,46 +171,6 @@ def _evidence(pair: Pair, gap: Gap | None, status: PartingStatus, end: float | N
         return None
     part = gap.until(end) if status == PartingStatus.TRANSIENT and end is not None else gap
     return weigh_onsets(part) if len(part.steps) >= MIN_POINTS else None
-
-
-def _onsets(evidence: Sequence[Evidence | None], level: float) -> list[Onset | None]:
-    """Date the onset of each pair of which something is known."""
-    dated = iter(date_onsets([each for each in evidence if each is not None], level))
-    return [None if each is None else next(dated) for each in evidence]
-
-
-def _of_what_stays(
-    gaps: Sequence[Gap | None],
-    evidence: Sequence[Evidence | None],
-    onsets: Sequence[Onset | None],
-    margin: float,
-    level: float,
-) -> tuple[list[Evidence | None], list[Onset | None]]:
-    """Date each pair once more, without its openings that close; what stays opens after them, so no date moves ahead.
-
-    Where one would, too little is left to tell, and the pair keeps what it said of all its rows.
-    """
-    without = [_lasting(*each, margin) for each in zip(gaps, evidence, onsets, strict=True)]
-    moved = zip(without, evidence, onsets, _onsets(without, level), strict=True)
-    kept = [
-        all_rows if before is not None and after is not None and after.step < before.low else fewer
-        for fewer, all_rows, before, after in moved
-    ]
-    return kept, _onsets(kept, level)
-
-
-def _lasting(gap: Gap | None, evidence: Evidence | None, onset: Onset | None, margin: float) -> Evidence | None:
-    """Return what a pair says of the opening that stays: without the rows of those that close again.
-
-    Such an opening draws the onset towards itself, the more the slower the one that stays begins.
-    """
-    if gap is None or onset is None or len(gap.steps) < MIN_POINTS:
-        return evidence
-    closed = gap.until(max(onset.low, float(gap.steps[MIN_POINTS - 1])))
-    kept = closed_stretches(gap, closed, margin).without
-    if kept.all() or kept.sum() < MIN_POINTS:
-        return evidence
-    return weigh_onsets(Gap(gap.steps[kept], gap.values[kept]))
 
 
 def _pair_parting(

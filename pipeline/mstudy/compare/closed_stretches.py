@@ -11,11 +11,19 @@ from mstudy.core.series import Series
 from mstudy.pairs.gap import Gap
 
 MIN_POINTS = 20  # logged points of a gap, and before an opening: at first the lag of momentum is known only roughly
-_RECURRING_SHARE = 0.08  # of the logged points: what opens again within so many is the same opening, as with a rise
 _MIN_CLOSED_ROWS = 3  # logged points that tell that a gap has closed, and more where it was open for more
 _MAX_OPENINGS = 3  # of one pair that go half as far as one that closes, itself included
 _CLOSED_SDS = 3.0  # robust standard deviations within which a gap is closed; it opens to twice that
 QUIET_SHARE = 1 / 3  # of the limit: within it nothing of an opening is left
+
+
+@dataclass(frozen=True)
+class Closing:
+    """When a gap has closed. margin: within which it is closed for sure, whatever its noise. recurring_gap: share of
+    the logged points; what opens again within so many is the same opening, as with a rise."""
+
+    margin: float
+    recurring_gap: float
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,13 @@ class Closed:
         return kept
 
 
-def closed_stretches(gap: Gap, closed: Gap, margin: float) -> Closed:
+def closed_stretches(gap: Gap, closed: Gap, by: Closing) -> Closed:
     """Return the openings of a gap that close again. closed: the part of it that tells where it is closed."""
     departure = gap.values - np.median(closed.values)
     spread = float(np.median(np.abs(closed.values - np.median(closed.values))))
-    limit = max(margin, _CLOSED_SDS * 1.4826 * spread)
+    limit = max(by.margin, _CLOSED_SDS * 1.4826 * spread)
     far = np.abs(departure)
-    found = [each for each in _stretches(_without_flickers(far, limit)) if each[0] >= MIN_POINTS]
+    found = [each for each in _stretches(_without_flickers(far, limit), by.recurring_gap) if each[0] >= MIN_POINTS]
     chosen = [each for each in found if far[slice(*each)].max() > 2 * limit and _stands_out(far, limit, each)]
     return Closed(departure, limit, chosen)
 
@@ -77,13 +85,13 @@ def _runs(is_open: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(first, last) for first, last in edges.tolist()]
 
 
-def _stretches(is_open: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _stretches(is_open: NDArray[np.bool_], recurring_gap: float) -> list[tuple[int, int]]:
     """Return first and last + 1 of each stretch that opens, and is then closed for as many rows, or for three.
 
-    Stretches that are apart by fewer rows are one.
+    Stretches that are apart by fewer rows, or by fewer than the recurring gap, are one.
     """
     joined: list[tuple[int, int]] = []
-    recurring = round(_RECURRING_SHARE * len(is_open))
+    recurring = round(recurring_gap * len(is_open))
     for first, last in _runs(is_open):
         if joined and first - joined[-1][1] < max(recurring, _closing_rows(*joined[-1])):
             joined[-1] = joined[-1][0], last

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mstudy.compare.cell_parting import Parting
-from mstudy.compare.closed_stretches import QUIET_SHARE, Closed, closed_stretches
+from mstudy.compare.closed_stretches import QUIET_SHARE, Closed, Closing, closed_stretches
 from mstudy.core.statuses import PARTED_OR_DIVERGED, Ahead, PartingStatus
 from mstudy.pairs.gap import Gap, Pair, gap_curve
 
@@ -34,11 +34,11 @@ class Opening:
 
 
 def find_openings(
-    pairs: Sequence[Pair], partings: Sequence[Parting], optimizer: str, momentum: float, margin: float
+    pairs: Sequence[Pair], partings: Sequence[Parting], optimizer: str, momentum: float, by: Closing
 ) -> list[list[Opening]]:
     """Find the openings of each pair of a cell, in order of time. partings: those of `find_partings`, one a pair."""
     return [
-        [*_closing(pair, parting, optimizer, momentum, margin), *_staying(parting)]
+        [*_closing(pair, parting, optimizer, momentum, by), *_staying(parting)]
         for pair, parting in zip(pairs, partings, strict=True)
     ]
 
@@ -49,7 +49,7 @@ def _staying(parting: Parting) -> list[Opening]:
     return [Opening(parting.status, parting.ahead, parting.step, parting.step_low, parting.step_high, None)]
 
 
-def _closing(pair: Pair, parting: Parting, optimizer: str, momentum: float, margin: float) -> list[Opening]:
+def _closing(pair: Pair, parting: Parting, optimizer: str, momentum: float, by: Closing) -> list[Opening]:
     """Return the openings that close before the parting; none where a run diverged, or where the lag is not known."""
     if pair.sgd.diverged_step is not None or pair.sgdm.diverged_step is not None:
         return []
@@ -57,15 +57,15 @@ def _closing(pair: Pair, parting: Parting, optimizer: str, momentum: float, marg
     if gap is None:
         return []
     if parting.status != PartingStatus.PARTED or parting.step is None or parting.step_low is None:
-        return _closing_in(gap, gap, np.inf, margin)
-    return _closing_in(gap, gap.until(parting.step_low), parting.step, margin)
+        return _closing_in(gap, gap, np.inf, by)
+    return _closing_in(gap, gap.until(parting.step_low), parting.step, by)
 
 
-def _closing_in(gap: Gap, closed: Gap, end: float, margin: float) -> list[Opening]:
+def _closing_in(gap: Gap, closed: Gap, end: float, by: Closing) -> list[Opening]:
     """Return the openings that have closed by a step. closed: the part that tells where the gap is closed."""
     if not len(closed.steps):
         return []
-    found = closed_stretches(gap, closed, margin)
+    found = closed_stretches(gap, closed, by)
     return [_opening(gap, found, first, last) for first, last in found.stretches if gap.steps[last] <= end]
 
 

@@ -85,6 +85,7 @@ class Compare:
 
     scale: str = Scale.LOG.value
     parting_margin: float = 0.02
+    recurring_gap: float = 0.08
     horizons: tuple[float, ...] = (0.25, 0.5, 1.0)
     resamples: int = 2000
     alpha: float = 0.05
@@ -93,6 +94,7 @@ class Compare:
     def __post_init__(self) -> None:
         require(self.scale in list(Scale), "scale", self.scale, " or ".join(Scale))
         require(self.parting_margin > 0, "parting_margin", self.parting_margin, "above 0")
+        require(0 < self.recurring_gap <= 0.5, "recurring_gap", self.recurring_gap, "above 0 and at most 0.5")
         listed = list(self.horizons)
         require(len(listed) > 0, "horizons", listed, "a list of at least one share of the steps")
         for share in listed:

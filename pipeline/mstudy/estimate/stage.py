@@ -29,6 +29,7 @@ from mstudy.estimate.rates.trends import measure_trends
 from mstudy.estimate.rates.unreplicated_cells import measure_over_rates
 from mstudy.pairs.deciding_events import deciding_events, deciding_rises
 from mstudy.pairs.loss_units import in_units
+from mstudy.pairs.pairing import main_runs
 from mstudy.pairs.rate_lines import rate_lines
 from mstudy.tables.contracts import (
     ADVANTAGE,
@@ -185,6 +186,7 @@ def by_name(tables: Mapping[Table, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 def _metrics(
     runs: pl.DataFrame, sharpenings: pl.DataFrame, thresholds: pl.DataFrame, claims: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    sharpened = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED)
     stars: dict[str, dict[str, float | None]] = {}
     for row in thresholds.iter_rows(named=True):
         setting = ", ".join(row[key] for key in SETTING if row[key]) or "runs"
@@ -193,7 +195,7 @@ def _metrics(
     return {
         "n_runs": len(runs),
         "n_diverged": int((runs["status"] == RunStatus.DIVERGED).sum()),
-        "n_sharpenings": int((sharpenings["status"] == SharpeningStatus.DETECTED).sum()),
+        "n_sharpenings": len(sharpened.join(main_runs(runs), on="run_id", how="semi")),
         "verdicts": {claim["id"]: claim["verdict"] for claim in claims},
         "eta_ef_star": stars,
     }

@@ -128,7 +128,7 @@ TREATMENTS = (
     Treatment(
         name="momentum_of_history",
         kind=lambda mu: f"momentum {mu:g} with history",
-        meaning="as before, with the velocity that the past gradients of the run would have given it",
+        meaning="plain SGD goes on with momentum at the same rate, with the velocity that its past gradients give",
         rule=_with_momentum,
         velocity=Velocity.PAST_GRADIENTS,
         with_momentum=True,

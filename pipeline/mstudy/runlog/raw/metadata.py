@@ -10,7 +10,7 @@ import numpy as np
 from mstudy.core.errors import shown
 from mstudy.core.optimizers import implied_optimizer
 from mstudy.core.outside import RepeatedKeyError, unique_keys
-from mstudy.core.statuses import RunStatus
+from mstudy.core.statuses import BranchTime, RunStatus
 from mstudy.core.theory import effective_rate
 from mstudy.runlog.schema import TEXT_METADATA
 
@@ -67,7 +67,7 @@ def run_row(metadata: Metadata, path: str) -> dict[str, Any]:
         "intervention_step": whole_of(intervention.get("step")),
         "intervention_end": whole_of(intervention.get("end")),
         "intervention_parent_end": whole_of(intervention.get("parent_end", intervention.get("end"))),
-        "intervention_at": name_of(intervention.get("at")),
+        "intervention_at": at if (at := intervention.get("at")) in list(BranchTime) else None,
         "intervention_momentum": None if changed is None else plain_momentum(float(changed)),
     }
 

@@ -221,7 +221,8 @@ def _branch(metadata: Metadata) -> Iterator[Fault]:
         found = f"branch_of {shown(parent)} and intervention {shown(about)}"
         yield Fault(f'a branch must give branch_of and intervention = {{"kind": text, "step": number}}, found {found}.')
     later = ("a whole number above its step", lambda v: _is_whole(v) and v > (step if _is_whole(step) else 0))
-    times = ("sharpening or control", lambda v: v in list(BranchTime))
+    # Older logs may hold another `at` of their own, a number.
+    times = ("sharpening or control", lambda v: not isinstance(v, str) or v in list(BranchTime))
     for key, (domain, holds) in {
         "momentum": _DOMAINS["momentum"],
         "end": later,
