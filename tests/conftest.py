@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mstudy.cli import app as cli
 from mstudy.core import optimizers
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 
 from tests.loopback import Server
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mstudy.core.statuses import RunStatus
-from mstudy.runlog.schema import METADATA_KEY
+from mstudy.runlog.format.schema import METADATA_KEY
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 

@@ -16,8 +16,8 @@ from mstudy.core.statuses import RunStatus
 from mstudy.report.page.render import render_report
 from mstudy.report.page.scripts import bundle
 from mstudy.report.results import Results, read_results
+from mstudy.runlog.format.writer import write_run
 from mstudy.runlog.reading.reader import read_runs
-from mstudy.runlog.writer import write_run
 
 from benchmarks.speed.timing import cpu
 

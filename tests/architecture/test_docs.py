@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from mstudy.importers.kinds import KINDS
 from mstudy.importers.mapping import load_mapping
+from mstudy.runlog.format.schema import COLUMNS
 from mstudy.runlog.recording.journal import parse_journal
-from mstudy.runlog.schema import COLUMNS
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMAT = (DOCS / "log-format.md").read_text()

@@ -17,23 +17,29 @@ SPARE = {
     # Random generators serve detect and compare; downloads are a command of their own. Sentences are made later,
     # and branches planned.
     "train": {"core/generators.py", "core/losses/words.py", "data/fetch.py", "train/branch_plan.py"},
-    "detect": {"core/losses/words.py", "tables/table_list.py"},
+    # Logs are written by training alone.
+    "detect": {"core/losses/words.py", "runlog/format/writer.py", "tables/table_list.py"},
     "branch": {"core/losses/words.py", "data/fetch.py", "tables/table_list.py"},
     # Compare dates partings alone; which of them goes with which event is asked by estimate and report.
     "compare": {
         "core/losses/words.py",
         "pairs/deciding_events.py",
         "pairs/like_with_like.py",
+        "runlog/format/writer.py",
         "tables/table_list.py",
     },
     # The gap of two loss curves is asked for by compare and report.
     "estimate": {"core/sharding/shard.py", "pairs/gap.py", "tables/table_list.py"},
-    # The page draws finished tables: it simulates and estimates nothing.
+    # The page draws finished tables: it simulates and estimates nothing. Pictures and paper are a command of their own.
     "report": {
         "core/generators.py",
         "pairs/interpolation.py",
         "pairs/rate_lines.py",
         "pairs/seed_tests.py",
+        "report/pictures/block.py",
+        "report/pictures/pdf.py",
+        "report/pictures/write.py",
+        "runlog/format/writer.py",
         "tables/table_list.py",
     },
 }

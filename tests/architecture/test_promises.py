@@ -49,7 +49,7 @@ def test_training_needs_torch_numpy_pyarrow_and_yaml_alone():
         "        if name.split('.')[0] in 'polars ruptures altair statsmodels scipy typer dvc jinja2'.split():\n"
         "            raise ImportError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        "import mstudy.train.stage, mstudy.plan.training_cost, mstudy.runlog.writer\n"
+        "import mstudy.train.stage, mstudy.plan.training_cost, mstudy.runlog.format.writer\n"
     )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""

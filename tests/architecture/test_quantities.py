@@ -16,7 +16,7 @@ from mstudy.core.quantities import (
 )
 from mstudy.curvature.measure import MEASURES, OfMiniBatches, OfTrainingSet
 from mstudy.report.page.drawn_quantities import SHAPES
-from mstudy.runlog.schema import COLUMNS, REQUIRED_COLUMNS
+from mstudy.runlog.format.schema import COLUMNS, REQUIRED_COLUMNS
 
 FORMAT = (Path(__file__).parents[2] / "docs/log-format.md").read_text()
 

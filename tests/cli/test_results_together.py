@@ -18,8 +18,8 @@ from mstudy.core.errors import LogError
 from mstudy.core.params import Analysis, Compare, Detect, Margins
 from mstudy.detect.stage import detect
 from mstudy.report.results import read_results
+from mstudy.runlog.format.writer import write_run
 from mstudy.runlog.reading.reader import read_runs
-from mstudy.runlog.writer import write_run
 from mstudy.tables.contracts import TABLES
 
 from tests.conftest import about

@@ -19,7 +19,7 @@ NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 WRITERS = {
     "A checkpoint": "from mstudy.train.sweep import checkpoint; import torch\n"
     "checkpoint.save(here / 'a.pt', {'w': torch.zeros(100_000)})",
-    "A run's log": "from mstudy.runlog.writer import write_run; import numpy as np\n"
+    "A run's log": "from mstudy.runlog.format.writer import write_run; import numpy as np\n"
     "write_run(here / 'a.parquet', {'step': np.arange(9999), 'loss': np.random.default_rng(0).random(9999)}, {})",
     "The output folder": "from mstudy.core.files import write_json\nwrite_json('x' * 100_000, here / 'a.json')",
     "The report": "from mstudy.core.files import write_whole\n"

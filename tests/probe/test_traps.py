@@ -13,7 +13,7 @@ from mstudy.curvature.objectives import OBJECTIVES
 from mstudy.data.dataset import Dataset
 from mstudy.data.quadratic import SPECTRUM, load_quadratic
 from mstudy.models.build import build
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 from mstudy.train.ensemble.loop import train_ensemble
 
 from tests.train.configs import RUN as SMALL

@@ -6,9 +6,9 @@ import struct
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from mstudy.runlog.digest import content_digest
+from mstudy.runlog.format.digest import content_digest
+from mstudy.runlog.format.writer import write_run
 from mstudy.runlog.reading.examine import examine
-from mstudy.runlog.writer import write_run
 
 ABOUT = {"learning_rate": 0.1, "momentum": 0.0, "batch_size": 8, "seed": 0, "status": "completed"}
 COLUMNS = {

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
+from mstudy.runlog.format.writer import write_run
 from mstudy.runlog.raw.metadata import plain_momentum
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.runlog.validate import validate
-from mstudy.runlog.writer import write_run
 
 from tests.runlog.folders import SGD, SGDM, losses_of, rows, sound, write
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError, LogError
 from mstudy.core.params import Grid
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 from mstudy.train import stage
 from mstudy.train.sweep.output import materialise
 from mstudy.train.sweep.store import Store

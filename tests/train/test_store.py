@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 from mstudy.train import stage
 from mstudy.train.sweep.store import Store
 

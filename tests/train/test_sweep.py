@@ -11,7 +11,7 @@ import torch
 from mstudy.core.errors import ConfigError, LogError, TrainingError
 from mstudy.core.params import Study
 from mstudy.core.sharding.shard import Shard
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task
 from mstudy.train.sweep import memory_need, pool

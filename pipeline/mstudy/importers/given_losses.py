@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
 from mstudy.importers.source_run import Series
-from mstudy.runlog.schema import MAX_STEP
+from mstudy.runlog.format.schema import MAX_STEP
 
 _USUAL_SHARE = 0.25  # of the rows: NaN that come so often, before others, are how a writer says "not logged"
 

@@ -10,8 +10,8 @@ from mstudy.core.outside import require_plain
 from mstudy.core.statuses import RunStatus
 from mstudy.importers.source_files import files_below
 from mstudy.importers.source_run import Clock, Found, Series, SourceRun, flatten, name_of
+from mstudy.runlog.format.schema import JOURNAL_SUFFIX
 from mstudy.runlog.recording.journal import parse_journal
-from mstudy.runlog.schema import JOURNAL_SUFFIX
 
 MAX_BYTES = 1 << 31
 

@@ -28,7 +28,7 @@ from mstudy.core.outside import require_plain
 from mstudy.core.quantities import QUANTITIES
 from mstudy.importers.settings.names import CONFIG_NAMES, plain
 from mstudy.importers.source_run import MAX_BYTES, Setting
-from mstudy.runlog.schema import COLUMNS
+from mstudy.runlog.format.schema import COLUMNS
 
 # Names as people write them, best first; compared without case, and with "-", " ", "/" and "." as "_".
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {

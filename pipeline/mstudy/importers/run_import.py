@@ -17,7 +17,7 @@ from mstudy.importers.mapping import Mapping
 from mstudy.importers.reclock import with_clock
 from mstudy.importers.source_files import passed_over
 from mstudy.importers.source_run import Found
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 
 _NO_CURVATURE = (
     "no directional_curvature: what rests on losses is analysed; abrupt sharpening, and the claims C4 and C5, are not"

@@ -15,8 +15,7 @@ _READING_CODE = (
     "runlog/raw",
     "runlog/reading",
     "runlog/rules",
-    "runlog/digest.py",
-    "runlog/schema.py",
+    "runlog/format",
     "tables",
     "workers.py",
 )
@@ -27,19 +26,7 @@ CODE = {
     "detect": (*_READING_CODE, "detect"),
     "compare": (*_READING_CODE, "compare", "pairs"),
     "estimate": ("core", "estimate", "pairs", "tables"),
-    "report": (
-        *_READING_CODE,
-        "pairs",
-        "report/charts",
-        "report/citation.py",
-        "report/finding",
-        "report/page",
-        "report/reading_order.py",
-        "report/results.py",
-        "report/sections",
-        "report/stage.py",
-        "report/words.py",
-    ),
+    "report": (*_READING_CODE, "pairs", "report"),
 }
 
 

@@ -18,7 +18,7 @@ from mstudy.core.study_params import DEFAULT_INIT
 from mstudy.core.theory import learning_rate_at
 from mstudy.data.dataset import Dataset
 from mstudy.models.families import FAMILY, Family, parse
-from mstudy.runlog.schema import SCHEMA_VERSION
+from mstudy.runlog.format.schema import SCHEMA_VERSION
 from mstudy.train.branching import Branching
 
 # Raise this when the numbers that training writes change: every run is then trained anew.

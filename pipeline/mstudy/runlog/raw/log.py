@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mstudy.core.losses.scale import Scale, mean_loss
 from mstudy.core.quantities import DETECTABLE
-from mstudy.runlog.schema import DIGEST_KEY, METADATA_KEY
+from mstudy.runlog.format.schema import DIGEST_KEY, METADATA_KEY
 
 Series = NDArray[np.float64]
 # Of a curvature over a run: has it values, and do they differ?
@@ -72,7 +72,7 @@ def metadata_text(file: pq.ParquetFile) -> bytes | None:
 
 
 def stated_digest(file: pq.ParquetFile) -> str | None:
-    """Return the digest that a log states of its content, runlog/digest.py; None where it states none."""
+    """Return the digest that a log states of its content, runlog/format/digest.py; None where it states none."""
     entry = _entry(file, DIGEST_KEY)
     return None if entry is None else entry.decode("ascii", "replace")
 

@@ -12,7 +12,7 @@ from mstudy.core.optimizers import implied_optimizer
 from mstudy.core.outside import RepeatedKeyError, unique_keys
 from mstudy.core.statuses import BranchTime, RunStatus
 from mstudy.core.theory import effective_rate
-from mstudy.runlog.schema import TEXT_METADATA
+from mstudy.runlog.format.schema import TEXT_METADATA
 
 Metadata = dict[str, Any]
 _MAX_BYTES = 1_000_000  # of a log's metadata: what it says of its run is in every table and on the page

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.errors import shown
 from mstudy.core.statuses import RunStatus
-from mstudy.runlog.digest import content_digest
+from mstudy.runlog.format.digest import content_digest
+from mstudy.runlog.format.schema import COLUMNS
 from mstudy.runlog.raw.log import (
     Log,
     as_log,
@@ -36,7 +37,6 @@ from mstudy.runlog.rules.row_values import ROWS
 from mstudy.runlog.rules.rule import Problem, has_error
 from mstudy.runlog.rules.together.trained_alike import stated
 from mstudy.runlog.rules.unreadable import COMPARING, ENTRY, READING
-from mstudy.runlog.schema import COLUMNS
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mstudy.core.analysis_params import AS_SHIPPED, Reading
 from mstudy.core.errors import LogError, printable
 from mstudy.core.losses.scale import Scale
 from mstudy.core.statuses import Severity
+from mstudy.runlog.format.schema import COLUMNS, OPTIONAL_COLUMNS
 from mstudy.runlog.raw.find_source import source_of, source_of_run
 from mstudy.runlog.raw.log import labelled, labelled_rows
 from mstudy.runlog.raw.source import Source
@@ -23,7 +24,6 @@ from mstudy.runlog.reading.kept_rows import KeptRows
 from mstudy.runlog.reading.scan import Scan, scan
 from mstudy.runlog.rules.folder import FOLDER
 from mstudy.runlog.rules.rule import Problem
-from mstudy.runlog.schema import COLUMNS, OPTIONAL_COLUMNS
 from mstudy.tables.contracts import RUNS
 from mstudy.workers import Workers
 

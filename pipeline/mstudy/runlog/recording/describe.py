@@ -12,8 +12,8 @@ from typing import Any
 from mstudy.core.errors import LogError
 from mstudy.core.optimizers import SGD, implied_optimizer
 from mstudy.core.statuses import Severity
+from mstudy.runlog.format.schema import SCHEMA_VERSION
 from mstudy.runlog.rules.metadata_fields import METADATA
-from mstudy.runlog.schema import SCHEMA_VERSION
 
 
 def complete_metadata(run_id: str, facts: dict[str, Any]) -> dict[str, Any]:

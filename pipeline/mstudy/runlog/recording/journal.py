@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
-from mstudy.runlog.schema import JOURNAL_SUFFIX, METADATA_KEY
+from mstudy.runlog.format.schema import JOURNAL_SUFFIX, METADATA_KEY
 
 _REQUIRED = ("step", "loss")
 

@@ -12,14 +12,14 @@ from typing import Any, SupportsFloat, SupportsIndex
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
 from mstudy.core.statuses import CurvatureBy, RunStatus
+from mstudy.runlog.format.schema import MAX_STEP
+from mstudy.runlog.format.writer import write_run
 from mstudy.runlog.recording.describe import complete_metadata
 from mstudy.runlog.recording.journal import head_line, journal_of, parse_journal, row_line, whole_length
 from mstudy.runlog.recording.journal_file import JournalFile
 from mstudy.runlog.recording.resume import read_finished
 from mstudy.runlog.recording.sources import Source, Sources
 from mstudy.runlog.recording.values import number_of, whole_step
-from mstudy.runlog.schema import MAX_STEP
-from mstudy.runlog.writer import write_run
 
 _RESUMED_KEYS = (
     "optimizer",

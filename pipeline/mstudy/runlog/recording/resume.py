@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstudy.core.errors import LogError
-from mstudy.runlog.schema import METADATA_KEY
+from mstudy.runlog.format.schema import METADATA_KEY
 
 
 def read_finished(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mstudy.core.statuses import Severity
+from mstudy.runlog.format.schema import COLUMNS, REQUIRED_COLUMNS
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.runlog.schema import COLUMNS, REQUIRED_COLUMNS
 
 SCHEMA: Stage[pa.Schema] = Stage()
 

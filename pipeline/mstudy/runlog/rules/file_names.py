@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mstudy.core.files import TEMPORARY_SUFFIX
 from mstudy.core.statuses import Severity
+from mstudy.runlog.format.schema import JOURNAL_SUFFIX
 from mstudy.runlog.raw.listing import MANIFESTS, SUFFIX, Listing
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.runlog.schema import JOURNAL_SUFFIX
 
 _MAGIC = b"PAR1"
 

@@ -9,8 +9,8 @@ from unicodedata import category
 from mstudy.core.errors import MAX_MOMENTUM, MAX_NUMBER, MIN_RATE, WHOLE_NUMBERS_END, is_text, shown
 from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
 from mstudy.core.statuses import BranchTime, CurvatureCheck, RunStatus, Severity
+from mstudy.runlog.format.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.runlog.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
 
 Metadata = dict[str, Any]
 METADATA: Stage[Metadata] = Stage()

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from mstudy.core.losses.scale import Scale
 from mstudy.core.quantities import CRITICAL_SHARPNESS
 from mstudy.core.statuses import Severity
+from mstudy.runlog.format.schema import MAX_STEP, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from mstudy.runlog.raw.log import Log, is_late
 from mstudy.runlog.rules.rule import Fault, Stage
-from mstudy.runlog.schema import MAX_STEP, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 ROWS: Stage[Log] = Stage()
 

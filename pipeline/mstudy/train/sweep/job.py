@@ -13,7 +13,7 @@ import torch
 
 from mstudy.data.dataset import Dataset
 from mstudy.data.load import load_dataset
-from mstudy.runlog.writer import write_run
+from mstudy.runlog.format.writer import write_run
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.loop import Training
 from mstudy.train.sweep import checkpoint

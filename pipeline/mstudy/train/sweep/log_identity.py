@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstudy.runlog.schema import METADATA_KEY
+from mstudy.runlog.format.schema import METADATA_KEY
 
 
 def is_whole_log(content: bytes, run_id: str) -> bool:

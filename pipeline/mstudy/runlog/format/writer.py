@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mstudy.core.errors import LogError
 from mstudy.core.files import write_whole
-from mstudy.runlog.digest import content_digest
-from mstudy.runlog.schema import COLUMNS, DIGEST_KEY, METADATA_KEY, REQUIRED_COLUMNS
+from mstudy.runlog.format.digest import content_digest
+from mstudy.runlog.format.schema import COLUMNS, DIGEST_KEY, METADATA_KEY, REQUIRED_COLUMNS
 
 
 def write_run(path: Path, columns: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:

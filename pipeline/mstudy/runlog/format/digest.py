@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mstudy.runlog.schema import COLUMNS
+from mstudy.runlog.format.schema import COLUMNS
 
 
 def content_digest(metadata: bytes, columns: Mapping[str, NDArray[Any]]) -> str:
