@@ -8,14 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mstudy.curvature.flat_rows import inner, new_rows, norms
-from mstudy.curvature.matmul import multiply
+from mstudy.curvature.flat_rows import norms
+from mstudy.curvature.search_space import (
+    ROUNDING_UNITS,
+    Space,
+    append,
+    begin,
+    empty_space,
+    multiply_next,
+    ritz_pair,
+)
 
-_GRADIENT_SHARE = 0.3  # of the direction `beside`, in the second vector of the search
-_CHANCE_SHARE = 0.1  # of the direction `chance` there
 _RELATIVE_ERROR = 0.001  # of the eigenvalue
 _COLD_PRODUCTS, _COLD_RESIDUAL = 20, 0.003  # of a search that starts from no earlier vector
-_ROUNDING_UNITS = 10.0  # times the precision of a number: a smaller residual is only rounding
 
 
 @dataclass(frozen=True)
@@ -57,110 +62,138 @@ def top_eigenpair(
     longer. What a member gets does not depend on when the others are done. Where all starts are zero there is nothing
     to search from: NaN.
     """
-    n_members, n_parameters = start.shape
-    limit = min(max_products, n_parameters)
+    limit = min(max_products, start.shape[1])
+    goal = _goal(start, min_products, max_products, relative_residual)
+    space, found = empty_space(start, limit), _nothing_found(start)
+    aside = begin(start, beside, chance, second, space.basis)
+    two_at_once = min(limit, min_products) > 1 and bool((norms(aside) > 0).all())
+    for k in range(limit):
+        blown_up = multiply_next(space, product, k)
+        if k == 0 and two_at_once and blown_up is None:
+            append(space.basis, 1, aside)  # nothing that the first product shows would change this
+            continue
+        best = _best_pair(space, goal, k, blown_up)
+        direction = best.left
+        if k == 0 or k + 1 == limit or blown_up is not None or bool((best.close | best.over).any()):
+            other = _second_pair(space, best, k, aside)
+            ends = _ending(best, other, goal, k + 1, limit, blown_up) & ~found.done
+            if bool(ends.any()) and _note(found, ends, best, other):
+                break
+            turns = other.leads_on & (best.close | best.over | (k == 0))
+            direction[turns] = other.left[turns]
+        append(space.basis, k + 1, direction)
+    return _result(space, found)
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """When a member is done. least: products to make, (n_members,). tolerance: of the residual, over the eigenvalue."""
+
+    least: Tensor
+    tolerance: Tensor
+
+
+def _goal(start: Tensor, min_products: int, max_products: int, relative_residual: float) -> _Goal:
     warm = norms(start) > 0
     least = torch.where(warm, min_products, max(min_products, min(_COLD_PRODUCTS, max_products)))
     tolerance = torch.where(warm, relative_residual, min(relative_residual, _COLD_RESIDUAL)).double()
-    basis, images = (start.new_empty(n_members, limit, n_parameters) for _ in range(2))
-    aside = _begin(start, beside, chance, second, basis)
-    two_at_once = min(limit, min_products) > 1 and bool((norms(aside) > 0).all())
-    space = start.new_zeros(n_members, limit, limit, dtype=torch.float64)
-    value, residual, scale = start.new_zeros(3, n_members, dtype=torch.float64)
-    vector, next_one = torch.zeros_like(start), torch.zeros_like(start)
+    return _Goal(least, tolerance)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is kept of the members that are done, filled in place; each as in TopEigenpair. done: (n_members,)."""
+
+    value: Tensor
+    residual: Tensor
+    vector: Tensor
+    second: Tensor
+    done: Tensor
+
+
+def _nothing_found(start: Tensor) -> _Found:
+    value, residual = start.new_zeros(2, len(start), dtype=torch.float64)
     done = torch.zeros_like(value, dtype=torch.bool)
-    for k in range(limit):
-        image = images[:, k].copy_(product(basis[:, k]))
-        length = norms(image)
-        finite = torch.isfinite(length)
-        blown_up = not bool(finite.all())
-        if blown_up:  # a member that has blown up has no eigenvalue to wait for
-            image[~finite], length = 0, length.nan_to_num(0.0, 0.0)
-        space[:, k, : k + 1] = _inside(basis[:, : k + 1], image)[:, :, 0]
-        space[:, k, k] = inner(image, basis[:, k])
-        scale = torch.maximum(scale, length)
-        if k == 0 and two_at_once and not blown_up:
-            _append(basis, 1, aside)  # nothing that the first product shows would change this
-            continue
-        rounding = _ROUNDING_UNITS * torch.finfo(start.dtype).eps * scale
-        part = torch.nan_to_num(space[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0)
-        values, vectors = torch.linalg.eigh(part)  # of the lower triangle alone
-        top = values[:, -1].abs()
-        found, direction = _ritz_pair(basis, images, values, vectors, -1)
-        size = torch.where(finite, norms(direction), torch.inf) if blown_up else norms(direction)
-        close = size <= tolerance * top
-        if k > 0:  # the error is about residual^2 / gap, so two eigenvalues close together need a smaller residual
-            close &= size.square() <= _RELATIVE_ERROR * top * (values[:, -1] - values[:, -2])
-        over = ~(size > rounding)
-        if k == 0 or k + 1 == limit or blown_up or bool((close | over).any()):
-            beyond = torch.zeros_like(found)
-            if k > 0:
-                beyond, aside = _ritz_pair(basis, images, values, vectors, -2)
-            leads_on = norms(aside) > (rounding if k > 0 else 0)  # else both residuals are rounding: the search is over
-            ends = ~done & ((over & ~leads_on) | ~finite | (close & (k + 1 >= least)) | (k + 1 == limit))
-            if bool(ends.any()):
-                value, residual = torch.where(ends, values[:, -1], value), torch.where(ends, size, residual)
-                vector[ends], next_one[ends] = found[ends], beyond[ends]
-                done = done | ends
-                if bool(done.all()):
-                    break
-            turns = leads_on & (close | over | (k == 0))
-            direction[turns] = aside[turns]
-        _append(basis, k + 1, direction)
-    return TopEigenpair(torch.where(norms(basis[:, 0]) > 0, value, torch.nan), vector, residual, next_one)
+    return _Found(value, residual, torch.zeros_like(start), torch.zeros_like(start), done)
 
 
-def _begin(start: Tensor, beside: Tensor, chance: Tensor | None, second: Tensor | None, basis: Tensor) -> Tensor:
-    """Write the first vector of the basis; return the second one, or zeros where it does not leave the first.
+@dataclass(frozen=True)
+class _BestPair:
+    """The largest eigenpair that the space offers.
 
-    Without an earlier search the first one is the direction `beside` with a share of `chance`, the second is `chance`.
+    values, vectors: all eigenpairs inside the space. vector, left: v and H v - value v. size: the length of `left`.
+    close: whether the residual is small enough; over: whether it is mere rounding. rounding: what rounding amounts to.
     """
-    chance = torch.zeros_like(start) if chance is None else chance
-    mixed = torch.add(_unit(beside) * _GRADIENT_SHARE, chance, alpha=_CHANCE_SHARE)
-    cold = (norms(start) == 0)[:, None]
-    first = _unit(torch.where(cold, mixed, start), out=basis[:, 0])
-    other = torch.where(cold, chance, mixed if second is None else _unit(second) + mixed)
-    before = norms(other)
-    for _ in range(2):
-        _remove(basis[:, :1], other)
-    remains = norms(other) > _ROUNDING_UNITS * torch.finfo(first.dtype).eps * before
-    return torch.where(remains[:, None], other, 0)
+
+    values: Tensor
+    vectors: Tensor
+    vector: Tensor
+    left: Tensor
+    size: Tensor
+    close: Tensor
+    over: Tensor
+    rounding: Tensor
 
 
-def _append(basis: Tensor, place: int, direction: Tensor) -> None:
-    """Write what the direction has beside the vectors before that place, which overwrites it, as the next of them."""
-    _remove(basis[:, :place], direction)
-    _unit(direction, out=basis[:, place])
+def _best_pair(space: Space, goal: _Goal, k: int, blown_up: Tensor | None) -> _BestPair:
+    """Return the best pair after k + 1 products."""
+    part = torch.nan_to_num(space.inside[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0)
+    values, vectors = torch.linalg.eigh(part)  # of the lower triangle alone
+    vector, left = ritz_pair(space, values, vectors, -1)
+    size = norms(left)
+    if blown_up is not None:
+        size = torch.where(blown_up, torch.inf, size)
+    rounding = ROUNDING_UNITS * torch.finfo(left.dtype).eps * space.scale
+    return _BestPair(values, vectors, vector, left, size, _is_close(values, size, goal), ~(size > rounding), rounding)
 
 
-def _ritz_pair(basis: Tensor, images: Tensor, values: Tensor, vectors: Tensor, place: int) -> tuple[Tensor, Tensor]:
-    """Return one of the vectors that the space offers, v, and what H v - value v is.
+def _is_close(values: Tensor, size: Tensor, goal: _Goal) -> Tensor:
+    """Return whether a residual is small enough, for its value and for the distance to the next one: (n_members,)."""
+    top = values[:, -1].abs()
+    close = size <= goal.tolerance * top
+    if values.shape[1] > 1:  # the error is about residual^2 / gap: two values close together need a smaller residual
+        close &= size.square() <= _RELATIVE_ERROR * top * (values[:, -1] - values[:, -2])
+    return close
 
-    A member's sum has as many terms as the member had products. With zeros for the products that only others needed, it
-    would depend on them: a matrix product is rounded in an order that follows from the number of its terms.
+
+@dataclass(frozen=True)
+class _SecondPair:
+    """The second eigenpair that the space offers. vector: zeros where it has but one dimension.
+
+    left: its residual, or the second start. leads_on: where that is not mere rounding: else the search is over.
     """
-    n_members, n_terms = values.shape
-    coefficients = new_rows(n_members, (1, n_terms), basis)
-    coefficients[:, 0] = vectors[:, :, place].to(basis.dtype)
-    vector, image = (
-        multiply(coefficients, rows[:, :n_terms], torch.empty_like(rows[:, :1])) for rows in (basis, images)
-    )
-    image.sub_(vector * values[:, place, None, None].to(basis.dtype))
-    return vector[:, 0], image[:, 0]
+
+    vector: Tensor
+    left: Tensor
+    leads_on: Tensor
 
 
-def _inside(basis: Tensor, image: Tensor) -> Tensor:
-    """Return the inner products of the image with the basis (n_members, k, n_parameters), (n_members, k, 1)."""
-    return multiply(basis, image[:, :, None], new_rows(len(basis), (basis.shape[1], 1), image))
+def _second_pair(space: Space, best: _BestPair, k: int, aside: Tensor) -> _SecondPair:
+    """Return the second pair after k + 1 products. aside: the second start, which stands in for it after the first."""
+    if k == 0:
+        return _SecondPair(torch.zeros_like(best.vector), aside, norms(aside) > 0)
+    vector, left = ritz_pair(space, best.values, best.vectors, -2)
+    return _SecondPair(vector, left, norms(left) > best.rounding)
 
 
-def _remove(basis: Tensor, image: Tensor) -> None:
-    """Take from the image its part in the span of the basis (n_members, k, n_parameters)."""
-    inside = _inside(basis, image)
-    image.sub_(multiply(inside.transpose(1, 2), basis, torch.empty_like(image)[:, None])[:, 0])
+def _ending(
+    best: _BestPair, other: _SecondPair, goal: _Goal, n_products: int, limit: int, blown_up: Tensor | None
+) -> Tensor:
+    """Return for which members the search is over: (n_members,)."""
+    ends = (best.over & ~other.leads_on) | (best.close & (n_products >= goal.least)) | (n_products == limit)
+    return ends if blown_up is None else ends | blown_up
 
 
-def _unit(rows: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return each row of norm 1, or 0 where it is 0."""
-    lengths = norms(rows).to(rows.dtype).clamp_min(torch.finfo(rows.dtype).tiny)
-    return torch.div(rows, lengths[:, None], out=out)
+def _note(found: _Found, ends: Tensor, best: _BestPair, other: _SecondPair) -> bool:
+    """Keep the pairs of the members whose search ends. Return whether all are done."""
+    found.value.copy_(torch.where(ends, best.values[:, -1], found.value))
+    found.residual.copy_(torch.where(ends, best.size, found.residual))
+    found.vector[ends], found.second[ends] = best.vector[ends], other.vector[ends]
+    found.done.logical_or_(ends)
+    return bool(found.done.all())
+
+
+def _result(space: Space, found: _Found) -> TopEigenpair:
+    """Return what was found; NaN for a member that had nothing to search from."""
+    value = torch.where(norms(space.basis[:, 0]) > 0, found.value, torch.nan)
+    return TopEigenpair(value, found.vector, found.residual, found.second)
