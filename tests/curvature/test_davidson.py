@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mstudy.curvature import davidson
+from mstudy.curvature import search_space
 from mstudy.curvature.davidson import top_eigenpair
 from mstudy.curvature.flat_rows import chance_rows
 from mstudy.curvature.matmul import multiply
@@ -106,7 +106,7 @@ def test_what_a_member_gets_does_not_depend_on_how_long_the_others_search(monkey
     def product_by_terms(left, right, out):
         return multiply(left, right, out).mul_(1 + 1e-6 * left.shape[-1])
 
-    monkeypatch.setattr(davidson, "multiply", product_by_terms)
+    monkeypatch.setattr(search_space, "multiply", product_by_terms)
     easy, hard = [9.0, *[0.01 * k for k in range(19)]], [1.0 - 0.001 * k**2 for k in range(20)]
     start = torch.randn(1, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).expand(5, 20)
     zeros = torch.zeros_like(start)
