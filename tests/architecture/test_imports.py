@@ -27,6 +27,7 @@ ALLOWED = {
     "estimate": {"core", "tables", "pairs"},
     "report": {"core", "tables", "pairs", "runlog"},
     "explain": {"core", "detect", "report", "runlog"},
+    "watch": {"core", "tables", "detect", "report", "runlog"},
     "plan": {"core", "tables", "data", "train"},
 }
 TOP = {"__init__", "analyze", "branch", "analysis_result", "cli", "judged_claim", "settle"}  # these may import any

@@ -20,6 +20,7 @@ from mstudy.cli.report import attach as attach_report
 from mstudy.cli.settle import attach as attach_settle
 from mstudy.cli.train import Shares
 from mstudy.cli.train import attach as attach_train
+from mstudy.cli.watch import attach as attach_watch
 from mstudy.core.boundary import DEBUG, exit_interrupted, exit_with_sentence, require_open_files, say
 from mstudy.core.errors import printable
 
@@ -75,6 +76,7 @@ def _options(
 
 
 attach_train(app)
+attach_watch(app)
 
 
 @app.command("plan")

@@ -17,6 +17,18 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class WatchStatus(StrEnum):
+    """What a run does that is watched."""
+
+    RUNNING = "under_way"
+    SILENT = "silent"
+    UNREADABLE = "unreadable"
+    DIVERGED = "diverged"
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    GONE = "gone"
+
+
 class BranchTime(StrEnum):
     """Where a branch leaves its parent: just before the parent sharpens abruptly, or at a control time before that."""
 

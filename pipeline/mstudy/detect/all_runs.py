@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,7 +31,16 @@ class Detected:
 
 
 @dataclass(frozen=True)
-class _Log:
+class Judged:
+    """What was found in one run."""
+
+    sharpening: Sharpening
+    stability: Stability
+    crossing: StabilityCrossing
+
+
+@dataclass(frozen=True)
+class RunSeries:
     """What is asked of one run. steps, curvature, loss: (n_rows,). line: of stability; None where none is known."""
 
     run_id: str
@@ -45,9 +55,15 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
 
     Each run has a generator of its own: what else is analysed beside it changes no number.
     """
-    judged = (_judge(log, detect) for log in _logs(runs, points, detect.quantity))
+    logs = _logs(runs, points, detect.quantity)
+    return tabulate({log.run_id: judge_run(log, detect) for log in logs}, detect)
+
+
+def tabulate(judged: Mapping[str, Judged], detect: Detect) -> Detected:
+    """Return the tables of what was found in each run, in their order."""
     rows, events = [], []
-    for run_id, (sharpening, stable, crossing) in zip(runs["run_id"], judged, strict=True):
+    for run_id, found in judged.items():
+        sharpening, stable = found.sharpening, found.stability
         rows.append(
             {
                 "run_id": run_id,
@@ -60,7 +76,7 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
                 "stability_status": stable.status,
                 "stability_step": stable.step,
                 "stability_agrees": _agree(sharpening, stable.step, detect.agreement),
-                **{f"crossing_{name}": value for name, value in asdict(crossing).items()},
+                **{f"crossing_{name}": value for name, value in asdict(found.crossing).items()},
             }
         )
         listed = sorted([*sharpening.events, *sharpening.others], key=lambda event: event.step)
@@ -68,7 +84,7 @@ def detect_sharpenings(runs: pl.DataFrame, points: pl.DataFrame, detect: Detect)
     return Detected(SHARPENINGS.frame(rows), SHARPENING_EVENTS.frame(events))
 
 
-def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]:
+def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[RunSeries]:
     steps, curvature, loss = (points[name].to_numpy() for name in ("step", quantity, "loss"))
     stretches = points["run_id"].rle().struct.unnest()  # the rows of a run lie together
     ends = stretches["len"].cum_sum().to_list()
@@ -76,17 +92,18 @@ def _logs(runs: pl.DataFrame, points: pl.DataFrame, quantity: str) -> list[_Log]
     logs = []
     for run in runs.select("run_id", "optimizer", "learning_rate", "momentum", "branch_of").iter_rows(named=True):
         own = rows[run["run_id"]]
-        logs.append(_Log(run["run_id"], steps[own], curvature[own], loss[own], stability_line_of(run, quantity)))
+        logs.append(RunSeries(run["run_id"], steps[own], curvature[own], loss[own], stability_line_of(run, quantity)))
     return logs
 
 
-def _judge(log: _Log, detect: Detect) -> tuple[Sharpening, Stability, StabilityCrossing]:
+def judge_run(log: RunSeries, detect: Detect) -> Judged:
+    """Look for sharpening in one run, by both definitions."""
     rng = generator_for(log.run_id, detect.seed)
     sharpening = find_sharpening(log.steps, log.curvature, log.loss, detect, rng)
     if log.line is None:
-        return sharpening, Stability(StabilityStatus.NO_LINE), StabilityCrossing(CrossingStatus.NO_LINE)
+        return Judged(sharpening, Stability(StabilityStatus.NO_LINE), StabilityCrossing(CrossingStatus.NO_LINE))
     stable = find_stability(log.steps, log.curvature, log.loss, log.line, detect)
-    return sharpening, stable, find_crossing(log.steps, log.curvature, log.line, detect)
+    return Judged(sharpening, stable, find_crossing(log.steps, log.curvature, log.line, detect))
 
 
 def _event_row(run_id: str, index: int, event: Event) -> dict[str, Any]:

@@ -56,11 +56,10 @@ def parse_journal(content: bytes, where: Path) -> Journal:
     metadata: dict[str, Any] | None = None
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(content[: whole_length(content)].splitlines(), 1):
-        entry = _parse_line(line, number, where)
+        entry = parse_line(line, number, where)
         if isinstance(entry.get(METADATA_KEY), dict):
             metadata = entry[METADATA_KEY]
             continue
-        _check_row(entry, number, where)
         while rows and rows[-1]["step"] >= entry["step"]:
             rows.pop()
         rows.append(entry)
@@ -69,7 +68,15 @@ def parse_journal(content: bytes, where: Path) -> Journal:
     return Journal(metadata, _columns(rows))
 
 
-def _parse_line(line: bytes, number: int, where: Path) -> dict[str, Any]:
+def parse_line(line: bytes, number: int, where: Path) -> dict[str, Any]:
+    """Read one line, {"mstudy": {...}} or a row. Raises LogError where it is neither."""
+    entry = _as_object(line, number, where)
+    if not isinstance(entry.get(METADATA_KEY), dict):
+        _check_row(entry, number, where)
+    return entry
+
+
+def _as_object(line: bytes, number: int, where: Path) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

@@ -69,6 +69,11 @@ class Training:
         """Updates made so far."""
         return self._state.step
 
+    @property
+    def logged(self) -> Rows:
+        """The rows logged so far."""
+        return self._rows
+
     def step(self) -> None:
         """Make one step of all members, logged where the schedule says so."""
         step, factor = self._state.step, self._shared.cadence.adaptive_factor

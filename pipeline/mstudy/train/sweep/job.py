@@ -20,6 +20,7 @@ from mstudy.train.sweep import checkpoint
 from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.memory_need import shortage_as_sentence
 from mstudy.train.sweep.store import Store, append_timing
+from mstudy.train.sweep.under_way import UnderWay
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -54,14 +55,16 @@ def _train(store: Store, task: Task, stop: Callable[[], bool]) -> int:
     saved = checkpoint.load(path)
     if saved is not None:
         _restore(training, saved, path)
-    while not training.finished:
-        if stop():
-            checkpoint.save(path, training.saved())
-            raise Interrupted
-        training.step()
-        if time.monotonic() - saved_at > task.checkpoint_seconds:
-            checkpoint.save(path, training.saved())
-            saved_at = time.monotonic()
+    with UnderWay(store.root, task.runs) as under_way:
+        while not training.finished:
+            if stop():
+                checkpoint.save(path, training.saved())
+                raise Interrupted
+            training.step()
+            under_way.tell(training.logged)
+            if time.monotonic() - saved_at > task.checkpoint_seconds:
+                checkpoint.save(path, training.saved())
+                saved_at = time.monotonic()
     # The logs appear one by one: a kill between two of them must find the whole ensemble here.
     checkpoint.save(path, training.saved())
     for log in training.logs():

@@ -1,0 +1,1 @@
+"""`mstudy watch`: the runs under way in a folder, read from their journals while they grow."""
