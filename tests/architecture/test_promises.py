@@ -116,6 +116,7 @@ WRITERS = {
     "importers/databases/sqlite.py",  # copies a database into a folder made for that, which goes with the import
     "data/fetch.py",  # adds to a part, whose name must stay the same for a download to go on
     "runlog/recording/journal_file.py",  # adds rows to a journal
+    "train/sweep/under_way.py",  # adds rows to the journals of a sweep
 }
 
 
