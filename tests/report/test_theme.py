@@ -81,6 +81,17 @@ def test_branches_have_colours_of_their_own():
     assert palette["SGDM μ = 0.9"] == colours([("heavy_ball", 0.9), ("sgd", 0.0)])["SGDM μ = 0.9"]
 
 
+def test_a_treatment_has_one_colour_at_either_time_and_none_of_an_optimizer():
+    plain = {"momentum": 0.0, "optimizer": "sgd"}
+    kinds = [{"intervention": kind, "intervention_at": at} for kind in "abc" for at in ("sharpening", "control")]
+    names = [run_label(plain | kind) for kind in kinds]
+
+    palette = with_branches(colours([("heavy_ball", 0.5), ("heavy_ball", 0.9), ("sgd", 0.0)]), names)
+
+    assert len(palette) == 9 and len(set(palette.values())) == 6
+    assert all(palette[name] == palette[name.removesuffix(" (control)")] for name in names)
+
+
 def test_an_optimizer_is_named_by_its_entry(mystery):
     assert label(0.9, mystery.name) == short(label(0.9, mystery.name)) == "Mystery μ = 0.9"
     assert line_name(0.0, "sgd") == "SGD: 2/η"

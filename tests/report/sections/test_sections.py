@@ -86,6 +86,15 @@ def test_effects_of_treatments_are_shown_beside_what_they_do_anyway(results, bra
     assert "treatments" not in _plates(results.having(interventions=branches))
 
 
+def test_the_table_of_effects_tells_each_number_with_its_interval(results, branches, treatments):
+    (figure,) = _plates(results.having(interventions=branches, treatments=treatments))["effects"].figures
+
+    lower, raised = figure.numbers.rows()
+    assert lower == ("lower rate", "0.4 [0.3, 0.5]", "0.1 [0, 0.2]", "0.3 [0.2, 0.4]", 0.01, "3 seeds", 3, 2, 0)
+    assert raised == ("raised rate of SGDM", "–", "–", "–", None, "0 seeds", 3, 0, 3)
+    assert "effects" not in _plates(results.having(interventions=branches))
+
+
 def test_controls_and_branches_of_sgdm_are_no_points_of_the_claim(results, branches):
     time = pl.when(pl.col("seed") == 0).then(pl.lit("control")).alias("intervention_at")
     found = branches.with_columns(time, (pl.col("seed") == 2).alias("of_sgdm"))

@@ -33,6 +33,7 @@ _MAX_DECADES = 24  # decades that have a tick each on an axis
 _EXPONENTS = (-307, 307)  # of the powers of ten that, times any digit, are ordinary floats
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 Palette = dict[str, str]
+_AT_CONTROL = " (control)"  # end of the label of a branch
 
 
 def label(momentum: float, optimizer: str) -> str:
@@ -46,7 +47,7 @@ def run_label(run: Mapping[str, Any]) -> str:
     name = label(run["momentum"], run["optimizer"])
     if run["intervention"] is None:
         return name
-    time = " (control)" if run["intervention_at"] == BranchTime.CONTROL else ""
+    time = _AT_CONTROL if run["intervention_at"] == BranchTime.CONTROL else ""
     return f"{name} then {run['intervention']}{time}"
 
 
@@ -71,9 +72,10 @@ def colours(optimizers: Iterable[tuple[str, float]]) -> Palette:
 
 
 def with_branches(palette: Palette, names: Iterable[str]) -> Palette:
-    """Add the colours of branches, by their labels: the next hues."""
-    further = enumerate(sorted(set(names)), start=len(palette) - 1)
-    return palette | {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in further}
+    """Add the colours of branches, by their labels: the next hues. A treatment has one, at whichever time it begins."""
+    treatments = sorted({name.removesuffix(_AT_CONTROL) for name in names})
+    hues = {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in enumerate(treatments, start=len(palette) - 1)}
+    return palette | {name: hues[name.removesuffix(_AT_CONTROL)] for name in sorted(set(names))}
 
 
 def colour_scale(palette: Palette) -> alt.Color:

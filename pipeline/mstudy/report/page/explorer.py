@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -16,6 +17,7 @@ from mstudy.core.statuses import SHARPENING_KINDS
 from mstudy.core.theory import stability_line_of
 from mstudy.pairs.gap import LossCurve
 from mstudy.report.charts.theme import line_name, run_label, short
+from mstudy.report.page.branch_gaps import branch_gaps
 from mstudy.report.page.curves import Curve, drawn_gap, losses_in_units, median_curve
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn
@@ -23,6 +25,7 @@ from mstudy.report.page.drawn_runs import BRANCH, blocks_within, ranked_runs
 from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
 from mstudy.report.results import Results
+from mstudy.report.sections.base import BranchesShown
 from mstudy.tables.contracts import PARTINGS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.table import BLOCK
 
@@ -41,10 +44,16 @@ class Explorer:
     note: str
 
 
-def build_explorer(results: Results, points: pl.DataFrame, report: Report, scale: Scale = Scale.LOG) -> Explorer:
+def build_explorer(
+    results: Results,
+    points: pl.DataFrame,
+    report: Report,
+    scale: Scale = Scale.LOG,
+    branches: Sequence[BranchesShown] = (),
+) -> Explorer:
     """Return all that the page needs to draw any block; curves of at most `report.max_runs` runs.
 
-    scale: how losses are compared; by difference they are drawn on a linear axis.
+    scale: how losses are compared; by difference they are drawn on a linear axis. branches: those whose gaps are drawn.
     """
     runs = ranked_runs(results)
     blocks = runs.select(BLOCK).unique(maintain_order=True)
@@ -65,18 +74,19 @@ def build_explorer(results: Results, points: pl.DataFrame, report: Report, scale
             n_drawn, n_logged = n_drawn + len(rows), n_logged + len(curve[0])
         curves.append(packed)
     place = {run_id: k for k, run_id in enumerate(runs_drawn["run_id"])}
+    losses = losses_in_units(runs_drawn, results, {run: log[LOSS.name] for run, log in logs.items()}, scale)
+
+    def packed_gap(curve: Curve) -> list[Any]:
+        kept = spike_rows(curve[1], report.points_per_curve)
+        return [steps.index(curve[0][kept]), *pack(curve[1][kept], log=False)]
+
     data = {
         "runs": columns(_described(runs_drawn, results)),
         "optimizers": columns(_named(runs_drawn)),
         "curves": curves,
         "events": _events(results, place),
-        "pairs": _pairs(
-            results,
-            losses_in_units(runs_drawn, results, {run: log[LOSS.name] for run, log in logs.items()}, scale),
-            place,
-            report,
-            steps,
-        ),
+        "pairs": _pairs(results, losses, place, packed_gap),
+        "branch_gaps": branch_gaps(results, losses, place, branches, packed_gap),
         "medians": _medians(runs_drawn, logs, steps, [of_panel[0].name for of_panel in drawn.values()], linear),
         "linear": linear,
         "panels": {panel: [quantity.name for quantity in of_panel] for panel, of_panel in drawn.items()},
@@ -198,16 +208,15 @@ def _events(results: Results, place: dict[str, int]) -> dict[str, list[Any]]:
 
 
 def _pairs(
-    results: Results, losses: dict[str, LossCurve], place: dict[str, int], report: Report, steps: _StepGrids
+    results: Results, losses: dict[str, LossCurve], place: dict[str, int], packed: Callable[[Curve], list[Any]]
 ) -> dict[str, list[Any]]:
     """Return one row a pair: its two runs, its parting, and the gap of its losses over the steps."""
     partings = results[PARTINGS].filter(pl.col("sgdm_run_id").is_in(list(place)))
     rows = list(partings.iter_rows(named=True))
-    gaps = []
-    for row in rows:
-        at, gap = drawn_gap(losses[row["sgd_run_id"]], losses[row["sgdm_run_id"]], row["optimizer"], row["momentum"])
-        kept = spike_rows(gap, report.points_per_curve)
-        gaps.append([steps.index(at[kept]), *pack(gap[kept], log=False)])
+    gaps = [
+        packed(drawn_gap(losses[row["sgd_run_id"]], losses[row["sgdm_run_id"]], row["optimizer"], row["momentum"]))
+        for row in rows
+    ]
     return {
         "sgd": [place[row["sgd_run_id"]] for row in rows],
         "sgdm": [place[row["sgdm_run_id"]] for row in rows],

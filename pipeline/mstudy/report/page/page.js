@@ -1,4 +1,4 @@
-// Read with filter.js, link.js, figure_tools.js and start.js as one script: page.html.
+// Read with branches.js, filter.js, link.js, figure_tools.js and start.js as one script: page.html.
 const $ = id => document.getElementById(id);
 const data = id => JSON.parse($(id).textContent);
 const page = data("page-data"), explorer = data("explorer-data"), list = data("runs-data");
@@ -73,7 +73,7 @@ const shown = box => !box.closest("figure").hidden;
 const watcher = new IntersectionObserver(entries => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
 }, { rootMargin: "600px" });
-const panels = boxes.filter(box => box.dataset.panel && !box.dataset.pair); // those that follow what is picked
+const panels = boxes.filter(box => box.dataset.panel && !box.dataset.pair && !box.dataset.branches); // those that follow what is picked
 
 // ---- the block that is picked: its curves, levels, gaps and events ------------------------------------------------
 const runs = rowsOf(explorer.runs), blocks = rowsOf(explorer.blocks), pairs = rowsOf(explorer.pairs);
@@ -86,31 +86,38 @@ const pickedRuns = () => inBlock[picked.block].filter(k => (picked.seed === null
 const isLog = name => name !== "gap" && !explorer.linear.includes(name); // of a quantity, and of the panel of its name
 const named = new Map(rowsOf(explorer.optimizers).map(label => [label.name, label]));
 
-// What a box of curves shows: the runs of the picked block, or the two of a pair with the moments that it marks.
+// What a box of curves shows: the runs of the picked block, or the two of a pair with the moments that it marks, and
+// perhaps with branches: then the axis begins at the step `first`, and each run is drawn since a step of its own.
 function focusOf(box) {
+  if (box.dataset.branches !== undefined) return branchFocus(box.dataset.branches);
   if (box.dataset.pair === undefined) return { mine: pickedRuns(), single: picked.seed !== null, moments: null };
   const pair = data("pair-" + box.dataset.pair);
   return { mine: pair.runs, single: true, moments: pair.moments };
 }
-function curvesOf(names, { mine, single }) {
+function curvesOf(names, { mine, single, since = () => 0 }) {
   const rows = [];
   for (const k of mine) for (const name of names)
-    for (const point of curveOf(explorer.curves[k][name], isLog(name)))
+    for (const point of curveOf(explorer.curves[k][name], isLog(name))) if (point.step >= since(k))
       rows.push({ ...point, kind: name, run: k, label: runs[k].label, seed: runs[k].seed, single });
   if (!single) for (const median of medians) if (mine.includes(median.first)) for (const name of names)
     if (median[name]) for (const point of curveOf(median[name], isLog(name)))
       rows.push({ ...point, kind: "median " + name, run: -1 - median.first, label: runs[median.first].label });
   return rows;
 }
-function gapsOf({ mine, single }) {
-  return pairs.filter(pair => mine.includes(pair.sgdm)).flatMap(pair => curveOf(pair.gap, false).map(point => ({
-    ...point, kind: "gap", run: pair.sgdm, label: runs[pair.sgdm].label, seed: runs[pair.sgdm].seed, single })));
+function gapsOf({ mine, pair: [sgd] = [], single, since }) {
+  const rowsOfGap = (packed, run, label) => curveOf(packed, false).map(point => ({ ...point, kind: "gap", run, label, seed: runs[run].seed, single }));
+  const own = pairs.filter(pair => mine.includes(pair.sgdm));
+  if (!since) return own.flatMap(pair => rowsOfGap(pair.gap, pair.sgdm, runs[pair.sgdm].label));
+  // Beside branches the gap of the pair itself is that of SGD left alone, in the colour of SGD.
+  return [...own.flatMap(pair => rowsOfGap(pair.gap, pair.sgd, runs[sgd].label)),
+    ...branchGaps.filter(row => mine.includes(row.branch)).flatMap(row => rowsOfGap(row.gap, row.branch, runs[row.branch].label))]
+    .filter(point => point.step >= since(point.run));
 }
 function eventsOf(focus) {
   const mine = new Set(focus.mine);
   const at = row => ({ at: Math.max(row.step, 0) + 1, low: Math.max(row.step_low ?? row.step, 0) + 1, high: Math.max(row.step_high ?? row.step, 0) + 1 });
   const told = (row, run, kind, name) => ({ kind, name, run, label: runs[run].label, seed: runs[run].seed,
-    step: row.step, step_low: row.step_low, step_high: row.step_high, ...at(row) });
+    text: row.text, step: row.step, step_low: row.step_low, step_high: row.step_high, ...at(row) });
   if (focus.moments) return focus.moments.map(m => told(m, m.run, m.kind, m.name));
   const found = events.filter(e => mine.has(e.run)).map(e => told(e, e.run, e.kind, e.kind));
   for (const pair of pairs) if (mine.has(pair.sgdm) && pair.status === page.parted) found.push(told(pair, pair.sgdm, "parts", "parts from SGD"));
@@ -118,10 +125,11 @@ function eventsOf(focus) {
   return found;
 }
 function eventRows(focus) {
-  const found = eventsOf(focus), kinds = ["sharpens", "reaches its line", "parts", "diverges"];
+  const found = eventsOf(focus), kinds = ["sharpens", "reaches its line", "parts", "diverges", "is treated"];
   const rows = page.optimizers.flatMap(label => kinds.map(kind => ({ label, kind })))
     .filter(row => found.some(e => e.label === row.label && e.kind === row.kind))
-    .map((row, k) => ({ ...row, row: k, name: named.get(row.label).short + " " + found.find(e => e.label === row.label && e.kind === row.kind).name }));
+    .map((row, k) => [row, k, found.find(e => e.label === row.label && e.kind === row.kind)])
+    .map(([row, k, first]) => ({ ...row, row: k, name: first.text ?? named.get(row.label).short + " " + first.name }));
   const seeds = [...new Set(found.map(e => e.seed))].sort((a, b) => a - b);
   for (const event of found) {
     event.row = rows.findIndex(row => row.label === event.label && row.kind === event.kind);
@@ -138,25 +146,28 @@ function ticks(low, high) {
     for (const digit of digits) if (digit * 10 ** power >= low && digit * 10 ** power <= high) values.push(+`${digit}e${power}`);
   return values;
 }
+// Of a treatment the curves show where it begins, in the colour of the run that the branches leave.
+const spanOf = ({ pair }) => event => event.kind === "is treated" ? { ...event, high: event.low, label: runs[pair[0]].label } : event;
 const PAIR_HEIGHTS = { curvature: 130, loss: 95, gap: 125 }; // pixels, of the panels of one pair
 function withRuns(spec, panel, focus) {
   const { mine, single } = focus, last = Math.max(10, ...mine.flatMap(k => curveOf(explorer.curves[k].loss, isLog("loss")).map(p => p.x)));
   const [found, rows] = eventRows(focus), loss = curvesOf(["loss"], focus);
-  const curves = panel in explorer.panels ? curvesOf(explorer.panels[panel], focus) : loss;
+  const names = explorer.panels[panel] ?? [], curves = names.length ? curvesOf(focus.since ? names.slice(0, 1) : names, focus) : loss;
   const ends = mine.filter(k => runs[k].diverged_step !== null).map(k => {
     const own = loss.filter(p => p.run === k);
     return { ...own[own.length - 1] };
   }).filter(end => end.x);
   const levels = page.optimizers.flatMap(label => {
-    const run = mine.find(k => runs[k].label === label);
+    const run = (focus.pair ?? mine).find(k => runs[k].label === label);
     return (runs[run]?.line ?? null) === null ? [] : [{ label, level: runs[run].line, name: named.get(label).line_name }];
   });
   const gaps = gapsOf(focus), log = isLog(panel);
   const heights = panel === "gap" ? [0, ...gaps.map(p => p.y)] : [...curves.map(p => p.y), ...(panel === "curvature" && curves.length ? levels.map(l => l.level) : [])];
   const [low, high] = heights.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
   const range = !(low <= high) ? [0.1, 1] : log ? [Math.max(low / 1.3, 2.3e-308), Math.min(high * 1.3, Number.MAX_VALUE)] : [low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6];
-  spec.datasets = { ...spec.datasets, curves, ends, levels: curves.length ? levels : [], gaps, events: found, rows, spans: single ? found : [] };
+  spec.datasets = { ...spec.datasets, curves, ends, levels: curves.length ? levels : [], gaps, events: found, rows, spans: single ? found.map(spanOf(focus)) : [] };
   for (const param of spec.params) {
+    if (param.name === "first_step") param.value = (focus.first ?? 0) + 1;
     if (param.name === "last_step") param.value = last * 1.05;
     if (param.name === "y_ticks") param.value = ticks(...range);
     if (param.name === "y_low") param.value = range[0];
@@ -255,7 +266,7 @@ const same = (a, b) => Math.abs(a - b) <= 1e-6 * Math.abs(b);
 const blockAt = (setting, b, rate) => blocks.findIndex(x => settingOf(x) === setting && x.batch_size === b && same(x.eta_ef, rate));
 function pickFrom(datum, box) {
   if (box.dataset.panel) {
-    const block = box.dataset.pair ? runs[focusOf(box).mine[0]].block : picked.block;
+    const block = box.dataset.pair || box.dataset.branches ? runs[focusOf(box).mine[0]].block : picked.block;
     if (datum.seed !== undefined) pick(block, datum.seed);
   } else if (datum.batch_size !== undefined && datum.eta_ef !== undefined) {
     const setting = box.closest("figure").dataset.setting;

@@ -20,7 +20,7 @@ from mstudy.report.page.drawn_quantities import SHAPES, Drawn
 
 _STEP = "step (updates made + 1)"
 _GUTTER = 46  # pixels for the labels left of the axis: the same in all panels, so that steps stand below each other
-_PARAMETERS = {"last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]}
+_PARAMETERS = {"first_step": 1, "last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]}
 ROW = 17  # pixels a row of events takes
 
 
@@ -107,8 +107,8 @@ def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
     shape = alt.Shape(
         "kind:N",
         scale=alt.Scale(
-            domain=["sharpens", "reaches its line", "parts", "diverges"],
-            range=["diamond", "circle", "square", "cross"],
+            domain=["sharpens", "reaches its line", "parts", "diverges", "is treated"],
+            range=["diamond", "circle", "square", "cross", "triangle-right"],
         ),
         legend=None,
     )
@@ -133,8 +133,8 @@ def _event_tips() -> list[alt.Tooltip]:
 
 
 def _x(column: str = "x", title: str = "") -> alt.X:
-    """Return the time axis that the panels share; the page sets `last_step`."""
-    scale = alt.Scale(type="log", domain=[1, {"expr": "last_step"}], nice=False)
+    """Return the time axis that the panels share; the page sets `first_step` and `last_step`."""
+    scale = alt.Scale(type="log", domain=[{"expr": "first_step"}, {"expr": "last_step"}], nice=False)
     values = [float(f"{digit}e{power}") for power in range(8) for digit in (1, 2, 5)]
     axis = alt.Axis(values=values, format="~s", labelOverlap="greedy", labelSeparation=8, grid=False)
     return alt.X(f"{column}:Q", title=title, scale=scale, axis=axis)

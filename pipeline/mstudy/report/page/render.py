@@ -38,8 +38,10 @@ from mstudy.report.charts.theme import (
 from mstudy.report.citation import PAPER, study_entry
 from mstudy.report.finding.opening import build_opening
 from mstudy.report.finding.pair import pair_data
+from mstudy.report.page.branch_gaps import branches_data
 from mstudy.report.page.claim_list import SHAPES, shown_claims
 from mstudy.report.page.drawn_quantities import Drawn, words_for_points
+from mstudy.report.page.drawn_runs import drawn_runs
 from mstudy.report.page.encode import as_json, spec_with_columns
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.panels import all_panels
@@ -97,11 +99,13 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
     """Return the page as text; the same results give the same text."""
     results, points = short_names(results, points)
     palette = palette_of_runs(results)
-    study = make_report_data(results, palette_of(results), analysis.scale)
+    held = drawn_runs(results, analysis.report)
+    study = make_report_data(results, palette_of(results), analysis.scale, held)
     # Not validated, neither part by part nor whole: it takes half of the time, and tests draw every chart in a browser.
     with alt.data_transformers.disable_max_rows(), debug_mode(False):
         sections = build_sections(study, analysis)
-        explorer = build_explorer(results, points, analysis.report, analysis.scale)
+        branches = [f.branches for s in sections for p in s.plates for f in p.figures if f.branches is not None]
+        explorer = build_explorer(results, points, analysis.report, analysis.scale, branches)
         place_of = {run_id: k for k, run_id in enumerate(explorer.data["runs"]["id"])}
         opening = build_opening(study, analysis, place_of)
         figures = {
@@ -130,6 +134,7 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         sections=sections,
         specs=specs,
         pairs={key: as_json(pair_data(f.pair, place_of)) for key, f in figures.items() if f.pair is not None},
+        branches={key: as_json(branches_data(f.branches, place_of)) for key, f in figures.items() if f.branches},
         pair_panels=(CURVATURE_PANEL, LOSS_PANEL, "gap", "events"),
         explorer=explorer,
         panels=drawn,

@@ -144,6 +144,7 @@ def _block_spec(block: Block, palette: Palette, quantities: Drawn, scale: Scale)
         log = name != "gap" and name not in block.linear
         low, high = y_range(y_of[name], log)
         values = {
+            "first_step": 1,
             "last_step": block.last_step,
             "y_low": low,
             "y_high": high,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -36,11 +36,41 @@ class PairShown:
 
 
 @dataclass(frozen=True)
+class TimeShown:
+    """The branches that leave a run at one of its steps. texts: the treatments. ends: of each, None for never."""
+
+    name: str
+    caption: str
+    run_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    step: int
+    ends: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class ParentShown:
+    """A pair with the branches of its runs. run_ids: of SGD and SGDM. sharpens: when that of SGD does, if it does."""
+
+    name: str
+    run_ids: tuple[str, str]
+    sharpens: Moment | None
+    times: tuple[TimeShown, ...]
+
+
+@dataclass(frozen=True)
+class BranchesShown:
+    """Pairs with branches, of which a reader picks one. first: the place of the one that is shown first."""
+
+    parents: tuple[ParentShown, ...]
+    first: int
+
+
+@dataclass(frozen=True)
 class Figure:
     """A chart (None where there is nothing to draw), its finding, and the numbers to open.
 
     setting: index of the setting it shows, None for all of them. batch_size, momentum: None for all. pair: runs whose
-    curves the page draws instead of a chart.
+    curves the page draws instead of a chart. branches: likewise, with branches.
     """
 
     title: str
@@ -51,6 +81,7 @@ class Figure:
     batch_size: int | None = None
     momentum: float | None = None
     pair: PairShown | None = None
+    branches: BranchesShown | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +109,14 @@ class Section:
 @dataclass(frozen=True)
 class ReportData:
     """What every section is made from. settings: model, data set and objective of each, by index. scale: how losses
-    are compared.
+    are compared. held: the runs whose curves the page holds.
     """
 
     results: Results
     palette: Palette
     settings: pl.DataFrame
     scale: Scale = Scale.LOG
+    held: frozenset[str] = frozenset()
 
     @property
     def words(self) -> ScaleWords:
@@ -125,9 +157,11 @@ class SectionSpec:
     build: Callable[[ReportData, Analysis], Section | None]
 
 
-def make_report_data(results: Results, palette: Palette, scale: Scale = Scale.LOG) -> ReportData:
+def make_report_data(
+    results: Results, palette: Palette, scale: Scale = Scale.LOG, held: Iterable[str] = ()
+) -> ReportData:
     """Return the settings in order of their names."""
-    return ReportData(results, palette, results[RUNS].select(SETTING).unique().sort(SETTING), scale)
+    return ReportData(results, palette, results[RUNS].select(SETTING).unique().sort(SETTING), scale, frozenset(held))
 
 
 def setting_name(settings: pl.DataFrame, index: int) -> str:

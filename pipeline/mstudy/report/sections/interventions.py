@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -20,7 +22,8 @@ from mstudy.report.charts.theme import (
     label,
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
-from mstudy.report.words import count, number
+from mstudy.report.sections.branch_curves import branch_plates
+from mstudy.report.words import count, interval, number
 from mstudy.tables.contracts import INTERVENTIONS, TREATMENTS
 
 _CHART_HEIGHT = HEIGHT + 60  # pixels
@@ -49,7 +52,7 @@ def build(data: ReportData, analysis: Analysis) -> Section | None:
     )
     plate = Plate("interventions", "Gap with and without the sharpening", note, figures)
     answer = interventions_answer(branches, margin, data.words)
-    plates = [plate, *_effects(data)]
+    plates = [plate, *branch_plates(data), *_effects(data)]
     return Section("interventions", "Does the parting go when the sharpening does?", answer, plates)
 
 
@@ -77,7 +80,49 @@ def _effects(data: ReportData) -> list[Plate]:
         "the units. What it does only by training faster shows at both times. SGDM at a raised rate is the converse: "
         "it is forced to the stability line of SGD, so what it takes of the gap it takes by becoming worse."
     )
-    return [Plate("treatments", "What each treatment does, and what it does anyway", note, figures)] if figures else []
+    tables = [
+        Figure(data.title(index, "Table of effects"), _TABLE_CAPTION, effects_table(rows), setting=index)
+        for index, rows in data.by_setting(data.results[TREATMENTS])
+    ]
+    if not figures:
+        return []
+    return [
+        Plate("treatments", "What each treatment does, and what it does anyway", note, figures),
+        Plate("effects", "", "", tables, wide=True),
+    ]
+
+
+_TABLE_CAPTION = (
+    "Effects with 95 % intervals over the units, each a block or, where there are few blocks, a seed. The contrast is "
+    "the effect before the sharpening less that at the control time; p is that of its being at most 0."
+)
+
+
+def effects_table(treatments: pl.DataFrame) -> pl.DataFrame:
+    """Return the effects as a reader wants them, one row a treatment. treatments: tables.TREATMENTS."""
+    return pl.DataFrame(
+        [
+            {
+                "treatment": row["intervention"],
+                "before the sharpening": _estimate(row, "effect_sharpening"),
+                "at the control time": _estimate(row, "effect_control"),
+                "contrast": _estimate(row, "contrast"),
+                "p_value": row["p_value"],
+                "units": count(row["n"], row["unit"].removesuffix("s")),
+                "branches": row["n_branches"],
+                "without the sharpening": row["n_removed"],
+                "diverged": row["n_diverged"],
+            }
+            for row in treatments.iter_rows(named=True)
+        ],
+        schema_overrides={"p_value": pl.Float64},
+    )
+
+
+def _estimate(row: dict[str, Any], name: str) -> str:
+    """Return a number with its interval; a dash where there is none."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return number(row[name]) if low is None else f"{number(row[name])} {interval(low, high)}"
 
 
 def effects_caption(treatments: pl.DataFrame) -> str:
