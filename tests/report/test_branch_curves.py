@@ -15,7 +15,7 @@ from mstudy.report.page.encode import unpack, unpack_steps
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.render import render_report
 from mstudy.report.sections.base import make_report_data
-from mstudy.report.sections.branch_curves import branch_plates
+from mstudy.report.sections.branches.curves import branch_plates
 from mstudy.tables.contracts import INTERVENTIONS
 
 from tests.report.conftest import LINES, N_POINTS, run_id

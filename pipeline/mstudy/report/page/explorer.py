@@ -17,7 +17,7 @@ from mstudy.core.statuses import SHARPENING_KINDS
 from mstudy.core.theory import stability_line_of
 from mstudy.pairs.gap import LossCurve
 from mstudy.report.charts.theme import line_name, run_label, short
-from mstudy.report.page.branch_gaps import branch_gaps
+from mstudy.report.page.branches.gaps import branch_gaps
 from mstudy.report.page.curves import Curve, drawn_gap, losses_in_units, median_curve
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn

@@ -38,7 +38,7 @@ from mstudy.report.charts.theme import (
 from mstudy.report.citation import PAPER, study_entry
 from mstudy.report.finding.opening import build_opening
 from mstudy.report.finding.pair import pair_data
-from mstudy.report.page.branch_gaps import branches_data
+from mstudy.report.page.branches.data import branches_data
 from mstudy.report.page.claim_list import SHAPES, shown_claims
 from mstudy.report.page.drawn_quantities import Drawn, words_for_points
 from mstudy.report.page.drawn_runs import drawn_runs

@@ -12,7 +12,7 @@ from mstudy.core.series import Series
 from mstudy.pairs.gap import LossCurve, Pair, gap_curve
 from mstudy.report.page.curves import Curve
 from mstudy.report.results import Results
-from mstudy.report.sections.base import BranchesShown, ParentShown
+from mstudy.report.sections.base import BranchesShown
 from mstudy.tables.contracts import RUNS
 
 
@@ -79,23 +79,3 @@ def _gap(
 def _on_parents_clock(curve: LossCurve, window: _Window) -> LossCurve:
     steps: Any = window.of_parent(curve.steps.astype(np.float64))  # fractions of steps where the branch goes slower
     return replace(curve, steps=steps)
-
-
-def branches_data(shown: BranchesShown, place_of: Mapping[str, int]) -> dict[str, Any]:
-    """Return what the page draws runs with branches from; runs are the places of their curves."""
-    return {"first": shown.first, "parents": [_parent_data(parent, place_of) for parent in shown.parents]}
-
-
-def _parent_data(parent: ParentShown, place_of: Mapping[str, int]) -> dict[str, Any]:
-    sharpens = parent.sharpens
-    times = [
-        {"name": time.name, "caption": time.caption, "step": time.step, "texts": time.texts, "ends": time.ends}
-        | {"runs": [place_of[run_id] for run_id in time.run_ids]}
-        for time in parent.times
-    ]
-    return {
-        "name": parent.name,
-        "runs": [place_of[run_id] for run_id in parent.run_ids],
-        "sharpens": None if sharpens is None else [sharpens.step, sharpens.low, sharpens.high],
-        "times": times,
-    }
