@@ -13,6 +13,7 @@ from mstudy.core.series import Series, median
 from mstudy.core.statuses import Refusal
 from mstudy.detect.levels import window_medians
 from mstudy.detect.p_values import simulate_p_values
+from mstudy.detect.past import Past
 from mstudy.detect.proposals import Change, longest_rise, propose, spans_for, window_width
 from mstudy.detect.rise.location import Rise, locate
 
@@ -40,17 +41,20 @@ class JudgedChange:
     recurring: bool = False
 
 
-def judge_rises(y: Series, detect: Detect, rng: np.random.Generator) -> list[JudgedChange]:
+def judge_rises(y: Series, detect: Detect, rng: np.random.Generator, past: Past | None = None) -> list[JudgedChange]:
     """Judge every proposed change of a coarse series, (n_blocks,), as find_sharpening does, in order of time.
 
     With the same generator the verdicts are those of find_sharpening; their times are in blocks.
     """
-    return judge_changes(y, detect, rng)[0]
+    return judge_changes(y, detect, rng, past)[0]
 
 
-def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[list[JudgedChange], float | None]:
+def judge_changes(
+    y: Series, detect: Detect, rng: np.random.Generator, past: Past | None = None
+) -> tuple[list[JudgedChange], float | None]:
     """Judge every proposed change. Return the verdicts, and the p-value of the largest rise.
 
+    past: of the log that y was made of; None for a series that has no other rows, at an even cadence.
     If no proposed rise reaches `jump_factor`, none can be accepted. Then the expensive simulation of the null is
     skipped, and the p-value is None.
     """
@@ -82,7 +86,7 @@ def judge_changes(y: Series, detect: Detect, rng: np.random.Generator) -> tuple[
             else:
                 place = locate_change(y, change, bounds, 0.99)
                 jump = factor_of(y, place)
-                reason = _refusal(y, place, detect.lasting_share, _risen_before(verdicts, change)) or (
+                reason = _refusal(y, place, detect.lasting_share, past, _risen_before(verdicts, change)) or (
                     Refusal.SMALL if jump < detect.jump_factor else None
                 )
         verdicts.append(JudgedChange(change, p_value, reason, place, bounds, jump))
@@ -109,7 +113,7 @@ def _lasts(y: Series, change: Change, share: float, fall: int) -> bool:
     return fall < len(y) and n_raised >= max(width, change.end - change.start)
 
 
-def _refusal(y: Series, place: Rise, lasting_share: float, risen_before: bool) -> Refusal | None:
+def _refusal(y: Series, place: Rise, lasting_share: float, past: Past | None, risen_before: bool) -> Refusal | None:
     """Return why a located rise is no jump; None if it is one.
 
     It takes long or its middle cannot be told (a drift); the run ends before the new level has lasted as long as the
@@ -120,7 +124,7 @@ def _refusal(y: Series, place: Rise, lasting_share: float, risen_before: bool) -
         return Refusal.SLOW
     if place.end + length > n:
         return Refusal.PASSING
-    if _rebounds(y, place) or (not risen_before and _leaves_a_cusp(y, place, lasting_share)):
+    if _rebounds(y, place) or (not risen_before and _leaves_a_cusp(y, place, lasting_share, past)):
         return Refusal.REBOUND
     return None
 
@@ -142,13 +146,17 @@ def _rebounds(y: Series, place: Rise) -> bool:
     return max(_level_at(y, index) for index in earlier) >= _level_at(y, place.end)
 
 
-def _leaves_a_cusp(y: Series, place: Rise, share: float) -> bool:
+def _leaves_a_cusp(y: Series, place: Rise, share: float, past: Past | None) -> bool:
     """Return whether a rise leads back to the level that the run had long before it, but for its last moment.
 
-    Where curvature passes zero its logarithm has a cusp, and the way out of it is as steep as a jump.
+    Where curvature passes zero its logarithm has a cusp, and the way out of it is as steep as a jump. Long before: a
+    few widths in rows; and for as many steps as the new level is looked at, since a log may be dense near zero.
     """
-    width, onset, end = window_width(len(y)), int(place.onset), int(np.ceil(place.end))
-    long_before = median(y[max(onset - _LONG_BEFORE_WIDTHS * width, 0) : onset + 1])
+    width, onset, end = window_width(len(y)), max(int(place.onset), 0), int(np.ceil(place.end))
+    first = max(onset - _LONG_BEFORE_WIDTHS * width, 0)
+    long_before = median(y[first : onset + 1])
+    if past is not None:
+        long_before = max(long_before, past.usual_before(first, onset, end + width))
     return (_after(y, end, width) - long_before) / share < math.log(factor_of(y, place))
 
 

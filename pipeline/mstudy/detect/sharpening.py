@@ -20,6 +20,7 @@ from mstudy.detect.kinds.events import Event, share_of_rise
 from mstudy.detect.kinds.falls import fall_after
 from mstudy.detect.kinds.recurrence import recurring_rises
 from mstudy.detect.kinds.transients import find_transients
+from mstudy.detect.past import past_of
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points, without_spikes
 from mstudy.detect.proposals import window_width
 from mstudy.detect.rise.location import Rise, locate
@@ -99,9 +100,10 @@ def _find_sharpening(
     coarse = coarsen(points)
     if len(coarse.values) < detect.min_points:
         return Sharpening(SharpeningStatus.TOO_SHORT, n_points)
-    verdicts, p_value = judge_changes(coarse.values, detect, rng)
+    past = past_of(steps, curvature, points, coarse)
+    verdicts, p_value = judge_changes(coarse.values, detect, rng, past)
     accepted = [verdict for verdict in verdicts if verdict.reason is None]
-    accepted += recurring_rises(coarse, accepted, detect, rng)
+    accepted += recurring_rises(coarse, past, accepted, detect, rng)
     sharpenings = [_event(points, coarse, verdict, detect.progressive_share) for verdict in accepted]
     spikes = find_transients(points, coarse, [(event.onset, event.end) for event in sharpenings], detect)
     listed = sorted([*sharpenings, *spikes], key=lambda event: event.step)

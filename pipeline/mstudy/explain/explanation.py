@@ -16,6 +16,7 @@ from mstudy.core.series import Series
 from mstudy.core.statuses import SharpeningStatus
 from mstudy.detect.judge import judge_rises
 from mstudy.detect.null import fit_null
+from mstudy.detect.past import past_of
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points
 from mstudy.detect.sharpening import Sharpening, find_sharpening
 
@@ -60,7 +61,8 @@ def explain_sharpening(
         return Explanation(sharpening, _BLOCKS.to_frame(), _CANDIDATES.to_frame())
     points = usable_points(steps, curvature, loss)
     coarse = coarsen(points)
-    verdicts = judge_rises(coarse.values, detect, generator_for(run_id, detect.seed))
+    past = past_of(steps, curvature, points, coarse)
+    verdicts = judge_rises(coarse.values, detect, generator_for(run_id, detect.seed), past)
     threshold = math.log(detect.jump_factor)
     jumps = [(v.change.start, v.change.end) for v in verdicts if abs(v.change.rise) >= threshold]
     rng = generator_for(run_id, detect.seed)

@@ -15,6 +15,7 @@ from scipy.ndimage import grey_closing, grey_opening
 from mstudy.core.params import Detect
 from mstudy.core.series import Series, median
 from mstudy.detect.judge import JudgedChange, judge_changes, locate_change
+from mstudy.detect.past import Past
 from mstudy.detect.points import Coarse
 from mstudy.detect.proposals import Change, propose, window_width
 
@@ -24,7 +25,7 @@ _BEYOND_DOUBT = 20.0  # robust standard deviations of what a block differs from 
 
 
 def recurring_rises(
-    coarse: Coarse, accepted: list[JudgedChange], detect: Detect, rng: np.random.Generator
+    coarse: Coarse, past: Past, accepted: list[JudgedChange], detect: Detect, rng: np.random.Generator
 ) -> list[JudgedChange]:
     """Return the rises that are taken back and come back, beside the accepted ones."""
     y = coarse.values
@@ -37,7 +38,7 @@ def recurring_rises(
     reach = window_width(len(y)) / 2
     new = [
         v
-        for v in judge_changes(filled, detect, rng)[0]
+        for v in judge_changes(filled, detect, rng, past)[0]
         if v.reason is None and v.place and _comes_back(y, filled, v.change, detect)
         if all(abs(v.place.middle - middle) > reach for middle in known)
     ]
