@@ -103,7 +103,7 @@ def _find_sharpening(
     past = past_of(steps, curvature, points, coarse)
     verdicts, p_value = judge_changes(coarse.values, detect, rng, past)
     accepted = [verdict for verdict in verdicts if verdict.reason is None]
-    accepted += recurring_rises(coarse, past, accepted, detect, rng)
+    accepted += recurring_rises(coarse, accepted, detect, rng, past)
     sharpenings = [_event(points, coarse, verdict, detect.progressive_share) for verdict in accepted]
     spikes = find_transients(points, coarse, [(event.onset, event.end) for event in sharpenings], detect)
     listed = sorted([*sharpenings, *spikes], key=lambda event: event.step)

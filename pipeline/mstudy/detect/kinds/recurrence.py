@@ -25,7 +25,11 @@ _BEYOND_DOUBT = 20.0  # robust standard deviations of what a block differs from 
 
 
 def recurring_rises(
-    coarse: Coarse, past: Past, accepted: list[JudgedChange], detect: Detect, rng: np.random.Generator
+    coarse: Coarse,
+    accepted: list[JudgedChange],
+    detect: Detect,
+    rng: np.random.Generator,
+    past: Past | None = None,
 ) -> list[JudgedChange]:
     """Return the rises that are taken back and come back, beside the accepted ones."""
     y = coarse.values
