@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 from mstudy.core.params import Detect
-from mstudy.detect.past import Past, past_of
 from mstudy.detect.points import coarsen, usable_points
+from mstudy.detect.rise.past import Past, past_of
 from mstudy.detect.sharpening import find_sharpening
 
 ZERO = 5790

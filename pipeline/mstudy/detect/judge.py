@@ -13,9 +13,9 @@ from mstudy.core.series import Series, median
 from mstudy.core.statuses import Refusal
 from mstudy.detect.levels import window_medians
 from mstudy.detect.p_values import simulate_p_values
-from mstudy.detect.past import Past
 from mstudy.detect.proposals import Change, longest_rise, propose, spans_for, window_width
 from mstudy.detect.rise.location import Rise, locate
+from mstudy.detect.rise.past import Past
 
 _MAX_TIME_ERROR = 8  # blocks by which a proposed time may be wrong
 _LEVEL_POINTS = 2  # points on either side of one whose level is asked for

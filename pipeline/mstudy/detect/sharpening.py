@@ -20,10 +20,10 @@ from mstudy.detect.kinds.events import Event, share_of_rise
 from mstudy.detect.kinds.falls import fall_after
 from mstudy.detect.kinds.recurrence import recurring_rises
 from mstudy.detect.kinds.transients import find_transients
-from mstudy.detect.past import past_of
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points, without_spikes
 from mstudy.detect.proposals import window_width
 from mstudy.detect.rise.location import Rise, locate
+from mstudy.detect.rise.past import past_of
 
 _MIN_SURE_BLOCKS = 4  # a rise over more is known well enough without full resolution ...
 _MIN_FINE_POINTS = 40  # ... unless its points, of which a block of a dense stretch has many, show a shorter one

@@ -16,8 +16,8 @@ from mstudy.core.series import Series
 from mstudy.core.statuses import SharpeningStatus
 from mstudy.detect.judge import judge_rises
 from mstudy.detect.null import fit_null
-from mstudy.detect.past import past_of
 from mstudy.detect.points import Coarse, Usable, coarsen, usable_points
+from mstudy.detect.rise.past import past_of
 from mstudy.detect.sharpening import Sharpening, find_sharpening
 
 _QUANTILES = (0.025, 0.5, 0.975)

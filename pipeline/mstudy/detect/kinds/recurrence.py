@@ -15,9 +15,9 @@ from scipy.ndimage import grey_closing, grey_opening
 from mstudy.core.params import Detect
 from mstudy.core.series import Series, median
 from mstudy.detect.judge import JudgedChange, judge_changes, locate_change
-from mstudy.detect.past import Past
 from mstudy.detect.points import Coarse
 from mstudy.detect.proposals import Change, propose, window_width
+from mstudy.detect.rise.past import Past
 
 _BURST_ROWS, _BURST_BLOCKS = 12, 3  # what has fewer of both is a spike
 _NEAR_BLOCKS = 3  # blocks about a middle in which the level crosses half of the rise
