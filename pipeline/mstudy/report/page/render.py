@@ -139,11 +139,11 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         explorer=explorer,
         panels=drawn,
         words_for_points=words_for_points(explorer.drawn),
-        palette=_swatches(palette),
+        palette=swatches(palette),
         paper_rules=paper_rules(),
         runs=runs_table(results),
         problems=results.problems,
-        page=_page_data(study, palette),
+        page=page_data(study, palette),
         parameters=_parameters(analysis),
         versions={name: version(name) for name in _LIBRARIES},
         bundle=Markup(bundle()),  # our own script; jinja would escape it
@@ -164,7 +164,8 @@ def panel_specs(palette: Palette, drawn: Drawn, scale: Scale = Scale.LOG) -> lis
     return [(name, title, as_json(spec_with_columns(chart.to_dict(validate=False)))) for name, title, chart in charts]
 
 
-def _page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
+def page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
+    """Return what the page's scripts need beside curves and runs."""
     names = [setting_name(study.settings, k) for k in range(len(study.settings))]
     keys = study.settings.rows()
     return {
@@ -182,7 +183,7 @@ def _methods(results: Results) -> list[tuple[float, str]]:
     return results[RUNS].select("momentum", "optimizer").unique().sort("momentum", "optimizer").rows()
 
 
-def _swatches(palette: Palette) -> list[tuple[str, str, str, str]]:
+def swatches(palette: Palette) -> list[tuple[str, str, str, str]]:
     """Return (name, colour on light paper, on dark, in print) of each optimizer."""
     return [(name, colour, recolour(colour), PAPER_COLOURS[colour]) for name, colour in palette.items()]
 
