@@ -24,7 +24,7 @@ from mstudy.core.params import Cadence, Grid, Init, Study
 from mstudy.core.theory import stability_line
 from mstudy.train.stage import train_study
 from mstudy.train.sweep.store import Store
-from mstudy.workers import available_cores
+from mstudy.workers.surroundings import available_cores
 
 REPORT = Path(__file__).with_name("plateaus.md")
 LATE_SHARE = 0.5  # of the logged rows: the second half of a run is where it is at its edge

@@ -6,7 +6,8 @@ from mstudy.compare.stage import compare
 from mstudy.core.boundary import exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.runlog.reading.reader import read_runs
-from mstudy.workers import Workers, available_cores
+from mstudy.workers.ordered import Workers
+from mstudy.workers.surroundings import available_cores
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from mstudy.core.params_file import load
 from mstudy.train.stage import train_study
 from mstudy.train.sweep.settled import FOLDER, read_settled
 from mstudy.train.sweep.store import DEFAULT_STORE, Store
-from mstudy.workers import available_cores
+from mstudy.workers.surroundings import available_cores
 
 
 def main(name: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from mstudy.core import boundary
-from mstudy.workers import Progress
+from mstudy.workers.progress import Progress
 
 COMMAND = Path(sys.executable).with_name("mstudy")
 PARAMS = """

@@ -24,7 +24,8 @@ from mstudy.core.series import Series
 from mstudy.detect.all_runs import Detected, detect_sharpenings
 from mstudy.detect.points import usable_points
 from mstudy.detect.sharpening import Sharpening, find_sharpening
-from mstudy.workers import Workers, available_cores
+from mstudy.workers.ordered import Workers
+from mstudy.workers.surroundings import available_cores
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 

@@ -21,7 +21,7 @@ from mstudy.remembered import write_or_remember
 from mstudy.report.results import read_results
 from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.tables.table import CACHE, PAGE
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 
 def analyze(

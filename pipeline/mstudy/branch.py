@@ -18,7 +18,7 @@ from mstudy.train.configs import RunConfig
 from mstudy.train.stage import study_runs, train_into
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 
 def branch_study(

@@ -15,8 +15,14 @@ LIBRARY = "pipeline/mstudy/"
 # Files that lie in a listed folder and are not used by the stage, with the reason why they lie there.
 SPARE = {
     # Random generators serve detect and compare; downloads are a command of their own. Sentences are made later,
-    # and branches planned.
-    "train": {"core/generators.py", "core/losses/words.py", "data/fetch.py", "train/branch_plan.py"},
+    # and branches planned. An analysis takes its results in order.
+    "train": {
+        "core/generators.py",
+        "core/losses/words.py",
+        "data/fetch.py",
+        "train/branch_plan.py",
+        "workers/ordered.py",
+    },
     # Logs are written by training alone.
     "detect": {"core/losses/words.py", "runlog/format/writer.py", "tables/table_list.py"},
     "branch": {"core/losses/words.py", "data/fetch.py", "tables/table_list.py"},

@@ -16,7 +16,7 @@ from mstudy.core.files import content_digest
 from mstudy.core.params import Compare, Detect, Margins
 from mstudy.detect import stage as detect
 from mstudy.runlog.reading.reader import read_runs
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 from tests.runlog.folders import SGD, SGDM, write
 

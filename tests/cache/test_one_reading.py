@@ -5,7 +5,7 @@ from mstudy.analyze import analyze
 from mstudy.detect.stage import detect
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.reader import read_runs
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 from tests.cache.test_cache import save_pairs
 from tests.cache.test_remembered import ANALYSIS, written

@@ -14,8 +14,8 @@ from mstudy.train.configs import plan_runs
 from mstudy.train.ensemble.loop import Training
 from mstudy.train.sweep import checkpoint
 from mstudy.train.sweep import job as task
-from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.store import Store
+from mstudy.workers.stopping import Interrupted
 
 CPU = torch.device("cpu")
 EVERY = {"sharpness": 3, "batch_sharpness": 3, "critical_sharpness": 1}

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task
 from mstudy.train.sweep import memory_need, pool
 from mstudy.train.sweep.checkpoint import checkpoint_path
+from mstudy.train.sweep.devices import Place, places
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth
 
@@ -147,6 +149,41 @@ def test_workers_write_what_one_process_writes(store, tmp_path):
 
     assert trained == 8
     assert contents(one.root) == contents(store.root)
+
+
+def test_every_device_of_a_node_trains(store, tmp_path, monkeypatch):
+    two = [Place("cpu", {"CUDA_VISIBLE_DEVICES": name}) for name in "01"]  # simulated: CPUs under the names of GPUs
+    monkeypatch.setattr(sweep, "places", lambda device, workers: two)
+    study = replace(STUDY, batch_sizes=(16, 32), width=1)
+
+    assert sweep.train_study("s", study, store, tmp_path / "runs", workers=1) == 8
+
+    processes = {path.stem.split("-")[-2] for path in (store.root / "timing").iterdir()}
+    assert len(processes) == 2 and str(os.getpid()) not in processes
+
+
+@pytest.mark.parametrize(
+    ("named", "count", "expected"),
+    [
+        (None, 2, ["0", "1"]),
+        ("3,5", 2, ["3", "5"]),
+        ("GPU-a,GPU-b,-1", 2, ["GPU-a", "GPU-b"]),
+        (None, 1, [None]),
+        ("7", 1, [None]),
+    ],
+)
+def test_there_is_a_place_on_each_gpu_unless_one_is_named(monkeypatch, named, count, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+    found = places(torch.device("cuda"), 16)
+
+    assert [place.environment.get("CUDA_VISIBLE_DEVICES") for place in found] == expected
+    assert [place.device for place in found] == ["cuda"] * count
+    assert places(torch.device("cuda:1"), 16) == [Place("cuda:1", {})]
+    assert places(CPU, 3) == [Place("cpu", {})] * 3
 
 
 def test_the_runs_folder_holds_the_study_and_nothing_else(store, tmp_path):

@@ -16,7 +16,7 @@ studies:
 """
 WORKERS = """
 import math
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 if __name__ == "__main__":
     with Workers(2) as workers:
         assert list(workers.map(math.sqrt, [4.0] * 8, "roots")) == [2.0] * 8

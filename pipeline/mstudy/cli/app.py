@@ -106,7 +106,7 @@ def plan_cli(
     from mstudy.train.stage import torch_device
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
-    from mstudy.workers import available_cores
+    from mstudy.workers.surroundings import available_cores
 
     assert study is not None  # checked above
     wanted = load(params).study(study)
@@ -139,7 +139,7 @@ def analyze_cli(
     from mstudy.core.params import Analysis
     from mstudy.core.params_file import load
     from mstudy.core.sharding.shard import parse_shard
-    from mstudy.workers import available_cores
+    from mstudy.workers.surroundings import available_cores
 
     analysis = Analysis() if params is None else load(params).analysis
     share = None if shard is None else parse_shard(shard)
@@ -199,7 +199,7 @@ def validate_cli(
     from mstudy.core.params import Analysis
     from mstudy.core.params_file import load
     from mstudy.runlog.validate import validate
-    from mstudy.workers import available_cores
+    from mstudy.workers.surroundings import available_cores
 
     analysis = Analysis() if params is None else load(params).analysis
     problems = validate(runs, workers or available_cores(), analysis.reading)

@@ -43,7 +43,7 @@ def branch_cli(
     from mstudy.core.params_file import load
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
-    from mstudy.workers import available_cores
+    from mstudy.workers.surroundings import available_cores
 
     given, n_workers = load(params), workers or available_cores()
     source = runs or Path("runs") / study

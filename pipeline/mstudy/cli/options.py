@@ -11,5 +11,5 @@ Study = Annotated[str, typer.Argument(help="Name of a study in the parameter fil
 Params = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 Store = Annotated[Path, typer.Option(help="Folder of finished runs.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda (each GPU) or cuda:N; auto takes GPUs where there are any.")]
 PARAMS, STORE = Path("params.yaml"), Path(".mstudy/store")

@@ -22,7 +22,8 @@ def pack_cli(
     from mstudy.core.boundary import exit_interrupted
     from mstudy.output_folder import require_apart
     from mstudy.runlog.packs.pack import pack
-    from mstudy.workers import Workers, available_cores
+    from mstudy.workers.ordered import Workers
+    from mstudy.workers.surroundings import available_cores
 
     require_apart(out, runs, ("PACKS", "RUNS"))
     try:

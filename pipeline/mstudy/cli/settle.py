@@ -41,7 +41,7 @@ def settle_cli(
     from mstudy.settle.look_by_look import Settling
     from mstudy.train.sweep.settled import FOLDER
     from mstudy.train.sweep.store import Store
-    from mstudy.workers import available_cores
+    from mstudy.workers.surroundings import available_cores
 
     given, cores = load(params), workers or available_cores()
     settling = Settling(study, given, Store(store), runs, params.parent / FOLDER, cores, device, print)

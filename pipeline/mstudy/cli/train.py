@@ -33,7 +33,7 @@ def train_cli(
     from mstudy.train.stage import train_shard, train_study
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
-    from mstudy.workers import available_cores
+    from mstudy.workers.surroundings import available_cores
 
     runs, wanted = out or Path("runs") / study, load(params).study(study)
     share = None if shard is None else parse_shard(shard)

@@ -30,7 +30,7 @@ from mstudy.tables.contracts import (
 )
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import BLOCK, RESULTS, SETTING
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 _MIN_RUNS_FOR_WORKERS = 200  # runs
 _CHUNK = 60  # runs a task, or one block if it has more

@@ -18,7 +18,7 @@ from mstudy.core.errors import DataError
 from mstudy.core.files import move_into_place
 from mstudy.data.catalogue import Entry, Remote
 from mstudy.data.places import BROKEN_GZIP, MAX_BYTES, folders, is_there, own_folder
-from mstudy.workers import Progress
+from mstudy.workers.progress import Progress
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0  # seconds without a byte

@@ -16,7 +16,7 @@ from mstudy.runlog.reading.reader import RunFolder
 from mstudy.tables.contracts import RUNS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import PROBLEMS, RESULTS
-from mstudy.workers import Workers, in_chunks
+from mstudy.workers.ordered import Workers, in_chunks
 
 _CHUNK = 50  # runs a task: their rows are in memory together
 _MIN_RUNS_FOR_WORKERS = 200  # runs

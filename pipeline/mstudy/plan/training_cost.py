@@ -17,6 +17,7 @@ from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.ensemble.schedule import Schedule, logged_steps
 from mstudy.train.ensemble.step import Ensemble
 from mstudy.train.stage import study_runs, widths_of
+from mstudy.train.sweep.devices import places
 from mstudy.train.sweep.job import dataset
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
@@ -70,7 +71,8 @@ class Plan:
             f"{e.engine.seconds * 1e6:>9.0f} {e.engine.megabytes:>6.0f} {e.training:>7.0f} s {e.logging:>6.0f} s"
             for e in self.estimates
         ]
-        cores = f"{self.workers} cores" if self.device == "cpu" else self.device
+        cores = f"{self.workers} {'cores' if self.device == 'cpu' else self.device}"
+        cores = self.device if self.workers == 1 and self.device != "cpu" else cores
         counts = f"{self.study}: {self.n_runs} runs, {self.n_missing} to train"
         total = f"{counts}, at most about {self.seconds:.0f} s on {cores}"
         on_top = "; the replays of adaptive logging come on top" if self.replays else ""
@@ -83,7 +85,7 @@ def estimate_study(
     """Return one estimate a batch size, and the wall time of all. settled: the record of the study's further seeds."""
     runs = study_runs(name, study, settled)
     missing = [run for run in runs if run.run_id not in store]
-    workers = workers if device.type == "cpu" else 1
+    workers = len(places(device, workers))
     keep_freed_memory()
     with repeatable():  # as a worker does
         measured = widths_of(runs, study, store, workers, device)

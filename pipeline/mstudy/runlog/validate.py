@@ -13,7 +13,7 @@ from mstudy.runlog.raw.find_source import source_of
 from mstudy.runlog.reading.scan import scan
 from mstudy.runlog.rules.folder import FOLDER
 from mstudy.runlog.rules.rule import Problem
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _READING_CODE = (
     "runlog/rules",
     "runlog/format",
     "tables",
-    "workers.py",
+    "workers",
 )
 _SOURCES = (".py", ".html", ".css", ".js")
 # What dvc.yaml lists for each stage, and "read" for what is found in one log (a test holds them equal).

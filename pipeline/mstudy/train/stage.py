@@ -20,6 +20,7 @@ from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.ensemble.schedule import logged_steps
 from mstudy.train.sweep.checkpoint import checkpoint_path
+from mstudy.train.sweep.devices import places
 from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
 from mstudy.train.sweep.memory_need import check_memory
 from mstudy.train.sweep.output import check_output, materialise
@@ -27,7 +28,8 @@ from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth, choose_width, read_width
-from mstudy.workers import Progress
+from mstudy.workers.local import LocalExecutor
+from mstudy.workers.progress import Progress
 
 
 def train_study(
@@ -128,20 +130,21 @@ def train_missing(
     missing = {run.run_id for run in runs if run.run_id not in store}
     if not missing:
         return 0
-    workers = workers if device.type == "cpu" else 1  # several processes would share one GPU
+    own = places(device, workers)
     keep_freed_memory()
     with repeatable():  # as a worker does
-        measured = widths_of(runs, study, store, workers, device)
+        measured = widths_of(runs, study, store, len(own), device)
     tasks = []
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
     for place, group in enumerate(ensembles(runs, {b: each.width for b, each in measured.items()})):
         if shard is not None and not shard.takes_place(place):
             continue
         if checkpoint_path(store.root, group).exists():
-            tasks.append(Task(group, study.dataset, str(device), checkpoint_seconds))
+            tasks.append(Task(group, study.dataset, own[0].device, checkpoint_seconds))
         elif lacking := [run for run in group if run.run_id in missing]:
-            tasks.append(Task(lacking, study.dataset, str(device), checkpoint_seconds))
-    train_tasks(store, tasks, workers, on_trained)
+            tasks.append(Task(lacking, study.dataset, own[0].device, checkpoint_seconds))
+    count, around = max(1, min(len(own), len(tasks))), [place.environment for place in own]
+    train_tasks(store, tasks, LocalExecutor(count, "mstudy.train.sweep.job", around), on_trained)
     return len(missing & {run.run_id for task in tasks for run in task.runs})
 
 

@@ -21,7 +21,8 @@ from mstudy.runlog.raw.pack_index import INDICES, MARK, MARK_CONTENT, PACKS, Pla
 from mstudy.runlog.raw.packs import open_packs, places_of
 from mstudy.runlog.raw.source import Source
 from mstudy.runlog.reading.scan import scan
-from mstudy.workers import Progress, Workers
+from mstudy.workers.ordered import Workers
+from mstudy.workers.progress import Progress
 
 PACK_BYTES = 256 * 2**20  # of a pack; the last of a layout takes what is left, and so has 128 to 384 MiB
 

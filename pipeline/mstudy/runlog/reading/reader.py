@@ -25,7 +25,7 @@ from mstudy.runlog.reading.scan import Scan, scan
 from mstudy.runlog.rules.folder import FOLDER
 from mstudy.runlog.rules.rule import Problem
 from mstudy.tables.contracts import RUNS
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 
 POINTS_SCHEMA = pl.Schema(
     {"step": pl.Int64(), "loss": pl.Float64()} | {name: pl.Float64() for name in OPTIONAL_COLUMNS}

@@ -24,7 +24,7 @@ from mstudy.runlog.rules.manifest_entries import LISTED, Listed
 from mstudy.runlog.rules.rule import Problem
 from mstudy.runlog.rules.scanned import SCANNED
 from mstudy.runlog.rules.unreadable import OPENING, SIZE
-from mstudy.workers import Workers, in_chunks
+from mstudy.workers.ordered import Workers, in_chunks
 
 _CHUNK = 200  # files a task
 _KIND, _TABLE = "scan", "files"

@@ -17,10 +17,10 @@ from mstudy.runlog.format.writer import write_run
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.loop import Training
 from mstudy.train.sweep import checkpoint
-from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.memory_need import shortage_as_sentence
 from mstudy.train.sweep.store import Store, append_timing
 from mstudy.train.sweep.under_way import UnderWay
+from mstudy.workers.stopping import Interrupted
 
 CHECKPOINT_SECONDS = 30.0
 

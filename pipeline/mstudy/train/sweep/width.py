@@ -103,7 +103,8 @@ def _fastest(
     for candidate in candidates:
         ensemble = Ensemble([small] * candidate, data, device)
         megabytes = ensemble.bytes_per_member() * candidate / 1e6
-        if best is not None and megabytes > _MEMORY_SHARE * free_bytes(device) / 1e6 / workers:
+        sharing = workers if device.type == "cpu" else 1  # each process has a GPU of its own
+        if best is not None and megabytes > _MEMORY_SHARE * free_bytes(device) / 1e6 / sharing:
             break
         seconds = step_seconds(ensemble, NO_ROWS) / candidate * scale
         if (

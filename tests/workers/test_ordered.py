@@ -2,6 +2,7 @@
 
 import errno
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import time
 
 import pytest
 from mstudy.core.errors import LogError
-from mstudy.workers import Workers, in_chunks
+from mstudy.workers.ordered import Workers, in_chunks
 
 
 def test_results_come_in_order_and_the_environment_is_left_as_it_was(monkeypatch):
@@ -33,11 +34,11 @@ def test_a_killed_process_is_one_sentence():
 # Prints the ids of its two workers, each of which then works for a minute.
 PARENT = """
 import os, time
-from mstudy.workers import Workers
+from mstudy.workers.ordered import Workers
 if __name__ == "__main__":
     with Workers(2) as workers:
         list(workers.map(time.sleep, [0.0] * 8, "warming up"))
-        print(*workers._pool._processes, flush=True)
+        print(*(worker.process.pid for worker in workers._executor._crew), flush=True)
         list(workers.map(time.sleep, [SECONDS] * 4, "sleeping"))
 """
 
@@ -103,7 +104,7 @@ def test_signals_are_as_before_afterwards_and_one_that_is_ignored_stays_so():
 def test_what_is_not_worthwhile_is_done_here():
     with Workers(2) as workers:
         assert list(workers.map(os.getenv, ["HOME"] * 2, "here", worthwhile=False)) == [os.environ["HOME"]] * 2
-        assert workers._pool is None
+        assert workers._executor._crew == []
 
 
 def test_chunks_cover_everything_once():
@@ -115,7 +116,7 @@ def test_a_system_without_shared_memory_is_one_sentence(monkeypatch):
     def refuse(*arguments, **options):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("mstudy.workers.ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "RawValue", refuse)
     with (
         Workers(2) as workers,
         pytest.raises(LogError, match=r"\(/dev/shm\), found: Read-only file system; .*--workers 1"),

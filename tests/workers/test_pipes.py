@@ -3,7 +3,7 @@
 from multiprocessing import Pipe
 
 import pytest
-from mstudy.train.sweep import pool
+from mstudy.workers import local
 
 
 @pytest.fixture
@@ -15,10 +15,10 @@ def broken_pipe():
 
 
 def test_a_task_for_a_worker_that_died_says_so(broken_pipe):
-    with pytest.raises(pool._WorkerDied):
-        pool._send(broken_pipe, None)
+    with pytest.raises(local.WorkerDied):
+        local._send(broken_pipe, b"")
 
 
 def test_an_answer_from_a_worker_that_died_says_so(broken_pipe):
-    with pytest.raises(pool._WorkerDied):
-        pool._receive(broken_pipe)
+    with pytest.raises(local.WorkerDied):
+        local._receive(broken_pipe)

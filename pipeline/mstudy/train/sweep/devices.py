@@ -1,0 +1,39 @@
+"""Which devices of this machine train, and how many processes share them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one process trains. device: as torch names it there. environment: what the process finds around it."""
+
+    device: str
+    environment: Mapping[str, str]
+
+
+def places(device: torch.device, workers: int) -> list[Place]:
+    """Return one place for each process: `workers` on a CPU, one on a GPU, and one on each GPU where none is named.
+
+    Of several GPUs each process sees its own alone, as its first.
+    """
+    if device.type == "cpu":
+        return [Place(str(device), {})] * workers
+    visible: list[str] = _visible_gpus() if device.index is None else []
+    if len(visible) < 2:
+        return [Place(str(device), {})]
+    return [Place(str(device), {_VISIBLE: name}) for name in visible]
+
+
+def _visible_gpus() -> list[str]:
+    """Return the GPUs that this process sees, as CUDA names them: by number or by identifier."""
+    count = torch.cuda.device_count()
+    named = os.environ.get(_VISIBLE)
+    return [str(number) for number in range(count)] if named is None else named.split(",")[:count]
