@@ -10,8 +10,8 @@ from mstudy.runlog.recording.journal import parse_journal
 from mstudy.runlog.recording.resume import read_finished
 from mstudy.train.configs import plan_runs
 from mstudy.train.sweep import job, under_way
-from mstudy.train.sweep.interrupts import Interrupted
 from mstudy.train.sweep.store import Store
+from mstudy.workers.stopping import Interrupted
 
 STUDY = Study(
     model="mlp-tanh-5",
