@@ -16,9 +16,22 @@ def pair():
         yield executor
 
 
-def wait_until(end):
-    time.sleep(max(0.0, end - time.time()))
-    return time.time()
+def wait_for(path):
+    end = time.monotonic() + 30
+    while path and not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.01)
+    if path:
+        time.sleep(0.2)
+
+
+def places_when_the_first_waits_for_two_others(executor, n, go, **how):
+    """The places in the order in which they are done, where the first ends some time after two others."""
+    places = []
+    for place, _ in executor.work(wait_for, [str(go)] + [None] * (n - 1), **how):
+        places.append(place)
+        if len(places) == 2:
+            go.touch()
+    return places
 
 
 def what_no_pipe_takes(_):
@@ -46,22 +59,18 @@ def test_each_device_of_a_node_has_a_process_that_sees_it_alone():
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
-def test_no_unit_is_begun_too_far_ahead_of_one_that_takes_long(pair):
-    list(pair.work(abs, [1, 2]))  # both are there
-    end = time.time() + 0.4
+def test_no_unit_is_begun_too_far_ahead_of_one_that_takes_long(pair, tmp_path):
+    places = places_when_the_first_waits_for_two_others(pair, 6, tmp_path / "go", ahead=3)
 
-    done = dict(pair.work(wait_until, [end] + [0.0] * 5, ahead=3))
-
-    assert max(done[1], done[2]) < end <= min(done[3], done[4], done[5])
+    assert places[:3] == [1, 2, 0] and sorted(places) == list(range(6))
 
 
-def test_results_come_when_they_are_done_and_can_be_put_in_order(pair):
-    end = time.time() + 0.4
+def test_whoever_is_done_gets_the_next_unit(pair, tmp_path):
+    assert places_when_the_first_waits_for_two_others(pair, 5, tmp_path / "go") == [1, 2, 3, 4, 0]
 
-    done = list(pair.work(wait_until, [end, 0.0, 0.0]))
 
-    assert [place for place, _ in done] == [1, 2, 0]
-    assert list(in_order(iter(done))) == [result for _, result in sorted(done)]
+def test_results_are_put_in_order():
+    assert list(in_order(iter([(2, "c"), (0, "a"), (1, "b")]))) == ["a", "b", "c"]
 
 
 def test_what_a_unit_raises_is_raised_here_with_its_place_in_the_code(pair):
