@@ -113,6 +113,8 @@ def test_the_analysis_part_is_the_same_object():
             r"momenta must be 0 and at least one above it where there are branch_steps \(.*\), found \[0.0\]",
         ),
         ("studies: {digits: {seeds: 0}}", r"seeds must be at least 1, found 0"),
+        ("studies: {digits: {first_seed: -1}}", r"first_seed must be at least 0, found -1"),
+        ("studies: {digits: {first_seed: 4000000000}}", r"first_seed must be at most 1000000000, found 4000000000"),
         ("studies: {digits: {steps: 0}}", r"steps must be at least 1, found 0"),
         ("studies: {digits: {n_train: 0}}", r"n_train must be at least 1, or null for all, found 0"),
         ("studies: {digits: {weight_decay: -1.0}}", r"weight_decay must be at least 0, found -1\.0"),

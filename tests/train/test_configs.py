@@ -78,6 +78,12 @@ def test_run_id_follows_the_configuration_alone():
     assert not {r.run_id for r in plan()} & {r.run_id for r in plan(replace(STUDY, steps=7))}
 
 
+def test_seeds_from_another_first_one_on_are_the_later_seeds_of_a_larger_study() -> None:
+    study = replace(STUDY, branch_steps=(3,))
+    later = {r.run_id for r in plan(replace(study, first_seed=2))}
+    assert later == {r.run_id for r in plan(replace(study, seeds=4))} - {r.run_id for r in plan(study)}
+
+
 def test_the_studies_of_earlier_versions_keep_their_runs():
     # But for TRAINING_VERSION those of when the edge ratio was true or false, and three quantities had own keys.
     params = load(Path(__file__).parents[2] / "params.yaml")

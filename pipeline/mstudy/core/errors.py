@@ -13,6 +13,7 @@ MAX_MOMENTUM = 1 - 1e-9
 # What is listed in memory, counted before it is listed.
 MAX_RUNS = 100_000  # of a study
 MAX_GRID_POINTS = 10_000
+MAX_FIRST_SEED = 1_000_000_000  # so that it and the seeds after it fit 32 bits
 MAX_LOGGED_ROWS = 1_000_000  # of a run
 MAX_ENSEMBLE_WIDTH = 10_000  # runs side by side
 MAX_DRAWN_BATCHES = 10_000

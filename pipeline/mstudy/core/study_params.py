@@ -8,6 +8,7 @@ from typing import ClassVar
 from mstudy.core.analysis_params import require_looks
 from mstudy.core.errors import (
     MAX_DRAWN_BATCHES,
+    MAX_FIRST_SEED,
     MAX_GRID_POINTS,
     MAX_MOMENTUM,
     MAX_NUMBER,
@@ -176,6 +177,7 @@ class Study:
     weight_decay: float = 0.0
     warmup_steps: int = 0
     seeds: int = 5
+    first_seed: int = 0
     looks: tuple[int, ...] = ()
     steps: int = 800
     divergence_factor: float = 1000.0
@@ -215,6 +217,8 @@ class Study:
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "at least 0")
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        require(self.first_seed >= 0, "first_seed", self.first_seed, "at least 0")
+        require(self.first_seed <= MAX_FIRST_SEED, "first_seed", self.first_seed, f"at most {MAX_FIRST_SEED}")
         require_looks(self.looks, self.seeds)
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")

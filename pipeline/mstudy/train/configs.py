@@ -174,7 +174,7 @@ def plan_runs(
         for b in _batch_sizes(name, study, n_train)
         for eta_ef in study.eta_ef.values()
         for mu in study.momenta
-        for seed in range(_n_seeds(study, more, b, mu))
+        for seed in range(study.first_seed, study.first_seed + _n_seeds(study, more, b, mu))
     ]
     return runs + [branch for run in runs if run.momentum == 0 for branch in _branches(run, study, more)]
 
@@ -193,7 +193,7 @@ def _branches(run: RunConfig, study: Study, more: Mapping[tuple[int, float], int
         Branching(step, Rule(optimizer, learning_rate_at(run.learning_rate, mu, optimizer), mu))
         for step in study.branch_steps
         for mu in study.momenta
-        if mu > 0 and run.seed < _n_seeds(study, more, run.batch_size, mu)
+        if mu > 0 and run.seed < study.first_seed + _n_seeds(study, more, run.batch_size, mu)
         for optimizer in (study.optimizer_at(mu),)
     ]
     return [replace(run, branching=way) for way in ways]
