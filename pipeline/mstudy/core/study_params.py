@@ -187,12 +187,8 @@ class Study:
     log: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
-        require(
-            self.objective in ("squared_error", "cross_entropy"),
-            "objective",
-            self.objective,
-            "squared_error or cross_entropy",
-        )
+        known = self.objective in ("squared_error", "cross_entropy")
+        require(known, "objective", self.objective, "squared_error or cross_entropy")
         require(len(self.batch_sizes) > 0, "batch_sizes", [], "a list of at least one batch size")
         for b in self.batch_sizes:
             require(b == FULL or (isinstance(b, int) and b >= 1), "batch_sizes", b, f"at least 1, or {FULL!r}")
@@ -217,8 +213,7 @@ class Study:
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "at least 0")
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
-        require(self.first_seed >= 0, "first_seed", self.first_seed, "at least 0")
-        require(self.first_seed <= MAX_FIRST_SEED, "first_seed", self.first_seed, f"at most {MAX_FIRST_SEED}")
+        require(0 <= self.first_seed <= MAX_FIRST_SEED, "first_seed", self.first_seed, f"0 to {MAX_FIRST_SEED}")
         require_looks(self.looks, self.seeds)
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
