@@ -49,7 +49,8 @@ def branch_study(
 
 def read_own(runs: Path, planned: Sequence[RunConfig], analysis: Analysis) -> RunFolder:
     """Return the SGD runs of the study, read from the folder. Raises LogError where one is missing."""
-    wanted = [run.run_id for run in planned if run.optimizer == SGD and run.branching is None]
+    own = (run for run in planned if run.branching is None and run.twin is None)
+    wanted = [run.run_id for run in own if run.optimizer == SGD]
     folder = read_runs(runs, reading=analysis.reading)
     missing = set(wanted) - set(folder.scanned["run_id"])
     if missing:

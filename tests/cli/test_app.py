@@ -63,6 +63,7 @@ def test_analyze_writes_tables_claims_and_page(mstudy, save_sweep, tmp_path):
         "event_verdicts",
         "interventions",
         "branch_gaps",
+        "twins",
         "treatments",
         "claim_units",
         "power",

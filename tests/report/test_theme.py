@@ -72,6 +72,7 @@ def test_one_colour_an_optimizer_sgd_first():
 def test_branches_have_colours_of_their_own():
     plain = {"momentum": 0.0, "optimizer": "sgd", "intervention_at": None}
     names = [run_label(plain | {"intervention": kind}) for kind in ("momentum 0.9", None)]
+    assert run_label(plain | {"intervention": None, "twin_of": "a"}) == "SGD again"
     assert run_label(plain | {"intervention": "k", "intervention_at": "control"}) == "SGD then k (control)"
     palette = with_branches(colours([("heavy_ball", 0.9), ("sgd", 0.0)]), names[:1])
 

@@ -79,7 +79,9 @@ class _Curves:
         usable = points.select("run_id", "step", "loss").filter(level(pl.col("loss"), scale).is_finite())
         self._logs, self._none = usable.partition_by("run_id", as_dict=True), usable.clear()
         self._diverged = dict(runs.select("run_id", "diverged_step").iter_rows())
-        self._twins = runs.filter(pl.col("twin_of").is_not_null()).select("run_id", "twin_of").rows()
+        # Those that state their kind are few, and of some cells: a margin of their own would make cells unlike.
+        null = runs.filter(pl.col("twin_of").is_not_null() & pl.col("twin_kind").is_null())
+        self._twins = null.select("run_id", "twin_of").rows()
 
     def of(self, run_id: str) -> LossCurve:
         """Return the curve; without rows where a run diverged before any loss that can be compared."""

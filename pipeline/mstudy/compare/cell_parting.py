@@ -79,7 +79,7 @@ def find_partings(
     usable = [gap for gap in gaps if gap is not None and len(gap.steps) >= MIN_POINTS]
     twin_gap = _twin_gap(twins)
     margin = max(compare.parting_margin, twin_gap or 0.0)
-    late = np.array([_late_mean(gap) for gap in usable])
+    late = np.array([late_mean(gap) for gap in usable])
     p_value, transient, end = _p_outside(late, margin), None, None
     if p_value is not None:
         transient, end = _p_anywhere(usable, margin)
@@ -115,11 +115,12 @@ def _diverged(pair: Pair) -> bool:
 
 def _twin_gap(twins: Sequence[tuple[LossCurve, LossCurve]]) -> float | None:
     gaps = [gap_between(*twin) for twin in twins]
-    late = [_late_mean(gap) for gap in gaps if len(gap.steps)]
+    late = [late_mean(gap) for gap in gaps if len(gap.steps)]
     return float(np.sqrt(np.mean(np.square(late)))) if late else None
 
 
-def _late_mean(gap: Gap) -> float:
+def late_mean(gap: Gap) -> float:
+    """Return the mean gap over the last fifth of the steps."""
     return float(gap.values[gap.steps >= (1 - _LATE_SHARE) * gap.steps[-1]].mean())
 
 
@@ -155,7 +156,7 @@ def _cell_status(p_value: float | None, transient: float | None, alpha: float) -
 
 def _ahead(gaps: Sequence[Gap], end: float | None) -> Ahead:
     parts = [gap if end is None else gap.until(end) for gap in gaps]
-    return Ahead.SGDM if np.mean([_late_mean(part) for part in parts]) > 0 else Ahead.SGD
+    return Ahead.SGDM if np.mean([late_mean(part) for part in parts]) > 0 else Ahead.SGD
 
 
 def _first_divergence(pair: Pair) -> LossCurve | None:

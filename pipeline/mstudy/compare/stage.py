@@ -14,6 +14,7 @@ from mstudy.compare.all_pairs import find_all_partings
 from mstudy.compare.branch_gaps import measure_branch_gaps
 from mstudy.compare.final_losses import summarise_losses
 from mstudy.compare.horizon_losses import horizon_steps, losses_at_horizons
+from mstudy.compare.twins import measure_twins
 from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Compare, Margins
 from mstudy.pairs.loss_units import in_units
@@ -27,6 +28,7 @@ from mstudy.tables.contracts import (
     HORIZON_LOSSES,
     OPENINGS,
     PARTINGS,
+    TWINS,
 )
 from mstudy.tables.stamp import place_of, runs_digest, write_stamp
 from mstudy.tables.table import BLOCK, RESULTS, SETTING
@@ -35,7 +37,7 @@ from mstudy.workers.ordered import Workers
 _MIN_RUNS_FOR_WORKERS = 200  # runs
 _CHUNK = 60  # runs a task, or one block if it has more
 # What needs the rows of the logs, and of a block (SGD and its SGDM runs) nothing but its own.
-_TABLES = (PARTINGS, OPENINGS, CELL_PARTINGS, HORIZON_LOSSES, BRANCH_GAPS)
+_TABLES = (PARTINGS, OPENINGS, CELL_PARTINGS, HORIZON_LOSSES, BRANCH_GAPS, TWINS)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def compare(
     workers: Workers | None = None,
     cache: Cache | None = None,
 ) -> None:
-    """Write the advantage of each cell, the parting of each pair and cell, the gaps of branches, the final and the
+    """Write the advantage of each cell, the partings of pairs, cells and twins, the gaps of branches, the final and the
     earlier losses; the stamp.
 
     Blocks that the cache has are not searched again. folder: read for the same `compare.scale`.
@@ -132,12 +134,14 @@ def _compare_blocks(task: _Task) -> Frames:
     points = task.part.series(columns=["step", "loss"])
     scale, runs = Scale(task.params.scale), task.part.runs
     by_unit = in_units(_with_setting(points, runs), task.units, scale, "loss")
-    partings = find_all_partings(in_units(runs, task.units, scale), by_unit, task.margins, task.params)
+    in_unit = in_units(runs, task.units, scale)
+    partings = find_all_partings(in_unit, by_unit, task.margins, task.params)
     of_block = task.part.scanned.select(*BLOCK, "run_id").join(task.keys, on="run_id").unique(BLOCK).drop("run_id")
     return {
         PARTINGS.name: partings.pairs.join(of_block, on=BLOCK),
         OPENINGS.name: partings.openings.join(of_block, on=BLOCK),
         CELL_PARTINGS.name: partings.cells.join(of_block, on=BLOCK),
         BRANCH_GAPS.name: measure_branch_gaps(runs, by_unit, scale).join(of_block, on=BLOCK),
+        TWINS.name: measure_twins(in_unit, by_unit, task.params).join(of_block, on=BLOCK),
         HORIZON_LOSSES.name: losses_at_horizons(task.steps, points, scale).join(task.keys, on="run_id"),
     }

@@ -33,7 +33,7 @@ __all__ = [
 
 def _default_studies() -> dict[str, Study]:
     """Return two studies: over batch sizes, and full batch over rates at which SGD sharpens abruptly."""
-    return {"digits": Study(), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9))}
+    return {"digits": Study(twins=2), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9))}
 
 
 def _default_branches() -> dict[str, Branches]:

@@ -36,6 +36,22 @@ class BranchTime(StrEnum):
     CONTROL = "control"
 
 
+class TwinKind(StrEnum):
+    """In what alone a twin differs from the run that it repeats: rounding, or the order of the mini-batches."""
+
+    ROUNDING = "rounding"
+    ORDER = "order"
+
+
+class TwinStatus(StrEnum):
+    """Whether a twin and the run that it repeats part. DIVERGED: one of them did, or both."""
+
+    PARTED = "parted"
+    NONE = "none"
+    DIVERGED = "diverged"
+    INSUFFICIENT = "insufficient"
+
+
 class CurvatureCheck(StrEnum):
     """Whether a log's curvature agrees with second differences of its loss. UNDECIDED: kinks or noise drown them."""
 

@@ -31,6 +31,7 @@ _MEANING_OF_NULL = {
     "width": " to measure",
 }
 _BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
+_OBJECTIVES = ("squared_error", "cross_entropy")
 _SIZE = "batch_sizes, eta_ef.points, momenta, branch_steps and seeds"
 _OF_MOMENTA = tuple(each.name for each in OPTIMIZERS if each.has_momentum)
 
@@ -179,6 +180,7 @@ class Study:
     seeds: int = 5
     first_seed: int = 0
     looks: tuple[int, ...] = ()
+    twins: int = 0
     steps: int = 800
     divergence_factor: float = 1000.0
     probe_samples: int | None = None
@@ -187,8 +189,7 @@ class Study:
     log: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
-        known = self.objective in ("squared_error", "cross_entropy")
-        require(known, "objective", self.objective, "squared_error or cross_entropy")
+        require(self.objective in _OBJECTIVES, "objective", self.objective, " or ".join(_OBJECTIVES))
         require(len(self.batch_sizes) > 0, "batch_sizes", [], "a list of at least one batch size")
         for b in self.batch_sizes:
             require(b == FULL or (isinstance(b, int) and b >= 1), "batch_sizes", b, f"at least 1, or {FULL!r}")
@@ -215,6 +216,8 @@ class Study:
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
         require(0 <= self.first_seed <= MAX_FIRST_SEED, "first_seed", self.first_seed, f"0 to {MAX_FIRST_SEED}")
         require_looks(self.looks, self.seeds)
+        require(0 <= self.twins <= self.seeds, "twins", self.twins, f"at least 0 and at most seeds = {self.seeds}")
+        require(0 in self.momenta or self.twins == 0, "twins", self.twins, "0 where momenta lack 0 (twins are of SGD)")
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(self.divergence_factor > 1, "divergence_factor", self.divergence_factor, "above 1")
         require(self.width is None or self.width <= MAX_WIDTH, "width", self.width, f"at most {MAX_WIDTH}")
@@ -224,10 +227,11 @@ class Study:
 
     @property
     def n_runs(self) -> int:
-        """Runs of the study at its last look, branches included, counted without listing them."""
+        """Runs of the study at its last look, branches and twins included, counted without listing them."""
         n_cells = len(self.batch_sizes) * self.eta_ef.points * max(self.seeds, *self.looks, 0)
         n_branches = len(self.branch_steps) * sum(mu > 0 for mu in self.momenta)
-        return n_cells * (len(self.momenta) + n_branches)
+        n_twins = self.twins * sum(1 if b == FULL else 2 for b in self.batch_sizes)
+        return n_cells * (len(self.momenta) + n_branches) + n_twins
 
     def _check_rates(self, momentum: float) -> None:
         """Check that the learning rates of one momentum can be logged and differ in a log."""

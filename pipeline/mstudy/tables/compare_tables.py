@@ -99,15 +99,13 @@ CELL_PARTINGS = table(
         "late_gap": real("mean over seeds of log_ratio, last fifth of the steps, lag of momentum removed"),
         "p_value": real("that the late gap is within the margin"),
         "transient_p_value": real("that the gap is within the margin all along"),
-        "margin": real(
-            "the margin of log_ratio: that of the parameters, or the gap between twins where that is larger"
-        ),
+        "margin": real("the margin of log_ratio: that of the parameters, or `twin_gap` where that is larger"),
         "n_pairs": whole("pairs in the cell"),
         "n_parted": whole("pairs that part while neither run diverges"),
         "n_diverged_sgd": whole("pairs in which SGD diverged"),
         "n_diverged_sgdm": whole("pairs in which SGDM diverged"),
-        "n_twins": whole("pairs of runs that differ only by rounding; 0: none were trained"),
-        "twin_gap": real("root mean square late gap between twins; null without any"),
+        "n_twins": whole("twins whose logs state no kind, which differ only by rounding; 0: none"),
+        "twin_gap": real("root mean square late gap between these twins; null without any"),
     },
 )
 
@@ -126,6 +124,26 @@ HORIZON_LOSSES = table(
             "geometric mean of the loss over the last tenth of the steps up to there, or by compare.scale difference "
             "the mean"
         ),
+    },
+)
+
+
+TWINS = table(
+    "twins",
+    stage="compare",
+    row="one twin, beside the run that it repeats but for rounding or the order of mini-batches",
+    key=(*CELL, "seed", "twin_run_id"),
+    own={
+        "seed": whole("seed of initial weights and mini-batches"),
+        "twin_run_id": text("run_id of the twin"),
+        "run_id": text("run_id of the run that it repeats"),
+        "kind": text("in what alone they differ: rounding or order (of the mini-batches)"),
+        "status": text("parted, none, diverged (one of the two, or both) or insufficient"),
+        "step": real("step of the parting, or of the first divergence; null: none"),
+        "step_low": real("lower end of its 95 % interval"),
+        "step_high": real("upper end of its 95 % interval"),
+        "first_gap": real("log_ratio of the two, as in advantage, at the first step that both logged; null: none"),
+        "late_gap": real("mean log_ratio over the last fifth of the steps; null: one diverged"),
     },
 )
 

@@ -10,6 +10,7 @@ from mstudy.tables.compare_tables import (
     HORIZON_LOSSES,
     OPENINGS,
     PARTINGS,
+    TWINS,
 )
 from mstudy.tables.detect_tables import RUNS, SHARPENING_EVENTS, SHARPENINGS
 from mstudy.tables.event_tables import (
@@ -63,6 +64,7 @@ __all__ = [
     "THRESHOLDS",
     "TREATMENTS",
     "TRENDS",
+    "TWINS",
     "UNREPLICATED_CELLS",
 ]
 
@@ -94,4 +96,5 @@ TABLES: tuple[Table, ...] = (
     POWER,
     HORIZON_LOSSES,
     BRANCH_GAPS,
+    TWINS,
 )

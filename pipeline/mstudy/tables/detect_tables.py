@@ -25,7 +25,10 @@ RUNS = table(
             "geometric mean of the loss over the last tenth of the steps, or by compare.scale difference the mean; "
             "null where it diverged"
         ),
-        "twin_of": text("run_id of the run that this one repeats but for rounding; null: no twin"),
+        "twin_of": text("run_id of the run that this one repeats but for chance (`twin_kind`); null: no twin"),
+        "twin_kind": text(
+            "rounding or order of mini-batches, in which alone a twin differs; null: rounding, or no twin"
+        ),
         "branch_of": text("run_id of the run that this one leaves at the intervention; null: no branch"),
         "intervention": text("what was done to a branch; null: no branch"),
         "intervention_step": whole("step from which it was done"),

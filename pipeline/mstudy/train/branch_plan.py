@@ -75,7 +75,7 @@ def plan_branches(
     momentum = max(study.momenta)
     optimizer = study.optimizer_at(momentum)
     dose = Dose(how.share_of_line, how.search_every, how.rate_share, momentum, optimizer)
-    own = [run for run in runs if run.branching is None]
+    own = [run for run in runs if run.branching is None and run.twin is None]
     sgdm = {_pair(run): run for run in own if run.momentum == momentum}
     parents = _of_chosen_rates([run for run in own if run.run_id in windows], how.rates)
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -12,8 +12,10 @@ from typing import Any
 
 from mstudy.core.branching.treatments import Rule
 from mstudy.core.errors import ConfigError
+from mstudy.core.optimizers import SGD
 from mstudy.core.params import FULL, Cadence, Init, Study
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, EDGE_RATIO, SHARPNESS
+from mstudy.core.statuses import TwinKind
 from mstudy.core.study_params import DEFAULT_INIT
 from mstudy.core.theory import learning_rate_at
 from mstudy.data.dataset import Dataset
@@ -30,7 +32,8 @@ NO_MORE: Mapping[tuple[int, float], int] = MappingProxyType({})
 class RunConfig:
     """All that determines the numbers of one run.
 
-    branching: None unless the run is a branch; the other fields are then those of its parent.
+    branching: None unless the run is a branch; the other fields are then those of its parent. twin: None unless the run
+    repeats another; the other fields are then those of that run.
     """
 
     study: str
@@ -52,6 +55,7 @@ class RunConfig:
     cadence: Cadence
     init: Init = DEFAULT_INIT
     branching: Branching | None = None
+    twin: TwinKind | None = None
 
     @cached_property
     def run_id(self) -> str:
@@ -89,6 +93,8 @@ class RunConfig:
             about["branch_of"] = replace(self, branching=None).run_id
             about["intervention"] = self.branching.intervention(self.own_rule)
             del about["branching"]
+        if self.twin is not None:
+            about |= {"twin_of": replace(self, twin=None).run_id, "twin_kind": about.pop("twin")}
         return {"schema": SCHEMA_VERSION, "run_id": self.run_id, **about, "training_version": TRAINING_VERSION}
 
     def _content(self) -> dict[str, Any]:
@@ -98,7 +104,7 @@ class RunConfig:
         """
         branching = None if self.branching is None else self.branching.content()
         about = asdict(self) | {"cadence": _cadence_content(self.cadence), "branching": branching}
-        unsaid = {"branching": None, "init": asdict(DEFAULT_INIT)}
+        unsaid = {"branching": None, "twin": None, "init": asdict(DEFAULT_INIT)}
         return {key: value for key, value in about.items() if key not in unsaid or value != unsaid[key]}
 
 
@@ -134,7 +140,8 @@ def family_of(name: str, study: Study) -> Family:
 def plan_runs(
     name: str, study: Study, data: Dataset, more: Mapping[tuple[int, float], int] = NO_MORE
 ) -> list[RunConfig]:
-    """Return every run of a study, ordered by batch size, eta_ef, momentum, seed; then the branches of its SGD runs.
+    """Return every run of a study, ordered by batch size, eta_ef, momentum, seed; then branches and twins of its SGD
+    runs.
 
     more: the seeds of each line, (batch size, momentum), that has more than the study's; SGD, the partner of them all,
     has as many as the line with most.
@@ -176,7 +183,8 @@ def plan_runs(
         for mu in study.momenta
         for seed in range(study.first_seed, study.first_seed + _n_seeds(study, more, b, mu))
     ]
-    return runs + [branch for run in runs if run.momentum == 0 for branch in _branches(run, study, more)]
+    sgd = [run for run in runs if run.momentum == 0]
+    return runs + [branch for run in sgd for branch in _branches(run, study, more)] + _twins(sgd, study)
 
 
 def _n_seeds(study: Study, more: Mapping[tuple[int, float], int], batch_size: int, momentum: float) -> int:
@@ -197,6 +205,21 @@ def _branches(run: RunConfig, study: Study, more: Mapping[tuple[int, float], int
         for optimizer in (study.optimizer_at(mu),)
     ]
     return [replace(run, branching=way) for way in ways]
+
+
+def _twins(runs: Sequence[RunConfig], study: Study) -> list[RunConfig]:
+    """Return the twins of SGD runs: of the first seeds, at the middle learning rate, around which grids are laid.
+
+    At full batch there is no order of batches.
+    """
+    middle = learning_rate_at(study.eta_ef.values()[study.eta_ef.points // 2], 0.0, SGD)
+    chosen = [run for run in runs if run.learning_rate == middle and run.seed < study.first_seed + study.twins]
+    return [
+        replace(run, twin=kind)
+        for run in chosen
+        for kind in TwinKind
+        if not (run.full_batch and kind == TwinKind.ORDER)
+    ]
 
 
 def _at_most(name: str, key: str, value: int | None, limit: int, what: str) -> int:

@@ -151,11 +151,13 @@ def train_missing(
 def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list[RunConfig]]:
     """Return runs that train side by side: one batch size and length each, at most its width, the costliest first.
 
-    Seed by seed, so that a study with a seed more has the same ensembles and new ones.
+    Seed by seed, so that a study with a seed more has the same ensembles and new ones; and twins by themselves, so that
+    those of the others stay.
     """
     groups = []
-    ordered = sorted(runs, key=lambda run: (-run.batch_size, run.n_updates, run.seed))
-    for (batch_size, _), same in groupby(ordered, key=lambda run: (run.batch_size, run.n_updates)):
+    ordered = sorted(runs, key=lambda run: (-run.batch_size, run.n_updates, run.twin is not None, run.seed))
+    alike = groupby(ordered, key=lambda run: (run.batch_size, run.n_updates, run.twin is not None))
+    for (batch_size, *_), same in alike:
         members, width = list(same), widths[batch_size]
         groups += [members[start : start + width] for start in range(0, len(members), width)]
     return groups

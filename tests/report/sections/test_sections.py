@@ -7,7 +7,9 @@ from mstudy.report.charts.theme import colours
 from mstudy.report.page.runs_table import runs_table
 from mstudy.report.reading_order import build_sections
 from mstudy.report.sections.base import make_report_data, setting_name
-from mstudy.tables.contracts import EVENT_VERDICTS
+from mstudy.tables.contracts import EVENT_VERDICTS, TWINS
+
+from tests.report.conftest import SETTING
 
 PALETTE = colours([("sgd", 0.0), ("heavy_ball", 0.5), ("heavy_ball", 0.9)])
 
@@ -239,3 +241,41 @@ def test_the_crossings_are_counted_beside_the_jumps(results):
 
     assert often.numbers["crosses_it"].to_list() == [3]
     assert where.numbers["crossing_step"].to_list() == [111.0, 121.0]
+
+
+def test_twins_are_told_beside_the_lag(results):
+    keys = SETTING | {"batch_size": 64, "eta_ef": 0.2, "optimizer": "sgd", "momentum": 0.0}
+    rows = [("rounding", "none", None, 0.01), ("order", "parted", 150.0, -0.2), ("order", "none", None, 0.001)]
+    twins = TWINS.frame(
+        [
+            keys
+            | {"seed": seed, "twin_run_id": f"t{seed}", "kind": kind, "status": status, "step": at, "late_gap": gap}
+            for seed, (kind, status, at, gap) in enumerate(rows)
+        ]
+    )
+
+    figure = _plates(results.having(twins=twins))["alignment-tests"].figures[0]
+
+    # By hand: the six pairs of the block part at steps 102, 112 and 122, each at two momenta.
+    assert figure.caption == (
+        "Of twins, runs that differ by chance alone, 0 of 1 by rounding part, their largest late gap 0.01; 1 of 2 by "
+        "the order of batches part, at step 150 on average, their largest late gap 0.2; of 6 pairs of SGD and SGDM in "
+        "the same blocks 6 part, at step 112 on average."
+    )
+    drawn = [row for rows in figure.chart.to_dict()["datasets"].values() for row in rows if "step" in row]
+    assert sorted((row["row"], row["step"]) for row in drawn if row["label"] == "SGD") == [
+        ("twins by the order of batches", 150.0)
+    ]
+    assert len(drawn) == 7
+    assert "alignment-tests" in _plates(results)
+    assert [f.title for f in _plates(results)["alignment-tests"].figures] == ["The tests"]
+
+
+def test_twins_of_which_none_parts_are_a_table_alone(results):
+    keys = SETTING | {"batch_size": 16, "eta_ef": 0.1, "optimizer": "sgd", "momentum": 0.0, "seed": 0}
+    twins = TWINS.frame([keys | {"twin_run_id": "t", "kind": "rounding", "status": "diverged", "step": 3.0}])
+
+    figure = _plates(results.having(twins=twins))["alignment-tests"].figures[0]
+
+    assert figure.chart is None and len(figure.numbers) == 1
+    assert figure.caption.startswith("Of twins, runs that differ by chance alone, 0 of 1 by rounding part; of 6 pairs")

@@ -255,6 +255,7 @@ metadata_change("field-value", "batch_size must be a whole number above 0, found
 metadata_change("field-value", "seed must be a whole number, found 'x'", "seed", seed="x")
 metadata_change("field-value", "seed must be a whole number, found 1e+200", "seed", seed=1e200)
 metadata_change("field-value", "status must be one of completed, diverged, interrupted, found 'lost'", status="lost")
+metadata_change("field-value", "twin_kind must be one of rounding, order, found 'x'", twin_of="a", twin_kind="x")
 metadata_change("field-value", "n_train must be a whole number above 0, or null, found 'all'", n_train="all")
 metadata_change("field-value", "diverged_step must be a whole", diverged_step="4", status="diverged")
 metadata_change("field-value", "run_id must be text", "run_id", run_id="")

@@ -43,8 +43,10 @@ def label(momentum: float, optimizer: str) -> str:
 
 
 def run_label(run: Mapping[str, Any]) -> str:
-    """Return the name of a run, a row of tables.RUNS, in charts: a branch says what it went on with."""
+    """Return the name of a run, a row of tables.RUNS: a branch says what it went on with, a twin that it is one."""
     name = label(run["momentum"], run["optimizer"])
+    if run.get("twin_of") is not None:
+        return f"{name} again"
     if run["intervention"] is None:
         return name
     time = _AT_CONTROL if run["intervention_at"] == BranchTime.CONTROL else ""

@@ -25,6 +25,7 @@ from mstudy.report.charts.theme import (
 )
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.sections.event_verdicts import NOUNS, deciding, verdict_figures
+from mstudy.report.sections.moments.chance import chance_figures
 from mstudy.report.words import count, interval, step
 from mstudy.tables.contracts import ALIGNMENT, LAGS, OPENINGS, SHARPENING_EVENTS, SHARPENINGS
 
@@ -73,7 +74,7 @@ def build(data: ReportData, analysis: Analysis) -> Section:
         "The null sets each against the sharpening of another seed at the same batch size and learning rate."
     )
     plates = [Plate("alignment", "Parting and sharpening", note, figures, wide=True)] if figures else []
-    tables = [tests, *verdict_figures(results, "C4")]
+    tables = [*chance_figures(results, data.palette), tests, *verdict_figures(results, "C4")]
     plates.append(Plate("alignment-tests", "", "", tables, wide=True))
     return Section("alignment", "Do the two moments coincide?", answer, plates)
 

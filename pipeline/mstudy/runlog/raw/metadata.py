@@ -62,6 +62,7 @@ def run_row(metadata: Metadata, path: str) -> dict[str, Any]:
         "status": metadata.get("status") or RunStatus.COMPLETED,
         "diverged_step": whole_of(metadata.get("diverged_step")),
         "twin_of": name_of(metadata.get("twin_of")),
+        "twin_kind": metadata.get("twin_kind"),
         "branch_of": name_of(metadata.get("branch_of")),
         "intervention": intervention.get("kind"),
         "intervention_step": whole_of(intervention.get("step")),

@@ -8,7 +8,7 @@ from unicodedata import category
 
 from mstudy.core.errors import MAX_MOMENTUM, MAX_NUMBER, MIN_RATE, WHOLE_NUMBERS_END, is_text, shown
 from mstudy.core.optimizers import NESTEROV, OPTIMIZERS, SGD, is_optimizer, optimizer_of
-from mstudy.core.statuses import BranchTime, CurvatureCheck, RunStatus, Severity
+from mstudy.core.statuses import BranchTime, CurvatureCheck, RunStatus, Severity, TwinKind
 from mstudy.runlog.format.schema import METADATA_KEY, REQUIRED_METADATA, SCHEMA_VERSION, TEXT_METADATA
 from mstudy.runlog.rules.rule import Fault, Stage
 
@@ -91,6 +91,7 @@ _DOMAINS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "diverged_step": ("a whole number of at least 0, or null", lambda v: v is None or (_is_whole(v) and v >= 0)),
     "run_id": ("text of at least one character, without / or \\ or control characters", lambda v: _is_name(v)),
     "twin_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
+    "twin_kind": (f"one of {', '.join(tuple(TwinKind))}", lambda v: isinstance(v, str) and v in tuple(TwinKind)),
     "branch_of": ("text of at least one character", lambda v: _is_text(v) and v != ""),
     **dict.fromkeys(TEXT_METADATA, (f"text of at most {_MAX_LENGTH} characters", _is_text)),
 }
@@ -118,7 +119,7 @@ def _rate_beyond(learning_rate: Any, momentum: Any) -> Iterator[Fault]:
         )
 
 
-_NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "branch_of", *TEXT_METADATA)
+_NULLABLE = ("optimizer", "momentum", "status", "run_id", "twin_of", "twin_kind", "branch_of", *TEXT_METADATA)
 
 
 @METADATA.rule(

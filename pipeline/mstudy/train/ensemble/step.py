@@ -13,8 +13,9 @@ from torch import Tensor
 from mstudy.core.errors import TrainingError
 from mstudy.core.quantities import LOSS as TRAINING_LOSS
 from mstudy.core.quantities import MEASURED_COLUMNS, Quantity
+from mstudy.core.statuses import TwinKind
 from mstudy.curvature.chunks import evaluate
-from mstudy.curvature.flat_rows import chance_rows, survives
+from mstudy.curvature.flat_rows import chance_rows, nudged, survives
 from mstudy.curvature.measure import Moment, Probe, StepBatches, measure_batches, order_of
 from mstudy.curvature.network import CURVATURE, GRADIENT, LOSS, Batch, Evaluation
 from mstudy.data.dataset import Dataset
@@ -58,9 +59,10 @@ class Ensemble:
         self._loss_probe = Probe(probing, self._everything, shared.chunk, width)
         self._probe = Probe(probing, probed, shared.chunk, width)
         self._probing = probing
-        seeds = sorted({run.seed for run in runs})
-        self._orders = MiniBatches(shared.n_train, shared.batch_size, seeds)
-        self._order_of = np.array([seeds.index(run.seed) for run in runs])
+        own = [(run.seed, run.twin == TwinKind.ORDER) for run in runs]
+        orders = sorted(set(own))
+        self._orders = MiniBatches(shared.n_train, shared.batch_size, *zip(*orders, strict=True))
+        self._order_of = np.array([orders.index(order) for order in own])
         self._rules = Rules(runs, self._network.dtype, device)
         self._projected = Projected(runs, self._probe)
         self._check_every = _STEPS_BETWEEN_CHECKS[device.type]
@@ -94,7 +96,8 @@ class Ensemble:
 
     def start(self) -> State:
         """Return all members at step 0."""
-        w = torch.stack([self._network.initial_weights(run.seed) for run in self.runs]).to(self._device)
+        begun = [(self._network.initial_weights(run.seed), run.twin == TwinKind.ROUNDING) for run in self.runs]
+        w = torch.stack([nudged(row) if is_twin else row for row, is_twin in begun]).to(self._device)
         limit = torch.full((len(w),), torch.nan, dtype=w.dtype, device=self._device)
         diverged_at = torch.full((len(w),), -1, device=self._device)
         buffers = {name: torch.zeros_like(w) for name in self._rules.buffers}

@@ -30,11 +30,12 @@ CHANGES_LOSS = frozenset({
 })
 # What may differ between the runs of a pair: what a pair is about, names, and how a run was computed and recorded.
 MAY_DIFFER = frozenset({
-    "schema", "run_id", "status", "diverged_step", "twin_of", "branch_of", "intervention", "study", "model", "dataset",
-    "objective", "batch_size", "seed", "optimizer", "learning_rate", "lr", "eta", "momentum", "mu", "beta", "nesterov",
-    "dampening", "curvature", "curvature_samples", "engine", "width", "device", "torch", "host", "hostname", "name",
-    "imported_from", "source_name", "curvature_check", "curvature_by", "failed_measurements",
-    "failed_measurements_reason", "rows_left_out", "left_out", "learning_rate_changes",
+    "schema", "run_id", "status", "diverged_step", "twin_of", "twin_kind", "branch_of", "intervention", "study",
+    "model", "dataset", "objective", "batch_size", "seed", "optimizer", "learning_rate", "lr", "eta",
+    "momentum", "mu", "beta", "nesterov", "dampening", "curvature", "curvature_samples", "engine", "width",
+    "device", "torch", "host", "hostname", "name", "imported_from", "source_name", "curvature_check",
+    "curvature_by", "failed_measurements", "failed_measurements_reason", "rows_left_out", "left_out",
+    "learning_rate_changes",
 })
 # fmt: on
 _MAX_LENGTH = 80  # characters of a value that are kept as they are

@@ -1,0 +1,1 @@
+"""What the section on the two moments shows beside the lag."""
