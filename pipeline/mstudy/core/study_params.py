@@ -24,12 +24,8 @@ from mstudy.core.quantities import CHOSEN, Quantity
 from mstudy.core.theory import effective_rate, learning_rate_at
 
 FULL = "full"  # a batch size: the whole training set
-_MEANING_OF_NULL = {
-    "n_train": " for all",
-    "probe_samples": " for all",
-    "chunk": " for the model's own",
-    "width": " to measure",
-}
+_ALL, _OWN, _MEASURED = " for all", " for the model's own", " to measure"
+_MEANING_OF_NULL = {"n_train": _ALL, "probe_samples": _ALL, "chunk": _OWN, "width": _MEASURED}
 _BRANCHING = "0 and at least one above it where there are branch_steps (plain SGD goes on with momentum)"
 _OBJECTIVES = ("squared_error", "cross_entropy")
 _SIZE = "batch_sizes, eta_ef.points, momenta, branch_steps and seeds"
