@@ -61,6 +61,7 @@ BOUNDS = [
     (Cadence, "every", [{"sharpness": 0}, {"sharpness": 1}], [{"sharpness": -1}, {"sharpness": 2}]),
     (Study, "batch_sizes", [(1,), ("full",)], [(), (0,), ("half",)]),
     (Study, "momenta", [(0.0, 0.99)], [(), (-0.01,), (1.0,), (1 - 1e-10,)]),
+    (Study, "first_seed", [0, 1_000_000_000], [-1, 1_000_000_001]),
     (Study, "twins", [0, 5], [-1, 6]),  # seeds are 5
     (Study, "branch_steps", [(1, 799)], [(0,), (800,)]),  # steps is 800
     (Study, "n_train", [None, 1], [0]),
