@@ -23,6 +23,7 @@ HOME = {
     "ruptures": {"detect"},
     "statsmodels": {"estimate"},
     "altair": {"report", "explain"},
+    "rich": {"watch"},
 }
 
 

@@ -128,6 +128,23 @@ def test_the_judge_keeps_to_its_share_and_goes_on_with_the_one_that_waited_longe
     assert list(judge.found) == ["a.journal.jsonl", "b.journal.jsonl"]
 
 
+def test_runs_that_have_not_sharpened_are_judged_before_those_that_have(logger, runs):
+    some = [logger(name, seed=seed) for seed, name in enumerate("ab")]
+    log(some[0], range(200), jump=100)
+    log(some[1], range(200))
+    folder, judge = WatchedFolder(runs, 60.0), Judge(Detect())
+    folder.look()
+    judge.judge(folder.runs.items())
+    for run in some:
+        log(run, range(200, 220))
+    folder.look()
+    judge._allowance._saved, judge._allowance._share = 1e-9, 0.0
+
+    judge.judge(folder.runs.items())
+
+    assert judge._judged_at == {"a.journal.jsonl": 200, "b.journal.jsonl": 220}
+
+
 def test_what_became_of_a_run_is_told_when_its_journal_is_gone(runs, logger):
     ended, diverged, interrupted, gone = (logger(name, seed=k) for k, name in enumerate("edig"))
     for run in (ended, diverged, interrupted, gone):
@@ -356,7 +373,7 @@ def test_a_terminal_shows_as_many_runs_as_fit(mstudy, runs, looks, monkeypatch, 
 
     assert code == 0
     told = " ".join(out.split())
-    assert "r8" in out and "sharpened at step 119" in told and "6 more are not shown" in told
+    assert "r8" in out and "sharpened at step 119" in told and "9 under way, 1 sharpened, 6 not shown here" in told
     assert ["r0" in out, "r1" in out, "r2" in out] == [True, True, False]
 
 

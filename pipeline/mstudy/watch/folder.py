@@ -15,10 +15,9 @@ from mstudy.runlog.raw.source import run_names
 from mstudy.runlog.recording.resume import read_finished
 from mstudy.watch.allowance import Allowance
 from mstudy.watch.pace import Pace
-from mstudy.watch.run import RunUnderWay
+from mstudy.watch.run import SWEEP, RunUnderWay
 from mstudy.watch.tail import Tail
 
-_SWEEP = "under_way"  # the folder of a sweep's journals in its store (train/sweep/under_way.py)
 _OF_STORE = "timing/"  # Parquet files of a store that are no logs
 _LISTING_SHARE = 0.01  # of a core, for looking what files there are
 _ENDED = {
@@ -107,7 +106,7 @@ class WatchedFolder:
 
 def _end(run: RunUnderWay) -> WatchStatus:
     """Read the log that a run without a journal has become, and return how the run ended."""
-    folder = run.path.parent.parent if run.path.parent.name == _SWEEP else run.path.parent
+    folder = run.path.parent.parent if run.path.parent.name == SWEEP else run.path.parent
     try:
         metadata, rows = read_finished(folder / f"{Path(run.name).name}.parquet")
         run.describe(metadata)

@@ -10,7 +10,7 @@ from mstudy.detect.all_runs import Judged, RunSeries, judge_run
 from mstudy.watch.allowance import Allowance
 from mstudy.watch.folder import Watched
 
-_SHARE, _AT_START = 0.02, 2.0  # of a core, and seconds of it
+_SHARE, _AT_START = 0.015, 2.0  # of a core, and seconds of it
 _MIN_NEW_ROWS, _MIN_GROWTH = 4, 0.02  # since a run was last judged
 
 
@@ -25,14 +25,17 @@ class Judge:
         self._judged_at: dict[str, int] = {}  # rows; the least recently judged first
 
     def judge(self, runs: Iterable[tuple[str, Watched]]) -> None:
-        """Judge the runs that have grown, the one that has waited longest first."""
+        """Judge the runs that have grown: first those that have not sharpened, the longest waiting first."""
         grown = {name: watched for name, watched in runs if self._has_grown(name, watched)}
-        waiting = [name for name in self._judged_at if name in grown]
+        waiting = sorted((name for name in self._judged_at if name in grown), key=self._has_sharpened)
         for name in [*(name for name in grown if name not in self._judged_at), *waiting]:
             if self._unhurried and not self._allowance.is_left:
                 return
             with self._allowance.spent():
                 self._judge(name, grown[name])
+
+    def _has_sharpened(self, name: str) -> bool:
+        return bool(self.found[name].sharpening.events)
 
     def _has_grown(self, name: str, watched: Watched) -> bool:
         rows, before = watched.run.n_rows, self._judged_at.get(name, 0)

@@ -46,7 +46,7 @@ def line_of(watched: Watched, judged: Judged | None, detect: Detect) -> Line:
     events = judged.sharpening.events if judged is not None else ()
     running = status == WatchStatus.RUNNING
     return Line(
-        run=row.get("run_id", run.name),
+        run=run.name,
         status=status,
         batch_size=row.get("batch_size"),
         eta_ef=row.get("eta_ef"),

@@ -20,16 +20,18 @@ from mstudy.runlog.recording.journal import parse_line
 from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.watch.tail import Appended
 
+SWEEP = "under_way"  # the folder of a sweep's journals in its store (train/sweep/under_way.py)
+
 
 class RunUnderWay:
     """The rows of a run, column by column, NaN where one was not measured.
 
-    name: its place below the folder, without ending. row: of tables.RUNS, as far as the journal says. planned: updates
-    of the whole run; None where it does not say (`steps`).
+    name: its place below the folder, or the store, without ending. row: of tables.RUNS, as far as the journal says.
+    planned: updates of the whole run; None where it does not say (`steps`).
     """
 
     def __init__(self, name: str, path: Path) -> None:
-        self.name, self.path = name, path
+        self.name, self.path = name.removeprefix(f"{SWEEP}/"), path
         self.row: dict[str, Any] = {}
         self.planned: int | None = None
         self._steps = array("q")
@@ -51,14 +53,11 @@ class RunUnderWay:
         """The steps of the rows, (n_rows,)."""
         return np.array(self._steps, dtype=np.int64)
 
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns but `step`."""
-        return list(self._columns)
-
     def column(self, name: str) -> Series:
         """Return a column, (n_rows,); NaN where the journal has none of this name."""
-        return np.array(self._columns.get(name, [math.nan] * self.n_rows), dtype=np.float64)
+        if name not in self._columns:
+            return np.full(self.n_rows, np.nan)
+        return np.array(self._columns[name], dtype=np.float64)
 
     def last(self, name: str) -> float | None:
         """Return the last value of a column that was measured; None where there is none."""

@@ -14,11 +14,12 @@ from rich.live import Live
 from mstudy.core.errors import printable
 from mstudy.core.params import Detect
 from mstudy.core.statuses import WatchStatus
-from mstudy.watch.folder import WatchedFolder
+from mstudy.detect.all_runs import Judged
+from mstudy.watch.folder import Watched, WatchedFolder
 from mstudy.watch.judging import Judge
 from mstudy.watch.lines import Line, line_of
 from mstudy.watch.table import draw
-from mstudy.watch.words import told
+from mstudy.watch.words import summary, told
 
 SECONDS = 2.0  # between two looks
 SILENT_AFTER = 60.0  # seconds
@@ -26,10 +27,11 @@ SILENT_AFTER = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Look:
-    """All that is known now. lines: those of which there is news first, then by name."""
+    """All that is known now. lines: those of which there is news first, then by name. judged: runs with rows."""
 
     lines: list[Line]
     n_finished: int
+    judged: dict[str, tuple[Watched, Judged]]
 
 
 class Watch:
@@ -45,7 +47,10 @@ class Watch:
         self.folder.look()
         self.judge.judge(self.folder.runs.items())
         lines = [line_of(run, self.judge.found.get(name), self.detect) for name, run in self.folder.runs.items()]
-        return Look(sorted(lines, key=lambda line: (not line.has_news, line.run)), self.folder.n_finished)
+        lines.sort(key=lambda line: (not line.has_news, line.run))
+        found = self.judge.found.items()
+        judged = {run.run.name: (run, verdict) for name, verdict in found if (run := self.folder.runs[name]).run.n_rows}
+        return Look(lines, self.folder.n_finished, judged)
 
 
 def look_once(root: Path, detect: Detect, silent_after: float) -> Look:
@@ -87,3 +92,13 @@ def _print_news(watch: Watch, each: Callable[[Look], None]) -> None:
             known[line.run] = state
         each(look)
         time.sleep(SECONDS)
+
+
+def writer_of_page(out: Path | None, root: Path, detect: Detect, unhurried: bool) -> Callable[[Look], None]:
+    """Return what keeps the page in a folder current; nothing where no folder is given."""
+    if out is None:
+        return lambda look: None
+    from mstudy.watch.live_page import LivePage  # its libraries take a second
+
+    page = LivePage(out, f"Runs under way in {root.name or root}", detect, unhurried)
+    return lambda look: page.write(look.judged, summary(look.lines, look.n_finished, str(root)))

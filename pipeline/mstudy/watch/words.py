@@ -55,12 +55,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / _DAY:.1f} d"
 
 
-def summary(lines: list[Line], n_finished: int, folder: str) -> str:
-    """Say how many runs there are of each status."""
+def summary(lines: list[Line], n_finished: int, folder: str, n_hidden: int = 0) -> str:
+    """Say how many runs there are of each status. n_hidden: runs that the screen has no room for."""
     counts = {status: sum(line.status == status for line in lines) for status in WatchStatus}
     parts = [f"{count} {status.replace('_', ' ')}" for status, count in counts.items() if count]
     sharp = sum(line.sharpened_step is not None for line in lines)
     parts += [f"{sharp} sharpened"] if sharp else []
+    parts += [f"{n_hidden} not shown here"] if n_hidden else []
     if not parts:
         return (
             f"no run is under way in {folder}, which holds {step(n_finished)} finished logs; "
