@@ -13,7 +13,7 @@ from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.step import Ensemble
 from mstudy.train.stage import study_runs
-from mstudy.train.sweep.width import NO_ROWS
+from mstudy.train.sweep.step_time import NO_ROWS
 from torch import Tensor
 from torch.nn import functional
 

@@ -30,10 +30,10 @@ def test_the_estimate_adds_up(data, monkeypatch, tmp_path):
     study = replace(STUDY, log=cadence, width=2, steps=30)
     runs = plan_runs("s", study, data)
 
-    def step_seconds(ensemble, schedule):
+    def step_seconds(ensemble, schedule, device):
         return 2.0 + 6.0 * schedule.asks(DIRECTIONAL_CURVATURE, 5) + 20.0 * schedule.asks(SHARPNESS, 5)
 
-    monkeypatch.setattr(sweep_width, "step_seconds", step_seconds)
+    monkeypatch.setattr(sweep_width, "block_seconds", lambda trial: 2.0)
     monkeypatch.setattr(estimate, "step_seconds", step_seconds)
     monkeypatch.setattr(estimate, "study_runs", lambda name, study, settled: runs)
     for module in (estimate, sweep):

@@ -20,8 +20,9 @@ from mstudy.train.stage import study_runs, widths_of
 from mstudy.train.sweep.devices import places
 from mstudy.train.sweep.job import dataset
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
+from mstudy.train.sweep.step_time import NO_ROWS, step_seconds
 from mstudy.train.sweep.store import Store
-from mstudy.train.sweep.width import NO_ROWS, MeasuredWidth, shrunk, step_seconds
+from mstudy.train.sweep.width import MeasuredWidth, shrunk
 
 _STEPS = list(range(10**4))  # every step of a trial is logged
 _TRIAL_MEMBERS = 2
@@ -112,12 +113,12 @@ def _logging_seconds(run: RunConfig, data: Dataset, device: torch.device, width:
     cadence, (small, batch_scale) = run.cadence, shrunk(run)
     scales = {Samples.TRAINING_SET: run.probe_samples / small.probe_samples, Samples.MINI_BATCH: batch_scale}
     trial = Ensemble([small] * width, data, device)
-    bare_step = step_seconds(trial, NO_ROWS)
+    bare_step = step_seconds(trial, NO_ROWS, device)
     never = cadence.measuring(**{quantity.name: 0 for quantity in CHOSEN})
 
     def row(*measured: Quantity) -> float:
         every = never.measuring(**{quantity.name: 1 for quantity in measured})
-        return max(step_seconds(trial, Schedule(every, _STEPS)) - bare_step, 0.0) / width
+        return max(step_seconds(trial, Schedule(every, _STEPS), device) - bare_step, 0.0) / width
 
     n_rows, bare_row = len(logged_steps(cadence, run.steps)), row()
     total = n_rows * bare_row * scales[Samples.TRAINING_SET]

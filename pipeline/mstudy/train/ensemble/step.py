@@ -35,7 +35,8 @@ from mstudy.train.ensemble.state import State, no_rate
 # is stored.
 _STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 16}
 _REPLAYS = {"cpu": False, "cuda": True}  # whether the steps without a row are recorded and replayed
-_ROWS_HELD = 54  # weights, update and gradient, and the Krylov space of the search for the sharpness
+ROWS_TOUCHED = 3  # in a step that is not measured: weights, gradient and update
+ROWS_HELD = 54  # weights, update and gradient, and the Krylov space of the search for the sharpness
 
 
 class Ensemble:
@@ -88,9 +89,9 @@ class Ensemble:
             arithmetic["convolutions"] = "tf32" if torch.backends.cudnn.allow_tf32 else "float32"
         return arithmetic
 
-    def bytes_per_member(self) -> int:
-        """Return roughly the memory that a member takes while it trains and is measured."""
-        rows = (_ROWS_HELD + len(self._rules.buffers)) * self._network.row_length * self._network.dtype.itemsize
+    def bytes_per_member(self, n_rows: int = ROWS_HELD) -> int:
+        """Return roughly the memory that a member takes while it trains and is measured, or with so many rows."""
+        rows = (n_rows + len(self._rules.buffers)) * self._network.row_length * self._network.dtype.itemsize
         n_samples = min(self._shared.batch_size, self._shared.chunk)
         return rows + self._network.bytes_per_sample(self._everything) * n_samples
 

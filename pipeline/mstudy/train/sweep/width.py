@@ -1,40 +1,37 @@
 """How many runs train side by side: measured here, for each model, batch size and device, and bounded by memory.
 
 Small networks train faster together because they share Python's overhead; convolutions and wide layers lose on a CPU.
-The best width cannot be known beforehand, so widths are tried in doubling order until another doubling no longer pays.
+The size of a model says about where the best width is; trials say which one it is, for a small share of the training.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from mstudy.core.params import Cadence
 from mstudy.curvature.mlp_network import Mlp
 from mstudy.curvature.module_network import ModuleNetwork
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import RunConfig
-from mstudy.train.ensemble.logged_rows import Rows
 from mstudy.train.ensemble.memory import free_bytes
-from mstudy.train.ensemble.schedule import Schedule
-from mstudy.train.ensemble.step import Ensemble
+from mstudy.train.ensemble.step import ROWS_TOUCHED, Ensemble
 from mstudy.train.sweep.memory_need import shortage_as_sentence
+from mstudy.train.sweep.step_time import BLOCK_SECONDS, Clock, Trial, begin_trial, block_seconds, clock_of
+from mstudy.train.sweep.width_search import Times, choose, search
 
 _MAX_WIDTH = {"cpu": 64, "cuda": 1024}
-_MAX_LOSSES = 2  # doublings that may lose before the search ends: two stacked networks may, where sixteen gain
-_MAX_TIME_RATIO = 0.95  # a wider ensemble must take at most this share of the time, a run and step
-_MIN_DOUBTFUL_RATIO = 0.8  # from here on the width before is timed again: a disturbance may have slowed it
+# What an ensemble touches in a step once the overhead that its runs share is small against their arithmetic, in bytes.
+# On a CPU measured on perceptrons, convolutions and a transformer; a GPU does some hundred times the arithmetic.
+_TOUCHED_BYTES = {"cpu": 4e7, "cuda": 1e10}
 _MEMORY_SHARE = 0.5  # of the free memory, for all workers together
-_TRIAL_SECONDS = 0.15
-_UNREACHED_STEP = 10**9  # a step that no trial reaches
-
-NO_ROWS = Schedule(Cadence(), [_UNREACHED_STEP])
+# Of the training's time, as seen in the trials, that the choice may take: less than the twentieth that is promised,
+# since beside a neighbour steps seem to take longer than they will. One block is timed in any case.
+_CHOICE_SHARE = 0.04
 
 
 @dataclass(frozen=True)
@@ -82,52 +79,69 @@ def choose_width(
     """
     gentle = min(runs, key=lambda run: run.learning_rate)  # a trial in which members diverge would time nothing
     small, scale = shrunk(gentle)
-    limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
+    n_steps = sum(run.n_updates for run in runs) * scale / workers
     with shortage_as_sentence():
-        return _fastest(gentle, small, scale, data, device, workers, [width] if width else _doublings(limit))
+        clock = clock_of(device)
+        trials = _Trials(small, data, device, clock, clock(), n_steps)
+        limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
+        seconds = {width: trials.block(width)} if width else _measured(trials, limit, workers)
+    best = choose(seconds)
+    ensemble = trials.ensemble(best)
+    megabytes = ensemble.bytes_per_member() * best / 1e6
+    return MeasuredWidth(gentle.batch_size, ensemble.describe()["engine"], best, seconds[best] * scale, megabytes)
 
 
-def _fastest(
-    run: RunConfig,
-    small: RunConfig,
-    scale: float,
-    data: Dataset,
-    device: torch.device,
-    workers: int,
-    candidates: Sequence[int],
-) -> MeasuredWidth:
-    """Try the widths in turn, on the small run, until another doubling no longer pays."""
-    best: MeasuredWidth | None = None
-    incumbent: Ensemble | None = None
-    worse = 0
-    for candidate in candidates:
-        ensemble = Ensemble([small] * candidate, data, device)
-        megabytes = ensemble.bytes_per_member() * candidate / 1e6
-        sharing = workers if device.type == "cpu" else 1  # each process has a GPU of its own
-        if best is not None and megabytes > _MEMORY_SHARE * free_bytes(device) / 1e6 / sharing:
-            break
-        seconds = step_seconds(ensemble, NO_ROWS) / candidate * scale
-        if (
-            best is not None
-            and incumbent is not None
-            and _MIN_DOUBTFUL_RATIO < seconds / best.seconds < _MAX_TIME_RATIO
-        ):
-            again = step_seconds(incumbent, NO_ROWS) / best.width * scale
-            best = replace(best, seconds=min(best.seconds, again))
-        if best is None or seconds < best.seconds * _MAX_TIME_RATIO:
-            worse = 0
-            incumbent = ensemble
-            best = MeasuredWidth(run.batch_size, ensemble.describe()["engine"], candidate, seconds, megabytes)
-        elif seconds > best.seconds / _MAX_TIME_RATIO:
-            worse += 1
-            if worse == _MAX_LOSSES:
-                break
-    assert best is not None, "a study has at least one run"
-    return best
+def _measured(trials: _Trials, limit: int, workers: int) -> dict[int, float]:
+    """Return the seconds of a step of one run by width, of those that were tried."""
+    one = trials.ensemble(1)
+    sharing = workers if trials.device.type == "cpu" else 1  # each process has a GPU of its own
+    fitting = _MEMORY_SHARE * free_bytes(trials.device) / sharing / one.bytes_per_member()
+    widths = [2**k for k in range(max(1, min(limit, int(fitting))).bit_length())]
+    likely = _TOUCHED_BYTES[trials.device.type] / one.bytes_per_member(ROWS_TOUCHED)
+    return search(widths, min(widths, key=lambda width: abs(math.log(width / likely))), trials.block, trials.may_try)
 
 
-def _doublings(limit: int) -> list[int]:
-    return [2**k for k in range(limit.bit_length())]
+@dataclass(frozen=True)
+class _Trials:
+    """Trials of some widths, each of which goes on where it was left.
+
+    started: when, by the clock. n_steps: of the training, of one run each, by a worker. opening: seconds until a width
+    had made its first step.
+    """
+
+    run: RunConfig
+    data: Dataset
+    device: torch.device
+    clock: Clock
+    started: float
+    n_steps: float
+    ensembles: dict[int, Ensemble] = field(default_factory=dict)
+    begun: dict[int, Trial] = field(default_factory=dict)
+    opening: dict[int, float] = field(default_factory=dict)
+
+    def ensemble(self, width: int) -> Ensemble:
+        """Return so many runs side by side."""
+        if width not in self.ensembles:
+            self.ensembles[width] = Ensemble([self.run] * width, self.data, self.device)
+        return self.ensembles[width]
+
+    def block(self, width: int) -> float:
+        """Return the seconds of a step of one run at this width, over a block of steps."""
+        start = self.clock()
+        if width not in self.begun:
+            self.begun[width] = begin_trial(self.ensemble(width), self.clock)
+            self.opening[width] = self.clock() - start
+        return block_seconds(self.begun[width]) / width
+
+    def may_try(self, width: int, times: Times) -> bool:
+        """Return whether a block of this width, and what was spent so far, are a small share of the training."""
+        known = width if width in times else max(times)
+        wider = max(1.0, width / known)  # a narrower ensemble takes no longer than a wider one
+        cost = max(BLOCK_SECONDS, min(times[known]) * known * wider)
+        if width not in times:
+            cost += self.opening[known] * wider
+        training = self.n_steps * min(min(each) for each in times.values())
+        return self.clock() - self.started + cost <= _CHOICE_SHARE * training
 
 
 def shrunk(run: RunConfig) -> tuple[RunConfig, float]:
@@ -138,18 +152,3 @@ def shrunk(run: RunConfig) -> tuple[RunConfig, float]:
     batch_size = min(run.batch_size, n_train)
     small = replace(run, n_train=n_train, batch_size=batch_size, probe_samples=min(run.probe_samples, n_train))
     return small, run.batch_size / batch_size
-
-
-def step_seconds(ensemble: Ensemble, schedule: Schedule) -> float:
-    """Measure the least time of one step of the whole ensemble, over a few."""
-    state, rows = ensemble.start(), Rows.empty(len(ensemble.runs))
-    ensemble.advance(state, rows, schedule)  # the first touch of memory and of the kernels is not the price of a step
-    best, spent = float("inf"), 0.0
-    while spent < _TRIAL_SECONDS:
-        start = time.perf_counter()
-        ensemble.advance(state, rows, schedule)
-        if state.w.is_cuda:
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-        spent += time.perf_counter() - start
-    return best
