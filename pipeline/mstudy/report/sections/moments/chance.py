@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from mstudy.core.statuses import PartingStatus, TwinKind, TwinStatus
@@ -11,7 +12,7 @@ from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import PALE, Palette, data_domain, label, log_x
 from mstudy.report.results import Results
 from mstudy.report.sections.base import Figure
-from mstudy.report.words import count, number, step
+from mstudy.report.words import number
 from mstudy.tables.contracts import PARTINGS, TWINS
 from mstudy.tables.table import BLOCK
 
@@ -31,22 +32,19 @@ def chance_figures(results: Results, palette: Palette) -> list[Figure]:
 
 
 def chance_caption(twins: pl.DataFrame, pairs: pl.DataFrame) -> str:
-    """Say how many twins of each kind part and when, beside the pairs of their blocks."""
-    parts = [_told(rows, _KINDS[TwinKind(rows["kind"][0])]) for rows in twins.partition_by("kind", maintain_order=True)]
-    parted = pairs.filter(pl.col("status") == PartingStatus.PARTED)
-    beside = f"of {count(len(pairs), 'pair')} of SGD and SGDM in the same blocks {len(parted)} part{_when(parted)}"
-    return f"Of twins, runs that differ by chance alone, {'; '.join(parts)}; {beside}."
+    """Say how many twins of each kind part, how far apart they end, and the same of the pairs of their blocks."""
+    of_twins = [
+        _told(rows["status"] == TwinStatus.PARTED, rows["late_gap"], _KINDS[TwinKind(rows["kind"][0])])
+        for rows in twins.partition_by("kind", maintain_order=True)
+    ]
+    of_pairs = _told(pairs["status"] == PartingStatus.PARTED, pairs["gap"], "pairs of SGD and SGDM in the same blocks")
+    return f"Of twins, runs that differ by chance alone, {'; '.join(of_twins)}; {of_pairs}."
 
 
-def _told(twins: pl.DataFrame, kind: str) -> str:
-    parted = twins.filter(pl.col("status") == TwinStatus.PARTED)
-    apart = twins["late_gap"].abs().max()
-    far = "" if apart is None else f", their largest late gap {number(float(str(apart)))}"
-    return f"{len(parted)} of {len(twins)} {kind} part{_when(parted)}{far}"
-
-
-def _when(parted: pl.DataFrame) -> str:
-    return f", at step {step(float(parted['step'].to_numpy().mean()))} on average" if len(parted) else ""
+def _told(parted: pl.Series, gaps: pl.Series, which: str) -> str:
+    sizes = gaps.drop_nulls().abs().to_numpy()
+    far = f" (median size of the late gap {number(float(np.median(sizes)))})" if len(sizes) else ""
+    return f"{int(parted.sum())} of {len(parted)} {which} part{far}"
 
 
 def partings_of_chance(twins: pl.DataFrame, pairs: pl.DataFrame, palette: Palette) -> Layered | None:
