@@ -27,6 +27,7 @@ ALLOWED = {
     "estimate": {"core", "tables", "pairs"},
     "report": {"core", "tables", "pairs", "runlog"},
     "explain": {"core", "detect", "report", "runlog"},
+    "diff": {"core", "tables", "report"},
     "watch": {"core", "tables", "detect", "report", "runlog"},
     "plan": {"core", "tables", "data", "train"},
 }

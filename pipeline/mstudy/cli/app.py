@@ -14,6 +14,7 @@ import typer
 from mstudy.cli import options
 from mstudy.cli.branch import attach as attach_branch
 from mstudy.cli.data import data_app
+from mstudy.cli.diff import attach as attach_diff
 from mstudy.cli.imports import import_app
 from mstudy.cli.packs import attach as attach_packs
 from mstudy.cli.report import attach as attach_report
@@ -217,6 +218,7 @@ def _print_outlook(results: Path, claim: str, as_json: bool) -> None:
 
 attach_packs(app)
 attach_report(app)
+attach_diff(app)
 attach_settle(app)
 attach_branch(app)
 

@@ -8,7 +8,7 @@ table that was altered, and a table of another analysis all leave a digest that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class Finished:
     def frame(self, table: Table) -> pl.DataFrame:
         """Return a table. Raises LogError where it is another than this version of mstudy writes."""
         return table.parse(self._content(place_of(table)), self.out / place_of(table))
+
+    def columns(self, table: Table, names: Sequence[str]) -> pl.DataFrame:
+        """Return these columns of a table, which another version may have written. Raises LogError."""
+        return table.parse_columns(self._content(place_of(table)), self.out / place_of(table), names)
 
     def json(self, name: str) -> Any:
         """Return the value of a JSON file."""

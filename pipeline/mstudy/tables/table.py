@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,6 +137,17 @@ class Table:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
             raise LogError(
                 f"{path} must be the table {self.name} of this version of mstudy, found: {shown(str(error))}; run "
+                f"`dvc repro` or `mstudy analyze` again."
+            ) from None
+
+    def parse_columns(self, content: bytes, path: Path, names: Sequence[str]) -> pl.DataFrame:
+        """Return these columns alone: another version may have written the table with others. Raises LogError."""
+        wanted = {name: self.schema[name] for name in names}
+        try:
+            return pl.read_parquet(io.BytesIO(content)).match_to_schema(wanted, extra_columns="ignore")
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+            raise LogError(
+                f"{path} must be the table {self.name} with {', '.join(names)}, found: {shown(str(error))}; run "
                 f"`dvc repro` or `mstudy analyze` again."
             ) from None
 

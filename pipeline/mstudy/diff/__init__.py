@@ -1,0 +1,1 @@
+"""`mstudy diff`: what one analysis says otherwise than another, and why."""
