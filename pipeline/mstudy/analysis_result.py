@@ -14,10 +14,11 @@ import polars as pl
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Analysis
 from mstudy.report.results import Results
+from mstudy.report.words import count
 from mstudy.runlog.reading.reader import RunFolder
 
 if TYPE_CHECKING:
-    from mstudy.judged_claim import JudgedClaim
+    from mstudy.judged_claim import Claims
     from mstudy.report.pictures.write import Chart
 
 
@@ -58,11 +59,11 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         return self.results.tables
 
     @cached_property
-    def claims(self) -> Mapping[str, JudgedClaim]:
-        """The claims by their identifiers, C1 to C8."""
-        from mstudy.judged_claim import claim_of  # its libraries take a second
+    def claims(self) -> Claims:
+        """The claims by their identifiers, C1 to C8; `claims.frame` has one row a claim."""
+        from mstudy.judged_claim import Claims  # its libraries take a second
 
-        return {entry["id"]: claim_of(entry) for entry in self.results.claims}
+        return Claims(self.results.claims)
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -93,13 +94,9 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         return Path(path)
 
     def _repr_html_(self) -> str:
-        """Return the claims as a table, which a notebook shows."""
-        rows = (
-            f"<tr><td>{claim.id}</td><td><b>{claim.verdict}</b></td>"
-            f"<td>{html.escape(claim.statement)}</td><td>{html.escape(_told(claim))}</td></tr>"
-            for claim in self.claims.values()
-        )
-        return f"<table><tr><th></th><th>verdict</th><th>claim</th><th>reason</th></tr>{''.join(rows)}</table>"
+        """Return what was analysed, and the verdicts as a table, which a notebook shows."""
+        n_runs = count(len(self.logs.runs), "run")
+        return f"<p>{n_runs}; tables: {html.escape(', '.join(self.tables))}.</p>{self.claims._repr_html_()}"
 
     @cached_property
     def _points(self) -> pl.DataFrame:
@@ -113,8 +110,3 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
         from mstudy.report.pictures.write import picture_specs
 
         return picture_specs(self.results, self._points, self.params)
-
-
-def _told(claim: JudgedClaim) -> str:
-    """Return the reason, and in how many units the claim surely holds."""
-    return claim.reason if claim.at_least is None else f"{claim.reason} {claim.at_least.sentence}"

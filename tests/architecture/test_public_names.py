@@ -88,12 +88,32 @@ def test_a_result_is_a_mapping_with_claims_figures_and_a_page(folder, tmp_path):
     assert set(result) == {*result.tables} and len(result) == len(result.tables)
     assert dict(result)["runs"].height == result.logs.runs.height == 60
     assert list(result.claims) == [f"C{k}" for k in range(1, 9)]
-    assert result.claims["C2"].verdict in result._repr_html_()
+    assert result.claims["C2"].verdict in result._repr_html_() and result.claims._repr_html_() in result._repr_html_()
+    frame = result.claims.frame
+    assert dict(frame.select("claim", "verdict").rows()) == {name: c.verdict for name, c in result.claims.items()}
+    assert frame["ci_low"][1] == result.claims["C2"].ci[0]
+    assert result.figure("advantage").properties(title="mine").to_dict()["title"] == "mine"
     assert "advantage" in result.figures
     assert result.figure("advantage").to_dict()["concat"]
     page = result.write_report(tmp_path / "page.html")
     assert "<html" in page.read_text(encoding="utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "runs"]
+
+
+def test_a_claim_shows_what_it_rests_on_and_no_text_of_it_is_markup():
+    from mstudy.judged_claim import Claims
+
+    entry = {"id": "C1", "statement": "a < b.", "verdict": "supported", "reason": "<i>", "table": "advantage", "n": 3}
+    entry |= {"n_unit": "cells", "estimate": 0.5, "ci": [0.25, 0.75], "unit": "log ratio", "p_value": None, "rows": []}
+    entry |= {"at_least": None, "evidence": "replicated"}
+
+    claims = Claims([entry])
+
+    shown = claims["C1"]._repr_html_()
+    assert "<td><b>supported</b></td>" in shown and "<td>0.5 [0.25, 0.75] log ratio</td>" in shown
+    assert "a &lt; b." in shown and "&lt;i&gt;" in shown and "<td>3 cells</td>" in shown and "<td>–</td>" in shown
+    assert "a &lt; b." in claims._repr_html_() and (len(claims), list(claims)) == (1, ["C1"])
+    assert claims.frame.row(0, named=True)["ci_high"] == 0.75
 
 
 def test_a_result_in_a_folder_is_what_the_command_writes(folder, mstudy_cli, tmp_path):
