@@ -31,6 +31,7 @@ bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*
 	$(BIN)/python -m benchmarks.error_rates.looks --write
 	$(BIN)/python -m benchmarks.speed.logging --write
 	$(BIN)/python -m benchmarks.speed.report --write
+	$(BIN)/python -m benchmarks.speed.drawing --write
 	$(BIN)/python -m benchmarks.speed.watch --write
 
 docs: .venv/docs  ## Build the documentation into site/, to be opened without a network

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from mstudy.report.results import Results, read_results
 from mstudy.runlog.format.writer import write_run
 from mstudy.runlog.reading.reader import read_runs
 
+from benchmarks.speed.drawing import chromium, least
 from benchmarks.speed.timing import cpu
 
 BATCHES, RATES, MOMENTA, SEEDS = (16, 64, 256, 1024, 4096), 8, (0.0, 0.3, 0.5, 0.8, 0.9), 5
@@ -66,36 +66,10 @@ def row(name: str, results: Results, points: pl.DataFrame) -> str:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "index.html"
         page.write_text(html, encoding="utf-8")
-        drawn = [draw(page) for _ in range(REPEATS)]
-    first, every, n_charts = (min(times) for times in zip(*drawn, strict=True))
-    told = f"{first:.2f} s | {every:.1f} s ({n_charts:.0f})" if n_charts else "no Chromium | –"
+        drawn = least(page, REPEATS) if chromium() else None
+    told = "no Chromium | –" if drawn is None else f"{drawn.first:.2f} s | {drawn.every:.1f} s ({drawn.n_charts:.0f})"
     size = len(html.encode()) / 1e6
     return f"| {name} | {len(results['runs']):,} | {len(points):,} | {size:.2f} MB | {min(seconds):.1f} s | {told} |"
-
-
-def draw(page: Path) -> tuple[float, float, float]:
-    """Seconds to the first chart, seconds until every chart is drawn while scrolling, number of charts."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        return 0.0, 0.0, 0.0
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND"]
-        )
-        tab = browser.new_page(viewport={"width": 1280, "height": 900})
-        started = time.perf_counter()
-        tab.goto(page.as_uri(), wait_until="commit")
-        tab.wait_for_selector(".chart svg", state="attached")
-        first = time.perf_counter() - started
-        boxes = [box for box in tab.query_selector_all(".chart") if box.is_visible()]  # of the study that is picked
-        for box in boxes:
-            box.scroll_into_view_if_needed()
-            box.wait_for_selector("svg", state="attached")
-        every = time.perf_counter() - started
-        browser.close()
-    return first, every, float(len(boxes))
 
 
 def report(runs: Path, out: Path) -> str:

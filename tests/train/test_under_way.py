@@ -69,6 +69,20 @@ def test_each_journal_says_what_is_logged_so_far_and_is_gone_at_the_end(tmp_path
     assert diverged == 2
 
 
+def test_a_journal_goes_when_the_log_is_there(tmp_path, runs, monkeypatch):
+    store, found = Store(tmp_path), []
+    leave = under_way.UnderWay.__exit__
+
+    def watched_leave(self, *error):
+        found.append([store.path(run.run_id).exists() for run in runs])
+        leave(self, *error)
+
+    monkeypatch.setattr(under_way.UnderWay, "__exit__", watched_leave)
+    train(store, runs)
+
+    assert found == [[True] * len(runs)]
+
+
 def test_what_a_killed_process_left_is_begun_anew(tmp_path, runs):
     store, seen = Store(tmp_path), []
     (tmp_path / "under_way").mkdir()

@@ -65,11 +65,11 @@ def _train(store: Store, task: Task, stop: Callable[[], bool]) -> int:
             if time.monotonic() - saved_at > task.checkpoint_seconds:
                 checkpoint.save(path, training.saved())
                 saved_at = time.monotonic()
-    # The logs appear one by one: a kill between two of them must find the whole ensemble here.
-    checkpoint.save(path, training.saved())
-    for log in training.logs():
-        write_run(store.path(log.config.run_id), log.columns, log.metadata)
-        store.seal(log.config.run_id)
+        # The logs appear one by one: a kill between two of them must find the whole ensemble here.
+        checkpoint.save(path, training.saved())
+        for log in training.logs():
+            write_run(store.path(log.config.run_id), log.columns, log.metadata)
+            store.seal(log.config.run_id)
     append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
     path.unlink(missing_ok=True)
     return len(task.runs)
