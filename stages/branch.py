@@ -8,7 +8,6 @@ from mstudy.core.boundary import exit_interrupted, exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.train.sweep.settled import FOLDER, read_settled
 from mstudy.train.sweep.store import DEFAULT_STORE, Store
-from mstudy.workers.surroundings import available_cores
 
 
 def main(name: str) -> None:
@@ -16,7 +15,9 @@ def main(name: str) -> None:
     study, how, runs = params.study(name), params.branches_of(name), Path("runs")
     settled = read_settled(Path(FOLDER), name, study)
     out, store = runs / f"{name}-branches", Store(DEFAULT_STORE)
-    branch_study(name, study, how, params.analysis, store, runs / name, out, available_cores(), settled=settled)
+    branch_study(
+        name, study, how, params.analysis, store, runs / name, out, None, settled=settled, engine=params.engine
+    )
 
 
 if __name__ == "__main__":

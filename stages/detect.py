@@ -6,13 +6,13 @@ from mstudy.core.boundary import exit_with_sentence
 from mstudy.core.params_file import load
 from mstudy.detect.stage import detect
 from mstudy.runlog.reading.reader import read_runs
-from mstudy.workers.ordered import Workers
-from mstudy.workers.surroundings import available_cores
+from mstudy.workers.engine import workers_of
 
 
 def main() -> None:
-    analysis = load(Path("params.yaml")).analysis
-    with Workers(available_cores()) as workers:
+    params = load(Path("params.yaml"))
+    analysis = params.analysis
+    with workers_of(params.engine, None) as workers:
         folder = read_runs("runs", workers=workers, reading=analysis.reading)
         detect(folder, Path("reports"), analysis.detect, workers)
 

@@ -8,13 +8,13 @@ from mstudy.core.params_file import load
 from mstudy.train.stage import train_study
 from mstudy.train.sweep.settled import FOLDER, read_settled
 from mstudy.train.sweep.store import DEFAULT_STORE, Store
-from mstudy.workers.surroundings import available_cores
 
 
 def main(name: str) -> None:
-    study = load(Path("params.yaml")).study(name)
+    params = load(Path("params.yaml"))
+    study = params.study(name)
     settled = read_settled(Path(FOLDER), name, study)
-    train_study(name, study, Store(DEFAULT_STORE), Path("runs") / name, available_cores(), settled=settled)
+    train_study(name, study, Store(DEFAULT_STORE), Path("runs") / name, None, settled=settled, engine=params.engine)
 
 
 if __name__ == "__main__":

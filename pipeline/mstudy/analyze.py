@@ -11,6 +11,7 @@ import polars as pl
 
 from mstudy.analysis_result import AnalysisResult
 from mstudy.cache import Cache
+from mstudy.core.engines.engine_params import HERE, Engine
 from mstudy.core.errors import LogError
 from mstudy.core.files import content_digest
 from mstudy.core.params import Analysis
@@ -21,6 +22,7 @@ from mstudy.remembered import write_or_remember
 from mstudy.report.results import read_results
 from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.tables.table import CACHE, PAGE
+from mstudy.workers.engine import workers_of
 from mstudy.workers.ordered import Workers
 
 
@@ -30,15 +32,17 @@ def analyze(
     params: Analysis | str | PathLike[str] | None = None,
     *,
     skip_bad: bool = False,
-    workers: int = 1,
+    workers: int | None = 1,
+    engine: Engine = HERE,
 ) -> AnalysisResult:
     """Analyze the run logs below `runs`: detect, compare, estimate and judge the claims.
 
     runs: a folder, or the address of an object store (s3://bucket/prefix). out: a folder for tables, claims and page,
     as `mstudy analyze` writes them, which takes the new results when all are there; by default nothing is written.
     params: the parameters, or a parameter file; by default those shipped. skip_bad: leave bad files out; they are in
-    `results.problems`. workers: processes; the results are the same for any number, and with or without the cache that
-    an earlier call left in `out`.
+    `results.problems`. workers: processes, None for all cores; the results are the same for any number, and with or
+    without the cache that an earlier call left in `out`. engine: what works, as the parameter file says it; by default
+    processes of this machine.
 
     Raises LogError where the runs cannot be used, or, unless `skip_bad`, where any file is bad, or where another
     analysis writes to `out`; ConfigError for wrong parameters, or where one of `runs` and `out` holds the other.
@@ -52,12 +56,12 @@ def analyze(
     analysis = _parameters(params)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
-            return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, draw=False)[0]
+            return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, draw=False, engine=engine)[0]
     folder = Path(out)
     require_apart(folder, runs)
     with locked(folder), replaced_at_end(folder) as new:
         cache = Cache(folder / CACHE)
-        result, fault = _analyze(runs, new, cache, analysis, skip_bad, workers, draw=True)
+        result, fault = _analyze(runs, new, cache, analysis, skip_bad, workers, draw=True, engine=engine)
         if fault is not None:
             (folder / PAGE).unlink(missing_ok=True)  # it is of the results before
     if fault is not None:
@@ -66,14 +70,20 @@ def analyze(
 
 
 def analyze_shard(
-    runs: str | PathLike[str], out: Path, analysis: Analysis, shard: Shard, *, skip_bad: bool = False, workers: int = 1
+    runs: str | PathLike[str],
+    out: Path,
+    analysis: Analysis,
+    shard: Shard,
+    *,
+    skip_bad: bool = False,
+    workers: int | None = 1,
 ) -> None:
     """Do a shard's part of what an analysis takes of each log and each block, and keep it in the cache of `out`.
 
     Several machines may do so at a time in one folder that they share; `analyze` then finds what all of them did.
     """
     require_apart(out, runs)
-    with tempfile.TemporaryDirectory(prefix="mstudy-") as name, Workers(workers) as processes:
+    with tempfile.TemporaryDirectory(prefix="mstudy-") as name, workers_of(HERE, workers) as processes:
         cache, rows, tables = Cache(out / CACHE, shard), Path(name) / "rows", Path(name) / "tables"
         rows.mkdir()
         folder = read_runs(runs, skip_bad, processes, cache, analysis.reading, str(rows))
@@ -117,8 +127,9 @@ def _analyze(
     cache: Cache,
     analysis: Analysis,
     skip_bad: bool,
-    n_workers: int,
+    n_workers: int | None,
     draw: bool,
+    engine: Engine = HERE,
 ) -> tuple[AnalysisResult, LogError | None]:
     """Return the analysis, and why its page cannot be drawn on this machine, if so.
 
@@ -126,7 +137,7 @@ def _analyze(
     takes, since detect, compare and the page ask for them.
     """
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=out.parent) as rows:
-        with Workers(n_workers) as workers:
+        with workers_of(engine, n_workers) as workers:
             folder = read_runs(runs, skip_bad, workers, cache, analysis.reading, rows)
             given = {"params": asdict(analysis), "runs": _digest(folder.scanned)}
             problems = {"problems": [problem.as_dict() for problem in folder.problems]}

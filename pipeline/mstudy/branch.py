@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mstudy.core.engines.engine_params import HERE, Engine
 from mstudy.core.errors import LogError
 from mstudy.core.optimizers import SGD
 from mstudy.core.params import Analysis, Branches, Detect, Study
@@ -18,7 +19,7 @@ from mstudy.train.configs import RunConfig
 from mstudy.train.stage import study_runs, train_into
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
-from mstudy.workers.ordered import Workers
+from mstudy.workers.engine import workers_of
 
 
 def branch_study(
@@ -29,9 +30,10 @@ def branch_study(
     store: Store,
     runs: Path,
     out: Path,
-    workers: int,
+    workers: int | None,
     device: str = "auto",
     settled: Settled = NOT_SETTLED,
+    engine: Engine = HERE,
 ) -> tuple[int, int]:
     """Train the branches of a study's runs that the store lacks; copy all of them to the folder `out`.
 
@@ -41,9 +43,9 @@ def branch_study(
     """
     check_branches(name, study, how)
     planned = study_runs(name, study, settled)
-    windows = windows_of(planned, read_own(runs, planned, analysis), analysis.detect, how, workers)
+    windows = windows_of(planned, read_own(runs, planned, analysis), analysis.detect, how, workers, engine)
     branches = plan_branches(planned, windows, how, study)
-    trained = train_into(name, branches, study, store, out, workers, device)
+    trained = train_into(name, branches, study, store, out, workers, device, engine)
     return len(branches), trained
 
 
@@ -62,10 +64,15 @@ def read_own(runs: Path, planned: Sequence[RunConfig], analysis: Analysis) -> Ru
 
 
 def windows_of(
-    planned: Sequence[RunConfig], folder: RunFolder, detect: Detect, how: Branches, workers: int
+    planned: Sequence[RunConfig],
+    folder: RunFolder,
+    detect: Detect,
+    how: Branches,
+    workers: int | None,
+    engine: Engine = HERE,
 ) -> dict[str, Window]:
     """Return where the branches of each run that sharpens abruptly begin; none for a run without room for them."""
-    with Workers(workers) as crew:
+    with workers_of(engine, workers) as crew:
         sharpenings = search_runs(folder, detect, crew)
     detected = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED)
     onsets = dict(detected.select("run_id", pl.coalesce("onset", "step")).iter_rows())

@@ -21,10 +21,11 @@ SPARE = {
         "core/losses/words.py",
         "data/fetch.py",
         "train/branch_plan.py",
+        "workers/engine.py",
         "workers/ordered.py",
     },
-    # Logs are written by training alone.
-    "detect": {"core/losses/words.py", "runlog/format/writer.py", "tables/table_list.py"},
+    # Logs are written by training alone, and SLURM only trains.
+    "detect": {"core/losses/words.py", "runlog/format/writer.py", "tables/table_list.py", "workers/on_slurm.py"},
     "branch": {"core/losses/words.py", "data/fetch.py", "tables/table_list.py"},
     # Compare dates partings alone; which of them goes with which event is asked by estimate and report.
     "compare": {
@@ -33,6 +34,7 @@ SPARE = {
         "pairs/like_with_like.py",
         "runlog/format/writer.py",
         "tables/table_list.py",
+        "workers/on_slurm.py",
     },
     # The gap of two loss curves is asked for by compare and report.
     "estimate": {"core/sharding/shard.py", "pairs/gap.py", "tables/table_list.py"},
@@ -47,6 +49,9 @@ SPARE = {
         "report/pictures/write.py",
         "runlog/format/writer.py",
         "tables/table_list.py",
+        "workers/engine.py",
+        "workers/on_ray.py",
+        "workers/on_slurm.py",
     },
 }
 
@@ -103,6 +108,11 @@ def test_a_stage_lists_what_it_uses(stage):
 @pytest.mark.parametrize("stage", ["detect", "compare", "estimate", "report"])
 def test_cache_and_stamps_are_keyed_by_the_code_that_the_stage_lists(stage):
     assert {LIBRARY + name for name in CODE[stage]} == paths_listed(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_depends_on_where_its_work_is_done(stage):
+    assert [name for name in listed_stages()[stage]["params"] if name.startswith("engine")] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -242,6 +242,35 @@ def test_train_refuses_bad_parameters_before_training(mstudy, tmp_path, monkeypa
     assert not (tmp_path / ".mstudy").exists()
 
 
+@pytest.mark.parametrize(
+    ("params", "options", "expected"),
+    [
+        ("", ("--engine", "ray", "--address", "auto"), ("ray", "auto")),
+        ("engine: {kind: slurm}", (), ("slurm", None)),
+        ("engine: {kind: slurm}", ("--engine", "local"), ("local", None)),
+    ],
+)
+def test_the_engine_that_is_asked_for_trains(mstudy, tmp_path, monkeypatch, params, options, expected):
+    from mstudy.train import stage as sweep
+
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(TINY + params)
+    monkeypatch.setattr(sweep, "train_missing", lambda *args, engine, **kwargs: asked.append(engine) or 0)
+    monkeypatch.setattr(sweep, "materialise", lambda *args: None)
+
+    code, _, _ = mstudy("train", "tiny", *options)
+
+    assert code == 0
+    assert [(engine.kind, engine.ray.address) for engine in asked] == [expected]
+
+
+def test_an_analysis_refuses_an_engine_that_only_trains(mstudy, save_sweep, tmp_path):
+    code, _, err = mstudy("analyze", save_sweep(), "--out", tmp_path / "out", "--engine", "slurm")
+
+    assert (code, err.count("\n")) == (1, 1) and "--engine must be local or ray for an analysis, found slurm" in err
+
+
 def test_an_interrupted_training_says_what_is_kept(mstudy, tmp_path, monkeypatch):
     from mstudy.train import stage as sweep
 

@@ -61,6 +61,10 @@ def test_a_signal_that_comes_while_an_interrupted_program_ends_is_ignored():
             "Training must find sklearn.datasets, found it not installed; pip install 'mstudy[train]'.",
         ),
         (
+            ModuleNotFoundError("No module named 'submitit'", name="submitit"),
+            "--engine slurm must find submitit, found it not installed; pip install 'mstudy[slurm]'.",
+        ),
+        (
             OSError("no reason"),
             "The operating system must grant what is needed, found: no reason. `mstudy --debug` shows where.",
         ),

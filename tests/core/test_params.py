@@ -14,6 +14,7 @@ from mstudy.core.params import (
     Cadence,
     Compare,
     Detect,
+    Engine,
     Estimate,
     Grid,
     Margins,
@@ -41,6 +42,7 @@ def test_shipped_file_is_the_default_key_by_key():
     assert {name for name, n in Cadence().every.items() if n} <= set(raw["studies"]["digits"]["log"]["every"])
     assert set(raw["branches"]["digits-edge"]) == set(asdict(Branches()))
     sections = {"detect": Detect, "margins": Margins, "compare": Compare, "estimate": Estimate, "report": Report}
+    sections |= {"engine": Engine}
     for key, kind in sections.items():
         assert set(raw[key]) == set(asdict(kind()))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import mstudy
 import polars as pl
 import pytest
+import yaml
 from mstudy.runlog.reading.reader import read_runs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -59,3 +60,22 @@ def test_callbacks(tmp_path, name, package, steps, batch_size):
     assert log["directional_curvature"].null_count() == 0
     about = json.loads(pl.read_parquet_metadata(tmp_path / "a.parquet")["mstudy"])
     assert (about["status"], about["batch_size"]) == ("completed", batch_size)
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "clusters").iterdir()), ids=lambda path: path.name)
+def test_an_example_of_a_cluster_can_be_read_and_says_that_it_was_not_run(path):
+    text = path.read_text()
+
+    assert "not run" in text
+    if path.suffix == ".sh":
+        assert subprocess.run(["bash", "-n", path], capture_output=True).returncode == 0
+    else:
+        assert "name" in " ".join(yaml.safe_load(text))
+
+
+def test_ray_takes_the_example_of_its_cluster():
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mstudy[ray]'")
+    jsonschema = pytest.importorskip("jsonschema", reason="it comes with Ray")
+    schema = json.loads((Path(ray.__file__).parent / "autoscaler" / "ray-schema.json").read_text())
+
+    jsonschema.validate(yaml.safe_load((EXAMPLES / "clusters" / "ray_cluster.yaml").read_text()), schema)

@@ -15,9 +15,10 @@ from mstudy.core.sharding.shard import Shard
 from mstudy.runlog.format.writer import write_run
 from mstudy.train import stage as sweep
 from mstudy.train.sweep import job as task
-from mstudy.train.sweep import memory_need, pool
+from mstudy.train.sweep import memory_need, pool, widths
 from mstudy.train.sweep.checkpoint import checkpoint_path
-from mstudy.train.sweep.devices import Place, places
+from mstudy.train.sweep.processes import crew
+from mstudy.train.sweep.processes.devices import Place, places, torch_device
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth
 
@@ -121,13 +122,13 @@ def test_shards_of_which_one_is_killed_write_what_one_sweep_writes(store, tmp_pa
 def test_of_several_who_measure_a_width_the_first_decides(store, monkeypatch):
     runs = sweep.study_runs("s", replace(STUDY, width=None))
     store.create()
-    (before,) = sweep.widths_of(runs, replace(STUDY, width=None), store, 1, CPU).values()
+    (before,) = widths.widths_of(runs, replace(STUDY, width=None), store, 1, CPU).values()
 
-    monkeypatch.setattr(sweep, "read_width", lambda *given: later.pop(0))
+    monkeypatch.setattr(widths, "read_width", lambda *given: later.pop(0))
     later = [None, before]  # another shard wrote it while this one measured
-    monkeypatch.setattr(sweep, "choose_width", lambda *given: replace(before, width=before.width + 1))
+    monkeypatch.setattr(widths, "choose_width", lambda *given: replace(before, width=before.width + 1))
 
-    assert [each.width for each in sweep.widths_of(runs, replace(STUDY, width=None), store, 1, CPU).values()] == [
+    assert [each.width for each in widths.widths_of(runs, replace(STUDY, width=None), store, 1, CPU).values()] == [
         before.width
     ]
 
@@ -153,7 +154,7 @@ def test_workers_write_what_one_process_writes(store, tmp_path):
 
 def test_every_device_of_a_node_trains(store, tmp_path, monkeypatch):
     two = [Place("cpu", {"CUDA_VISIBLE_DEVICES": name}) for name in "01"]  # simulated: CPUs under the names of GPUs
-    monkeypatch.setattr(sweep, "places", lambda device, workers: two)
+    monkeypatch.setattr(crew, "places", lambda device, workers: two)
     study = replace(STUDY, batch_sizes=(16, 32), width=1)
 
     assert sweep.train_study("s", study, store, tmp_path / "runs", workers=1) == 8
@@ -293,20 +294,20 @@ def test_another_fault_of_the_program_is_none_of_memory(store, tmp_path, monkeyp
 @pytest.mark.parametrize("name", ["tpu", "cuda:x", "gpu"])
 def test_an_unknown_device_is_one_sentence(name):
     with pytest.raises(ConfigError, match=f"--device must be auto, cpu, cuda or cuda:N, found '{name}'"):
-        sweep.torch_device(name)
+        torch_device(name)
 
 
 def test_a_missing_device_is_one_sentence(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 
     with pytest.raises(ConfigError, match="device of this machine, which has 1 GPUs, found 'cuda:1'"):
-        sweep.torch_device("cuda:1")
+        torch_device("cuda:1")
 
 
 def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert sweep.torch_device("auto").type == device
+        assert torch_device("auto").type == device
 
 
 @pytest.mark.parametrize(
@@ -334,11 +335,11 @@ def test_a_damaged_width_is_measured_anew(store, content):
     study = Study(**{**vars(STUDY), "width": None})
     runs = sweep.study_runs("s", study)
     store.create()
-    sweep.widths_of(runs, study, store, 1, CPU)
+    widths.widths_of(runs, study, store, 1, CPU)
     (path,) = store.root.glob("engines/*.json")
     path.write_bytes(content)
 
-    again = sweep.widths_of(runs, study, store, 1, CPU)
+    again = widths.widths_of(runs, study, store, 1, CPU)
 
     assert 1 <= again[16].width <= 4
     assert MeasuredWidth(**json.loads(path.read_text())) == again[16]
@@ -347,20 +348,20 @@ def test_a_damaged_width_is_measured_anew(store, content):
 def test_of_a_study_that_names_its_width_no_other_is_taken(store):
     runs = sweep.study_runs("s", STUDY)
     store.create()
-    sweep.widths_of(runs, STUDY, store, 1, CPU)
+    widths.widths_of(runs, STUDY, store, 1, CPU)
     (path,) = store.root.glob("engines/*.json")
     path.write_text(path.read_text().replace('"width": 4', '"width": 3'))
 
-    assert sweep.widths_of(runs, STUDY, store, 1, CPU)[16].width == 4
+    assert widths.widths_of(runs, STUDY, store, 1, CPU)[16].width == 4
 
 
 def test_a_width_is_measured_once_a_store(store, monkeypatch):
     study = Study(**{**vars(STUDY), "width": None})
     runs = sweep.study_runs("s", study)
     store.create()
-    first = sweep.widths_of(runs, study, store, 1, CPU)
-    monkeypatch.setattr(sweep, "choose_width", None)  # asked again, it would fail
+    first = widths.widths_of(runs, study, store, 1, CPU)
+    monkeypatch.setattr(widths, "choose_width", None)  # asked again, it would fail
 
-    assert sweep.widths_of(runs, study, store, 1, CPU) == first
+    assert widths.widths_of(runs, study, store, 1, CPU) == first
     assert first[16].name == "explicit"
     assert 1 <= first[16].width <= 4

@@ -104,7 +104,7 @@ def plan_cli(
         return
     from mstudy.core.params_file import load
     from mstudy.plan.training_cost import estimate_study
-    from mstudy.train.stage import torch_device
+    from mstudy.train.sweep.processes.devices import torch_device
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
     from mstudy.workers.surroundings import available_cores
@@ -128,29 +128,33 @@ def analyze_cli(
     workers: options.Workers = None,
     as_json: _Json = False,
     shard: Shares = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="local or ray; default: as the parameter file says.")
+    ] = None,
+    address: options.Address = None,
 ) -> None:
     """Detect, compare, estimate and report on a folder of logs.
 
     What OUT/cache holds from an earlier call is not computed again. With --shard: a share of what is computed, kept in
-    OUT/cache for a last call without it.
+    OUT/cache for a last call without it. --engine ray: on a Ray cluster whose nodes all have RUNS and OUT.
 
     Example: mstudy analyze runs/ --out study/
     """
     from mstudy.analyze import analyze, analyze_shard
-    from mstudy.core.params import Analysis
+    from mstudy.core.engines.engine_params import chosen_for_analysis
+    from mstudy.core.params import Params
     from mstudy.core.params_file import load
     from mstudy.core.sharding.shard import parse_shard
-    from mstudy.workers.surroundings import available_cores
 
-    analysis = Analysis() if params is None else load(params).analysis
+    given = Params() if params is None else load(params)
+    analysis, how = given.analysis, chosen_for_analysis(given.engine, engine, address, shard)
     share = None if shard is None else parse_shard(shard)
-    processes = workers or available_cores()
     try:
         if share is not None:
-            analyze_shard(runs, out, analysis, share, skip_bad=skip_bad, workers=processes)
+            analyze_shard(runs, out, analysis, share, skip_bad=skip_bad, workers=workers)
             print(f"the share {shard} is in {out / 'cache'}; the same command without --shard writes the results")
             return
-        done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=processes)
+        done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=workers, engine=how)
     except KeyboardInterrupt:
         exit_interrupted("interrupted; run the same command again")
     results = done.results

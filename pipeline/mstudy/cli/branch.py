@@ -11,6 +11,7 @@ from mstudy.cli import options
 from mstudy.core.boundary import exit_interrupted
 
 if TYPE_CHECKING:
+    from mstudy.core.engines.engine_params import Engine
     from mstudy.core.params import Params
 
 
@@ -32,6 +33,8 @@ def branch_cli(
     store: options.Store = options.STORE,
     workers: options.Workers = None,
     device: options.Device = "auto",
+    engine: options.Engine = None,
+    address: options.Address = None,
 ) -> None:
     """Train branches of the runs that sharpen abruptly.
 
@@ -40,29 +43,30 @@ def branch_cli(
     Example: mstudy branch digits-edge
     """
     from mstudy.branch import branch_study
+    from mstudy.core.engines.engine_params import chosen
     from mstudy.core.params_file import load
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
-    from mstudy.workers.surroundings import available_cores
 
-    given, n_workers = load(params), workers or available_cores()
+    given = load(params)
+    chosen_engine = chosen(given.engine, engine, address)
     source = runs or Path("runs") / study
     target = out or source.with_name(f"{source.name}-branches")
     how, wanted, parameters = given.branches_of(study), given.study(study), given.analysis
     settled = read_settled(params.parent / FOLDER, study, wanted)
     try:
         n, trained = branch_study(
-            study, wanted, how, parameters, Store(store), source, target, n_workers, device, settled
+            study, wanted, how, parameters, Store(store), source, target, workers, device, settled, chosen_engine
         )
         if analysis is not None:
-            analyze_all(source.parent, analysis, given, n_workers)
+            analyze_all(source.parent, analysis, given, workers, chosen_engine)
     except KeyboardInterrupt:
         exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
     print(f"{trained} branches trained, all {n} branches of {study} in {target}")
 
 
-def analyze_all(runs: Path, out: Path, params: Params, workers: int) -> None:
+def analyze_all(runs: Path, out: Path, params: Params, workers: int | None, engine: Engine) -> None:
     """Analyze all runs below a folder."""
     from mstudy.analyze import analyze
 
-    analyze(runs, out, params.analysis, workers=workers)
+    analyze(runs, out, params.analysis, workers=workers, engine=engine)

@@ -23,28 +23,33 @@ def train_cli(
     workers: options.Workers = None,
     device: options.Device = "auto",
     shard: Shares = None,
+    engine: options.Engine = None,
+    address: options.Address = None,
 ) -> None:
     """Train the runs of a study that the store lacks. With --shard: a share of them, copied by a last call without it.
 
+    --engine ray trains on a Ray cluster, --engine slurm by arrays of jobs, both with a store that all nodes share. What
+    they need stands under `engine` in the parameter file.
+
     Example: mstudy train digits
     """
+    from mstudy.core.engines.engine_params import chosen
     from mstudy.core.params_file import load
     from mstudy.core.sharding.shard import parse_shard
     from mstudy.train.stage import train_shard, train_study
     from mstudy.train.sweep.settled import FOLDER, read_settled
     from mstudy.train.sweep.store import Store
-    from mstudy.workers.surroundings import available_cores
 
-    runs, wanted = out or Path("runs") / study, load(params).study(study)
+    given = load(params)
+    runs, wanted, how = out or Path("runs") / study, given.study(study), chosen(given.engine, engine, address)
     share = None if shard is None else parse_shard(shard)
     settled = read_settled(params.parent / FOLDER, study, wanted)
-    processes = workers or available_cores()
     try:
         if share is not None:
-            trained = train_shard(study, wanted, Store(store), share, processes, device, settled)
+            trained = train_shard(study, wanted, Store(store), share, workers, device, settled, how)
             print(f"{trained} runs trained, the share {shard} of {study} in {store}; `mstudy train {study}` copies all")
             return
-        trained = train_study(study, wanted, Store(store), runs, processes, device, settled)
+        trained = train_study(study, wanted, Store(store), runs, workers, device, settled, how)
     except KeyboardInterrupt:
         exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
     print(f"{trained} runs trained, all runs of {study} in {runs}")

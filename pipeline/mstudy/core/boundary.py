@@ -27,6 +27,7 @@ _READERS = frozenset(
 )
 # What the extra `train` installs, by the names of import: the analysis does without.
 _OF_TRAINING = frozenset(("torch", "sklearn", "PIL", "threadpoolctl"))
+_OF_ENGINES = {"ray": "ray", "submitit": "slurm"}  # by the extra that installs them
 _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs",
@@ -69,6 +70,9 @@ def sentence_of(error: BaseException) -> str | None:
             return str(error)
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in _OF_TRAINING:
             return f"Training must find {name}, found it not installed; pip install 'mstudy[train]'."
+        case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in _OF_ENGINES:
+            extra = _OF_ENGINES[name.partition(".")[0]]
+            return f"--engine {extra} must find {name}, found it not installed; pip install 'mstudy[{extra}]'."
         case OSError():
             return f"{_fault_of_system(error)} `mstudy --debug` shows where."
         case MemoryError():

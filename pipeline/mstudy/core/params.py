@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mstudy.core.analysis_params import Analysis, Compare, Detect, Estimate, Looks, Margins, Report
 from mstudy.core.branching.branch_params import Branches
+from mstudy.core.engines.engine_params import Engine
 from mstudy.core.errors import ConfigError, require
 from mstudy.core.study_params import FULL, Cadence, Grid, Init, Study
 
@@ -20,6 +21,7 @@ __all__ = [
     "Cadence",
     "Compare",
     "Detect",
+    "Engine",
     "Estimate",
     "Grid",
     "Init",
@@ -52,6 +54,7 @@ class Params:
     compare: Compare = field(default_factory=Compare)
     estimate: Estimate = field(default_factory=Estimate)
     report: Report = field(default_factory=Report)
+    engine: Engine = field(default_factory=Engine)
 
     def __post_init__(self) -> None:
         with_looks = self._studies_with_looks

@@ -16,13 +16,14 @@ from mstudy.train.ensemble.determinism import repeatable
 from mstudy.train.ensemble.memory import keep_freed_memory
 from mstudy.train.ensemble.schedule import Schedule, logged_steps
 from mstudy.train.ensemble.step import Ensemble
-from mstudy.train.stage import study_runs, widths_of
-from mstudy.train.sweep.devices import places
+from mstudy.train.stage import study_runs
 from mstudy.train.sweep.job import dataset
+from mstudy.train.sweep.processes.devices import places
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.step_time import NO_ROWS, step_seconds
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth, shrunk
+from mstudy.train.sweep.widths import widths_of
 
 _STEPS = list(range(10**4))  # every step of a trial is logged
 _TRIAL_MEMBERS = 2

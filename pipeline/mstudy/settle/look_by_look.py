@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstudy.analyze import analyze_quietly
+from mstudy.core.engines.engine_params import LOCAL
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Params, Study
 from mstudy.estimate.claims.all_claims import ALL_IDS
@@ -50,7 +51,9 @@ class Settling:
                 self.tell(f"to train before the next verdicts: {self._cost(settled, lacking)}")
                 return
             own = self.runs / self.name
-            train_study(self.name, self._study, self.store, own, self.workers, self.device, settled)
+            engine = self.params.engine
+            workers = self.workers if engine.kind == LOCAL else None
+            train_study(self.name, self._study, self.store, own, workers, self.device, settled, engine)
             planned = self._plan_next(settled, claims)
             if planned is None or dry_run:
                 return

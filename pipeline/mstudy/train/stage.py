@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
 from mstudy.core.boundary import say
+from mstudy.core.engines.engine_params import HERE, Engine
 from mstudy.core.errors import ConfigError
-from mstudy.core.files import write_first
 from mstudy.core.params import Study
 from mstudy.core.sharding.shard import Shard
-from mstudy.train.configs import RunConfig, digest, family_of, plan_runs
-from mstudy.train.ensemble.determinism import repeatable
-from mstudy.train.ensemble.memory import keep_freed_memory
+from mstudy.train.configs import RunConfig, family_of, plan_runs
 from mstudy.train.ensemble.schedule import logged_steps
 from mstudy.train.sweep.checkpoint import checkpoint_path
-from mstudy.train.sweep.devices import places
 from mstudy.train.sweep.job import CHECKPOINT_SECONDS, Task, dataset
-from mstudy.train.sweep.memory_need import check_memory
 from mstudy.train.sweep.output import check_output, materialise
 from mstudy.train.sweep.pool import train_tasks
+from mstudy.train.sweep.processes.crew import Crew, check_crew, crew_of
 from mstudy.train.sweep.settled import NOT_SETTLED, Settled
 from mstudy.train.sweep.store import Store
-from mstudy.train.sweep.width import MeasuredWidth, choose_width, read_width
-from mstudy.workers.local import LocalExecutor
+from mstudy.train.sweep.widths import measured_by
 from mstudy.workers.progress import Progress
 
 
@@ -37,9 +31,10 @@ def train_study(
     study: Study,
     store: Store,
     runs: Path,
-    workers: int,
+    workers: int | None,
     device: str = "auto",
     settled: Settled = NOT_SETTLED,
+    engine: Engine = HERE,
 ) -> int:
     """Train the runs of a study that are not in the store; copy all its runs to the folder `runs`. Return how many were
     trained.
@@ -49,11 +44,18 @@ def train_study(
     Raises TrainingError when a worker dies; KeyboardInterrupt leaves the store with every run finished by then, and
     a checkpoint of each ensemble under way.
     """
-    return train_into(name, study_runs(name, study, settled), study, store, runs, workers, device)
+    return train_into(name, study_runs(name, study, settled), study, store, runs, workers, device, engine)
 
 
 def train_into(
-    name: str, planned: Sequence[RunConfig], study: Study, store: Store, runs: Path, workers: int, device: str
+    name: str,
+    planned: Sequence[RunConfig],
+    study: Study,
+    store: Store,
+    runs: Path,
+    workers: int | None,
+    device: str,
+    engine: Engine = HERE,
 ) -> int:
     """Train the planned runs of a study that are not in the store; make `runs` hold exactly these runs of it.
 
@@ -64,7 +66,7 @@ def train_into(
     _tell_damage(store, run_ids)
     n_missing = sum(run_id not in store for run_id in run_ids)
     progress = Progress(f"train {name}", n_missing)
-    trained = train_missing(planned, study, store, workers, torch_device(device), progress.advance)
+    trained = train_missing(planned, study, store, workers, device, progress.advance, engine=engine)
     materialise(store, name, run_ids, runs)
     return trained
 
@@ -74,9 +76,10 @@ def train_shard(
     study: Study,
     store: Store,
     shard: Shard,
-    workers: int,
+    workers: int | None,
     device: str = "auto",
     settled: Settled = NOT_SETTLED,
+    engine: Engine = HERE,
 ) -> int:
     """Train those ensembles of a study that are the shard's and that the store lacks; return how many runs they have.
 
@@ -86,7 +89,7 @@ def train_shard(
     _tell_damage(store, [run.run_id for run in planned])
     n_missing = sum(run.run_id not in store for run in planned)
     progress = Progress(f"train {name}, share {shard} of what all lack", n_missing)
-    return train_missing(planned, study, store, workers, torch_device(device), progress.advance, shard=shard)
+    return train_missing(planned, study, store, workers, device, progress.advance, shard=shard, engine=engine)
 
 
 def _tell_damage(store: Store, run_ids: Sequence[str]) -> None:
@@ -115,37 +118,50 @@ def train_missing(
     runs: Sequence[RunConfig],
     study: Study,
     store: Store,
-    workers: int,
-    device: torch.device,
+    workers: int | None,
+    device: str | torch.device,
     on_trained: Callable[[int], None] = lambda n: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     shard: Shard | None = None,
+    engine: Engine = HERE,
 ) -> int:
     """Train the runs that the store lacks; how many they were. checkpoint_seconds: the work that a kill may cost.
 
-    shard: train only its ensembles.
+    workers: as of `crew_of`. shard: train only its ensembles.
     """
+    check_crew(engine, str(device))
     store.create()
     store.seal_unsealed(run.run_id for run in runs)
     missing = {run.run_id for run in runs if run.run_id not in store}
     if not missing:
         return 0
-    own = places(device, workers)
-    keep_freed_memory()
-    with repeatable():  # as a worker does
-        measured = widths_of(runs, study, store, len(own), device)
+    with crew_of(engine, store, workers, str(device)) as crew:
+        tasks = _tasks(runs, study, store, crew, missing, checkpoint_seconds, shard)
+        train_tasks(store, tasks, crew.executor, on_trained)
+    return len(missing & {run.run_id for task in tasks for run in task.runs})
+
+
+def _tasks(
+    runs: Sequence[RunConfig],
+    study: Study,
+    store: Store,
+    crew: Crew,
+    missing: Collection[str],
+    checkpoint_seconds: float,
+    shard: Shard | None,
+) -> list[Task]:
+    """Return the ensembles to train: those of the shard that are begun, or that lack runs."""
+    measured = measured_by(crew, runs, study, store)
     tasks = []
     # Ensembles of the plan, not of what is missing: a killed sweep goes on with those that it had begun.
     for place, group in enumerate(ensembles(runs, {b: each.width for b, each in measured.items()})):
         if shard is not None and not shard.takes_place(place):
             continue
         if checkpoint_path(store.root, group).exists():
-            tasks.append(Task(group, study.dataset, own[0].device, checkpoint_seconds))
+            tasks.append(Task(group, study.dataset, crew.device, checkpoint_seconds))
         elif lacking := [run for run in group if run.run_id in missing]:
-            tasks.append(Task(lacking, study.dataset, own[0].device, checkpoint_seconds))
-    count, around = max(1, min(len(own), len(tasks))), [place.environment for place in own]
-    train_tasks(store, tasks, LocalExecutor(count, "mstudy.train.sweep.job", around), on_trained)
-    return len(missing & {run.run_id for task in tasks for run in task.runs})
+            tasks.append(Task(lacking, study.dataset, crew.device, checkpoint_seconds))
+    return tasks
 
 
 def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list[RunConfig]]:
@@ -161,53 +177,3 @@ def ensembles(runs: Iterable[RunConfig], widths: Mapping[int, int]) -> list[list
         members, width = list(same), widths[batch_size]
         groups += [members[start : start + width] for start in range(0, len(members), width)]
     return groups
-
-
-def widths_of(
-    runs: Sequence[RunConfig], study: Study, store: Store, workers: int, device: torch.device
-) -> dict[int, MeasuredWidth]:
-    """Return the ensemble width for each batch size.
-
-    A width measured earlier is read from the store, so that a restart gives the same numbers. It is measured anew where
-    its file holds anything else.
-    """
-    check_memory(runs[0], dataset(study.dataset), device, study.width or 1)
-    widths = {}
-    for batch_size in sorted({run.batch_size for run in runs}, reverse=True):
-        same = [run for run in runs if run.batch_size == batch_size]
-        path = store.root / "engines" / f"{_width_key(same, study, workers, device)}.json"
-        earlier = read_width(path, batch_size, device, study.width)
-        if earlier is not None:
-            widths[batch_size] = earlier
-            continue
-        widths[batch_size] = choose_width(same, dataset(study.dataset), device, workers, study.width)
-        if store.root.exists():
-            path.unlink(missing_ok=True)  # a damaged one
-            write_first(path, json.dumps(asdict(widths[batch_size])).encode(), "The choice of a width")
-            widths[batch_size] = read_width(path, batch_size, device, study.width) or widths[batch_size]
-    return widths
-
-
-def _width_key(runs: Sequence[RunConfig], study: Study, workers: int, device: torch.device) -> str:
-    run = runs[0]
-    setting = [run.dataset, run.n_train, run.model, run.objective, run.batch_size, run.chunk, study.width]
-    return digest([setting, workers, str(device), str(torch.__version__)])
-
-
-def torch_device(name: str) -> torch.device:
-    """Return auto (a GPU where there is one), cpu, cuda or cuda:N.
-
-    Raises ConfigError for any other, or a missing GPU.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.split(":")[0] not in ("cpu", "cuda"):
-        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, found {name!r}.")
-    n_gpus = torch.cuda.device_count()
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, found {name!r}.") from None
-    if device.type == "cuda" and (device.index or 0) >= n_gpus:
-        raise ConfigError(f"--device must be a device of this machine, which has {n_gpus} GPUs, found {name!r}.")
-    return device

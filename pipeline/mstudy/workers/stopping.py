@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -16,6 +16,8 @@ class Interrupted(Exception):
 
 
 _KINDS = (signal.SIGINT, signal.SIGTERM)
+# What a terminal, or SLURM, sends to every process of a job; only the first of them answers.
+_SENT_TO_ALL = [kind for kind in signal.Signals if kind.name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")]
 # Not every system has the second.
 _END_SIGNALS = [kind for kind in signal.Signals if kind.name in ("SIGTERM", "SIGHUP")]
 _heard = [ctypes.c_bool(False)]  # the flags that units of this process ask for, the last of them now
@@ -66,12 +68,12 @@ def on_interrupt(flag: ctypes.c_bool) -> Iterator[None]:
 
 @contextmanager
 def ignored_signals() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM, also in processes started meanwhile. For the main thread only."""
+    """Ignore what is sent to all processes, also in those started meanwhile. For the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = _handlers()
-    _install(dict.fromkeys(_KINDS, signal.SIG_IGN))
+    usual = _handlers(_SENT_TO_ALL)
+    _install(dict.fromkeys(_SENT_TO_ALL, signal.SIG_IGN))
     try:
         yield
     finally:
@@ -111,8 +113,8 @@ def _blocked_signals() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """Ignore SIGINT and SIGTERM for good, which come to a whole group of processes: only the parent answers."""
-    for kind in _KINDS:
+    """Ignore for good what comes to a whole group of processes: only the parent answers."""
+    for kind in _SENT_TO_ALL:
         signal.signal(kind, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _KINDS)
@@ -151,8 +153,8 @@ def ends_as_interrupts() -> Iterator[None]:
 _Handlers = Mapping[signal.Signals, Any]
 
 
-def _handlers() -> _Handlers:
-    return {kind: signal.getsignal(kind) for kind in _KINDS}
+def _handlers(kinds: Iterable[signal.Signals] = _KINDS) -> _Handlers:
+    return {kind: signal.getsignal(kind) for kind in kinds}
 
 
 def _install(handlers: _Handlers) -> None:

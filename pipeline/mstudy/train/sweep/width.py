@@ -71,12 +71,19 @@ def _is_measured(found: MeasuredWidth) -> bool:
 
 
 def choose_width(
-    runs: Sequence[RunConfig], data: Dataset, device: torch.device, workers: int, width: int | None = None
+    runs: Sequence[RunConfig],
+    data: Dataset,
+    device: torch.device,
+    workers: int,
+    width: int | None = None,
+    sharing: int | None = None,
 ) -> MeasuredWidth:
     """Return the fastest width for these runs of one batch size, trained by `workers` processes of one thread each.
 
-    width: the only one to try.
+    width: the only one to try. sharing: of the processes, those that share a device's memory; None: all that share a
+    CPU, while each has a GPU of its own.
     """
+    together = sharing or (workers if device.type == "cpu" else 1)
     gentle = min(runs, key=lambda run: run.learning_rate)  # a trial in which members diverge would time nothing
     small, scale = shrunk(gentle)
     n_steps = sum(run.n_updates for run in runs) * scale / workers
@@ -84,17 +91,16 @@ def choose_width(
         clock = clock_of(device)
         trials = _Trials(small, data, device, clock, clock(), n_steps)
         limit = min(_MAX_WIDTH[device.type], -(-len(runs) // workers))
-        seconds = {width: trials.block(width)} if width else _measured(trials, limit, workers)
+        seconds = {width: trials.block(width)} if width else _measured(trials, limit, together)
     best = choose(seconds)
     ensemble = trials.ensemble(best)
     megabytes = ensemble.bytes_per_member() * best / 1e6
     return MeasuredWidth(gentle.batch_size, ensemble.describe()["engine"], best, seconds[best] * scale, megabytes)
 
 
-def _measured(trials: _Trials, limit: int, workers: int) -> dict[int, float]:
+def _measured(trials: _Trials, limit: int, sharing: int) -> dict[int, float]:
     """Return the seconds of a step of one run by width, of those that were tried."""
     one = trials.ensemble(1)
-    sharing = workers if trials.device.type == "cpu" else 1  # each process has a GPU of its own
     fitting = _MEMORY_SHARE * free_bytes(trials.device) / sharing / one.bytes_per_member()
     widths = [2**k for k in range(max(1, min(limit, int(fitting))).bit_length())]
     likely = _TOUCHED_BYTES[trials.device.type] / one.bytes_per_member(ROWS_TOUCHED)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from mstudy.core.errors import ConfigError
+
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -37,3 +39,22 @@ def _visible_gpus() -> list[str]:
     count = torch.cuda.device_count()
     named = os.environ.get(_VISIBLE)
     return [str(number) for number in range(count)] if named is None else named.split(",")[:count]
+
+
+def torch_device(name: str) -> torch.device:
+    """Return auto (a GPU where there is one), cpu, cuda or cuda:N.
+
+    Raises ConfigError for any other, or a missing GPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, found {name!r}.")
+    n_gpus = torch.cuda.device_count()
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, found {name!r}.") from None
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        raise ConfigError(f"--device must be a device of this machine, which has {n_gpus} GPUs, found {name!r}.")
+    return device

@@ -1,0 +1,1 @@
+"""Which engine works, and what it is told."""

@@ -1,0 +1,1 @@
+"""Which processes train, and on which devices."""
