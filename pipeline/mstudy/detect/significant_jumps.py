@@ -38,22 +38,48 @@ def significant_jumps(y: Series, trend: Series, spans: Sequence[tuple[int, int]]
         likely = sorted(range(len(timed)), key=lambda index: -timed[index][0])[:_MOST_LIKELY]
         jumps = {}
         for index in likely:
-            taps = whitening_taps(y, np.vstack([columns, candidates[index][timed[index][1]]]))
+            taps = whitening_taps(y, np.vstack([columns, candidates[index].row(timed[index][1])]))
             jumps[index] = _surest(_beside(y, columns, taps), candidates[index])
         k = max(jumps, key=lambda index: jumps[index][0])
         errors, timing = jumps[k]
         if errors < MIN_STANDARD_ERRORS:
             break
-        columns = np.vstack([columns, candidates.pop(k)[timing]])
+        columns = np.vstack([columns, candidates.pop(k).row(timing)])
     return columns[len(trend) :]
 
 
-def _ramps(n: int, start: int, end: int) -> Series:
-    """Return every rise from 0 to 1 near (start, end): (n_ramps, n); 0 before its start, 1 from its end on."""
-    first = np.arange(max(1, start - _MAX_TIME_ERROR), min(n - 1, end + _MAX_TIME_ERROR) + 1)
-    a, length = (grid.ravel()[:, None] for grid in np.meshgrid(first, np.array(_RISE_LENGTHS), indexing="ij"))
-    ramps: Series = np.clip((np.arange(n) - a + 1) / (length + 1), 0.0, 1.0)
-    return ramps
+@dataclass(frozen=True)
+class _Ramps:
+    """Rises from 0 to 1: 0 before point `first`, 1 after what `part`, (n_ramps, n_points), holds; n points in all."""
+
+    first: int
+    part: Series
+    n: int
+
+    def row(self, index: int) -> Series:
+        """Return one of them, (n,)."""
+        after = np.ones(self.n - self.first - self.part.shape[1])
+        return np.concatenate([np.zeros(self.first), self.part[index], after])
+
+    def whitened(self, taps: Series) -> Series:
+        """Return innovations of each, as `whiten` does: none before `part`, and the same ones all the way after it."""
+        part = whiten(self.part, taps)
+        white = np.zeros((len(part), self.n - len(taps) + 1))
+        white[:, self.first : self.first + part.shape[1]] = part
+        white[:, self.first + part.shape[1] :] = whiten(np.ones(len(taps)), taps)
+        return white
+
+
+def _ramps(n: int, start: int, end: int) -> _Ramps:
+    """Return every rise from 0 to 1 near (start, end): 0 before its start, 1 from its end on.
+
+    Beside the points at which one of them rises, `part` has those from which innovations there are made.
+    """
+    starts = np.arange(max(1, start - _MAX_TIME_ERROR), min(n - 1, end + _MAX_TIME_ERROR) + 1)
+    a, length = (grid.ravel()[:, None] for grid in np.meshgrid(starts, np.array(_RISE_LENGTHS), indexing="ij"))
+    order = _SHORT_ORDER + 1
+    first, last = max(int(starts[0]) - 1 - order, 0), min(int(starts[-1]) + max(_RISE_LENGTHS) + order, n)
+    return _Ramps(first, np.clip((np.arange(first, last) - a + 1) / (length + 1), 0.0, 1.0), n)
 
 
 def whitening_taps(y: Series, columns: Series) -> Series:
@@ -106,9 +132,10 @@ def _beside(y: Series, columns: Series, taps: Series) -> _Beside:
     return _Beside(taps, unit, basis, left - basis.T @ (basis @ left))
 
 
-def _surest(beside: _Beside, ramps: Series) -> tuple[float, int]:
+def _surest(beside: _Beside, ramps: _Ramps) -> tuple[float, int]:
     """Return |height| over its standard error of the likeliest ramp beside the columns, and which ramp it is."""
-    white = whiten(ramps, beside.taps) / beside.unit
+    white = ramps.whitened(beside.taps)
+    white /= beside.unit
     along = white @ beside.basis.T
     norm = np.sqrt(np.maximum(np.einsum("ij,ij->i", white, white) - np.einsum("ij,ij->i", along, along), 1e-18))
     height = (white @ beside.left) / norm

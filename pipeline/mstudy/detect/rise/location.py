@@ -141,7 +141,9 @@ def _sum_of_logs(residual: Series) -> Series:
     residual *= 1 / (_NOISE_DEGREES * _SCALE_FACTOR)
     residual += 1
     full = residual.shape[1] // 8 * 8
-    products = residual[:, :full].reshape(len(residual), -1, 8).prod(axis=2, dtype=np.float64)
+    products = residual[:, :full:8].astype(np.float64)
+    for k in range(1, 8):
+        products *= residual[:, k:full:8]
     sums: Series = np.log(products).sum(axis=1) + np.log(residual[:, full:]).sum(axis=1)
     return sums
 
