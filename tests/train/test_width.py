@@ -106,9 +106,9 @@ def test_widths_take_turns(data, machine):
 
     sweep_width.choose_width(plan_runs("s", LONG, data), data, CPU, workers=1)
 
-    # The likely one, that beside it and 1 in turns. 1 takes 40 times as long and is left out after two blocks,
+    # The likely one, that beside it and 1 in turns. 1 takes 40 times as long and is left out after one block,
     # 32 takes 1.6 times as long and is left out after four.
-    assert blocks == [64, 1, 32, 1, 32, 64, *[32, 64] * 2, *[64] * 4]
+    assert blocks == [64, 1, 32, *[32, 64] * 2, 32, *[64] * 13]
 
 
 def test_a_disturbance_of_the_first_block_changes_nothing(data, machine):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-_BLOCKS = 8  # of each width that may be the best
+_BLOCKS = 16  # of each width that may be the best
 _BLOCKS_TO_BELIEVE = 2  # after so many the widths beside the fastest are tried too
 # Blocks -> times the fastest's time: a width that is beyond is left out, since more blocks would not change that.
-_HOPELESS_RATIOS = {2: 2.5, 4: 1.25}
-_MAX_TIME_RATIO = 0.95  # a wider ensemble must take at most this share of the time, a run and step
+_HOPELESS_RATIOS = {1: 4.0, 2: 2.5, 4: 1.25}
+_MAX_TIME_RATIO = 0.98  # a wider ensemble must take at most this share of the time, a run and step
 
 # Width -> seconds of a step of one run, of each block.
 Times = Mapping[int, list[float]]
