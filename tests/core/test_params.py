@@ -1,6 +1,8 @@
 """Truth: the shipped file, and each mistake by hand."""
 
+import json
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,6 +47,24 @@ def test_shipped_file_is_the_default_key_by_key():
     sections |= {"engine": Engine}
     for key, kind in sections.items():
         assert set(raw[key]) == set(asdict(kind()))
+
+
+def test_the_shipped_file_names_each_default_that_its_first_study_departs_from():
+    import yaml
+
+    text = SHIPPED.read_text()
+    raw, lines = yaml.safe_load(text)["studies"]["digits"], text[text.index("  digits:") : text.index("  digits-edge:")]
+    default = yaml.safe_load(json.dumps(asdict(Study())))  # tuples are lists there
+
+    def told(shipped, default):
+        for key, value in shipped.items():
+            if isinstance(value, dict):
+                yield from told(value, default[key])
+            else:
+                (line,) = re.findall(rf"^ *{key}: .*$", lines, re.M)
+                yield ("default" in line.split("#")[-1], value != default[key])
+
+    assert all(named == departs for named, departs in told(raw, default))
 
 
 def test_the_reference_study_can_be_trained_again():
@@ -330,7 +350,7 @@ def test_a_missing_file_and_a_missing_study(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="must be readable text"):
         load(tmp_path / "binary")
-    with pytest.raises(ConfigError, match=r"found \['digits', 'digits-edge'\], asked for 'mnist'"):
+    with pytest.raises(ConfigError, match=r"found \['digits', 'digits-edge', 'digits-nesterov'\], asked for 'mnist'"):
         Params().study("mnist")
 
 

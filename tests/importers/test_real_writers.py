@@ -47,7 +47,20 @@ def _trackio(place):
     trackio.finish()
 
 
-@pytest.mark.parametrize(("tool", "write"), [("dvclive", _dvclive), ("mlflow", _mlflow), ("trackio", _trackio)])
+def _lightning(place):
+    loggers = pytest.importorskip("lightning_fabric.loggers", reason="Lightning is not installed")
+    logger = loggers.CSVLogger(place, name="lightning", flush_logs_every_n_steps=1)
+    for k, loss in enumerate(LOSSES):
+        logger.log_metrics({"train_loss": loss}, step=5 * k)
+    logger.save()
+    # Its trainer writes what a module saved as hyperparameters; the logger alone has no file of settings.
+    (place / "lightning/version_0/hparams.yaml").write_text("".join(f"{k}: {v}\n" for k, v in SETTINGS.items()))
+
+
+WRITERS = [("dvclive", _dvclive), ("lightning", _lightning), ("mlflow", _mlflow), ("trackio", _trackio)]
+
+
+@pytest.mark.parametrize(("tool", "write"), WRITERS)
 def test_what_the_tool_was_told_is_what_is_imported(tool, write, place, mstudy):
     write(place)
 

@@ -6,7 +6,7 @@ what `dvc repro` gives. Only `params_file.py` reads YAML, and no function takes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mstudy.core.analysis_params import Analysis, Compare, Detect, Estimate, Looks, Margins, Report
 from mstudy.core.branching.branch_params import Branches
@@ -34,8 +34,19 @@ __all__ = [
 
 
 def _default_studies() -> dict[str, Study]:
-    """Return two studies: over batch sizes, and full batch over rates at which SGD sharpens abruptly."""
-    return {"digits": Study(twins=2), "digits-edge": Study(batch_sizes=(FULL,), eta_ef=Grid(0.05, 0.2, 9))}
+    """Return the studies that are shipped: over batch sizes; full batch where SGD sharpens abruptly, and Nesterov's."""
+    common = Study(n_train=512, init=Init(scale=0.7), steps=1000)
+    over_batch_sizes = replace(
+        common,
+        batch_sizes=(16, 64, 256, FULL),
+        eta_ef=Grid(0.025, 1.6, 13),
+        twins=2,
+        log=Cadence().measuring(sharpness=0, batch_sharpness=17),
+    )
+    full = replace(common, batch_sizes=(FULL,))
+    edge = replace(full, eta_ef=Grid(0.115, 0.34, 8), seeds=6)
+    nesterov = replace(full, eta_ef=Grid(0.12, 0.33, 4), momenta=(0.0, 0.9), nesterov=True)
+    return {"digits": over_batch_sizes, "digits-edge": edge, "digits-nesterov": nesterov}
 
 
 def _default_branches() -> dict[str, Branches]:
