@@ -1,12 +1,10 @@
 import itertools
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from mstudy.core.errors import ConfigError
 from mstudy.core.params import Cadence, Grid, Init, Study
-from mstudy.core.params_file import load
 from mstudy.core.quantities import BATCH_SHARPNESS, DIRECTIONAL_CURVATURE, SHARPNESS
 from mstudy.data.dataset import Dataset
 from mstudy.train.configs import digest, plan_runs
