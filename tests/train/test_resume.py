@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 from mstudy.core.params import Cadence, Grid, Study
+from mstudy.core.sharding.shard import Shard
 from mstudy.train import stage as sweep
 from mstudy.train.sweep.store import Store
 
@@ -40,10 +41,11 @@ def processes():
     return context
 
 
-def start_sweep(processes, root):
+def start_sweep(processes, root, shard=None):
     """A process that trains what is missing, with a checkpoint after every fiftieth of a second."""
     arguments = (sweep.study_runs("s", STUDY), STUDY, Store(root), 1, CPU)
-    process = processes.Process(target=sweep.train_missing, args=arguments, kwargs={"checkpoint_seconds": 0.02})
+    how = {"checkpoint_seconds": 0.02, "shard": shard}
+    process = processes.Process(target=sweep.train_missing, args=arguments, kwargs=how)
     process.start()
     return process
 
@@ -94,6 +96,21 @@ def test_two_sweeps_on_one_store_do_no_harm(processes, undisturbed, tmp_path):
 
     assert contents(tmp_path) == undisturbed[0]
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_of_two_shards_on_one_store_one_is_killed_and_begun_again(processes, undisturbed, tmp_path):
+    expected, seconds = undisturbed
+    killed, other = (start_sweep(processes, tmp_path, Shard(number, 2)) for number in (1, 2))
+    killed.join(timeout=seconds / 3)
+    assert killed.is_alive()
+    killed.kill()
+    killed.join()
+
+    for process in (start_sweep(processes, tmp_path, Shard(1, 2)), other):
+        finish(process)
+
+    assert contents(tmp_path) == expected
+    assert list((tmp_path / "checkpoints").glob("*.pt")) == []
 
 
 def start_command(folder, workers, first="pass"):

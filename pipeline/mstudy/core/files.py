@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mstudy.core.errors import LogError
 
 TEMPORARY_SUFFIX = ".tmp"  # of a file that is being written; a kill leaves it
+# What a system says of a network folder that is away for a while. A full disk, or a missing right, does not pass.
+_PASSING = {
+    number
+    for name in ("EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH")
+    if (number := getattr(errno, name, None)) is not None
+}
+_LOST_SECONDS = 60.0  # for which a folder may be away
+_PAUSE_SECONDS = 1.0
 _STEM_LENGTH = 50  # characters of a target's name in its temporary's, which may be no longer than 255 bytes
 
 
+Value = TypeVar("Value")
+
+
+def patiently(action: Callable[[], Value]) -> Value:
+    """Do something with a file, again and again while its network folder is away, for a minute at most."""
+    end = time.monotonic() + _LOST_SECONDS
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if error.errno not in _PASSING or time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
 def write_whole(path: Path, content: bytes | memoryview, what: str, place: Path | None = None) -> None:
-    """Write `content` to `path`, as `write_parts` does."""
-    write_parts(path, (content,), what, place)
+    """Write `content` to `path`, as `write_parts` does, and wait for a folder that is away for a while."""
+    _refused_as_sentence(lambda: patiently(partial(_create_and_write, path, (content,))), what, place or path)
 
 
 def write_parts(path: Path, parts: Iterable[bytes | memoryview], what: str, place: Path | None = None) -> None:
@@ -29,11 +55,21 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview], what: str, plac
     what, place: what must be writable, and where, in the sentence of an error; `place` is `path` by default.
     Raise LogError if the disk refuses; the old file then stays, and nothing is left beside it.
     """
+    _refused_as_sentence(lambda: _create_and_write(path, parts), what, place or path)
+
+
+def _create_and_write(
+    path: Path, parts: Iterable[bytes | memoryview], place: Callable[[Path, Path], None] | None = None
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, parts, place or move_into_place)
+
+
+def _refused_as_sentence(write: Callable[[], None], what: str, place: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, parts)
+        write()
     except OSError as error:
-        raise LogError(f"{what} must be writable, found at {place or path}: {error.strerror or error}.") from None
+        raise LogError(f"{what} must be writable, found at {place}: {error.strerror or error}.") from None
 
 
 def write_first(path: Path, content: bytes, what: str) -> None:
@@ -41,11 +77,8 @@ def write_first(path: Path, content: bytes, what: str) -> None:
 
     Raise LogError if the disk refuses.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, (content,), _link_into_place)
-    except OSError as error:
-        raise LogError(f"{what} must be writable, found at {path}: {error.strerror or error}.") from None
+    action = partial(_create_and_write, path, (content,), _link_into_place)
+    _refused_as_sentence(lambda: patiently(action), what, path)
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from mstudy.core.errors import TrainingError
-from mstudy.core.files import write_whole
+from mstudy.core.files import patiently, write_whole
 from mstudy.train.configs import TRAINING_VERSION, RunConfig, digest
 
 _TITLE = b"mstudy checkpoint\n"
@@ -41,7 +41,7 @@ def save(path: Path, saved: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any] | None:
     """Return the checkpoint, or None where there is none. Raises TrainingError for a damaged one."""
     try:
-        content = path.read_bytes()
+        content = patiently(path.read_bytes)
     except FileNotFoundError:
         return None
     except OSError as error:

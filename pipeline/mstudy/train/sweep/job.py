@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from mstudy.core.files import patiently
 from mstudy.data.dataset import Dataset
 from mstudy.data.load import load_dataset
 from mstudy.runlog.format.writer import write_run
@@ -71,7 +72,7 @@ def _train(store: Store, task: Task, stop: Callable[[], bool]) -> int:
             write_run(store.path(log.config.run_id), log.columns, log.metadata)
             store.seal(log.config.run_id)
     append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
-    path.unlink(missing_ok=True)
+    patiently(lambda: path.unlink(missing_ok=True))
     return len(task.runs)
 
 

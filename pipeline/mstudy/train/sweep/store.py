@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstudy.core.errors import LogError
-from mstudy.core.files import write_whole
+from mstudy.core.files import patiently, write_whole
 from mstudy.train.sweep.log_identity import is_whole_log
 
 DEFAULT_STORE = Path(".mstudy/store")
@@ -56,7 +56,7 @@ class Store:
 
     def seal(self, run_id: str) -> None:
         """Note the digest of a log that has just been written, or that is taken as it is."""
-        write_whole(self._digest_path(run_id), _digest(self.path(run_id).read_bytes()), "The store")
+        write_whole(self._digest_path(run_id), _digest(patiently(self.path(run_id).read_bytes)), "The store")
 
     def seal_unsealed(self, run_ids: Iterable[str]) -> None:
         """Note the digests of logs from before digests were kept."""
@@ -83,7 +83,7 @@ def _digest(content: bytes) -> bytes:
 
 def _bytes_of(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return patiently(path.read_bytes)
     except FileNotFoundError:
         return None
     except OSError as error:
