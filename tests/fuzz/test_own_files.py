@@ -277,3 +277,28 @@ def test_records_of_further_seeds(folder):
         assert all(isinstance(b, int) and isinstance(mu, float) for b, mu in found.seeds)
 
     check()
+
+
+def test_journals_that_are_watched(folder, capsys):
+    """What is damaged is told as unreadable, or read as what it says; the table can be printed in any case."""
+    from mstudy.core.params import Detect
+    from mstudy.runlog.recording.journal import head_line, row_line
+    from mstudy.watch.lines import as_dict
+    from mstudy.watch.watching import look_once, print_look
+
+    root = folder / "watched"
+    root.mkdir()
+    about = {"learning_rate": 0.1, "momentum": 0.9, "batch_size": 8, "seed": 0, "steps": 100, "optimizer": "heavy_ball"}
+    rows = b"".join(row_line({"step": step, "loss": 1.0, "directional_curvature": 2.0}) for step in range(3))
+    heads = objects_like(about).map(lambda value: as_json({"mstudy": value}).encode(errors="replace") + b"\n" + rows)
+
+    @fuzzed(80, content=st.one_of(damaged([head_line(about) + rows]), heads))
+    def check(content):
+        (root / "a.journal.jsonl").write_bytes(content)
+        look = look_once(root, Detect(), 60.0)
+        print_look(look, root)
+        assert "\x1b" not in capsys.readouterr().out
+        (line,) = look.lines
+        json.dumps(as_dict(line), allow_nan=False)
+
+    check()

@@ -116,6 +116,8 @@ def test_in_a_browser_it_draws_without_a_network_and_keeps_what_was_picked_when_
     tmp_path, logs, monkeypatch
 ):
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
+    from tests.report.test_browser import Page
+
     monkeypatch.setattr(live_page, "_SECONDS", 1)
     page, _ = written(tmp_path)
 
@@ -137,4 +139,8 @@ def test_in_a_browser_it_draws_without_a_network_and_keeps_what_was_picked_when_
         assert len(asked) > first
         assert {url.partition("#")[0] for url in asked} == {page.path.as_uri()}
         assert said == []
+        narrow = Page(browser, page.path, 390, "dark")
+        narrow.draw_all()
+        assert (narrow.axe(), narrow.said) == ([], [])
+        assert narrow.tab.evaluate("document.documentElement.scrollWidth") == 390
         browser.close()
