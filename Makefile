@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTSIDE ?=
 
-.PHONY: help study test lint bench docs mutants outside pictures
+.PHONY: help study test lint bench docs mutants outside effects pictures
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,6 +45,9 @@ mutants: .venv/mutants  ## Change 200 places of the library and count the change
 outside: .venv/study  ## Import and analyse public logs of others, write docs/outside-data.md: make outside OUTSIDE=FOLDER
 	@test -n "$(OUTSIDE)" || { echo "OUTSIDE must name the folder of the public logs: make outside OUTSIDE=FOLDER; docs/outside-data.md says where to get them." >&2; exit 2; }
 	$(BIN)/python -m benchmarks.outside "$(OUTSIDE)" --write
+
+effects: .venv/study  ## Train, branch and analyse two studies, write docs/effects.md (an hour; goes on where it was ended)
+	$(BIN)/python -m benchmarks.effects .mstudy/effects --write
 
 pictures: .venv/study  ## Draw the README's pictures from the finished study
 	$(BIN)/mstudy report runs --out reports --params params.yaml --format svg --theme both --figure advantage --figure why --to docs/pictures

@@ -38,6 +38,7 @@ Written by `make bench`, on a machine with nothing else to do; figures compare w
 Machine: {cpu()}. Versions: {versions}.
 NumPy's products: {_products()}.
 `python -m benchmarks.outside FOLDER --write` (`make outside`) sets mstudy beside public logs: docs/outside-data.md.
+`python -m benchmarks.effects FOLDER --write` (`make effects`) measures what treatments of branches do: docs/effects.md.
 """
 
 
