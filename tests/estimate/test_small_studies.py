@@ -300,6 +300,7 @@ def test_no_verdict_of_one_seed_is_that_of_a_replicated_study(verdict, told):
     answer = Answer(Verdict(verdict), "Reason.", 1, "runs")
 
     assert without_seeds(answer, events(1), Estimate()).verdict == told
+    assert without_seeds(answer, events(1), Estimate()).evidence == "unreplicated"
     assert without_seeds(answer, events(2), Estimate()).verdict == told
     assert without_seeds(answer, events(3), Estimate()) == answer
     assert without_seeds(answer, evidence_of(), Estimate()) == answer

@@ -18,8 +18,8 @@ from mstudy.report.sections.base import make_report_data
 from mstudy.report.sections.branches.curves import branch_plates
 from mstudy.tables.contracts import INTERVENTIONS
 
+from tests.report.chromium import Page, needs_chromium
 from tests.report.conftest import LINES, N_POINTS, run_id
-from tests.report.test_browser import ARGUMENTS, CHROMIUM, Page, playwright
 from tests.report.test_edges import PALETTE
 
 BEGIN, END, PARENT_END = 80, 120, 100  # of a branch that goes half as fast
@@ -146,33 +146,30 @@ def test_branches_of_a_study_without_a_known_lag_have_no_gap(study, mystery):
     assert len(gap_of(data, "branch-0-sharpening")[0]) == 0
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the path; on Debian: apt install chromium")
-def test_the_page_draws_the_branches_that_a_reader_picks(study, tmp_path):
+@needs_chromium
+def test_the_page_draws_the_branches_that_a_reader_picks(browser, study, tmp_path):
     path = tmp_path / "index.html"
     path.write_text(render_report(*study, Analysis()), encoding="utf-8")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = Page(browser, path, width=390)
-        figure = page.tab.locator("figure[data-branches]")
-        figure.scroll_into_view_if_needed()
-        page.wait("document.querySelectorAll('figure[data-branches] svg').length === 4")
-        events = figure.locator("[data-panel=events]")
+    page = Page(browser, path, width=390)
+    figure = page.tab.locator("figure[data-branches]")
+    figure.scroll_into_view_if_needed()
+    page.wait("document.querySelectorAll('figure[data-branches] svg').length === 4")
+    events = figure.locator("[data-panel=events]")
 
-        assert all(words in events.inner_text() for words in ("SGD sharpens", "lower rate", "raised rate"))
-        assert "is left before the sharpening, at step 80" in figure.inner_text()
-        assert figure.locator(".legend > span").all_inner_texts() == [
-            "SGD", "SGDM μ = 0.9", "SGD then lower rate", "SGDM μ = 0.9 then raised rate",
-        ]  # fmt: skip
+    assert all(words in events.inner_text() for words in ("SGD sharpens", "lower rate", "raised rate"))
+    assert "is left before the sharpening, at step 80" in figure.inner_text()
+    assert figure.locator(".legend > span").all_inner_texts() == [
+        "SGD", "SGDM μ = 0.9", "SGD then lower rate", "SGDM μ = 0.9 then raised rate",
+    ]  # fmt: skip
 
-        figure.get_by_label("branches leave it").select_option("1")
+    figure.get_by_label("branches leave it").select_option("1")
 
-        svg = "document.querySelector('figure[data-branches] [data-panel=events] svg')"
-        page.wait(f"{svg}?.textContent.includes('raised') === false")
-        assert "is left at the control time, at step 40" in figure.inner_text()
-        assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
-        assert page.axe(["label", "select-name", "color-contrast", "role-img-alt"]) == []
-        assert page.said == []
-        browser.close()
+    svg = "document.querySelector('figure[data-branches] [data-panel=events] svg')"
+    page.wait(f"{svg}?.textContent.includes('raised') === false")
+    assert "is left at the control time, at step 40" in figure.inner_text()
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.axe(["label", "select-name", "color-contrast", "role-img-alt"]) == []
+    assert page.said == []
 
 
 def test_the_page_holds_no_more_than_the_places_of_the_branches(study):

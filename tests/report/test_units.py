@@ -14,25 +14,15 @@ from mstudy.estimate.claims.closed_testing import surely_true
 from mstudy.report.page.render import render_report
 from mstudy.report.page.units import units_data
 
+from tests.report.chromium import Page, needs_chromium
 from tests.report.conftest import SETTING
-from tests.report.test_browser import ARGUMENTS, CHROMIUM, Page, playwright, twin
+from tests.report.test_browser import twin
 
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs a Chromium on the path; on Debian: apt install chromium"
-)
 STUDIES = ("again", "tiny")  # in the order of the page
 LEVEL, ALPHA = 0.03, 0.05
 CLAIMS = ("C1", "C2", "C3", "C4")  # of the made-up study; each gets units here
 # How many of a claim's units hold, and how many contradict.
 SHARES = np.array([[0.9, 0.1], [0.5, 0.3], [0.2, 0.6], [0.7, 0.0]])
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

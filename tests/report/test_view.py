@@ -11,19 +11,15 @@ import pytest
 from mstudy.core.params import Analysis
 from mstudy.report.page.render import render_report
 
-from tests.report.test_browser import ARGUMENTS, CHROMIUM, Page, playwright
+from tests.report.chromium import Page, needs_chromium
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs a Chromium on the path; on Debian: apt install chromium"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
-        chromium.close()
+def reader(browser):
+    """A reader whose clipboard the page may use."""
+    return browser.new_context(permissions=["clipboard-read", "clipboard-write"])
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +30,16 @@ def path(results, more, points, tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, path):
-    page = opened(browser, path)
+def page(reader, path):
+    page = opened(reader, path)
     yield page
     assert page.said == []
     page.tab.close()
 
 
-def opened(browser, path, address=""):
+def opened(reader, path, address=""):
     page = Page.__new__(Page)
-    page.tab, page.requests, page.said = browser.new_page(), [], []
+    page.tab, page.requests, page.said = reader.new_page(), [], []
     page.tab.set_viewport_size({"width": 1280, "height": 900})
     page.tab.on("console", lambda message: page.said.append(message.text))
     page.tab.on("pageerror", lambda error: page.said.append(str(error)))
@@ -109,7 +105,7 @@ def test_a_figure_without_a_row_left_says_so_and_comes_back(page, results):
     assert "Nothing to show" not in box.inner_text()
 
 
-def test_a_link_shows_the_same_view(browser, page):
+def test_a_link_shows_the_same_view(reader, page):
     tab = page.tab
     assert address_of(page) == ("", {})
     tab.select_option("#pick-b", "16")
@@ -124,7 +120,7 @@ def test_a_link_shows_the_same_view(browser, page):
     assert address_of(page) == ("when-loss-1", state)
     assert link == tab.url
     other = Page.__new__(Page)
-    other.tab = browser.new_page()
+    other.tab = reader.new_page()
     other.tab.goto(link)
     other.tab.locator("#when-loss-1 svg").wait_for(state="attached")
     assert other.tab.inner_text("#picked").replace("\u00a0", " ") == "b = 16, ηef = 0.4, seed 1"
@@ -136,8 +132,8 @@ def test_a_link_shows_the_same_view(browser, page):
     other.tab.close()
 
 
-def test_what_a_link_asks_for_and_the_page_lacks_is_said(browser, path):
-    page = opened(browser, path, "#when?study=<img src=x>&b=99&eta_ef=0.2&momentum=0.7&theme=pink&seed=8")
+def test_what_a_link_asks_for_and_the_page_lacks_is_said(reader, path):
+    page = opened(reader, path, "#when?study=<img src=x>&b=99&eta_ef=0.2&momentum=0.7&theme=pink&seed=8")
 
     told = page.tab.inner_text("#not-here").replace("\u00a0", " ")
     assert told == (
@@ -211,8 +207,8 @@ def test_the_page_opens_with_the_pictures_of_the_largest_momentum_or_of_the_one_
     assert titles() == ["When: the advantage of SGDM μ = 0.5", "Why: b = 64, ηef = 0.2, seed 1, μ = 0.5"]
 
 
-def test_on_paper_everything_is_open_in_one_column_and_light(browser, path):
-    page = opened(browser, path, "#?b=64&eta_ef=0.2&theme=dark")
+def test_on_paper_everything_is_open_in_one_column_and_light(reader, path):
+    page = opened(reader, path, "#?b=64&eta_ef=0.2&theme=dark")
     page.tab.locator("#finding figure:not([hidden]) [data-panel=curvature] svg").wait_for(state="attached")
     closed = page.tab.locator("details:not([open])").count()
 

@@ -142,7 +142,7 @@ def below_power(evidence: Evidence, estimate: Estimate) -> Power:
     level = equivalence_level(estimate.alpha)
     where = f"{evidence.words.measure} that is still declared equal {_IN_LEAST_CERTAIN}"
     power = equivalence_power(cells, "cells", where, evidence.margin, level, estimate.min_seeds)
-    seeds = seeds_for_mostly(cells, power_of_equal(evidence.margin), level, estimate)
+    seeds = seeds_for_mostly(cells, power_of_equal(evidence.margin), level, estimate, power.seeds_needed)
     return replace(power, seeds_mostly=seeds)
 
 
@@ -171,7 +171,7 @@ def above_power(evidence: Evidence, estimate: Estimate) -> Power:
         unit=f"{evidence.words.measure} {_IN_LEAST_CERTAIN}",
         observed=worst["log_ratio"],
         seeds_needed=needed,
-        seeds_mostly=seeds_for_mostly(every, of_cell, alpha, estimate),
+        seeds_mostly=seeds_for_mostly(every, of_cell, alpha, estimate, needed),
         note="every cell above must be superior; the least sure one is shown"
         + ("" if excess > 0 else "; its ratio is within the margin, so more seeds would not show it beyond"),
     )

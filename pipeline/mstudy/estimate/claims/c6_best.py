@@ -85,7 +85,8 @@ def best_power(evidence: Evidence, estimate: Estimate) -> Power:
     alpha, margin = estimate.alpha, evidence.margin
     what = f"{evidence.words.measure} that is still declared equal in the least sure line"
     power = equivalence_power(lines, "lines", what, margin, alpha, estimate.min_seeds)
-    return replace(power, seeds_mostly=seeds_for_mostly(lines, power_of_equal(margin), alpha, estimate))
+    seeds = seeds_for_mostly(lines, power_of_equal(margin), alpha, estimate, power.seeds_needed)
+    return replace(power, seeds_mostly=seeds)
 
 
 def _compared_lines(evidence: Evidence) -> pl.DataFrame:

@@ -114,7 +114,7 @@ def without_seeds(answer: Answer, evidence: Evidence, estimate: Estimate) -> Ans
         case Verdict.INCONCLUSIVE:
             verdict = Verdict.UNCLEAR
         case Verdict.UNTESTABLE | Verdict.AGREES | Verdict.DISAGREES | Verdict.UNCLEAR:
-            return answer
+            return replace(answer, evidence=Replication.UNREPLICATED)
         case _:
             assert_never(answer.verdict)
     reason = f"{answer.reason} No cell has {estimate.min_seeds} seeds, so this is no verdict."

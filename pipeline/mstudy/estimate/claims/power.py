@@ -133,10 +133,14 @@ def power_of_better(margin: float) -> PowerOfRow:
     return power
 
 
-def seeds_for_mostly(rows: pl.DataFrame, power: PowerOfRow, level: float, params: Estimate) -> int | None:
+def seeds_for_mostly(
+    rows: pl.DataFrame, power: PowerOfRow, level: float, params: Estimate, for_every: int | None = None
+) -> int | None:
     """Return the seeds with which the claim would surely hold in more than `mostly_share` of the rows, at 80 %.
 
     rows: units with a spread over seeds. power: of showing the claim in one row, with so many seeds and at that level.
+    for_every: the seeds with which it would hold in every row; they are enough here as well, since all units are sure
+    once every p-value is at most the level (Hommel).
     With k of m p-values at most level / (m - k + 1) at least k units are sure (Holm). None beyond any number of seeds.
     """
     units = rows.to_dicts()
@@ -146,4 +150,5 @@ def seeds_for_mostly(rows: pl.DataFrame, power: PowerOfRow, level: float, params
         powers = sorted((power(row, n_seeds, level / (len(units) - needed + 1)) for row in units), reverse=True)
         return powers[needed - 1]
 
-    return smallest(of_least_needed, params.min_seeds) if units else None
+    found = smallest(of_least_needed, params.min_seeds) if units else None
+    return min((seeds for seeds in (found, for_every) if seeds is not None), default=None)
