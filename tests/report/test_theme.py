@@ -93,6 +93,16 @@ def test_a_treatment_has_one_colour_at_either_time_and_none_of_an_optimizer():
     assert all(palette[name] == palette[name.removesuffix(" (control)")] for name in names)
 
 
+@pytest.mark.parametrize("n_momenta", [1, 3, 4, 5])
+def test_no_branch_has_the_colour_of_a_momentum_however_many_there_are(n_momenta):
+    palette = with_branches(colours(OPTIMISERS[: 1 + n_momenta]), [f"SGD then {kind}" for kind in "abcd"])
+
+    assert len(set(palette.values())) == len(palette) == 5 + n_momenta
+    for colour in palette.values():
+        assert contrast(colour, "#ffffff") >= 4.5
+        assert contrast(DARK_COLOURS[colour], "#1c1f23") >= 4.5
+
+
 def test_an_optimizer_is_named_by_its_entry(mystery):
     assert label(0.9, mystery.name) == short(label(0.9, mystery.name)) == "Mystery μ = 0.9"
     assert line_name(0.0, "sgd") == "SGD: 2/η"

@@ -22,12 +22,30 @@ _MOMENTA = (
     ("#8a6a00", "#e3c04a"),
     ("#3a3f8f", "#a6aaff"),
 )
+# Of treatments of branches, once the optimizers and other treatments have taken those of the momenta.
+_TREATMENTS = (
+    ("#a3142f", "#ff8089"),
+    ("#00707d", "#35d3e3"),
+    ("#7b3bb8", "#cf9dff"),
+    ("#56690a", "#b9d24a"),
+)
 # On paper, which is often grey: as many steps of lightness apart as there are.
-_ON_PAPER = ("#5c2000", "#5590cc", "#00694b", "#b0579a", "#5a4500", "#6266b8")
+_ON_PAPER = (
+    "#5c2000",
+    "#5590cc",
+    "#00694b",
+    "#b0579a",
+    "#5a4500",
+    "#6266b8",
+    "#6c202e",
+    "#156f79",
+    "#966fbb",
+    "#495517",
+)
 GREY, PALE = "#6a7078", "#b9bec5"
 _INKS = {"#e6e7e9": "#1d1f22", "#565c64": "#b9bec5"}  # of axes and words: dark -> light
-DARK_COLOURS = dict([_SGD, *_MOMENTA, (GREY, "#a1a8b0"), (PALE, "#4c525a")])
-PAPER_COLOURS = dict(zip([_SGD[0], *(light for light, _ in _MOMENTA)], _ON_PAPER, strict=True))
+DARK_COLOURS = dict([_SGD, *_MOMENTA, *_TREATMENTS, (GREY, "#a1a8b0"), (PALE, "#4c525a")])
+PAPER_COLOURS = dict(zip([light for light, _ in (_SGD, *_MOMENTA, *_TREATMENTS)], _ON_PAPER, strict=True))
 HEIGHT = 210
 _MAX_DECADES = 24  # decades that have a tick each on an axis
 _EXPONENTS = (-307, 307)  # of the powers of ten that, times any digit, are ordinary floats
@@ -74,9 +92,13 @@ def colours(optimizers: Iterable[tuple[str, float]]) -> Palette:
 
 
 def with_branches(palette: Palette, names: Iterable[str]) -> Palette:
-    """Add the colours of branches, by their labels: the next hues. A treatment has one, at whichever time it begins."""
+    """Add the colours of branches, by their labels. A treatment has one, at whichever time it begins.
+
+    It is none of an optimizer, so that the legend tells a branch from the run of a momentum.
+    """
     treatments = sorted({name.removesuffix(_AT_CONTROL) for name in names})
-    hues = {name: _MOMENTA[k % len(_MOMENTA)][0] for k, name in enumerate(treatments, start=len(palette) - 1)}
+    free = [light for light, _ in (*_MOMENTA, *_TREATMENTS) if light not in palette.values()]
+    hues = {name: free[k % len(free)] for k, name in enumerate(treatments)}
     return palette | {name: hues[name.removesuffix(_AT_CONTROL)] for name in sorted(set(names))}
 
 
