@@ -7,14 +7,19 @@ import time
 from pathlib import Path
 
 import pytest
+from mstudy.core.engines.engine_params import Ray
+from mstudy.core.errors import ConfigError
 from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.store import Store
+from mstudy.workers import on_ray
+from mstudy.workers.executor import WorkerDied
 from mstudy.workers.local import LocalExecutor
+from mstudy.workers.on_ray import RayExecutor
 
 from tests.engines.processes import living
 from tests.engines.study import contents, forty_tasks, runs_timed
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'mstudy[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mstudy[ray]'")
 
 
 def test_a_sweep_on_ray_of_which_a_worker_and_at_last_the_parent_are_killed(tmp_path):
@@ -42,3 +47,32 @@ def test_a_sweep_on_ray_of_which_a_worker_and_at_last_the_parent_are_killed(tmp_
     assert runs_timed(tmp_path / "store") == runs_timed(here.root)  # each once
     assert facts["same_search"]
     assert facts["interrupted"] and facts["checkpoints"] == 2  # what was under way, saved when asked to end
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence(monkeypatch):
+    def refuse(**options):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ConfigError, match="--address must lead to a running Ray cluster, .* found 'auto': 'Could not"):
+        RayExecutor(Ray("auto"), 2).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (
+            ray.exceptions.RayTaskError("f", "", ModuleNotFoundError("No module named 'mstudy'")),
+            ConfigError,
+            "Every node of the Ray cluster must have the mstudy of this machine, found .*No module named 'mstudy'",
+        ),
+        (ray.exceptions.WorkerCrashedError(), WorkerDied, None),
+    ],
+)
+def test_a_node_without_mstudy_is_told_from_one_that_is_lost(monkeypatch, error, kind, sentence):
+    def fail(reference):
+        raise error
+
+    monkeypatch.setattr(ray, "get", fail)
+    with pytest.raises(kind, match=sentence):
+        on_ray._fetched(None)

@@ -160,3 +160,14 @@ def test_a_machine_without_slurm_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigError, match="--engine slurm must be called where SLURM is installed, found no srun"):
         SlurmExecutor(Slurm(), 1, tmp_path).__enter__()
+
+
+def test_what_sbatch_says_against_the_jobs_is_one_sentence(tmp_path, monkeypatch):
+    refusal = "echo 'sbatch: error: invalid partition specified: gpu' >&2; exit 1"
+    on_path(tmp_path, monkeypatch, COMMANDS | {"sbatch": refusal})
+
+    with SlurmExecutor(Slurm(), 1, tmp_path / "jobs") as executor, pytest.raises(ConfigError) as raised:
+        list(executor.work(abs, [1]))
+
+    assert str(raised.value).startswith("sbatch must take the jobs that engine.slurm describes, found: ")
+    assert "invalid partition specified: gpu" in str(raised.value)

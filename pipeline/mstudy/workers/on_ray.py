@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from mstudy.core.engines.engine_params import Ray
+from mstudy.core.errors import ConfigError, shown
 from mstudy.workers.answers import answer, task_of, value_of
 from mstudy.workers.executor import Result, Unit, WorkerDied
 from mstudy.workers.stopping import Interrupted, kept_handlers, listening, on_interrupt
@@ -44,7 +45,13 @@ class RayExecutor:
         # Ray puts the current folder first where its processes look for modules: that of Python itself does no harm.
         safe = chdir(sysconfig.get_paths()["stdlib"])
         with kept_handlers(), environment(ONE_THREAD | SAFE_PATH), safe:
-            ray.init(address=self._how.address or "local", log_to_driver=False, logging_level="ERROR", **own)
+            try:
+                ray.init(address=self._how.address or "local", log_to_driver=False, logging_level="ERROR", **own)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise ConfigError(
+                    f"--address must lead to a running Ray cluster, or be left out to start Ray here, found "
+                    f"{shown(self._how.address)}: {shown(str(error))}."
+                ) from None
         there = ray.cluster_resources()
         gpus = there.get("GPU", 0.0)
         self.on_gpu = gpus > 0 if self._gpu_wanted is None else self._gpu_wanted
@@ -90,6 +97,11 @@ def _fetched(reference: Any) -> bytes:
 
     try:
         answered: bytes = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:  # before the unit: it could not even be called
+        raise ConfigError(
+            f"Every node of the Ray cluster must have the mstudy of this machine, found {shown(str(error.cause))}; "
+            "install the same version there."
+        ) from None
     except ray.exceptions.RayError:  # of the process or the node: what the unit itself raises is in its answer
         raise WorkerDied from None
     return answered

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from mstudy.core.engines.engine_params import Slurm
-from mstudy.core.errors import ConfigError
+from mstudy.core.errors import ConfigError, printable
 from mstudy.workers.answers import answer, task_of, value_of
 from mstudy.workers.executor import Result, Unit, WorkerDied, in_order
 from mstudy.workers.local import LocalExecutor
@@ -98,7 +98,7 @@ class SlurmExecutor:
         with environment(ONE_THREAD | SAFE_PATH):
             for start in range(0, len(waiting), most):
                 part = waiting[start : start + most]
-                jobs = executor.map_array(_Job(), [each.task for each in part])
+                jobs = _accepted(partial(executor.map_array, _Job(), [each.task for each in part]))
                 pairs += zip(jobs, part, strict=True)
         return pairs
 
@@ -153,6 +153,18 @@ class _Waiting:
         if self.tries > _RESUBMISSIONS:
             raise WorkerDied
         return _Waiting(self.start, self.task, self.tries + 1)
+
+
+def _accepted(submit: Callable[[], list[Any]]) -> list[Any]:
+    """Submit jobs. Raises ConfigError with what sbatch says where it refuses them."""
+    import submitit
+
+    try:
+        return submit()
+    except submitit.core.utils.FailedJobError as error:
+        raise ConfigError(
+            f"sbatch must take the jobs that engine.slurm describes, found: {printable(str(error)).strip()}."
+        ) from None
 
 
 def _results_of(job: Any) -> list[Any] | None:
