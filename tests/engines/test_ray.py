@@ -1,6 +1,7 @@
 """Truth: the bytes of a sweep by one process here. One session of Ray for all, since each takes seconds to start."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,10 +24,12 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mstu
 
 
 def test_a_sweep_on_ray_of_which_a_worker_and_at_last_the_parent_are_killed(tmp_path):
+    (tmp_path / "sklearn.py").write_text("raise ImportError('a module of the current folder was taken')")
     code = "import sys; from tests.engines.ray_session import main; main(sys.argv[1])"
     with (tmp_path / "facts.json").open("w") as facts_file:
-        command = [sys.executable, "-c", code, str(tmp_path)]
-        session = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=facts_file)
+        command = [sys.executable, "-P", "-c", code, str(tmp_path)]
+        around = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        session = subprocess.Popen(command, cwd=tmp_path, stdout=facts_file, env=around)
     here = Store(tmp_path / "here")
     here.create()
     with LocalExecutor(1) as executor:
