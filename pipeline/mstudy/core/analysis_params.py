@@ -146,7 +146,7 @@ class Report:
 
     title: str = "When and why momentum accelerates SGD"
     points_per_curve: int = 160
-    max_runs: int = 600
+    max_runs: int = 500
 
     def __post_init__(self) -> None:
         require(self.points_per_curve >= 20, "points_per_curve", self.points_per_curve, "at least 20")
