@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from mstudy.compare.cell_parting import find_partings
 from mstudy.compare.closed_stretches import Closing
-from mstudy.compare.onset import date_onsets, weigh_onsets
+from mstudy.compare.lasting_onsets import date_what_stays
+from mstudy.compare.onset import Onset, date_onsets, weigh_onsets
 from mstudy.compare.openings import find_openings
 from mstudy.core.params import Compare
 from mstudy.core.theory import equivalent_sgd_step
-from mstudy.pairs.gap import LossCurve, Pair, gap_curve
+from mstudy.pairs.gap import Gap, LossCurve, Pair, gap_curve
 
 STEPS = np.arange(400)
 
@@ -108,3 +109,19 @@ def test_a_diverged_pair_has_its_divergence_and_two_diverged_runs_have_none(rng)
 
     assert [(each.status, each.step, each.close_step) for each in one] == [("sgd_diverged", 33.0, None)]
     assert both == []
+
+
+def test_a_date_that_would_move_ahead_is_of_all_rows_and_the_others_are_not(rng):
+    """What stays opens at 80: before the earliest that the first pair's rows had said, 95, but not the second's, 30."""
+    steps = np.arange(120.0)
+    values = 0.3 * ((steps >= 40) & (steps < 60)) + 0.3 * np.maximum(steps - 80, 0) / 40
+    gap = Gap(steps, values + rng.normal(0, 0.003, 120))
+    whole = [weigh_onsets(gap), weigh_onsets(gap), None]
+    late, wide = Onset(100.0, 95.0, 105.0), Onset(60.0, 30.0, 90.0)
+
+    kept, onsets = date_what_stays([gap, gap, None], whole, [late, wide, None], Closing(0.05, 0.02), 0.95)
+
+    assert kept[0] is whole[0]
+    assert len(kept[1].rows) < len(whole[1].rows) == 120
+    assert onsets[1].step == pytest.approx(80, abs=5)
+    assert (kept[2], onsets[2]) == (None, None)

@@ -160,3 +160,21 @@ def test_steps_beyond_floats_in_epochs_are_refused(history, imported):
 
     with pytest.raises(LogError, match="epoch must hold whole numbers"):
         imported("csv", history(rows), values=FACTS | {"steps_per_epoch": 1e6})
+
+
+def test_steps_as_written_stay_as_they_are_up_to_what_a_float_holds():
+    """Those beyond 2^53 on either side become it."""
+    written = {"loss": np.array([-(2**63), -(2**53) + 2, -(2**52) - 1, 2**52 + 1, 2**63 - 1])}
+    run = SourceRun("a", {"loss": series((0, 1))}, written=written)
+
+    found = with_clock(run, Mapping(values={"steps_per_epoch": 1}))
+
+    assert found.written["loss"].tolist() == [-(2**53), -(2**53) + 2, -(2**52) - 1, 2**52 + 1, 2**53]
+
+
+def test_steps_that_go_on_by_one_into_the_next_epoch_do_not_begin_again(history, imported):
+    """Four rows of two epochs count 0 to 3 as one; the 40 updates of an epoch would have made 40 of the third."""
+    rows = [{"epoch": 1 + k // 2, "step": k, "loss": 1 / (1 + k)} for k in range(4)]
+    (history(rows).parent / "config.json").write_text(json.dumps(FACTS | {"n_train": 8 * 40}))
+
+    assert columns(imported("csv", history(rows)), "history")["step"] == [0, 1, 2, 3]

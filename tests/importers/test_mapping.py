@@ -2,7 +2,7 @@
 
 import pytest
 from mstudy.core.errors import ConfigError, LogError
-from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, choose, load_mapping
+from mstudy.importers.mapping import COLUMN_NAMES, CONFIG_NAMES, Mapping, choose, load_mapping
 from mstudy.importers.settings.files import read_settings
 from mstudy.importers.source_run import MAX_SETTINGS, flatten
 
@@ -114,3 +114,9 @@ def test_settings_without_end_are_refused(write):
 def test_settings_of_another_make(write, text, name, message):
     with pytest.raises(LogError, match=message):
         read_settings(write(text, name))
+
+
+def test_the_steps_of_an_epoch_are_below_10_to_the_15():
+    assert Mapping(values={"steps_per_epoch": 10**15 - 1}).steps_per_epoch("a") == 10**15 - 1
+    with pytest.raises(LogError, match="steps_per_epoch must be a number above 0, found 1000000000000000 in the map"):
+        Mapping(values={"steps_per_epoch": 10**15}).steps_per_epoch("a")

@@ -1,6 +1,7 @@
 """Truth: by hand, in the tables and files that MLflow 3.17 makes; by MLflow itself where it is installed."""
 
 import math
+import os
 import sqlite3
 import subprocess
 import sys
@@ -178,3 +179,14 @@ def test_a_link_out_of_the_source_is_not_read(tmp_path, imported):
     about = imported("mlflow", tmp_path / "mlruns").runs["0/abc"]
 
     assert "learning_rate" not in about.used_config
+
+
+def test_a_metric_of_three_gigabytes_is_not_read(tmp_path, imported):
+    run = tmp_path / "0" / "abc"
+    (run / "metrics").mkdir(parents=True)
+    (run / "meta.yaml").write_text("status: 3\n")
+    (run / "metrics" / "loss").write_text("1 1.0 0\n")
+    os.truncate(run / "metrics" / "loss", 3 << 30)
+
+    with pytest.raises(LogError, match="must be at most 2,147,483,648 bytes, found 3,221,225,472"):
+        imported("mlflow", tmp_path)

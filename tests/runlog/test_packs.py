@@ -277,3 +277,14 @@ def test_a_loss_below_zero_is_packed(tmp_path):
     assert "final_loss" not in pl.read_parquet(index).columns
     assert validate(tmp_path / "packs", reading=Reading(Scale.DIFFERENCE)).n_errors == 0
     assert validate(tmp_path / "packs").n_errors == 2
+
+
+def test_by_what_a_log_is_sorted_is_kept(tmp_path):
+    for path in sound(tmp_path / "runs").iterdir():
+        pq.write_table(pq.read_table(path), path, sorting_columns=[pq.SortingColumn(0)])
+
+    pack(str(tmp_path / "runs"), tmp_path / "packs")
+
+    (packed,) = (tmp_path / "packs" / "packs").iterdir()
+    about = pq.read_metadata(packed)
+    assert {about.row_group(k).sorting_columns for k in range(about.num_row_groups)} == {(pq.SortingColumn(0),)}
