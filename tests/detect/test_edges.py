@@ -29,6 +29,21 @@ def test_a_sure_jump_may_be_eight_points_from_where_it_was_proposed(rng, at):
     np.testing.assert_array_equal(jump, step)
 
 
+def test_of_more_places_than_are_looked_at_once_more_the_jump_is_among_them(rng):
+    """Five places of mere noise come first, and the jump is at the earliest time that its own place allows."""
+    step = np.where(INDEX >= 152, 1.0, 0.0)
+    y = rng.normal(0, 0.02, N) + step
+
+    (jump,) = significant_jumps(y, FLAT, [(place, place) for place in (20, 45, 70, 95, 120, 160)])
+
+    np.testing.assert_array_equal(jump, step)
+
+
+def test_a_series_that_its_columns_explain_has_only_the_correction_of_a_mean():
+    """Nothing is left, so r = 0, and (k (1 + r) + 2 r) / n = 1 / 200."""
+    assert whitening_taps(np.zeros(N), FLAT).tolist() == pytest.approx([1.0, -0.005, 0.0, 0.0, 0.0])
+
+
 def test_the_whitening_knows_no_unit_and_leaves_no_dependence(rng):
     y = np.convolve(rng.normal(0, 1, N), [1.0, 0.8], mode="same")
     taps = whitening_taps(y, FLAT)

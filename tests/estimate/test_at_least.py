@@ -79,6 +79,15 @@ def test_a_line_without_a_cell_counts_among_all():
     assert judge(placements=placements, thresholds=lines)["C1"]["verdict"] == "inconclusive"
 
 
+def test_every_line_without_a_cell_counts():
+    """14 of 15 cells: with two more lines 14 of 17 is above 0.8, with three 14 of 18 is not."""
+    placements = cells("below", unsure((8, 0.02), equivalence_p=0.9))
+    lines = [{**LINE, "batch_size": 1000 * k, "status": "estimated"} for k in range(1, 4)]
+
+    assert judge(placements=placements, thresholds=lines[:2])["C1"]["verdict"] == "mostly"
+    assert judge(placements=placements, thresholds=lines)["C1"]["verdict"] == "inconclusive"
+
+
 def test_bounds_are_of_all_cells_and_of_each_batch_size():
     at_least = above((8, 0.02), (16, 0.02), inferiority_p=0.9)["at_least"]
 

@@ -225,6 +225,13 @@ def test_blocks_without_a_lag_of_their_own_leave_nothing_to_plan_with():
     assert found.seeds_needed is found.units_needed is None
 
 
+def test_one_block_leaves_nothing_to_plan_with():
+    found = coincidence(Coincidence(n_cells=1, diverged_share=0.0), 1)
+
+    assert found.note == "not estimable: both events were seen in fewer than two blocks with two seeds"
+    assert (found.n_units, found.effect_80, found.seeds_needed) == (1, None, None)
+
+
 def test_power_of_association_against_the_test_itself(rng):
     cell, seed, zero = np.repeat(np.arange(5), 4), np.tile(np.arange(4), 5), np.zeros(20)
     rejected = []

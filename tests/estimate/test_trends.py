@@ -70,6 +70,14 @@ def test_at_shares_of_the_limit_a_shift_of_everything_with_b_is_no_trend():
     assert found[OVER_LIMIT]["slope"] == pytest.approx(found[THRESHOLD]["slope"] - 0.2)
 
 
+def test_a_share_beside_a_rate_at_which_something_diverged_is_not_matched():
+    """Half of the middle limit is 0.4, between 0.32 and 0.64; a quarter of the largest one, 1.2, is below 0.32."""
+    shift = {"slope": 0.0, "knee_per_doubling": 0.2, "limit_per_doubling": 0.2}
+
+    assert trends(**shift)[0][AT_SHARE]["matched"] == "0.25, 0.5"
+    assert trends(**shift, diverged_at=0.5)[0][AT_SHARE]["matched"] == "0.25"
+
+
 def test_rates_at_which_something_diverged_are_not_matched():
     found, _, _ = trends(diverged_at=0.5)
 

@@ -11,6 +11,7 @@ from mstudy.report.charts.theme import (
     data_domain,
     label,
     line_name,
+    linear_scale,
     log_axis,
     paper_rules,
     recolour,
@@ -150,3 +151,7 @@ def test_every_colour_of_both_papers_has_its_colour_in_print():
         assert replaced[light] == replaced[DARK_COLOURS[light]] == on_paper
     # Inks of a dark page, and its greys, become those of a light one.
     assert replaced["#e6e7e9"] == "#1d1f22" and set(replaced) >= set(DARK_COLOURS.values())
+
+
+def test_a_linear_axis_ends_where_its_domain_does():
+    assert linear_scale((0.03, 0.97)).to_dict() == {"domain": [0.03, 0.97], "nice": False}

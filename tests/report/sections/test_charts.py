@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 from mstudy.compare.final_losses import summarise_losses
+from mstudy.core.losses.scale import Scale
 from mstudy.core.quantities import DIRECTIONAL_CURVATURE, EDGE_RATIO, LOSS, SHARPNESS
 from mstudy.estimate.event_times.lags import lags_with_null
 from mstudy.pairs.like_with_like import aligned_pairs
@@ -14,7 +15,7 @@ from mstudy.report.sections.base import make_report_data
 from mstudy.report.sections.best import forest
 from mstudy.report.sections.coincidence import lag_distribution, parting_against_sharpening
 from mstudy.report.sections.deferral import drawn_curves, numbers_at_risk, survival_curves
-from mstudy.report.sections.final_loss import loss_by_rate
+from mstudy.report.sections.final_loss import loss_by_rate, loss_plate
 from mstudy.report.sections.horizon import horizon_plate, thresholds_by_horizon
 from mstudy.report.sections.stability_law import limits_by_batch
 from mstudy.report.sections.threshold import threshold_plate, thresholds_by_batch
@@ -130,6 +131,13 @@ def test_the_band_of_a_loss_is_the_range_of_its_seeds(results, more):
     assert row["loss"] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("scale", "told"), [(Scale.LOG, False), (Scale.DIFFERENCE, True)])
+def test_the_unit_of_losses_is_told_where_they_are_compared_by_difference(results, scale, told):
+    figures = loss_plate(make_report_data(results, PALETTE, scale)).figures
+
+    assert {"loss_unit" in figure.numbers.columns for figure in figures} == {told}
+
+
 def test_a_cell_that_diverged_stands_at_the_edge_of_who_is_ahead(results, more):
     edges = _rows(MAKE["advantage"](results, more), "edge")
 
@@ -140,6 +148,10 @@ def test_the_margin_of_equivalence_is_a_band_about_zero(results, more):
     (row,) = _rows(MAKE["advantage"](results, more), "low")
 
     assert row == {"low": -0.05, "high": 0.05}
+
+
+def test_points_of_which_nothing_is_known_of_their_seeds_are_filled(results, more):
+    assert {row["seedless"] for row in _rows(MAKE["advantage"](results, more), "seedless")} == {False}
 
 
 def test_only_estimated_thresholds_are_drawn(results, more):

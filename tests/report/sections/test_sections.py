@@ -88,6 +88,12 @@ def test_effects_of_treatments_are_shown_beside_what_they_do_anyway(results, bra
     assert "treatments" not in _plates(results.having(interventions=branches))
 
 
+def test_effects_are_drawn_against_none(results, branches, treatments):
+    (figure,) = _plates(results.having(interventions=branches, treatments=treatments))["treatments"].figures
+
+    assert [{"effect": 0.0}] in figure.chart.to_dict()["datasets"].values()
+
+
 def test_the_table_of_effects_tells_each_number_with_its_interval(results, branches, treatments):
     (figure,) = _plates(results.having(interventions=branches, treatments=treatments))["effects"].figures
 
