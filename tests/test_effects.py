@@ -59,5 +59,5 @@ def test_the_page_says_what_each_treatment_does():
 def test_the_studies_can_be_read_and_branch():
     params = load(PARAMS)
 
-    assert {name: params.study(name).n_train for name in params.studies} == {"digits-edge": None, "fashion": 5000}
+    assert {name: params.study(name).n_train for name in params.studies} == {"digits-edge": 512, "fashion": 5000}
     assert params.branches_of("fashion").rates == 2
