@@ -33,6 +33,7 @@ bench: .venv/bench  ## Set up, measure speed and error rates, write benchmarks/*
 	$(BIN)/python -m benchmarks.speed.report --write
 	$(BIN)/python -m benchmarks.speed.drawing --write
 	$(BIN)/python -m benchmarks.speed.watch --write
+	$(BIN)/python -m benchmarks.speed.width --write
 
 docs: .venv/docs  ## Build the documentation into site/, to be opened without a network
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_reference.py

@@ -11,13 +11,13 @@ from pathlib import Path
 from mstudy.core.engines.engine_params import Engine
 from mstudy.core.params import Detect
 from mstudy.detect import stage as detect
+from mstudy.runlog.format.schema import UNDER_WAY
 from mstudy.runlog.reading.reader import read_runs
 from mstudy.train.sweep.job import Task
 from mstudy.train.sweep.output import materialise
 from mstudy.train.sweep.pool import train_tasks
 from mstudy.train.sweep.processes.crew import crew_of
 from mstudy.train.sweep.store import Store
-from mstudy.train.sweep.under_way import FOLDER
 from mstudy.workers.ordered import Workers
 
 from tests.engines.processes import below
@@ -62,7 +62,7 @@ def stop_in_between(store, executor):
 
 
 def ask_when_begun(store, executor):
-    while len(list((store.root / FOLDER).glob("*"))) < 2:
+    while len(list((store.root / UNDER_WAY).glob("*"))) < 2:
         time.sleep(0.02)
     executor.stop.value = True
 

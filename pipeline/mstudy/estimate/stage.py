@@ -186,6 +186,7 @@ def by_name(tables: Mapping[Table, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 def _metrics(
     runs: pl.DataFrame, sharpenings: pl.DataFrame, thresholds: pl.DataFrame, claims: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    own = main_runs(runs)
     sharpened = sharpenings.filter(pl.col("status") == SharpeningStatus.DETECTED)
     stars: dict[str, dict[str, float | None]] = {}
     for row in thresholds.iter_rows(named=True):
@@ -193,9 +194,9 @@ def _metrics(
         line = f"b={row['batch_size']},{row['optimizer']},mu={row['momentum']:g}"
         stars.setdefault(setting, {})[line] = row["eta_ef_star"]
     return {
-        "n_runs": len(runs),
-        "n_diverged": int((runs["status"] == RunStatus.DIVERGED).sum()),
-        "n_sharpenings": len(sharpened.join(main_runs(runs), on="run_id", how="semi")),
+        "n_runs": len(own),
+        "n_diverged": int((own["status"] == RunStatus.DIVERGED).sum()),
+        "n_sharpenings": len(sharpened.join(own, on="run_id", how="semi")),
         "verdicts": {claim["id"]: claim["verdict"] for claim in claims},
         "eta_ef_star": stars,
     }

@@ -14,7 +14,7 @@ PAIR_COLUMNS = (*CELL, "seed", "eta_ef_per_sample", *(f"{s}_{name}" for s in ("s
 
 
 def main_runs(runs: pl.DataFrame) -> pl.DataFrame:
-    """Return tables.RUNS without twins (runs repeated but for rounding) and branches (runs intervened upon)."""
+    """Return tables.RUNS without twins (runs repeated but for chance) and branches (runs intervened upon)."""
     return runs.filter(pl.col("twin_of").is_null() & pl.col("branch_of").is_null())
 
 

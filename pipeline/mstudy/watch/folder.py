@@ -9,13 +9,13 @@ from pathlib import Path
 
 from mstudy.core.errors import LogError, MstudyError
 from mstudy.core.statuses import RunStatus, WatchStatus
-from mstudy.runlog.format.schema import JOURNAL_SUFFIX
+from mstudy.runlog.format.schema import JOURNAL_SUFFIX, UNDER_WAY
 from mstudy.runlog.raw.listing import list_folder
 from mstudy.runlog.raw.source import run_names
 from mstudy.runlog.recording.resume import read_finished
 from mstudy.watch.allowance import Allowance
 from mstudy.watch.pace import Pace
-from mstudy.watch.run import SWEEP, RunUnderWay
+from mstudy.watch.run import RunUnderWay
 from mstudy.watch.tail import Tail
 
 _OF_STORE = "timing/"  # Parquet files of a store that are no logs
@@ -106,7 +106,7 @@ class WatchedFolder:
 
 def _end(run: RunUnderWay) -> WatchStatus:
     """Read the log that a run without a journal has become, and return how the run ended."""
-    folder = run.path.parent.parent if run.path.parent.name == SWEEP else run.path.parent
+    folder = run.path.parent.parent if run.path.parent.name == UNDER_WAY else run.path.parent
     try:
         metadata, rows = read_finished(folder / f"{Path(run.name).name}.parquet")
         run.describe(metadata)

@@ -14,13 +14,11 @@ from mstudy.core.errors import LogError
 from mstudy.core.series import Series
 from mstudy.core.statuses import Severity
 from mstudy.core.theory import stability_line_of
-from mstudy.runlog.format.schema import MAX_STEP, METADATA_KEY
+from mstudy.runlog.format.schema import MAX_STEP, METADATA_KEY, UNDER_WAY
 from mstudy.runlog.raw.metadata import run_row
 from mstudy.runlog.recording.journal import parse_line
 from mstudy.runlog.rules.metadata_fields import METADATA
 from mstudy.watch.tail import Appended
-
-SWEEP = "under_way"  # the folder of a sweep's journals in its store (train/sweep/under_way.py)
 
 
 class RunUnderWay:
@@ -31,7 +29,7 @@ class RunUnderWay:
     """
 
     def __init__(self, name: str, path: Path) -> None:
-        self.name, self.path = name.removeprefix(f"{SWEEP}/"), path
+        self.name, self.path = name.removeprefix(f"{UNDER_WAY}/"), path
         self.row: dict[str, Any] = {}
         self.planned: int | None = None
         self._steps = array("q")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.live import Live
@@ -64,7 +65,7 @@ def print_look(look: Look, root: Path) -> None:
     console.print(draw(look.lines, look.n_finished, str(root)))
 
 
-def keep_watching(watch: Watch, root: Path, each: Callable[[Look], None]) -> None:
+def keep_watching(watch: Watch, root: Path, each: Callable[[Look], None]) -> NoReturn:
     """Keep the table in a terminal current, until Ctrl-C; elsewhere print a line where something has happened.
 
     each: called after each look.
@@ -72,7 +73,6 @@ def keep_watching(watch: Watch, root: Path, each: Callable[[Look], None]) -> Non
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         _print_news(watch, each)
-        return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             look = watch.look()
@@ -81,7 +81,7 @@ def keep_watching(watch: Watch, root: Path, each: Callable[[Look], None]) -> Non
             time.sleep(SECONDS)
 
 
-def _print_news(watch: Watch, each: Callable[[Look], None]) -> None:
+def _print_news(watch: Watch, each: Callable[[Look], None]) -> NoReturn:
     known: dict[str, tuple[WatchStatus, bool]] = {}
     while True:
         look = watch.look()

@@ -23,11 +23,10 @@ from mstudy.workers.answers import answer, task_of, value_of
 from mstudy.workers.executor import Result, Unit, WorkerDied, in_order
 from mstudy.workers.local import LocalExecutor
 from mstudy.workers.stopping import Interrupted
-from mstudy.workers.surroundings import ONE_THREAD, SAFE_PATH, environment
+from mstudy.workers.surroundings import ONE_THREAD, SAFE_PATH, VISIBLE_GPUS, environment
 
 _RESUBMISSIONS = 3  # of a job that ended without an answer; each goes on from the checkpoints of its units
 _USUAL_ARRAY = 1000  # jobs: SLURM's own default
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class SlurmExecutor:
@@ -181,7 +180,7 @@ def _results_of(job: Any) -> list[Any] | None:
 
 def _do_all(function: Callable[[Any], Any], count: int, preload: str | None, units: Sequence[Any]) -> list[Any]:
     """Do all units of a job on its node."""
-    gpus = [name for name in os.environ.get(_VISIBLE, "").split(",") if name]
-    around = [{_VISIBLE: name} for name in gpus] if len(gpus) > 1 else [{}]
+    gpus = [name for name in os.environ.get(VISIBLE_GPUS, "").split(",") if name]
+    around = [{VISIBLE_GPUS: name} for name in gpus] if len(gpus) > 1 else [{}]
     with LocalExecutor(max(count, len(gpus)), preload, around) as executor:
         return list(in_order(executor.work(function, units)))

@@ -50,7 +50,7 @@ def on_interrupt(flag: ctypes.c_bool) -> Iterator[None]:
     The flag is a plain byte: whatever takes a lock could wait for the very code that the signal broke off. Signals
     reach the main thread of Python alone; elsewhere this does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     usual = _handlers()
@@ -69,7 +69,7 @@ def on_interrupt(flag: ctypes.c_bool) -> Iterator[None]:
 @contextmanager
 def ignored_signals() -> Iterator[None]:
     """Ignore what is sent to all processes, also in those started meanwhile. For the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     usual = _handlers(_SENT_TO_ALL)
@@ -86,7 +86,7 @@ def postponed_signals() -> Iterator[None]:
 
     A process that is spawned meanwhile keeps them blocked until it ignores them.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     usual, came = _handlers(), list[int]()
@@ -123,7 +123,7 @@ def ignore_interrupts() -> None:
 @contextmanager
 def kept_handlers() -> Iterator[None]:
     """Undo what the body changes in how signals are handled. For the main thread; elsewhere this does nothing."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     usual = _handlers()
@@ -139,8 +139,7 @@ def ends_as_interrupts() -> Iterator[None]:
 
     Signals reach the main thread of Python alone; elsewhere this does nothing.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    usual = [kind for kind in _END_SIGNALS if in_main_thread and signal.getsignal(kind) == signal.SIG_DFL]
+    usual = [kind for kind in _END_SIGNALS if _in_main_thread() and signal.getsignal(kind) == signal.SIG_DFL]
     for kind in usual:
         signal.signal(kind, signal.default_int_handler)
     try:
@@ -148,6 +147,10 @@ def ends_as_interrupts() -> Iterator[None]:
     finally:
         for kind in usual:
             signal.signal(kind, signal.SIG_DFL)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 _Handlers = Mapping[signal.Signals, Any]

@@ -14,6 +14,7 @@ from mstudy.core.errors import LogError
 ONE_THREAD = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # What a child process of Python must find in its environment, or else it looks for modules in the current folder first.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # the GPUs that a process may see
 
 
 def available_cores() -> int:

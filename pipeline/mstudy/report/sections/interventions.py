@@ -11,22 +11,12 @@ from mstudy.core.params import Analysis
 from mstudy.core.statuses import BranchTime
 from mstudy.report.charts.kit import named, tips
 from mstudy.report.charts.layered import Layered, layered
-from mstudy.report.charts.theme import (
-    GREY,
-    HEIGHT,
-    Palette,
-    colour_scale,
-)
+from mstudy.report.charts.theme import GREY, Palette, colour_scale
 from mstudy.report.sections.base import Figure, Plate, ReportData, Section, SectionSpec
 from mstudy.report.sections.branches.curves import branch_plates
-from mstudy.report.sections.branches.effects import effects_plates
+from mstudy.report.sections.branches.effects import AXIS, CHART_HEIGHT, effects_plates
 from mstudy.report.words import count, number
 from mstudy.tables.contracts import INTERVENTIONS
-
-_CHART_HEIGHT = HEIGHT + 60  # pixels
-
-
-_AXIS = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
 
 
 def build(data: ReportData, analysis: Analysis) -> Section | None:
@@ -95,17 +85,16 @@ def gap_of_branches(
 
     branches: rows of tables.INTERVENTIONS with both gaps.
     """
-    lost = pl.col("sharpened_parent") & ~pl.col("sharpened_branch")
     columns = ["label", "batch_size", "eta_ef", "seed", "gap_parent", "gap_branch", "removed"]
-    frame = named(branches).with_columns(lost.alias("removed")).select(columns)
+    frame = named(branches).with_columns(_lost_its_sharpening().alias("removed")).select(columns)
     gaps = [*frame["gap_parent"], *frame["gap_branch"], 0.0, margin * 2]
     ends = [min(gaps) - margin, max(gaps) + margin]
     scale = alt.Scale(domain=ends, nice=False)
-    x = alt.X("gap_parent:Q", title=f"{words.axis.format(sgd='SGD', sgdm='SGDM')}, left alone", scale=scale, axis=_AXIS)
+    x = alt.X("gap_parent:Q", title=f"{words.axis.format(sgd='SGD', sgdm='SGDM')}, left alone", scale=scale, axis=AXIS)
     y_title = "the same of the branch"
 
     def y(column: str) -> alt.Y:
-        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=_AXIS)
+        return alt.Y(f"{column}:Q", title=y_title, scale=scale, axis=AXIS)
 
     zone = (
         alt.Chart(pl.DataFrame({"gap_parent": [ends[0]], "to": [ends[1]], "low": [-margin], "high": [margin]}))
@@ -121,7 +110,7 @@ def gap_of_branches(
     # Open: the branch sharpened all the same, so it says nothing of a run that did not.
     removed = base.transform_filter("datum.removed").mark_point(size=60, filled=True, opacity=1)
     others = base.transform_filter("!datum.removed").mark_point(size=60, strokeWidth=1.8, filled=False)
-    return layered(_CHART_HEIGHT, zone, line, removed, others)
+    return layered(CHART_HEIGHT, zone, line, removed, others)
 
 
 SECTION = SectionSpec(anchor="interventions", claims=("C8",), build=build)

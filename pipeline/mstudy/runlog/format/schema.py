@@ -13,6 +13,7 @@ SCHEMA_VERSION = 1
 MAX_STEP = WHOLE_NUMBERS_END - 1
 METADATA_KEY = "mstudy"
 JOURNAL_SUFFIX = ".journal.jsonl"  # of a run under way, in place of .parquet
+UNDER_WAY = "under_way"  # the folder of a sweep's journals in its store
 DIGEST_KEY = "mstudy_sha256"  # a second entry: the digest of the first one and of the columns
 
 REQUIRED_COLUMNS = ("step", *LOSS.columns)

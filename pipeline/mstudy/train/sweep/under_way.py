@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 from mstudy.core.quantities import MEASURED_COLUMNS
 from mstudy.core.statuses import RunStatus
-from mstudy.runlog.format.schema import JOURNAL_SUFFIX, METADATA_KEY
+from mstudy.runlog.format.schema import JOURNAL_SUFFIX, METADATA_KEY, UNDER_WAY
 from mstudy.train.configs import RunConfig
 from mstudy.train.ensemble.logged_rows import Rows
 
-FOLDER = "under_way"  # below the store
 _SECONDS = 2.0  # between two tellings, at least
 _SHARE = 0.02  # of the time of training, at most
 
@@ -36,7 +35,7 @@ class UnderWay:
     """The journals of an ensemble; use it as a context. Where the disk refuses them, training goes on without."""
 
     def __init__(self, store: Path, runs: Sequence[RunConfig]) -> None:
-        self._folder = store / FOLDER
+        self._folder = store / UNDER_WAY
         self._runs = list(runs)
         self._told: list[Told | None] = [None] * len(self._runs)
         self._ended = [False] * len(self._runs)

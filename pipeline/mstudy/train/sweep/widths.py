@@ -20,6 +20,7 @@ from mstudy.train.sweep.memory_need import check_memory
 from mstudy.train.sweep.processes.crew import Crew
 from mstudy.train.sweep.store import Store
 from mstudy.train.sweep.width import MeasuredWidth, choose_width, read_width
+from mstudy.workers.executor import in_order
 
 
 def measured_by(crew: Crew, runs: Sequence[RunConfig], study: Study, store: Store) -> dict[int, MeasuredWidth]:
@@ -29,8 +30,7 @@ def measured_by(crew: Crew, runs: Sequence[RunConfig], study: Study, store: Stor
     if crew.is_here:
         return measure(runs)
     known = _known_widths(runs, study, store, crew.count, device)
-    ((_, measured),) = [(0, known)] if known else crew.executor.work(measure, [runs])
-    return measured
+    return known or next(in_order(crew.executor.work(measure, [runs])))
 
 
 def _measure(

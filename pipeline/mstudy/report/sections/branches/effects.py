@@ -16,8 +16,8 @@ from mstudy.report.sections.base import Figure, Plate, ReportData
 from mstudy.report.words import count, interval, number
 from mstudy.tables.contracts import TREATMENTS
 
-_CHART_HEIGHT = HEIGHT + 60  # pixels
-_AXIS = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
+CHART_HEIGHT = HEIGHT + 60  # pixels
+AXIS = alt.Axis(grid=False, labelFlush=False)  # moved inwards, the first label lies on the second
 _TABLE_CAPTION = (
     "Effects with 95 % intervals over the units, each a block or, where there are few blocks, a seed. The contrast is "
     "the effect before the sharpening less that at the control time; p is that of its being at most 0."
@@ -88,11 +88,8 @@ def effects_caption(treatments: pl.DataFrame) -> str:
         if row["contrast"] is None:
             parts.append(f"{row['intervention']}: {row['n_diverged']} of {count(row['n_branches'], 'branch')} diverged")
             continue
-        interval = (
-            "" if row["contrast_low"] is None else (f" [{number(row['contrast_low'])}, {number(row['contrast_high'])}]")
-        )
         parts.append(
-            f"{row['intervention']}: {number(row['contrast'])}{interval} more than at the control time (n = {row['n']} "
+            f"{row['intervention']}: {_estimate(row, 'contrast')} more than at the control time (n = {row['n']} "
             f"{row['unit']}; {row['n_removed']} of {count(row['n_branches'], 'branch')} without the sharpening)"
         )
     return "; ".join(parts) + "."
@@ -113,7 +110,7 @@ def effects_of_treatments(treatments: pl.DataFrame, palette: Palette, words: Sca
     y = alt.Y("name:N", title=None, sort=None)
     offset = alt.YOffset("event:N", scale=times)
     base = alt.Chart(frame).encode(y=y, yOffset=offset)
-    x = alt.X("effect:Q", title=f"{words.short} that goes", axis=_AXIS)
+    x = alt.X("effect:Q", title=f"{words.short} that goes", axis=AXIS)
     rule = base.mark_rule(color=GREY, strokeWidth=1.5).encode(x=alt.X("effect_low:Q"), x2=alt.X2("effect_high:Q"))
     tooltips = tips(name="treatment", event="when", effect="effect", effect_low="low", effect_high="high")
     points = base.encode(x=x, tooltip=tooltips)
@@ -124,4 +121,4 @@ def effects_of_treatments(treatments: pl.DataFrame, palette: Palette, words: Sca
         size=60, filled=False, strokeWidth=1.8, color=palette[label(0.0, SGD)]
     )
     zero = alt.Chart(pl.DataFrame({"effect": [0.0]})).mark_rule(color=GREY, strokeDash=[5, 4]).encode(x=x)
-    return layered(_CHART_HEIGHT, zero, rule, before, control)
+    return layered(CHART_HEIGHT, zero, rule, before, control)

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from mstudy.core.optimizers import SGD
 from mstudy.core.statuses import PartingStatus, TwinKind, TwinStatus
 from mstudy.report.charts.kit import tips
 from mstudy.report.charts.layered import Layered, layered
@@ -51,7 +52,7 @@ def partings_of_chance(twins: pl.DataFrame, pairs: pl.DataFrame, palette: Palett
     """Draw the step of each parting, a row for each kind of twin and one for pairs; None where nothing parts."""
     columns = ("batch_size", "eta_ef", "seed", "step")
     own = twins.filter(pl.col("status") == TwinStatus.PARTED)
-    of_twins = own.select(*columns, pl.lit(label(0.0, "sgd")).alias("label"), _row_of_kind().alias("row"))
+    of_twins = own.select(*columns, pl.lit(label(0.0, SGD)).alias("label"), _row_of_kind().alias("row"))
     names = [label(mu, optimizer) for mu, optimizer in pairs.select("momentum", "optimizer").iter_rows()]
     named = pairs.with_columns(pl.Series("label", names, dtype=pl.String), pl.lit(_PAIRS).alias("row"))
     of_pairs = named.filter(pl.col("status") == PartingStatus.PARTED).select(*columns, "label", "row")

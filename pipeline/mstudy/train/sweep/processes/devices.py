@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from mstudy.core.errors import ConfigError
-
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
+from mstudy.workers.surroundings import VISIBLE_GPUS
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ def places(device: torch.device, workers: int) -> list[Place]:
     visible: list[str] = _visible_gpus() if device.index is None else []
     if len(visible) < 2:
         return [Place(str(device), {})]
-    return [Place(str(device), {_VISIBLE: name}) for name in visible]
+    return [Place(str(device), {VISIBLE_GPUS: name}) for name in visible]
 
 
 def _visible_gpus() -> list[str]:
     """Return the GPUs that this process sees, as CUDA names them: by number or by identifier."""
     count = torch.cuda.device_count()
-    named = os.environ.get(_VISIBLE)
+    named = os.environ.get(VISIBLE_GPUS)
     return [str(number) for number in range(count)] if named is None else named.split(",")[:count]
 
 
