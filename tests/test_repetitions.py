@@ -1,7 +1,8 @@
 """Repetitions of the default study. Truth: verdicts made up, counted by hand."""
 
-from benchmarks.error_rates.repetitions import FIRST_SEED, ROOT, page
 from mstudy.core.params_file import load
+
+from benchmarks.error_rates.repetitions import FIRST_SEED, ROOT, page
 
 
 def test_the_page_counts_verdicts_and_those_that_decide():
