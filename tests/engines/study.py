@@ -32,3 +32,8 @@ def runs_timed(folder):
 
     files = (folder / "timing").iterdir()
     return sorted(run for path in files for run in pq.read_table(path)["run_id"].to_pylist())
+
+
+def assert_none_twice(timed, lost):
+    """No run was trained twice. lost: processes killed, each perhaps just before it noted the time of its last run."""
+    assert len(timed) == len(set(timed)) >= 40 - lost

@@ -18,7 +18,7 @@ from mstudy.workers.local import LocalExecutor
 from mstudy.workers.on_ray import RayExecutor
 
 from tests.engines.processes import living
-from tests.engines.study import contents, forty_tasks, runs_timed
+from tests.engines.study import assert_none_twice, contents, forty_tasks, runs_timed
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mstudy[ray]'")
 
@@ -47,7 +47,7 @@ def test_a_sweep_on_ray_of_which_a_worker_and_at_last_the_parent_are_killed(tmp_
     assert alive == set() and len(facts["workers"]) >= 2
     assert (facts["device"], facts["count"], facts["trained"]) == ("cpu", 2, 40)
     assert contents(tmp_path / "store") == contents(here.root)
-    assert runs_timed(tmp_path / "store") == runs_timed(here.root)  # each once
+    assert_none_twice(runs_timed(tmp_path / "store"), lost=1)
     assert facts["same_search"]
     assert facts["interrupted"] and facts["checkpoints"] == 2  # what was under way, saved when asked to end
 

@@ -19,7 +19,7 @@ from mstudy.workers.on_slurm import SlurmExecutor
 from mstudy.workers.stopping import Interrupted
 
 from tests.engines.processes import below
-from tests.engines.study import contents, forty_tasks, runs_timed
+from tests.engines.study import assert_none_twice, contents, forty_tasks, runs_timed
 
 submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'mstudy[slurm]'")
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -66,7 +66,7 @@ def test_a_sweep_by_jobs_of_which_one_is_preempted_and_one_killed(tmp_path):
     assert sent == list(kinds)
     assert trained == [1] * 40
     assert contents(store.root) == contents(here.root)
-    assert runs_timed(store.root) == runs_timed(here.root)  # each once
+    assert_none_twice(runs_timed(store.root), lost=2)
     assert jobs_here() == []
 
 

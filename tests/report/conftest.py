@@ -36,7 +36,7 @@ from mstudy.tables.contracts import (
 )
 
 from benchmarks.error_rates.moments import lasting_moments
-from tests.report.chromium import ARGUMENTS, CHROMIUM
+from tests.report.chromium import browser  # noqa: F401  (a fixture)
 
 SETTING = {"study": "tiny", "model": "mlp", "dataset": "dots", "objective": "squared_error"}
 BATCH_SIZES, RATES, MOMENTA, SEEDS = (16, 64), (0.1, 0.2, 0.4), (0.0, 0.5, 0.9), (0, 1, 2)
@@ -207,15 +207,6 @@ def _claim(name: str, verdict: str) -> dict[str, Any]:
         "at_least": None,
         "evidence": "replicated",
     }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 
 import numpy as np
@@ -14,7 +13,7 @@ from mstudy.watch import live_page, watching
 from mstudy.watch.live_page import LivePage
 from mstudy.watch.watching import Watch
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.report.chromium import Page, needs_chromium
 
 
 @pytest.fixture
@@ -111,36 +110,35 @@ def test_the_page_does_not_lie_among_the_runs(mstudy, tmp_path, logs):
     assert code == 1 and told.startswith("error: PAGE and RUNS must be folders apart")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the path; on Debian: apt install chromium")
-def test_in_a_browser_it_draws_without_a_network_and_keeps_what_was_picked_when_it_loads_itself(
-    tmp_path, logs, monkeypatch
-):
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
-    from tests.report.test_browser import Page
-
+@needs_chromium
+def test_in_a_browser_it_keeps_what_was_picked_when_it_loads_itself(browser, tmp_path, logs, monkeypatch):
     monkeypatch.setattr(live_page, "_SECONDS", 1)
     page, _ = written(tmp_path)
 
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        tab, said, asked = browser.new_page(), [], []
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(page.path.as_uri())
-        tab.wait_for_selector(".chart svg", state="attached")
-        tab.select_option("#pick-seed", "1")
+    shown = Page(browser, page.path)
+    tab = shown.tab
+    tab.wait_for_selector(".chart svg", state="attached")
+    tab.select_option("#pick-seed", "1")
+    first = len(shown.requests)
+    with tab.expect_navigation(timeout=10_000):  # not while a reader chooses
         tab.evaluate("document.activeElement.blur()")
-        first = len(asked)
-        with tab.expect_navigation(timeout=10_000):
-            pass
-        tab.wait_for_selector(".chart svg", state="attached")
-        assert tab.input_value("#pick-seed") == "1"
-        assert len(asked) > first
-        assert {url.partition("#")[0] for url in asked} == {page.path.as_uri()}
-        assert said == []
-        narrow = Page(browser, page.path, 390, "dark")
-        narrow.draw_all()
-        assert (narrow.axe(), narrow.said) == ([], [])
-        assert narrow.tab.evaluate("document.documentElement.scrollWidth") == 390
-        browser.close()
+
+    tab.wait_for_selector(".chart svg", state="attached")
+    assert tab.input_value("#pick-seed") == "1"
+    assert len(shown.requests) > first
+    assert {url.partition("#")[0] for url in shown.requests} == {page.path.as_uri()}
+    assert shown.said == []
+    tab.close()
+
+
+@needs_chromium
+def test_in_a_browser_it_draws_on_a_telephone_for_every_reader(browser, tmp_path, logs, monkeypatch):
+    monkeypatch.setattr(live_page, "_SECONDS", 3600)  # a page that loads itself cannot be looked through
+    page, _ = written(tmp_path)
+
+    narrow = Page(browser, page.path, 390, "dark")
+
+    narrow.draw_all()
+    assert (narrow.axe(), narrow.said) == ([], [])
+    assert narrow.tab.evaluate("document.documentElement.scrollWidth") == 390
+    narrow.tab.close()

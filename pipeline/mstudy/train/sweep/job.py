@@ -71,8 +71,9 @@ def _train(store: Store, task: Task, stop: Callable[[], bool]) -> int:
         for log in training.logs():
             write_run(store.path(log.config.run_id), log.columns, log.metadata)
             store.seal(log.config.run_id)
-    append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
     patiently(lambda: path.unlink(missing_ok=True))
+    # Last: a kill just before loses the timing, and none is noted twice.
+    append_timing(store.root, [run.run_id for run in task.runs], time.monotonic() - start)
     return len(task.runs)
 
 

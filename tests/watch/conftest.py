@@ -1,0 +1,1 @@
+from tests.report.chromium import browser  # noqa: F401  (a fixture)
