@@ -53,27 +53,15 @@ effects: .venv/study  ## Train, branch and analyse two studies, write docs/effec
 pictures: .venv/study  ## Draw the README's pictures from the finished study
 	$(BIN)/mstudy report runs --out reports --params params.yaml --format svg --theme both --figure advantage --figure why --to docs/pictures
 
-.venv/study: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -e '.[train,pipeline]'
-	@touch $@
+.venv/study: EXTRAS := train,pipeline
+.venv/dev: EXTRAS := dev
+.venv/docs: EXTRAS := train,pipeline,docs
+.venv/bench: EXTRAS := train,pipeline,bench
+.venv/mutants: EXTRAS := dev,mutants
 
-.venv/bench: pyproject.toml
+# pip compiles one file after the other; compileall takes all processors. What it cannot compile are templates of others.
+.venv/study .venv/dev .venv/docs .venv/bench .venv/mutants: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -e '.[train,pipeline,bench]'
-	@touch $@ .venv/study
-
-.venv/docs: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -e '.[train,docs]'
-	@touch $@
-
-.venv/mutants: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -e '.[dev]' 'cosmic-ray>=8.4' coverage
-	@touch $@ .venv/dev .venv/study
-
-.venv/dev: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-compile -e '.[$(EXTRAS)]'
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	@touch $@ .venv/study
