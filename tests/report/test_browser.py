@@ -256,3 +256,39 @@ def test_losses_at_both_ends_of_floats_are_drawn_in_silence(browser, save_run, t
     page.draw_all()
 
     assert page.said == []
+
+
+_LAID_OVER = """panel => {
+  const boxes = selector => [...panel.querySelectorAll(selector)].map(mark => mark.getBoundingClientRect());
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top + 1 < b.bottom && b.top + 1 < a.bottom;
+  const marks = boxes("svg .mark-symbol.role-mark path, svg .mark-rule.role-mark line");
+  return boxes("svg .mark-text.role-mark text").filter(word => marks.some(mark => meet(word, mark))).length;
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_mark_of_an_event_lies_on_the_name_of_its_row(browser, results, points, tmp_path, width):
+    # Pairs that part from the first steps on, where the names stand.
+    early = [(pl.col(name) / 50).alias(name) for name in ("step", "step_low", "step_high")]
+    partings = results["partings"].with_columns(early)
+    path = tmp_path / "index.html"
+    path.write_text(render_report(results.having(partings=partings), points, Analysis()), encoding="utf-8")
+    page = Page(browser, path, width)
+    page.draw_all()
+
+    panel = page.tab.locator("#explorer [data-panel=events]")
+    assert panel.locator(".mark-text.role-mark text").count() >= 2
+    assert panel.locator(".mark-symbol.role-mark path").count() >= 4
+    assert panel.evaluate(_LAID_OVER) == 0
+
+
+def test_words_in_a_chart_have_an_outline_in_the_colour_of_the_paper(browser, path):
+    outlines = {}
+    for scheme, paper in (("light", "#ffffff"), ("dark", "#1c1f23")):
+        page = Page(browser, path, scheme=scheme)
+        page.draw_all()
+        words = page.tab.locator("#explorer [data-panel=curvature] svg .mark-text.role-mark")
+        assert words.count() == 2
+        outlines[scheme] = words.first.locator("text").first.get_attribute("stroke"), paper
+
+    assert all(stroke == paper for stroke, paper in outlines.values()), outlines

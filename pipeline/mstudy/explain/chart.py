@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from mstudy.report.charts.kit import tips
+from mstudy.report.charts.kit import haloed, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import GREY, PALE, data_domain, log_x, log_y
 from mstudy.report.words import number
@@ -48,11 +48,8 @@ def judged_run(
     stability = alt.Chart(pl.DataFrame({"y": lines, "note": ["stability line"] * len(lines)}))
     layers = [band, trend, series, levels.encode(x=x, y=log_y("level", title, domain))]
     layers += [stability.mark_rule(strokeDash=[6, 4], color=ACCEPTED, opacity=0.7).encode(y=y)]
-    layers += [
-        stability.mark_text(align="right", dx=-2, dy=-6, color=ACCEPTED).encode(
-            y=y, x=alt.XValue("width"), text=alt.Text("note:N")
-        )
-    ]
+    words = stability.mark_text(align="right", dx=-2, dy=-6, color=ACCEPTED)
+    named = haloed(words.encode(y=y, x=alt.XValue("width"), text=alt.Text("note:N")))
     spans = alt.Chart(shifted(events, low="step_low", high="step_high", at="step"))
     layers += [
         spans.mark_rect(opacity=0.22, color=ACCEPTED).encode(x=log_x("low", "", steps), x2=alt.X2("high:Q")),
@@ -60,7 +57,7 @@ def judged_run(
             x=x, tooltip=tips(step="event at", step_low="from", step_high="to")
         ),
     ]
-    return layered(_HEIGHT, *layers, *_candidates(candidates, steps))
+    return layered(_HEIGHT, *layers, *named, *_candidates(candidates, steps))
 
 
 def _candidates(candidates: pl.DataFrame, steps: tuple[float, float]) -> list[alt.Chart]:

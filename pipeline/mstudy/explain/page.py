@@ -20,7 +20,7 @@ from mstudy.detect.sharpening import Sharpening
 from mstudy.explain.chart import judged_run
 from mstudy.explain.explanation import Explanation, explain_sharpening
 from mstudy.report.charts.layered import Layered
-from mstudy.report.charts.theme import DARK_COLOURS, config, run_label
+from mstudy.report.charts.theme import RECOLOURED, config, run_label
 from mstudy.report.page.downsample import spike_rows
 from mstudy.report.page.encode import spec_with_columns
 from mstudy.report.page.render import template
@@ -176,7 +176,7 @@ def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], 
         summary=summary(explanation),
         candidates=rows.select("candidate", "start", "end", "factor", "p_value", "verdict"),
         spec=spec_with_columns(chart),
-        look={"dark": DARK_COLOURS, "config": {"light": config(False), "dark": config(True)}},
+        look={"dark": RECOLOURED, "config": {"light": config(False), "dark": config(True)}},
         detect=detect,
         bundle=Markup(bundle()),
     )

@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.statuses import Replication
-from mstudy.report.charts.theme import GREY, Palette, colour_scale, label, log_x, short
+from mstudy.report.charts.theme import CARD, GREY, Palette, colour_scale, label, log_x, short
 from mstudy.tables.table import LINE
 
 Domain = tuple[float, float]
@@ -97,7 +97,14 @@ def end_labels(frame: pl.DataFrame, x: str, y: str, domain: Domain, height: int,
     return last.with_columns(pl.Series("text", texts, dtype=pl.String), pl.Series("label_y", back, dtype=pl.Float64))
 
 
-def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
+def haloed(words: alt.Chart) -> list[alt.Chart]:
+    """Return words with their outline in the colour of the paper below them, so that marks do not run into letters."""
+    outline = words.copy(deep=False)
+    outline.mark = alt.MarkDef(**words.mark.to_dict(), stroke=CARD, strokeWidth=3, strokeJoin="round")
+    return [outline, words]
+
+
+def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> list[alt.Chart]:
     """Label the ends of lines directly; ends: of end_labels."""
     # Colour goes by `label`, which is why it stays; the page's filter goes by `label` and `batch_size`.
     places = [name for name in ("batch_size", x.shorthand.split(":")[0]) if name in ends.columns]
@@ -105,7 +112,7 @@ def label_layer(ends: pl.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt
     chart: alt.Chart = words.mark_text(align="left", dx=8, fontSize=11, fontWeight=600).encode(
         x=x, y=y, text=alt.Text("text:N"), color=colour_scale(palette)
     )
-    return chart
+    return haloed(chart)
 
 
 def note_layer(text: str, y: float) -> alt.Chart:

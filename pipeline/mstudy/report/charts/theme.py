@@ -44,7 +44,9 @@ _ON_PAPER = (
 )
 GREY, PALE = "#6a7078", "#b9bec5"
 _INKS = {"#e6e7e9": "#1d1f22", "#565c64": "#b9bec5"}  # of axes and words: dark -> light
+CARD = "#ffffff"  # the paper of a chart, which outlines of words have
 DARK_COLOURS = dict([_SGD, *_MOMENTA, *_TREATMENTS, (GREY, "#a1a8b0"), (PALE, "#4c525a")])
+RECOLOURED = DARK_COLOURS | {CARD: "#1c1f23"}  # all that a chart has, light -> dark; the papers as in page.css
 PAPER_COLOURS = dict(zip([light for light, _ in (_SGD, *_MOMENTA, *_TREATMENTS)], _ON_PAPER, strict=True))
 HEIGHT = 210
 _MAX_DECADES = 24  # decades that have a tick each on an axis
@@ -216,13 +218,13 @@ def config(dark: bool) -> dict[str, Any]:
 
 def paper_rules() -> list[tuple[str, str]]:
     """Return what each colour that a chart can have, light or dark, is replaced by on paper."""
-    light = {colour: PAPER_COLOURS.get(colour, colour) for colour in DARK_COLOURS}
-    dark = {DARK_COLOURS[colour]: on_paper for colour, on_paper in light.items()}
+    light = {colour: PAPER_COLOURS.get(colour, colour) for colour in RECOLOURED}
+    dark = {RECOLOURED[colour]: on_paper for colour, on_paper in light.items()}
     return [(shown, on_paper) for shown, on_paper in (light | dark | _INKS).items() if shown != on_paper]
 
 
 def recolour(text: str) -> str:
     """Return a specification (JSON text) with its light colours replaced by the dark ones."""
-    for light, dark in DARK_COLOURS.items():
+    for light, dark in RECOLOURED.items():
         text = text.replace(light, dark)
     return text

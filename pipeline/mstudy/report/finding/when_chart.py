@@ -17,6 +17,7 @@ from mstudy.report.charts.kit import (
     RATE_TITLE,
     Domain,
     dashed_bars,
+    haloed,
     named,
     note_layer,
     open_points,
@@ -112,7 +113,7 @@ def advantage_and_thresholds(
     names = _batch_names(frame, domain, rates, palette, span, words)
     remark = [note_layer("▲ SGD diverged", 2)] if (frame["drawn_at"] == span[1]).any() else []
     strip = _strip(known, row_of, rates, domain, span, palette, words) if len(known) else []
-    return layered(_HEIGHT, zone, *_curves(frame, x, domain, span, palette, words), names, *strip, *remark)
+    return layered(_HEIGHT, zone, *_curves(frame, x, domain, span, palette, words), *names, *strip, *remark)
 
 
 def _drawn(cells: pl.DataFrame, span: Domain, batches: list[int]) -> pl.DataFrame:
@@ -191,7 +192,7 @@ def _shapes(n: int) -> list[str]:
 
 def _batch_names(
     frame: pl.DataFrame, domain: Domain, rates: Domain, palette: Palette, span: Domain, words: ScaleWords
-) -> alt.Chart:
+) -> list[alt.Chart]:
     """Name each line at its last point inside the picture."""
     inside = frame.filter(~pl.col("diverged"))
     last = inside.sort("at").group_by("name", maintain_order=True).last().sort("drawn_at")
@@ -211,7 +212,7 @@ def _batch_names(
             color=colour_scale(palette),
         )
     )
-    return chart
+    return haloed(chart)
 
 
 def _strip(
@@ -246,4 +247,4 @@ def _strip(
     title = head.mark_text(align="left", fontSize=10.5, color=GREY, dx=4).encode(
         x=alt.XValue(0), y=y, text=alt.Text("note:N")
     )
-    return [title, bars, dots, names]
+    return [title, bars, dots, *haloed(names)]

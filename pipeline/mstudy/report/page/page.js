@@ -3,7 +3,7 @@ const $ = id => document.getElementById(id);
 const data = id => JSON.parse($(id).textContent);
 const page = data("page-data"), explorer = data("explorer-data"), list = data("runs-data");
 const root = document.documentElement;
-const ROW = 17; // pixels a row of events takes, as in charts/panels.py
+const ROW = 30, LANE = 0.23, SPREAD = 0.34; // of a row of events, as in panels.py and pictures/block.py: pixels, shares of it
 
 // ---- decoding: columns to rows, 16-bit places to numbers ----------------------------------------------------------
 const rowsOf = columns => {
@@ -133,7 +133,7 @@ function eventRows(focus) {
   const seeds = [...new Set(found.map(e => e.seed))].sort((a, b) => a - b);
   for (const event of found) {
     event.row = rows.findIndex(row => row.label === event.label && row.kind === event.kind);
-    event.place = event.row + (seeds.length > 1 ? (seeds.indexOf(event.seed) / (seeds.length - 1) - 0.5) * 0.62 : 0);
+    event.place = event.row + LANE + (seeds.length > 1 ? (seeds.indexOf(event.seed) / (seeds.length - 1) - 0.5) * SPREAD : 0);
   }
   return [found, rows];
 }

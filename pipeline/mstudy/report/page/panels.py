@@ -13,7 +13,7 @@ import altair as alt
 from mstudy.core.losses.scale import Scale
 from mstudy.core.losses.words import WORDS
 from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL, Quantity
-from mstudy.report.charts.kit import tips
+from mstudy.report.charts.kit import haloed, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import GREY, Palette, colour_scale
 from mstudy.report.page.drawn_quantities import SHAPES, Drawn
@@ -21,7 +21,7 @@ from mstudy.report.page.drawn_quantities import SHAPES, Drawn
 _STEP = "step (updates made + 1)"
 _GUTTER = 46  # pixels for the labels left of the axis: the same in all panels, so that steps stand below each other
 _PARAMETERS = {"first_step": 1, "last_step": 1000, "y_low": 0.1, "y_high": 1, "y_ticks": [0.1, 1]}
-ROW = 17  # pixels a row of events takes
+ROW = 30  # pixels a row of events takes: its name, and below it the marks, which else lie on the name
 
 
 def all_panels(
@@ -59,7 +59,7 @@ def curvature_panel(palette: Palette, quantities: Sequence[Quantity]) -> Layered
         *_spans(palette),
         *_quantities(y, quantities, palette),
         rules.encode(y=level_y, color=colour_scale(palette), tooltip=tips(name="stability line", level="at")),
-        words.encode(y=level_y, x=alt.XValue(0), text=alt.Text("name:N"), color=colour_scale(palette)),
+        *haloed(words.encode(y=level_y, x=alt.XValue(0), text=alt.Text("name:N"), color=colour_scale(palette))),
     )
 
 
@@ -97,11 +97,13 @@ def gap_panel(palette: Palette, scale: Scale = Scale.LOG) -> Layered:
 def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
     """Draw every event with its interval, a row for each kind and optimizer, a bar for each seed.
 
+    The name of a row stands above its marks, so that no mark lies on it.
+
     events: `row` (from 0, on top), `at`, `low`, `high`, `kind`, `label`, `seed`. rows: `row`, `name`, `label`.
     """
     # The page sets `n_rows` and the height; both follow from how many optimizers the block has.
     count = alt.param(name="n_rows", value=n_rows)
-    scale = alt.Scale(domain=[-0.6, {"expr": "n_rows - 0.4"}], reverse=True, nice=False)
+    scale = alt.Scale(domain=[-0.5, {"expr": "n_rows - 0.5"}], reverse=True, nice=False)
     axis = alt.Axis(values=[], title=" ", minExtent=_GUTTER, maxExtent=_GUTTER, domain=False)
     y = alt.Y("place:Q", scale=scale, axis=axis)
     shape = alt.Shape(
@@ -122,7 +124,7 @@ def events_panel(palette: Palette, n_rows: int = 1) -> Layered:
     )
     words = (
         alt.Chart(alt.NamedData("rows"))
-        .mark_text(align="left", fontSize=11, dx=3)
+        .mark_text(align="left", fontSize=11, dx=3, dy=-8.5)
         .encode(x=alt.XValue(0), y=alt.Y("row:Q", scale=scale, axis=axis), text=alt.Text("name:N"), color=colour)
     )
     return _panel(ROW * n_rows, bars, dots, words, also=[count])

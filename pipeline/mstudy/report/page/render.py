@@ -24,8 +24,8 @@ from mstudy.core.params import Analysis
 from mstudy.core.quantities import CURVATURE_PANEL, LOSS_PANEL
 from mstudy.core.statuses import PartingStatus, Verdict
 from mstudy.report.charts.theme import (
-    DARK_COLOURS,
     PAPER_COLOURS,
+    RECOLOURED,
     Palette,
     colours,
     config,
@@ -169,7 +169,7 @@ def page_data(study: ReportData, palette: Palette) -> dict[str, Any]:
     names = [setting_name(study.settings, k) for k in range(len(study.settings))]
     keys = study.settings.rows()
     return {
-        "dark": DARK_COLOURS,
+        "dark": RECOLOURED,
         "config": {"light": config(False), "dark": config(True)},
         "settings": [{"key": list(key), "name": name} for key, name in zip(keys, names, strict=True)],
         "optimizers": list(palette),

@@ -14,6 +14,7 @@ from mstudy.report.words import count
 Row = dict[str, Any]
 _MAX_DENSE_DECADES = 2.5  # decades up to which an axis has ticks at 1, 2 and 5
 _MAX_TICKS = 8  # ticks of an axis of more decades
+_LANE, _SPREAD = 0.23, 0.34  # shares of a row: how far below its middle its marks lie, and how far they spread
 _KINDS = ("sharpens", "reaches its line", "parts", "diverges")
 
 
@@ -100,9 +101,9 @@ def _event_rows(data: dict[str, Any], keys: dict[int, Row]) -> tuple[list[Row], 
     placed = []
     for event in mine:
         row = order[_rank(data, event["label"]), _KINDS.index(event["kind"])]
-        shift = (seeds.index(event["seed"]) / (len(seeds) - 1) - 0.5) * 0.62 if len(seeds) > 1 else 0.0
+        shift = (seeds.index(event["seed"]) / (len(seeds) - 1) - 0.5) * _SPREAD if len(seeds) > 1 else 0.0
         at, low, high = (max(float(t), 0.0) + 1 for t in event.pop("times"))
-        placed.append(event | {"row": row, "place": row + shift, "at": at, "low": low, "high": high})
+        placed.append(event | {"row": row, "place": row + _LANE + shift, "at": at, "low": low, "high": high})
     texts = {"parts": "parts from SGD"}
     labels: dict[int, Row] = {
         e["row"]: {

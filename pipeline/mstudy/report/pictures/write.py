@@ -16,7 +16,7 @@ from mstudy.core.files import write_whole
 from mstudy.core.losses.scale import Scale
 from mstudy.core.params import Analysis
 from mstudy.core.quantities import CURVATURE_PANEL
-from mstudy.report.charts.theme import Palette, config, recolour
+from mstudy.report.charts.theme import CARD, RECOLOURED, Palette, config, recolour
 from mstudy.report.page.drawn_quantities import Drawn
 from mstudy.report.page.explorer import build_explorer
 from mstudy.report.page.panels import all_panels
@@ -33,7 +33,7 @@ Chart = alt.TopLevelMixin
 FORMATS, THEMES = ("png", "svg"), ("light", "dark")
 WHY = "why"  # the name of the picture of one block over training
 _WIDTH, _WIDE, _FULL = 300, 460, 760
-_PAPER = {"light": "#ffffff", "dark": "#15171a"}
+_PAPER = {"light": CARD, "dark": RECOLOURED[CARD]}
 _SCALE = 2  # pixels a point in PNG
 
 

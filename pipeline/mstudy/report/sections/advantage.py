@@ -167,4 +167,4 @@ def advantage_by_rate(
     rule, picked = picked_rate(advantage["eta_ef"].unique().to_list(), log_x("eta_ef", RATE_TITLE, rates, LABEL_ROOM))
     remark = [note_layer("▲ SGD diverged", 2)] if len(edges.filter(pl.col("diverged") == "SGD")) else []
     labels = label_layer(ends, x, y("label_y"), palette)
-    return layered(HEIGHT, rule, zone, line, bars, dots, triangles, labels, *remark, parameters=[picked])
+    return layered(HEIGHT, rule, zone, line, bars, dots, triangles, *labels, *remark, parameters=[picked])

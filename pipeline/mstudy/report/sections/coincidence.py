@@ -11,7 +11,7 @@ from mstudy.core.params import Analysis
 from mstudy.core.statuses import EventDefinition
 from mstudy.pairs.deciding_events import deciding_rises
 from mstudy.pairs.like_with_like import aligned_pairs
-from mstudy.report.charts.kit import named, tips
+from mstudy.report.charts.kit import haloed, named, tips
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
     GREY,
@@ -159,7 +159,11 @@ def parting_against_sharpening(
     )
     dots = alt.Chart(frame).mark_point(size=60, filled=True, opacity=0.9)
     return layered(
-        _CHART_HEIGHT, identity, word, bars, dots.encode(x=x, y=y, color=colour_scale(palette), tooltip=tooltips)
+        _CHART_HEIGHT,
+        identity,
+        bars,
+        dots.encode(x=x, y=y, color=colour_scale(palette), tooltip=tooltips),
+        *haloed(word),
     )
 
 

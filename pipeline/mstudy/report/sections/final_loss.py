@@ -148,7 +148,7 @@ def loss_by_rate(
     )
     rule, picked = picked_rate(losses["eta_ef"].unique().to_list(), x)
     remark = [note_layer("diverged", _STRIP_PIXELS / 2)] if len(diverged) else []
-    return layered(HEIGHT, rule, band, line, crosses, counts, ends, *remark, parameters=[picked])
+    return layered(HEIGHT, rule, band, line, crosses, counts, *ends, *remark, parameters=[picked])
 
 
 def _with_strip(span: Domain, palette: Palette, log: bool) -> tuple[Domain, dict[str, float]]:

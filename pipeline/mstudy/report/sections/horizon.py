@@ -75,4 +75,4 @@ def thresholds_by_horizon(horizons: pl.DataFrame, span: tuple[float, float], pal
     line = base.mark_line(strokeWidth=1).encode(y=y)
     dots = open_points(base, palette, 32, y=y, tooltip=tooltips)
     ends = end_labels(frame, "horizon_step", "eta_ef_star", span, HEIGHT)
-    return layered(HEIGHT, line, bars, dots, label_layer(ends, x, log_y("label_y", title, span), palette))
+    return layered(HEIGHT, line, bars, dots, *label_layer(ends, x, log_y("label_y", title, span), palette))

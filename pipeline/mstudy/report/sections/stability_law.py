@@ -110,7 +110,7 @@ def limits_by_batch(limits: pl.DataFrame, palette: Palette) -> Layered:
     words = label_layer(
         end_labels(frame, "at", "eta_ef_max", span, _CHART_HEIGHT), x, log_y("label_y", title, span), palette
     )
-    return layered(_CHART_HEIGHT, band, line, bars, dots, words)
+    return layered(_CHART_HEIGHT, band, line, bars, dots, *words)
 
 
 SECTION = SectionSpec(anchor="law", claims=("C7",), build=build)

@@ -14,6 +14,7 @@ from mstudy.report.charts.kit import (
     dashed_bars,
     dodged,
     end_labels,
+    haloed,
     label_layer,
     named,
     open_points,
@@ -179,7 +180,7 @@ def thresholds_by_batch(thresholds: pl.DataFrame, limits: pl.DataFrame, per_samp
     line = base.mark_line(strokeWidth=1).encode(y=log_y(star, title, span))
     dots = open_points(base, palette, 50, y=log_y(star, title, span), tooltip=tooltips)
     words = label_layer(end_labels(frame, "at", star, span, _CHART_HEIGHT), x, log_y("label_y", title, span), palette)
-    return layered(_CHART_HEIGHT, *_law_layers(law, x, title, span, palette), line, bars, dots, words)
+    return layered(_CHART_HEIGHT, *_law_layers(law, x, title, span, palette), line, bars, dots, *words)
 
 
 def _law_of(limits: pl.DataFrame, per_sample: bool) -> pl.DataFrame:
@@ -207,4 +208,4 @@ def _law_layers(
     name = first.mark_text(align="left", baseline="bottom", dy=-6, fontSize=11).encode(
         y=log_y("predicted_high", title, span), text=alt.TextValue("SGD's limit of stability, by the law")
     )
-    return [band, line, name]
+    return [band, line, *haloed(name)]
