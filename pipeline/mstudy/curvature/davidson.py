@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mstudy.curvature.flat_rows import norms
 from mstudy.curvature.search_space import (
     ROUNDING_UNITS,
+    OfMembers,
     Space,
     append,
     begin,
+    chosen,
     empty_space,
+    lengths,
     multiply_next,
     ritz_pair,
 )
@@ -63,137 +66,136 @@ def top_eigenpair(
     to search from: NaN.
     """
     limit = min(max_products, start.shape[1])
-    goal = _goal(start, min_products, max_products, relative_residual)
+    warm = lengths(start) > 0
+    goal = _goal(warm, min_products, max_products, relative_residual)
     space, found = empty_space(start, limit), _nothing_found(start)
-    aside = begin(start, beside, chance, second, space.basis)
-    two_at_once = min(limit, min_products) > 1 and bool((norms(aside) > 0).all())
+    aside, stands_aside = begin(space, start, warm, beside, chance, second)
+    two_at_once = min(limit, min_products) > 1 and bool(stands_aside.all())
     for k in range(limit):
         blown_up = multiply_next(space, product, k)
-        if k == 0 and two_at_once and blown_up is None:
-            append(space.basis, 1, aside)  # nothing that the first product shows would change this
+        if k == 0 and two_at_once and not blown_up.any():
+            append(space, 1, aside)  # nothing that the first product shows would change this
             continue
         best = _best_pair(space, goal, k, blown_up)
-        direction = best.left
-        if k == 0 or k + 1 == limit or blown_up is not None or bool((best.close | best.over).any()):
-            other = _second_pair(space, best, k, aside)
-            ends = _ending(best, other, goal, k + 1, limit, blown_up) & ~found.done
-            if bool(ends.any()) and _note(found, ends, best, other):
+        direction, near = best.left, best.close | best.over
+        if k == 0 or k + 1 == limit or blown_up.any() or near.any():
+            other = _second_pair(space, best) if k > 0 else _SecondPair(torch.zeros_like(aside), aside, stands_aside)
+            ends = (_ending(best, other, goal, k + 1, limit) | blown_up) & ~found.done
+            if ends.any() and _note(found, ends, best, other):
                 break
-            turns = other.leads_on & (best.close | best.over | (k == 0))
-            direction[turns] = other.left[turns]
-        append(space.basis, k + 1, direction)
+            direction = chosen(other.leads_on & (near | (k == 0)), other.left, direction)
+        append(space, k + 1, direction)
     return _result(space, found)
 
 
 @dataclass(frozen=True)
 class _Goal:
-    """When a member is done. least: products to make, (n_members,). tolerance: of the residual, over the eigenvalue."""
+    """When a member is done. least: products to make. tolerance: of the residual, over the eigenvalue."""
 
-    least: Tensor
-    tolerance: Tensor
+    least: OfMembers
+    tolerance: OfMembers
 
 
-def _goal(start: Tensor, min_products: int, max_products: int, relative_residual: float) -> _Goal:
-    warm = norms(start) > 0
-    least = torch.where(warm, min_products, max(min_products, min(_COLD_PRODUCTS, max_products)))
-    tolerance = torch.where(warm, relative_residual, min(relative_residual, _COLD_RESIDUAL)).double()
-    return _Goal(least, tolerance)
+def _goal(warm: OfMembers, min_products: int, max_products: int, relative_residual: float) -> _Goal:
+    least = np.where(warm, min_products, max(min_products, min(_COLD_PRODUCTS, max_products)))
+    tolerance = np.where(warm, relative_residual, min(relative_residual, _COLD_RESIDUAL))
+    return _Goal(least, tolerance.astype(np.float32))  # in single precision, as in all logs: a choice may hang on it
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What is kept of the members that are done, filled in place; each as in TopEigenpair. done: (n_members,)."""
+    """What is kept of the members that are done, filled in place; each as in TopEigenpair."""
 
-    value: Tensor
-    residual: Tensor
+    value: OfMembers
+    residual: OfMembers
     vector: Tensor
     second: Tensor
-    done: Tensor
+    done: OfMembers
 
 
 def _nothing_found(start: Tensor) -> _Found:
-    value, residual = start.new_zeros(2, len(start), dtype=torch.float64)
-    done = torch.zeros_like(value, dtype=torch.bool)
-    return _Found(value, residual, torch.zeros_like(start), torch.zeros_like(start), done)
+    value, residual = np.zeros((2, len(start)))
+    return _Found(value, residual, torch.zeros_like(start), torch.zeros_like(start), np.zeros(len(start), dtype=bool))
 
 
 @dataclass(frozen=True)
 class _BestPair:
     """The largest eigenpair that the space offers.
 
-    values, vectors: all eigenpairs inside the space. vector, left: v and H v - value v. size: the length of `left`.
-    close: whether the residual is small enough; over: whether it is mere rounding. rounding: what rounding amounts to.
+    values, vectors: all eigenpairs inside the space. value: the largest. vector, left: v and H v - value v. size: the
+    length of `left`. close: whether the residual is small enough; over: whether it is mere rounding. rounding: what
+    rounding amounts to.
     """
 
     values: Tensor
     vectors: Tensor
+    value: OfMembers
     vector: Tensor
     left: Tensor
-    size: Tensor
-    close: Tensor
-    over: Tensor
-    rounding: Tensor
+    size: OfMembers
+    close: OfMembers
+    over: OfMembers
+    rounding: OfMembers
 
 
-def _best_pair(space: Space, goal: _Goal, k: int, blown_up: Tensor | None) -> _BestPair:
+def _best_pair(space: Space, goal: _Goal, k: int, blown_up: OfMembers) -> _BestPair:
     """Return the best pair after k + 1 products."""
-    part = torch.nan_to_num(space.inside[:, : k + 1, : k + 1], posinf=0.0, neginf=0.0)
+    part = torch.from_numpy(space.inside[:, : k + 1, : k + 1]).to(space.basis.device)
     values, vectors = torch.linalg.eigh(part)  # of the lower triangle alone
     vector, left = ritz_pair(space, values, vectors, -1)
-    size = norms(left)
-    if blown_up is not None:
-        size = torch.where(blown_up, torch.inf, size)
+    size = np.where(blown_up, np.inf, lengths(left))
     rounding = ROUNDING_UNITS * torch.finfo(left.dtype).eps * space.scale
-    return _BestPair(values, vectors, vector, left, size, _is_close(values, size, goal), ~(size > rounding), rounding)
+    known = values.cpu().numpy()
+    close = _is_close(known, size, goal)
+    return _BestPair(values, vectors, known[:, -1], vector, left, size, close, ~(size > rounding), rounding)
 
 
-def _is_close(values: Tensor, size: Tensor, goal: _Goal) -> Tensor:
-    """Return whether a residual is small enough, for its value and for the distance to the next one: (n_members,)."""
-    top = values[:, -1].abs()
-    close = size <= goal.tolerance * top
+def _is_close(values: OfMembers, size: OfMembers, goal: _Goal) -> OfMembers:
+    """Return whether a residual is small enough, for its value and for the distance to the next one."""
+    top = np.abs(values[:, -1])
+    close: OfMembers = size <= goal.tolerance * top
     if values.shape[1] > 1:  # the error is about residual^2 / gap: two values close together need a smaller residual
-        close &= size.square() <= _RELATIVE_ERROR * top * (values[:, -1] - values[:, -2])
+        with np.errstate(over="ignore", invalid="ignore"):
+            close &= np.square(size) <= _RELATIVE_ERROR * top * (values[:, -1] - values[:, -2])
     return close
 
 
 @dataclass(frozen=True)
 class _SecondPair:
-    """The second eigenpair that the space offers. vector: zeros where it has but one dimension.
+    """The second eigenpair that the space offers, or the second start where it has but one dimension.
 
-    left: its residual, or the second start. leads_on: where that is not mere rounding: else the search is over.
+    vector: zeros for a start. left: its residual, or the start. leads_on: where that is not mere rounding: else the
+    search is over.
     """
 
     vector: Tensor
     left: Tensor
-    leads_on: Tensor
+    leads_on: OfMembers
 
 
-def _second_pair(space: Space, best: _BestPair, k: int, aside: Tensor) -> _SecondPair:
-    """Return the second pair after k + 1 products. aside: the second start, which stands in for it after the first."""
-    if k == 0:
-        return _SecondPair(torch.zeros_like(best.vector), aside, norms(aside) > 0)
+def _second_pair(space: Space, best: _BestPair) -> _SecondPair:
     vector, left = ritz_pair(space, best.values, best.vectors, -2)
-    return _SecondPair(vector, left, norms(left) > best.rounding)
+    return _SecondPair(vector, left, lengths(left) > best.rounding)
 
 
-def _ending(
-    best: _BestPair, other: _SecondPair, goal: _Goal, n_products: int, limit: int, blown_up: Tensor | None
-) -> Tensor:
-    """Return for which members the search is over: (n_members,)."""
-    ends = (best.over & ~other.leads_on) | (best.close & (n_products >= goal.least)) | (n_products == limit)
-    return ends if blown_up is None else ends | blown_up
+def _ending(best: _BestPair, other: _SecondPair, goal: _Goal, n_products: int, limit: int) -> OfMembers:
+    """Return for which members the search is over."""
+    ends: OfMembers = (best.over & ~other.leads_on) | (best.close & (n_products >= goal.least)) | (n_products == limit)
+    return ends
 
 
-def _note(found: _Found, ends: Tensor, best: _BestPair, other: _SecondPair) -> bool:
+def _note(found: _Found, ends: OfMembers, best: _BestPair, other: _SecondPair) -> bool:
     """Keep the pairs of the members whose search ends. Return whether all are done."""
-    found.value.copy_(torch.where(ends, best.values[:, -1], found.value))
-    found.residual.copy_(torch.where(ends, best.size, found.residual))
-    found.vector[ends], found.second[ends] = best.vector[ends], other.vector[ends]
-    found.done.logical_or_(ends)
+    np.copyto(found.value, best.value, where=ends)
+    np.copyto(found.residual, best.size, where=ends)
+    found.vector.copy_(chosen(ends, best.vector, found.vector))
+    found.second.copy_(chosen(ends, other.vector, found.second))
+    np.logical_or(found.done, ends, out=found.done)
     return bool(found.done.all())
 
 
 def _result(space: Space, found: _Found) -> TopEigenpair:
     """Return what was found; NaN for a member that had nothing to search from."""
-    value = torch.where(norms(space.basis[:, 0]) > 0, found.value, torch.nan)
-    return TopEigenpair(value, found.vector, found.residual, found.second)
+    searched = np.where(lengths(space.basis[:, 0]) > 0, found.value, np.nan)
+    value, residual = (torch.from_numpy(numbers).to(found.vector.device) for numbers in (searched, found.residual))
+    return TopEigenpair(value, found.vector, residual, found.second)

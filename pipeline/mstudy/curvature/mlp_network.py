@@ -50,7 +50,8 @@ class Mlp:
         self.dtype = dtype
         self._init = init
         self._shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
-        self.n_parameters = sum(n_in * n_out + n_out for n_in, n_out in self._shapes)
+        self._sizes = [n for n_in, n_out in self._shapes for n in (n_in * n_out, n_out)]
+        self.n_parameters = sum(self._sizes)
         self.row_length = padded(self.n_parameters)
         self._scratch: dict[str, Tensor] = {}
 
@@ -66,15 +67,9 @@ class Mlp:
         return w[0].to(self.dtype)
 
     def layers(self, w: Tensor) -> _Layers:
-        """Return views of the flat weights: per layer, weight (n_members, n_in, n_out) and bias (n_members, 1,
-        n_out).
-        """
-        views, start = [], 0
-        for n_in, n_out in self._shapes:
-            middle, stop = start + n_in * n_out, start + n_in * n_out + n_out
-            views.append((w[:, start:middle].view(-1, n_in, n_out), w[:, middle:stop].unsqueeze(1)))
-            start = stop
-        return views
+        """Return views of the rows: of each layer, weight (n_members, n_in, n_out) and bias (n_members, 1, n_out)."""
+        parts = iter(w.split_with_sizes([*self._sizes, w.shape[1] - self.n_parameters], dim=1))
+        return [(next(parts).view(-1, *shape), next(parts).unsqueeze(1)) for shape in self._shapes]
 
     def evaluate(self, w: Tensor, batch: Batch, order: int) -> MlpEvaluation:
         """Forward pass at `w`; inputs of more than one axis are flattened."""
@@ -154,7 +149,7 @@ class MlpEvaluation:
             h1, h2 = self._through_activation(index, h1, h2)
             (weight, _), (d_weight, d_bias) = self.layers[index], directions[index]
             z1, z2 = (space.scratch(f"{name}_{index}", h1, weight) for name in ("z1", "z2"))
-            scratch = space.like(f"sum_{index}", z1)
+            scratch = self._sum_space(z1)
             add_product(affine(self.h[index], d_weight, d_bias, z1), h1, weight, scratch)
             add_product(multiply(h1, d_weight, z2).mul_(2), h2, weight, scratch)
             h1, h2 = z1, z2
@@ -167,7 +162,7 @@ class MlpEvaluation:
         """Return v to H v: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 
         Forward and backward passes differentiated along v. What does not depend on v is computed once; a product then
-        costs about 1.6 gradients.
+        costs about 1.4 gradients.
         """
         deltas = self._deltas
         d2_backward = {index: self._d2_backward(index, deltas[index]) for index in range(1, len(self.layers))}
@@ -175,17 +170,16 @@ class MlpEvaluation:
         def product(v: Tensor) -> Tensor:
             image = torch.zeros_like(self.w)
             slots, directions = self.network.layers(image), self.network.layers(v)
-            r_z = self._directional_inputs(directions)
+            r_z, r_h = self._directional_layers(directions)
             r_delta = self.network.like("r_out", self.residual)
             self.network.objective.curvature_product(self.h[-1], r_z[-1], r_delta)
             for index in reversed(range(len(self.layers))):
                 _weight_gradient(slots[index], self.h[index], r_delta)
                 if index > 0:
-                    r_h = torch.mul(r_z[index - 1], self.d1[index - 1], out=self._space("r_h", index))
                     space = self.network.like(f"sum_weight{index}", slots[index][0])
-                    add_product(slots[index][0], r_h.transpose(1, 2), deltas[index], space)
-                    r_back = multiply(r_delta, _transposed(self.layers[index]), self._space("r_delta", index))
-                    add_product(r_back, deltas[index], _transposed(directions[index]), self._space("sum", index))
+                    add_product(slots[index][0], r_h[index - 1].transpose(1, 2), deltas[index], space)
+                    r_back = multiply(r_delta, _transposed(self.layers[index]), r_h[index - 1])
+                    add_product(r_back, deltas[index], _transposed(directions[index]), self._sum_space(r_back))
                     r_delta = r_back.mul_(self.d1[index - 1]).addcmul_(d2_backward[index], r_z[index - 1])
             return image
 
@@ -210,17 +204,17 @@ class MlpEvaluation:
         back = multiply(delta, _transposed(self.layers[index]), self._space("d2_backward", index))
         return back.mul_(self._second(index))
 
-    def _directional_inputs(self, directions: _Layers) -> list[Tensor]:
-        """Compute the derivative of each activation's input along a weight direction."""
-        r_z: list[Tensor] = []
+    def _directional_layers(self, directions: _Layers) -> tuple[list[Tensor], list[Tensor]]:
+        """Compute the derivatives of each activation's input and output along a weight direction."""
+        r_z, r_h = list[Tensor](), list[Tensor]()
         for index, ((weight, _), (d_weight, d_bias)) in enumerate(zip(self.layers, directions, strict=True)):
             z = self.network.scratch(f"r_z{index}", self.h[index], weight)
             affine(self.h[index], d_weight, d_bias, z)
             if index > 0:
-                r_h = torch.mul(r_z[-1], self.d1[index - 1], out=self._space("r_h", index))
-                add_product(z, r_h, weight, self.network.like(f"sum_z{index}", z))
+                r_h.append(torch.mul(r_z[-1], self.d1[index - 1], out=self._space("r_h", index)))
+                add_product(z, r_h[-1], weight, self._sum_space(z))
             r_z.append(z)
-        return r_z
+        return r_z, r_h
 
     def _through_activation(self, index: int, z1: Tensor, z2: Tensor | None) -> tuple[Tensor, Tensor]:
         """Propagate Taylor coefficients: h1 = h' z1, h2 = h' z2 + h'' z1^2. Overwrites z1 and z2."""
@@ -238,6 +232,10 @@ class MlpEvaluation:
 
     def _space(self, name: str, index: int) -> Tensor:
         return self.network.like(f"{name}{index}", self.h[index])
+
+    def _sum_space(self, out: Tensor) -> Tensor:
+        """Return space for what is added to `out`, the same for all layers of its width: the caches are small."""
+        return self.network.like(f"sum{out.shape[2]}", out)
 
 
 def _transposed(layer: tuple[Tensor, Tensor]) -> Tensor:
