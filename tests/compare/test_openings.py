@@ -54,6 +54,23 @@ def test_an_opening_that_closes_does_not_draw_a_slow_parting_towards_itself(rng,
         assert stays.step == pytest.approx(250, abs=15)
 
 
+def test_a_parting_is_not_dated_at_an_opening_among_the_first_rows_that_closes(rng):
+    """Of three seeds in four the early one is far wider than the one that stays."""
+    heights = (0.8, 0.5, 0.6, 0.0)
+    (pairs,) = zip(*[cell(rng, bump(3, 12, height) + opening(250, 0.1), n_seeds=1) for height in heights], strict=True)
+
+    dated = find_partings(pairs, 0.9, Compare())
+
+    assert [parting.step for parting in dated.pairs] == pytest.approx([250] * 4, abs=12)
+    assert dated.step == pytest.approx(250, abs=12)
+
+
+def test_an_opening_among_the_first_rows_that_stays_is_dated_there(rng):
+    dated = find_partings(cell(rng, opening(10)), 0.9, Compare())
+
+    assert dated.step == pytest.approx(10, abs=5)
+
+
 def test_a_gap_that_closes_nowhere_is_dated_by_all_its_rows(rng):
     pairs = cell(rng, opening(250), sigma=0.01)
     dated = [parting.step for parting in find_partings(pairs, 0.9, Compare()).pairs]

@@ -58,6 +58,16 @@ def closed_stretches(gap: Gap, closed: Gap, by: Closing) -> Closed:
     return Closed(departure, limit, chosen)
 
 
+def rows_of_early_opening(gap: Gap, by: Closing) -> int:
+    """Return how many rows pass until an opening among the first logged points has closed; 0 without one.
+
+    A pair begins with one network, so its gap is closed at zero. The rows that tell that it has closed are not counted.
+    """
+    far = np.abs(gap.values)
+    early = [each for each in _stretches(_without_flickers(far, by.margin), by.recurring_gap) if each[0] < MIN_POINTS]
+    return max((last for first, last in early if far[first:last].max() > 2 * by.margin), default=0)
+
+
 def _stands_out(far: Series, limit: float, stretch: tuple[int, int]) -> bool:
     """Say whether few openings go half as far as this one: where many do, its height is a matter of heavy tails."""
     first, last = stretch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mstudy.compare.closed_stretches import MIN_POINTS, Closing, closed_stretches
+from mstudy.compare.closed_stretches import MIN_POINTS, Closing, closed_stretches, rows_of_early_opening
 from mstudy.compare.onset import Evidence, Onset, date_onsets, weigh_onsets
 from mstudy.pairs.gap import Gap
 
@@ -44,8 +44,15 @@ def _lasting(gap: Gap | None, evidence: Evidence | None, onset: Onset | None, by
     """
     if gap is None or onset is None or len(gap.steps) < MIN_POINTS:
         return evidence
-    closed = gap.until(max(onset.low, float(gap.steps[MIN_POINTS - 1])))
-    kept = closed_stretches(gap, closed, by).without
-    if kept.all() or kept.sum() < MIN_POINTS:
+    late = _after_early_opening(gap, by)
+    closed = late.until(max(onset.low, float(late.steps[MIN_POINTS - 1])))
+    kept = closed_stretches(late, closed, by).without
+    if kept.sum() < MIN_POINTS or kept.sum() == len(gap.steps):
         return evidence
-    return weigh_onsets(Gap(gap.steps[kept], gap.values[kept]))
+    return weigh_onsets(Gap(late.steps[kept], late.values[kept]))
+
+
+def _after_early_opening(gap: Gap, by: Closing) -> Gap:
+    """Return a gap without the opening that closes among its first rows, where enough of it is left."""
+    passed = rows_of_early_opening(gap, by)
+    return Gap(gap.steps[passed:], gap.values[passed:]) if len(gap.steps) - passed >= MIN_POINTS else gap
