@@ -15,16 +15,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 WIDTH = 160  # characters of a printed line that are shown
-_FILE = re.compile(r'^```yaml title="([^"]+)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
-_STEP = re.compile(r"^```sh\n(.*?)^```\n\n```text\n.*?^```$", re.DOTALL | re.MULTILINE)
+# A file to write, or commands with what they print.
+_STEP = re.compile(
+    r'^```yaml title="(?P<name>[^"]+)"\n(?P<content>.*?)^```$|^```sh\n(?P<commands>.*?)^```\n\n```text\n.*?^```$',
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def run(text: str, folder: Path) -> str:
     """Return the tutorial with what its commands print in the folder."""
     (folder / "mstudy").symlink_to(ROOT)
-    for name, content in _FILE.findall(text):
-        (folder / name).write_text(content, encoding="utf-8")
-    return _STEP.sub(lambda step: f"```sh\n{step[1]}```\n\n```text\n{_print(step[1], folder)}```", text)
+    return _STEP.sub(lambda step: _done(step, folder), text)
+
+
+def _done(step: re.Match[str], folder: Path) -> str:
+    """Do one step; return its text."""
+    if step["name"] is not None:
+        (folder / step["name"]).write_text(step["content"], encoding="utf-8")
+        return step[0]
+    return f"```sh\n{step['commands']}```\n\n```text\n{_print(step['commands'], folder)}```"
 
 
 def _print(commands: str, folder: Path) -> str:

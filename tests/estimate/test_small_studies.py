@@ -465,3 +465,35 @@ def test_a_cap_is_not_told_as_a_ratio():
         "log L_SGD / L_SGDM is not known at b = 256, mu = 0.9 (runs diverge at 1 more). "
     )
     assert "(a cap: a run diverged)" in single_seeds_sentence(alone[ADVANTAGE], 3)
+
+
+def test_an_undecided_cell_tells_its_nearest_test_and_a_divergence_is_no_ratio():
+    """By hand: 0.058 less the margin of 0.05 over its standard error, sd / sqrt 3: t = 0.41, p = 0.36."""
+    below = judge_below(three_rates(), Estimate()).reason
+    found = evidence(lambda b, rate, seed: None if rate > 0.3 else 0.01 + WOBBLE[seed], [0.1, 0.2, 0.4], 3)
+
+    assert "eta_ef = 0.8, mu = 0.9: +0.058 [+0.021, +0.086] (SGDM is better: p = 0.36)" in below
+    assert "undecided at b = 256, eta_ef = 0.4, mu = 0.9: SGD diverged at every seed (SGDM is better: p = 0.12)" in (
+        judge_above(found, Estimate()).reason
+    )
+
+
+@pytest.mark.parametrize(("n_seeds", "verdict"), [(4, "inconclusive"), (5, "supported")])
+def test_a_divergence_at_every_seed_counts_from_five_seeds_on(n_seeds, verdict):
+    """2 ** -4 is above 0.05, 2 ** -5 is not."""
+    found = evidence(lambda b, rate, seed: None if rate > 0.3 else WOBBLE[seed], RATES, n_seeds)
+    answer = judge_above(found, Estimate())
+
+    assert answer.verdict == verdict
+    assert answer.unit.endswith("cell, granted because SGD diverged at every seed")
+    assert ("In 5 of them SGD diverged at every seed, which counts from 5 seeds on." in answer.reason) == (n_seeds < 5)
+
+
+def test_a_curvature_that_was_followed_for_too_short_is_not_called_missing():
+    found = events(1)
+    runs = found.frames["runs"]["run_id"].to_list()
+    short = [{"run_id": run, "status": "too_short", "n_points": 20 + k} for k, run in enumerate(runs)]
+
+    assert moments_seen(changed(found, sharpenings=SHARPENINGS.frame(short))).startswith(
+        "In no run of SGD was the curvature followed for long enough: the most values of a run are "
+    )

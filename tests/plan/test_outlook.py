@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from mstudy.plan.outlook import as_sentences
 from mstudy.tables.contracts import POWER
 from mstudy.tables.stamp import STAGES, place_of, write_stamp
 from mstudy.tables.table import RESULTS
@@ -33,9 +34,9 @@ def test_what_would_settle_a_claim(mstudy, analysis):
     assert out.splitlines() == [
         "C4 is inconclusive",
         "this analysis has 3 blocks of 5 seeds",
-        "four times in five it would find 0.71; observed is 0.5 (correlation)",
-        "seeds needed with as many blocks: 12",
-        "blocks needed with as many seeds: not estimable",
+        "it would find 0.71 with power 0.8; observed is 0.5 (correlation)",
+        "seeds for power 0.8 with as many blocks: 12",
+        "blocks for power 0.8 with as many seeds: not estimable",
         "A note.",
     ]
 
@@ -50,10 +51,16 @@ def test_what_would_lift_a_claim_to_mostly(mstudy, tmp_path):
 
     assert out[0] == "C2 is inconclusive"
     assert out[2:5] == [
-        "seeds needed with as many cells: 12",
-        "cells needed with as many seeds: not estimable",
-        "seeds needed for mostly with as many cells: 7",
+        "seeds for power 0.8 with as many cells: 12",
+        "cells for power 0.8 with as many seeds: not estimable",
+        "seeds for power 0.8 to find it mostly so: 7",
     ]
+
+
+def test_what_is_supported_needs_nothing_more():
+    row = dict.fromkeys(POWER.columns) | {"claim": "C2", "verdict": "supported", "note": "A note."}
+
+    assert as_sentences(row).splitlines()[0] == "C2 is supported: what follows is about a repetition"
 
 
 def test_as_json(mstudy, analysis):

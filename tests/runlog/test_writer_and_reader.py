@@ -212,5 +212,5 @@ def test_a_refusal_names_five_files_and_counts_the_rest(tmp_path):
     for k in range(7):
         (tmp_path / f"x{k}.parquet").write_bytes(b"")
 
-    with pytest.raises(LogError, match=r"found 7 of 11 files bad .*x0.*x4\.parquet: .*; and 2 more .*--skip-bad"):
+    with pytest.raises(LogError, match=r"found 7 of 11 .*x0.*x4\.parquet: .*; and 2 more\. Mend .*--skip-bad"):
         read_runs(tmp_path)

@@ -30,7 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # half the time of --help would be the import of rich
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="When, and why, momentum makes SGD faster.",
+    help="When, and why, momentum makes SGD faster. A study of your own: `mstudy train`, then `mstudy analyze`; logs "
+    "that you have: `mstudy import`, `mstudy validate`, `mstudy analyze`. docs/tutorial.md goes through both.",
 )
 app.add_typer(data_app, name="data")
 app.add_typer(import_app, name="import")

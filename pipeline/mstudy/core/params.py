@@ -35,7 +35,7 @@ __all__ = [
 
 def _default_studies() -> dict[str, Study]:
     """Return the studies that are shipped: over batch sizes; full batch where SGD sharpens abruptly, and Nesterov's."""
-    common = Study(n_train=512, init=Init(scale=0.7), first_seed=1000, steps=1000)
+    common = Study(n_train=512, init=Init(scale=0.7), first_seed=1000)
     over_batch_sizes = replace(
         common,
         batch_sizes=(16, 64, 256, FULL),
@@ -44,7 +44,7 @@ def _default_studies() -> dict[str, Study]:
         log=Cadence().measuring(sharpness=0, batch_sharpness=17),
     )
     full = replace(common, batch_sizes=(FULL,))
-    edge = replace(full, eta_ef=Grid(0.13, 0.31, 6), seeds=8)
+    edge = replace(full, eta_ef=Grid(0.13, 0.31, 6), seeds=8, log=Cadence().measuring(sharpness=0))
     nesterov = replace(full, eta_ef=Grid(0.12, 0.33, 4), momenta=(0.0, 0.9), nesterov=True)
     return {"digits": over_batch_sizes, "digits-edge": edge, "digits-nesterov": nesterov}
 
@@ -89,7 +89,7 @@ class Params:
         if name not in self.branches:
             raise ConfigError(
                 f"branches must name the study whose runs are to branch, found {sorted(self.branches)}, "
-                f"asked for {name!r}."
+                f"asked for {name!r}; a line `{name}: {{}}` in the section branches has the defaults."
             )
         return self.branches[name]
 

@@ -56,7 +56,11 @@ def test_a_batch_size_without_a_finished_run_says_so(results):
 @pytest.mark.parametrize(
     ("batch_size", "momentum", "sentence"),
     [
-        (16, 0.9, "At b = 16, SGDM μ = 0.9 helps from η_ef = 0.2 [0.1, 0.4] (3 seeds, 3 learning rates)."),
+        (
+            16,
+            0.9,
+            "At b = 16, SGDM μ = 0.9 helps above a threshold of η_ef = 0.2 [0.1, 0.4] (3 seeds, 3 learning rates).",
+        ),
         (
             64,
             0.5,
@@ -170,8 +174,8 @@ def test_lags_and_deferral_carry_their_n(results, empty):
 def test_thresholds_over_all_batch_sizes_in_a_sentence(results, empty):
     # mu = 0.9: 0.2 [0.1, 0.4] at b = 16 and 0.1 [0.05, 0.2] at b = 64; mu = 0.5: none estimated
     assert when_answer(results["thresholds"]) == (
-        "For SGDM μ = 0.5 no threshold can be estimated; SGDM μ = 0.9 helps from η_ef = 0.1 to 0.2 at every batch size "
-        "(intervals [0.05, 0.4])."
+        "For SGDM μ = 0.5 no threshold can be estimated; SGDM μ = 0.9 helps above a threshold of η_ef = 0.1 "
+        "to 0.2 at every batch size (intervals [0.05, 0.4])."
     )
     one = results["thresholds"].filter(~((pl.col("batch_size") == 64) & (pl.col("momentum") == 0.9)))
     one = pl.concat([one, results["thresholds"].filter(batch_size=64, momentum=0.5).with_columns(momentum=pl.lit(0.9))])

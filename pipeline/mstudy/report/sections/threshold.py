@@ -85,7 +85,7 @@ def threshold_sentence(row: dict[str, Any]) -> str:
         case GridStatus.ESTIMATED:
             span = interval(row["ci_low"], row["ci_high"])
             over = "; the interval is over learning rates, not over seeds" if _is_unreplicated(row) else ""
-            return f"{where} helps from η_ef = {number(row['eta_ef_star'])} {span} ({n}{over})."
+            return f"{where} helps above a threshold of η_ef = {number(row['eta_ef_star'])} {span} ({n}{over})."
         case GridStatus.BELOW_GRID:
             return f"{where} helps already at the lowest learning rate tried ({n})."
         case GridStatus.ABOVE_GRID:

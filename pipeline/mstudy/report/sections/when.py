@@ -39,7 +39,8 @@ def when_answer(thresholds: pl.DataFrame) -> str:
             continue
         outer = interval(known["ci_low"].min(), known["ci_high"].max())  # type: ignore[arg-type]  # of numbers
         at = "at every batch size" if where == "batch size" else f"at {len(known)} of {len(rows)} batch sizes"
-        parts.append(f"{name} helps from η_ef = {spanned(known['eta_ef_star'].to_list())} {at} (intervals {outer})")
+        threshold = spanned(known["eta_ef_star"].to_list())
+        parts.append(f"{name} helps above a threshold of η_ef = {threshold} {at} (intervals {outer})")
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."
 

@@ -170,9 +170,9 @@ def leave_out(runs: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
 def _describe(errors: list[Problem], n_files: int, folder: str) -> str:
     bad = list(dict.fromkeys(error.path for error in errors))
     first = {path: next(error for error in errors if error.path == path) for path in bad[:5]}
-    examples = "; ".join(printable(f"{path}: {error.reason}") for path, error in first.items())
+    examples = "; ".join(printable(f"{path}: {error.reason.rstrip('.')}") for path, error in first.items())
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     return (
-        f"Every run must be usable, found {len(bad)} of {n_files} files bad in {folder}: {examples}{more} "
+        f"Every run must be usable, found {len(bad)} of {n_files} files bad in {folder}: {examples}{more}. "
         f"Mend or remove them (`mstudy validate` lists all), or leave them out with --skip-bad."
     )

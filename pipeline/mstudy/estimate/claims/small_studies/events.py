@@ -38,10 +38,21 @@ def unmeasured(evidence: Evidence) -> str:
 
 def _measured(evidence: Evidence, of_sgd: bool) -> pl.DataFrame:
     """Return the sharpenings of the runs of one side in which sharpening can be seen."""
+    found = _judged(evidence, of_sgd)
+    return found.filter(pl.col("status").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
+
+
+def _judged(evidence: Evidence, of_sgd: bool) -> pl.DataFrame:
+    """Return the sharpenings of the runs of one side, of those that are too short to tell too."""
     is_sgd = pl.col("optimizer") == SGD
     runs = main_runs(evidence[RUNS]).filter(is_sgd if of_sgd else ~is_sgd).select("run_id")
-    found = evidence[SHARPENINGS].join(runs, on="run_id", how="semi")
-    return found.filter(pl.col("status").is_in([SharpeningStatus.DETECTED, SharpeningStatus.NONE]))
+    return evidence[SHARPENINGS].join(runs, on="run_id", how="semi")
+
+
+def _longest(evidence: Evidence, of_sgd: bool) -> str:
+    """Say so where runs have values of the curvature, but too few to be judged."""
+    most = _judged(evidence, of_sgd)["n_points"].max()
+    return f" for long enough: the most values of a run are {most}, fewer than `detect.min_points`" if most else ""
 
 
 def _first(evidence: Evidence) -> str:
@@ -52,7 +63,7 @@ def _first(evidence: Evidence) -> str:
 def _sharpened(evidence: Evidence, of_sgd: bool) -> str:
     name, measured = "SGD" if of_sgd else "SGDM", _measured(evidence, of_sgd)
     if measured.is_empty():
-        return f"in no run of {name} was the curvature followed"
+        return f"in no run of {name} was the curvature followed{_longest(evidence, of_sgd)}"
     detected = measured.filter(pl.col("status") == SharpeningStatus.DETECTED).sort("step")
     told = f"{name} sharpens abruptly in {len(detected)} of {len(measured)} runs{_at(detected['step'])}"
     return told if len(detected) else told + _crossed(measured)

@@ -25,25 +25,38 @@ def cells_sentence(cells: pl.DataFrame, evidence: Evidence, level: float, alpha:
     for cell in rows:
         shown.setdefault(_shown(cell, level, alpha), []).append(cell)
     within = f"Cell by cell, with a margin of {evidence.margin:g} {evidence.words.within}: "
-    return within + "; ".join(f"{what} at {_names(shown[what])}" for what in _ORDER if what in shown) + "."
+    return within + "; ".join(f"{what} at {_names(shown[what], what)}" for what in _ORDER if what in shown) + "."
 
 
 _ALIKE, _AHEAD, _BEHIND, _UNDECIDED = "alike", "SGDM is better", "SGD is better", "undecided"
 _ORDER = (_ALIKE, _AHEAD, _BEHIND, _UNDECIDED)
+_TESTS = (("equivalence_p", _ALIKE), ("superiority_p", _AHEAD), ("inferiority_p", _BEHIND))
 
 
 def _shown(cell: dict[str, Any], level: float, alpha: float) -> str:
-    tests = (("equivalence_p", level, _ALIKE), ("superiority_p", alpha, _AHEAD), ("inferiority_p", alpha, _BEHIND))
-    for column, own_level, what in tests:
-        if cell[column] is not None and cell[column] <= own_level:
+    for column, what in _TESTS:
+        if cell[column] is not None and cell[column] <= (level if what == _ALIKE else alpha):
             return what
     return _UNDECIDED
 
 
-def _names(cells: Sequence[dict[str, Any]]) -> str:
-    """Name the first cells with their estimates."""
-    told = [f"{cell_name(c)}: {c['log_ratio']:+.3f} [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}]" for c in cells]
-    return listed(told)
+def _names(cells: Sequence[dict[str, Any]], what: str) -> str:
+    """Name the first cells with their estimates, and with the nearest test where none is passed."""
+    return listed([f"{cell_name(c)}: {_estimate(c)}{_nearest(c) if what == _UNDECIDED else ''}" for c in cells])
+
+
+def _estimate(cell: dict[str, Any]) -> str:
+    """Tell a ratio with its interval, or that there is none to measure."""
+    if cell["n_diverged_sgd"] == cell["n_seeds"] and not cell["n_diverged_sgdm"]:
+        return "SGD diverged at every seed"
+    return f"{cell['log_ratio']:+.3f} [{cell['ci_low']:+.3f}, {cell['ci_high']:+.3f}]"
+
+
+def _nearest(cell: dict[str, Any]) -> str:
+    """Name the test that comes nearest: an interval may lie beyond the margin, and its test not be sure."""
+    known = [(cell[column], what) for column, what in _TESTS if cell[column] is not None]
+    p_value, what = min(known)
+    return f" ({what}: p = {p_value:.2g})"
 
 
 def listed(told: Sequence[str]) -> str:
