@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
@@ -37,6 +35,7 @@ from mstudy.estimate.claims.small_studies.cells import (
     answer_without_placements,
     units_without_placements,
 )
+from mstudy.estimate.claims.small_studies.granted import granted, short_of_seeds
 from mstudy.estimate.claims.small_studies.words import cell_name
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
@@ -97,28 +96,12 @@ def judge_above(evidence: Evidence, estimate: Estimate) -> Answer:
     reason = (
         f"SGDM is better by more than {evidence.margin:g} {evidence.words.within} in {n_better} of "
         f"{len(cells)} cells above their threshold; the {told.which} is {cell_name(told.row)}"
-        f"{_names_of_lines(untestable_lines)}.{_short_of_seeds(cells, evidence.margin, estimate.alpha)}"
+        f"{_names_of_lines(untestable_lines)}.{short_of_seeds(cells, evidence.margin, estimate.alpha)}"
     )
     all_superior = float(p_values.max()) <= estimate.alpha and untestable_lines.is_empty()
     mostly = reaches_share(at_least, units, len(untestable_lines), estimate)
     verdict = verdict_of(all_superior, min(inferior) <= estimate.alpha, mostly)
     return replace(_answer(verdict, reason, cells, told, evidence), at_least=at_least)
-
-
-def _short_of_seeds(cells: pl.DataFrame, margin: float, alpha: float) -> str:
-    """Say so where SGD diverged at every seed of a cell, and the seeds are too few for any test to count that."""
-    least = math.ceil(math.log2(1 / alpha))  # seeds: n of one kind have p = 2^-n
-    short = [_is_cap(cell, margin) and cell["n_seeds"] < least for cell in cells.iter_rows(named=True)]
-    return (
-        f" In {sum(short)} of them SGD diverged at every seed, which counts from {least} seeds on."
-        if any(short)
-        else ""
-    )
-
-
-def _is_cap(cell: dict[str, Any], margin: float) -> bool:
-    """Say whether SGD diverged at every seed of a cell: its ratio is then what a divergence counts, at each."""
-    return bool(cell["log_ratio"] > margin and cell["ci_low"] == cell["ci_high"])
 
 
 def _below(estimate: Estimate) -> Question:
@@ -221,7 +204,7 @@ def _names_of_lines(untestable_lines: pl.DataFrame) -> str:
 
 def _answer(verdict: Verdict, reason: str, cells: pl.DataFrame, told: Told, evidence: Evidence) -> Answer:
     """Return the answer, with the numbers of the cell that decides it."""
-    cap = ", granted because SGD diverged at every seed" if _is_cap(told.row, evidence.margin) else ""
+    cap = ", granted because SGD diverged at every seed" if granted(told.row, evidence.margin) else ""
     return Answer(
         verdict,
         reason,

@@ -51,7 +51,7 @@ def _judged(evidence: Evidence, of_sgd: bool) -> pl.DataFrame:
 
 def _longest(evidence: Evidence, of_sgd: bool) -> str:
     """Say so where runs have values of the curvature, but too few to be judged."""
-    most = max(_judged(evidence, of_sgd)["n_points"].to_list(), default=0)
+    most = max(_judged(evidence, of_sgd)["n_points"].drop_nulls().to_list(), default=0)
     return f" for long enough: the most values of a run are {most}, fewer than `detect.min_points`" if most else ""
 
 
