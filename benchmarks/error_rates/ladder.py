@@ -16,9 +16,8 @@ import polars as pl
 from mstudy.core.params import Estimate, Margins
 from mstudy.core.statuses import Verdict
 from mstudy.estimate.claims import c1_c2_cells
-from mstudy.estimate.claims.at_least import Bound
+from mstudy.estimate.claims.at_least import sure_units
 from mstudy.estimate.claims.claim import Claim
-from mstudy.estimate.claims.closed_testing import surely_true
 from mstudy.estimate.rates.placements import place_cells
 from mstudy.estimate.rates.thresholds import estimate_thresholds
 from mstudy.pairs.rate_lines import rate_lines
@@ -211,8 +210,9 @@ def judge(job: tuple[int, int, int]) -> Found:
     return Found(
         answer.verdict,
         float(holds.mean()) < _LEAST_SHARE.get(answer.verdict, 0.0),
-        _above_zero(units["p_holds"].to_numpy()[~holds], bounds.holds),
-        _above_zero(units["p_contradicts"].to_numpy()[~contrary], bounds.contradicts),
+        # Whether something is held to be sure among units in which it is not true.
+        sure_units(units.filter(~holds), "p_holds", bounds.holds) > 0,
+        sure_units(units.filter(~contrary), "p_contradicts", bounds.contradicts) > 0,
         bounds.holds.k / bounds.holds.m,
         float(holds.mean()),
     )
@@ -223,11 +223,6 @@ def _of_units(units: pl.DataFrame, design: Design, flags: Array) -> Array:
     lines = [design.lines.index(line) for line in units.select("batch_size", "momentum").iter_rows()]
     rates = np.abs(np.log(units["eta_ef"].to_numpy()[:, None] / design.rates)).argmin(axis=1)
     return np.asarray(flags[lines, rates])
-
-
-def _above_zero(p_values: Array, bound: Bound) -> bool:
-    """Whether something is held to be sure among units in which it is not true."""
-    return surely_true(p_values, bound.h, bound.level) > 0
 
 
 def ladder_table(run: Callable[[list[tuple[int, int, int]]], list[Found]], n: int) -> list[str]:

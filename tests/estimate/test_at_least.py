@@ -118,6 +118,39 @@ def test_c1_is_bounded_at_the_level_at_which_its_cells_are_tested():
     assert "each tested at level 0.03" in below()["reason"]
 
 
+def with_sums(doubtful, p_values):
+    """C1 of fifteen cells, with what sums over cells say of each and its own p-value."""
+    rows = [
+        given | {"doubtful": n, "equivalence_p": p}
+        for given, n, p in zip(cells("below"), doubtful, p_values, strict=True)
+    ]
+    return judge(placements=rows)["C1"]
+
+
+def test_sums_over_cells_show_what_no_cell_shows_alone():
+    found = with_sums([0] * 13 + [1, 2], [0.04] * 15)
+
+    assert found["verdict"] == "mostly"
+    assert found["at_least"]["holds"] == {"k": 13, "m": 15, "h": 2, "level": pytest.approx(0.03)}
+    assert [part["k"] for part in found["at_least"]["by_batch_size"]] == [2, 2, 2, 2, 1]
+    assert with_sums([None] * 15, [0.04] * 15)["at_least"]["holds"]["k"] == 0
+
+
+def test_a_cell_that_its_own_test_does_not_show_is_doubtful():
+    """Its sum with itself is another test, and both together would be too many."""
+    assert with_sums([0] * 15, [0.001] * 14 + [0.04])["at_least"]["holds"]["k"] == 14
+
+
+def test_cells_that_each_pass_alone_pass_together():
+    assert with_sums(list(range(1, 16)), [0.03] * 15)["at_least"]["holds"]["k"] == 15
+
+
+def test_cells_one_by_one_keep_a_twentieth_of_the_level_beside_sums():
+    """Sums show nothing here; Simes at 0.03 would show fourteen cells either time, at 0.0015 it does so once."""
+    assert with_sums(list(range(1, 16)), [0.0001] * 14 + [0.9])["at_least"]["holds"]["k"] == 14
+    assert with_sums(list(range(1, 16)), [0.002] * 14 + [0.9])["at_least"]["holds"]["k"] == 0
+
+
 def test_the_spread_that_cells_lend_each_other_decides_where_it_is_known():
     lent = [c | {"equivalence_p": 0.2, "pooled_equivalence_p": 0.001} for c in cells("below")]
 

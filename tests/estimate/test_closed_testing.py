@@ -4,7 +4,7 @@ from itertools import chain, combinations
 
 import numpy as np
 import pytest
-from mstudy.estimate.claims.closed_testing import hommel_h, surely_true
+from mstudy.estimate.claims.closed_testing import doubtful_by_simes, hommel_h, surely_true, surely_true_of
 from scipy.stats import norm
 
 ALPHA = 0.05
@@ -39,6 +39,7 @@ def test_bounds_of_all_subsets_against_closed_testing_written_out(seed):
 
     for chosen in map(list, subsets(range(m))):
         assert surely_true(p_values[chosen], h, ALPHA) == bound_by_hand(p_values, chosen), (p_values, chosen)
+        assert surely_true_of(doubtful_by_simes(p_values, h, ALPHA)[chosen]) == bound_by_hand(p_values, chosen)
 
 
 def test_bounds_of_ten_units_against_closed_testing_written_out():
@@ -66,6 +67,7 @@ def test_bounds_by_hand(p_values, h, bound):
 
 def test_nothing_chosen_holds_nowhere():
     assert surely_true(np.array([]), 3, ALPHA) == 0
+    assert surely_true_of(np.array([], dtype=int)) == 0
     assert hommel_h(np.array([]), ALPHA) == 0
 
 

@@ -11,10 +11,10 @@ from mstudy.core.params import Detect, Estimate, Looks, Margins
 from mstudy.estimate.claims.c4_same_moment import ratio_of
 from mstudy.estimate.looks import Scopes, _unless_refuted, eventful_lines, line_looks
 from mstudy.estimate.stage import estimate
-from mstudy.tables.contracts import ALIGNMENT, BEST, RUNS, SHARPENINGS
+from mstudy.tables.contracts import ALIGNMENT, BEST, PLACEMENTS, RUNS, SHARPENINGS
 from mstudy.tables.stamp import Finished, _read_stamp, check_params
 
-from tests.estimate.tables import runs_of
+from tests.estimate.tables import SETTING, runs_of
 from tests.estimate.test_event_verdicts import ESTIMATE, out  # noqa: F401  (a fixture)
 
 LOOKS = Looks((3, 6, 12), ("s",))
@@ -54,6 +54,15 @@ def test_p_values_are_divided_by_the_share_of_their_own_look():
     assert enlarged["inferiority_p"].to_list()[0] == 0.9
     assert enlarged["inferiority_p"].to_list()[1:3] == [1.0, 1.0]
     assert enlarged.columns == BEST.schema.names()
+
+
+def test_sums_over_cells_do_not_speak_at_looks():
+    line = SETTING | {"batch_size": 8, "optimizer": "heavy_ball", "momentum": 0.9}
+    placements = PLACEMENTS.frame([line | {"eta_ef": 0.1, "side": "below", "equivalence_p": 1e-3, "doubtful": 0}])
+    scopes = Scopes.of(LOOKS, grown({8: 6}), NO_EVENTS, Estimate())
+
+    assert scopes.by_own_look(placements)["doubtful"].to_list() == [None]
+    assert Scopes.of(None, grown({8: 6}), NO_EVENTS, Estimate()).by_own_look(placements)["doubtful"].to_list() == [0]
 
 
 def test_one_test_of_all_lines_waits_for_the_last_of_them():

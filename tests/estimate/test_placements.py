@@ -13,14 +13,14 @@ from tests.estimate.tables import runs_of
 RATES = 0.01 * 2.0 ** np.arange(9)
 
 
-def placed(change=lambda ratio, rate, seed: ratio, diverged=lambda rate, mu, seed: False):
+def placed(change=lambda ratio, rate, seed: ratio, diverged=lambda rate, mu, seed: False, n_seeds=5):
     def loss(b, rate, mu, seed):
         if diverged(rate, mu, seed):
             return None
         ratio = 0.2 * max(np.log(rate / 0.1), 0.0) + 0.01 * np.sin(7 * seed + 100 * rate)
         return float(np.exp(change(ratio, rate, seed))) if mu == 0 else 1.0
 
-    return place_cells(rate_lines(runs_of(loss, RATES), Margins()), Margins(), Estimate())
+    return place_cells(rate_lines(runs_of(loss, RATES, n_seeds), Margins()), Margins(), Estimate())
 
 
 def test_cells_lie_on_their_side_of_the_threshold():
@@ -93,3 +93,26 @@ def test_the_pooled_spread_is_of_cells_below_in_which_nothing_diverged():
     assert pooled[0.02] is None
     assert 0 < pooled[0.01] < 1e-6
     assert all(pooled[rate] is None for rate in RATES[4:])
+
+
+def test_sums_over_cells_say_how_many_are_doubtful_with_five_seeds_and_not_with_fewer():
+    """The bump is at the margin: it is the least sure, and with it one other cell may not be equivalent."""
+    rows = placed(lambda ratio, rate, seed: ratio - 0.05 if rate == 0.02 else ratio)
+    below = rows.filter(pl.col("side") == "below")
+
+    assert dict(below.select("eta_ef", "doubtful").iter_rows()) == {0.01: 1, 0.02: 2, 0.04: 1, 0.08: 1}
+    assert rows.filter(pl.col("side") == "above")["doubtful"].null_count() == 5
+    assert placed(n_seeds=4)["doubtful"].null_count() == len(placed(n_seeds=4))
+
+
+def test_lines_of_different_seeds_have_no_sums():
+    def loss(b, rate, mu, seed):
+        ratio = 0.2 * max(np.log(rate / 0.1), 0.0) + 0.01 * np.sin(7 * seed + 100 * rate + b)
+        return float(np.exp(ratio)) if mu == 0 else 1.0
+
+    runs = runs_of(loss, RATES, 6, (8, 16))
+    cut = runs.filter((pl.col("batch_size") == 8) | (pl.col("seed") < 5))
+    whole, unequal = (place_cells(rate_lines(each, Margins()), Margins(), Estimate()) for each in (runs, cut))
+
+    assert whole.filter(side="below")["doubtful"].null_count() == 0
+    assert unequal["doubtful"].null_count() == len(unequal) > 0

@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from mstudy.core.params import Analysis
-from mstudy.estimate.claims.at_least import UnitWords, bound_units, units_frame
-from mstudy.estimate.claims.closed_testing import surely_true
+from mstudy.estimate.claims.at_least import UnitWords, bound_units, sure_units, units_frame
 from mstudy.report.page.render import render_report
 from mstudy.report.page.units import units_data
 
@@ -39,10 +38,12 @@ def units():
     shape = (*SHARES.shape, len(rows))
     small = rng.choice([0.0, 0.001, 1 / 96, 0.01, 0.03], shape)
     p_values = np.where(rng.random(shape) < SHARES[..., None], small, rng.random(shape))
-    return {
+    doubtful = pl.Series("doubtful", np.sort(rng.integers(0, len(rows) // 2, len(rows))))
+    found = {
         claim: units_frame(claim, rows, *(pl.lit(pl.Series(values)) for values in of_claim))
         for claim, of_claim in zip(CLAIMS, p_values, strict=True)
     }
+    return found | {"C2": found["C2"].sort("p_holds").with_columns(doubtful)}  # as of sums over cells
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def part_of(rows, study, b, mu):
 
 def words(rows, at_least):
     k, contrary = (
-        surely_true(rows[column].to_numpy(), side.h, side.level)
+        sure_units(rows, column, side)
         for column, side in (("p_holds", at_least.holds), ("p_contradicts", at_least.contradicts))
     )
     end = f"; the contrary holds in at least {contrary}." if contrary else "."

@@ -99,7 +99,10 @@ class Scopes:
         tested = [name for name in _P_VALUES if name in frame.columns]
         joined = frame.join(share, on=list(LINE), how="left", nulls_equal=True, maintain_order="left")
         enlarged = (pl.col(name) / pl.col("share").fill_null(1.0) for name in tested)
-        return joined.with_columns(each.clip(upper_bound=1.0) for each in enlarged).drop("share")
+        # Sums over cells have no look of their own: the cells of their lines may stand at several.
+        without_sums = {"doubtful": pl.lit(None, dtype=pl.Int64)} if "doubtful" in frame.columns else {}
+        tests = [each.clip(upper_bound=1.0) for each in enlarged]
+        return joined.with_columns(*tests, **without_sums).drop("share")
 
     @property
     def note_of_units(self) -> str:

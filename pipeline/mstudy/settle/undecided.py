@@ -10,8 +10,8 @@ import polars as pl
 from mstudy.analysis_result import AnalysisResult
 from mstudy.core.params import Looks
 from mstudy.core.statuses import EventDefinition, GridStatus, Verdict
-from mstudy.estimate.claims.c1_c2_cells import equivalence_level
 from mstudy.estimate.looks import OVER_EVENTS, OVER_RATES, OVER_UNITS, eventful_lines, line_looks
+from mstudy.estimate.rates.placements import equivalence_level
 from mstudy.pairs.deciding_events import deciding_events
 from mstudy.tables.contracts import CLAIM_UNITS, INTERVENTIONS, RUNS, SHARPENINGS, THRESHOLDS
 from mstudy.tables.table import LINE

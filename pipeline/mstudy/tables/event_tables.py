@@ -212,6 +212,9 @@ CLAIM_UNITS = table(
         "intervention": text("what was done, for C8; else null"),
         "p_holds": real("null hypothesis: the claim does not hold in this unit; 1 where it could not be tested"),
         "p_contradicts": real("null hypothesis: its contrary does not hold in this unit; two-sided for C1 and C6"),
+        "doubtful": whole(
+            "at most so many of this unit and of the surer ones do not hold, where sums over units tell it; else null"
+        ),
     },
 )
 

@@ -52,6 +52,10 @@ PLACEMENTS = table(
             "null hypothesis: the mean is at most the margin; of the seeds at which SGD did not diverge, where they "
             "are three or more"
         ),
+        "doubtful": whole(
+            "at most so many of this cell and of the surer ones below are not equivalent, by sums over cells; null "
+            "above, and where lines differ in their seeds or have fewer than five"
+        ),
     },
 )
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from mstudy.core.params import Estimate
-from mstudy.estimate.claims.closed_testing import Vector, hommel_h, surely_true
+from mstudy.estimate.claims.closed_testing import Vector, hommel_h, surely_true, surely_true_of
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import CLAIM_UNITS
 
 _PARTS = ("batch_size", "momentum", "study")
 _OWN = ("claim", "p_holds", "p_contradicts")
+_HOLDS = "p_holds"
 LEAST_SURE = "least sure"
 _ROUNDING = 1e-9  # of a share of the units
 
 
 @dataclass(frozen=True)
 class Bound:
-    """At least k of m units, at level `level`. h: Hommel's, with which the bound of any subset follows."""
+    """At least k of m units, at level `level`.
+
+    h: the size of the largest set of units that closed testing does not reject. With it and the p-values the bound of
+    any subset follows, or else with how many units are doubtful (tables.CLAIM_UNITS).
+    """
 
     k: int
     m: int
@@ -132,22 +137,29 @@ def reaches_share(at_least: AtLeast | None, units: pl.DataFrame, n_missing: int,
     return somewhere_in_each and share > estimate.mostly_share + _ROUNDING
 
 
+def sure_units(units: pl.DataFrame, column: str, bound: Bound) -> int:
+    """Return in how many of these units, any of a claim's (tables.CLAIM_UNITS), it surely holds.
+
+    column: p_holds, or p_contradicts for the contrary. bound: that of all units of the claim.
+    """
+    if column == _HOLDS and units["doubtful"].null_count() == 0:
+        return surely_true_of(units["doubtful"].to_numpy())
+    return surely_true(units[column].to_numpy(), bound.h, bound.level)
+
+
 def _bound(units: pl.DataFrame, column: str, level: float) -> Bound:
-    p_values = units[column].to_numpy()
-    h = hommel_h(p_values, level)
-    return Bound(surely_true(p_values, h, level), len(p_values), h, level)
+    told = column == _HOLDS and units["doubtful"].null_count() == 0
+    h = int(units["doubtful"].to_numpy().max()) if told else hommel_h(units[column].to_numpy(), level)
+    of_all = Bound(0, len(units), h, level)
+    return replace(of_all, k=sure_units(units, column, of_all))
 
 
 def _parts(units: pl.DataFrame, part: str, sides: Mapping[str, Bound]) -> Iterator[dict[str, Any]]:
     """Yield the bounds of the units of each batch size, momentum or study."""
     for value in units[part].drop_nulls().unique().sort():
         rows = units.filter(pl.col(part) == value)
-        k, contrary = (_of_subset(rows[column].to_numpy(), bound) for column, bound in sides.items())
+        k, contrary = (sure_units(rows, column, bound) for column, bound in sides.items())
         yield {part: value, "k": k, "m": len(rows), "contradicts": contrary}
-
-
-def _of_subset(p_values: Vector, bound: Bound) -> int:
-    return surely_true(np.asarray(p_values), bound.h, bound.level)
 
 
 def _sentence(holds: Bound, contradicts: Bound, by_batch_size: tuple[Mapping[str, Any], ...], words: UnitWords) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
 from mstudy.core.params import Estimate
@@ -18,6 +19,7 @@ from mstudy.estimate.claims.at_least import (
     units_frame,
 )
 from mstudy.estimate.claims.claim import Answer, Claim, Power, verdict_of
+from mstudy.estimate.claims.closed_testing import doubtful_by_simes, hommel_h
 from mstudy.estimate.claims.evidence import Evidence
 from mstudy.estimate.claims.power import (
     equivalence_power,
@@ -37,20 +39,15 @@ from mstudy.estimate.claims.small_studies.cells import (
 )
 from mstudy.estimate.claims.small_studies.granted import granted, short_of_seeds
 from mstudy.estimate.claims.small_studies.words import cell_name
+from mstudy.estimate.rates.placements import equivalence_level, level_beside_sums
 from mstudy.pairs.seed_tests import holm
 from mstudy.tables.contracts import PLACEMENTS, THRESHOLDS
 from mstudy.tables.table import CELL, LINE
 
 _ALIKE = UnitWords("SGD and SGDM are alike", "cells")
 _BETTER = UnitWords("SGDM is better", "cells")
-_PLACING_SHARE = 0.4  # of alpha: a cell that is not equivalent may by its noise be placed nowhere
 _IN_LEAST_CERTAIN = "in the least sure cell"
 _MAX_EFFECT_SDS = 50.0  # up to so many standard deviations an effect is looked for
-
-
-def equivalence_level(alpha: float) -> float:
-    """Return the level at which each cell below must be equivalent."""
-    return (1 - _PLACING_SHARE) * alpha
 
 
 def judge_below(evidence: Evidence, estimate: Estimate) -> Answer:
@@ -124,7 +121,24 @@ def below_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:
     cells = _placed_cells(evidence, Side.BELOW, estimate)
     if cells.is_empty():
         return units_without_placements(_below(estimate), evidence, estimate)
-    return units_frame("C1", cells, pl.coalesce("pooled_equivalence_p", "equivalence_p"), beyond_either_way())
+    units = units_frame("C1", cells, pl.coalesce("pooled_equivalence_p", "equivalence_p"), beyond_either_way())
+    return units.with_columns(doubtful=_doubtful(units, estimate))
+
+
+def _doubtful(units: pl.DataFrame, estimate: Estimate) -> pl.Series:
+    """Return how many cells up to each may not be equivalent, by sums over cells or Simes' tests; nulls without sums.
+
+    A cell alone is judged by its own test, and so are all of them together if each passes (intersection-union).
+    """
+    by_sums, p_values = units["doubtful"], units["p_holds"].to_numpy()
+    if by_sums.null_count():
+        return pl.Series([None] * len(units), dtype=by_sums.dtype)
+    doubted_alone = p_values > equivalence_level(estimate.alpha)
+    if not doubted_alone.any():
+        return pl.Series(np.zeros(len(units), dtype=np.int64))
+    level, sums = level_beside_sums(estimate.alpha), by_sums.to_numpy()
+    h = min(hommel_h(p_values, level), int(sums.max()))
+    return pl.Series(np.maximum(np.minimum(sums, doubtful_by_simes(p_values, h, level)), doubted_alone))
 
 
 def above_units(evidence: Evidence, estimate: Estimate) -> pl.DataFrame:

@@ -26,6 +26,20 @@ def hommel_h(p_values: Vector, alpha: float) -> int:
     return 0
 
 
+def doubtful_by_simes(p_values: Vector, h: int, alpha: float) -> NDArray[np.int64]:
+    """Return for each unit how many of it and of all surer ones may not hold, (n_units,): the same bounds, by unit."""
+    return np.asarray(np.maximum(np.ceil(h * p_values / alpha) - 1, 0), dtype=np.int64)
+
+
+def surely_true_of(doubtful: NDArray[np.int64]) -> int:
+    """Return the lower bound on the number of units of a subset, by how many up to each unit may not hold.
+
+    All but u - 1 of the units with fewer than u doubtful ones hold (Blanchard, Neuvial & Roquain 2020).
+    """
+    limits = np.arange(1, len(doubtful) + 1)
+    return int(np.max(1 - limits + (doubtful[:, None] < limits).sum(axis=0), initial=0))
+
+
 def surely_true(p_values: Vector, h: int, alpha: float) -> int:
     """Return the lower bound on the number of units of a subset in which the claim holds.
 

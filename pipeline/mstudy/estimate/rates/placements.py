@@ -18,6 +18,7 @@ import polars as pl
 
 from mstudy.core.params import Estimate, Margins
 from mstudy.core.statuses import GridStatus, Side
+from mstudy.estimate.rates.joint_equivalence import doubtful_cells
 from mstudy.estimate.rates.pooled_variance import Spread, moderated, p_equivalent_pooled
 from mstudy.estimate.rates.thresholds import LineThreshold, find_threshold
 from mstudy.pairs.rate_lines import Line, Mask, Matrix
@@ -26,6 +27,19 @@ from mstudy.tables.contracts import PLACEMENTS
 from mstudy.tables.table import SETTING
 
 _ENOUGH_UNCAPPED = 3  # seeds
+_PLACING_SHARE = 0.4  # of alpha: a cell that is not equivalent may by its noise be placed nowhere
+_SUMS_SHARE = 0.95  # of the level of equivalence, for the sums over cells; Simes' tests of the cells have the rest
+_ENOUGH_FOR_SUMS = 5  # seeds; with three a sum has two degrees of freedom, and cells alone say more
+
+
+def equivalence_level(alpha: float) -> float:
+    """Return the level at which each cell below must be equivalent."""
+    return (1 - _PLACING_SHARE) * alpha
+
+
+def level_beside_sums(alpha: float) -> float:
+    """Return what is left of it for Simes' tests where sums over cells are tested too."""
+    return (1 - _SUMS_SHARE) * equivalence_level(alpha)
 
 
 def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> pl.DataFrame:
@@ -33,6 +47,7 @@ def place_cells(lines: Sequence[Line], margins: Margins, estimate: Estimate) -> 
     cells = [_Cells(line, side, on) for line in lines for side, on in _sides(line, margins, estimate).items()]
     spreads = _lent_spreads(cells)
     rows = [_rows(each, spreads.get(k), margins, estimate) for k, each in enumerate(cells)]
+    _add_doubtful(cells, rows, margins, estimate)
     return PLACEMENTS.frame([row for found in rows for row in found])
 
 
@@ -48,6 +63,11 @@ class _Cells:
     def values(self) -> Matrix:
         """Return the log ratios of the placed seeds."""
         return np.where(self.placed, self.line.ratio, np.nan)
+
+    @property
+    def compared(self) -> Matrix:
+        """Return the log ratios of the placed seeds without ties of two diverged runs."""
+        return np.where(self.line.sgd_diverged & self.line.sgdm_diverged, np.nan, self.values)
 
     @property
     def uncapped(self) -> Matrix:
@@ -127,9 +147,8 @@ def _rows(cells: _Cells, spread: Spread | None, margins: Margins, estimate: Esti
     """
     line, placed, values = cells.line, cells.placed, cells.values
     error = line.error[:, None]
-    compared = np.where(line.sgd_diverged & line.sgdm_diverged, np.nan, values)
     margin = margins.advantage
-    equivalence = p_equivalent_rows(compared, margin - line.error)
+    equivalence = p_equivalent_rows(cells.compared, margin - line.error)
     tests = {
         "equivalence_p": equivalence,
         "pooled_equivalence_p": np.full(len(values), np.nan)
@@ -142,9 +161,39 @@ def _rows(cells: _Cells, spread: Spread | None, margins: Margins, estimate: Esti
     columns = {"log_ratio": mean, "ci_low": low - line.error, "ci_high": high + line.error} | tests
     return [
         line.keys
-        | {"eta_ef": float(line.eta_ef[k]), "side": cells.side, "matched": line.matched[k]}
+        | {"eta_ef": float(line.eta_ef[k]), "side": cells.side, "matched": line.matched[k], "doubtful": None}
         | {"n_seeds": int(placed[k].sum())}
         | {name: None if np.isnan(column[k]) else float(column[k]) for name, column in columns.items()}
         for k in range(len(placed))
         if placed[k].any()
     ]
+
+
+def _add_doubtful(
+    cells: Sequence[_Cells], rows: Sequence[list[dict[str, object]]], margins: Margins, estimate: Estimate
+) -> None:
+    """Add to the cells below with enough seeds how many of them may not be equivalent, by sums over cells.
+
+    Nothing is added where lines have different seeds, or fewer than five: a sum needs each of its seeds in each line.
+    """
+    found = [
+        (each.line, row, each.compared[k], margins.advantage - each.line.error[k])
+        for each, of_cells in zip(cells, rows, strict=True)
+        if each.side is Side.BELOW
+        for k, row in zip(np.flatnonzero(each.placed.any(axis=1)), of_cells, strict=True)
+        if each.placed[k].sum() >= estimate.min_seeds
+    ]
+    seeds = {tuple(line.seeds) for line, *_ in found}
+    if len(seeds) != 1 or len(*seeds) < _ENOUGH_FOR_SUMS:
+        return
+    p_values = np.array([_p_of(row) for _, row, *_ in found])
+    values, ends = np.stack([each[2] for each in found]), np.array([each[3] for each in found])
+    doubtful = doubtful_cells(values, ends, p_values, _SUMS_SHARE * equivalence_level(estimate.alpha))
+    for (_, row, *_), n in zip(found, doubtful, strict=True):
+        row["doubtful"] = int(n)
+
+
+def _p_of(row: dict[str, object]) -> float:
+    """Return the p-value of equivalence that counts, 1 without one."""
+    known = (row[name] for name in ("pooled_equivalence_p", "equivalence_p"))
+    return next((p for p in known if isinstance(p, float)), 1.0)

@@ -3,11 +3,16 @@
 const units = $("units-data") ? data("units-data") : { claims: {}, units: { claim: [] } };
 // As estimate/claims/closed_testing.py: the largest of 1 - u + #{i: h p_i <= u alpha} over u (Goeman et al. 2019).
 function surelyTrue(pValues, { h, level }) {
-  const ascending = [...pValues].sort((a, b) => a - b);
-  let rejected = 0, bound = 0;
+  return largest(pValues, (p, u) => h * p <= u * level);
+}
+// The same by how many of a unit and of the surer ones may not hold: the largest of 1 - u + #{i: doubtful i < u}.
+const surelyTrueOf = doubtful => largest(doubtful, (n, u) => n < u);
+function largest(values, passes) {
+  const ascending = [...values].sort((a, b) => a - b);
+  let passed = 0, bound = 0;
   for (let u = 1; u <= ascending.length; u++) {
-    while (rejected < ascending.length && h * ascending[rejected] <= u * level) rejected++;
-    bound = Math.max(bound, 1 - u + rejected);
+    while (passed < ascending.length && passes(ascending[passed], u)) passed++;
+    bound = Math.max(bound, 1 - u + passed);
   }
   return bound;
 }
@@ -25,8 +30,9 @@ function boundOf(claim, choice) {
   const rows = columns.claim.map((_, k) => k).filter(k => columns.claim[k] === claim && choice.every(([name, value]) => columns[name][k] === value));
   if (!rows.length) return `none of its ${noun}.`;
   const of = (name, side) => surelyTrue(rows.map(k => columns[name][k]), side);
-  const contrary = of("p_contradicts", contradicts);
-  return `in at least ${of("p_holds", holds)} of ${rows.length} ${noun}` + (contrary ? `; the contrary holds in at least ${contrary}.` : ".");
+  const contrary = of("p_contradicts", contradicts), doubtful = rows.map(k => columns.doubtful[k]);
+  const sure = doubtful.includes(null) ? of("p_holds", holds) : surelyTrueOf(doubtful);
+  return `in at least ${sure} of ${rows.length} ${noun}` + (contrary ? `; the contrary holds in at least ${contrary}.` : ".");
 }
 function tellUnits() {
   const choice = chosenUnits();

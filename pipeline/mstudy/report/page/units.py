@@ -1,4 +1,4 @@
-"""What the page needs to bound any choice of a claim's units: their p-values, and Hommel's h of all of them."""
+"""What the page needs to bound any choice of a claim's units: their p-values and h, or how many are doubtful."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mstudy.tables.contracts import CLAIM_UNITS
 from mstudy.tables.table import SETTING
 
 _SIDES = ("holds", "contradicts")
-_OF_A_UNIT = ("claim", "setting", "batch_size", "momentum", *(f"p_{side}" for side in _SIDES))
+_OF_A_UNIT = ("claim", "setting", "batch_size", "momentum", *(f"p_{side}" for side in _SIDES), "doubtful")
 
 
 def units_data(results: Results, settings: pl.DataFrame) -> dict[str, Any] | None:
