@@ -18,18 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow.parquet as pq
 from mstudy.core.params import Cadence, Grid, Init, Study
 from mstudy.core.theory import stability_line
 from mstudy.train.stage import train_study
 from mstudy.train.sweep.store import Store
 from mstudy.workers.surroundings import available_cores
+from numpy.typing import NDArray
 
 REPORT = Path(__file__).with_name("plateaus.md")
-LATE_SHARE = 0.5  # of the logged rows: the second half of a run is where it is at its edge
+LATE_SHARE = 0.5  # of the logged rows, which lie close at first, or of the steps
 NEAR = 0.01
 AT_EDGE = 0.9  # of the line: a run whose median is below has not come to its edge
+WIDE = 0.05  # of the line: a middle 80 % that is wider is a swing
 
 
 @dataclass(frozen=True)
@@ -80,38 +81,88 @@ def mini_batch_tasks() -> list[Task]:
     return [Task("digits", study, "batch_sharpness")]
 
 
-def train(task: Task, folder: Path) -> pl.DataFrame:
-    """Train a task; a row a run: its settings, and the median of the column over the second half of its rows."""
+@dataclass(frozen=True)
+class Course:
+    """Where a run's curvature lay, over its line.
+
+    start: the first step of the second half of the rows; half: the median over these rows. reached: the first step at
+    the line; None: never. The others are of the second half of the steps: the median, the medians of either half of it,
+    and the bounds of the middle 80 %.
+    """
+
+    start: int
+    half: float
+    reached: int | None
+    late: float
+    third_quarter: float
+    last_quarter: float
+    low: float
+    high: float
+
+    @property
+    def swing(self) -> float:
+        """Width of the middle 80 %."""
+        return self.high - self.low
+
+
+def course(steps: NDArray[np.int64], ratios: NDArray[np.float64]) -> Course:
+    """Say where they lay; ratios: of curvature and line."""
+    rows = slice(int(len(ratios) * (1 - LATE_SHARE)), None)
+    reached = steps[ratios >= 1]
+    late, last = (steps >= steps[-1] * (1 - share) for share in (LATE_SHARE, LATE_SHARE / 2))
+    low, high = np.quantile(ratios[late], [0.1, 0.9])
+    half, whole, third, fourth = (float(np.median(ratios[part])) for part in (rows, late, late & ~last, last))
+    first = int(reached[0]) if len(reached) else None
+    return Course(int(steps[rows][0]), half, first, whole, third, fourth, float(low), float(high))
+
+
+def reason(run: Course) -> str:
+    """Say why a run does not lie within 1 % of its line, by what was measured; nothing where it does."""
+    if abs(run.late - 1) <= NEAR:
+        return "" if abs(run.half - 1) <= NEAR else f"settles after step {run.start}, where these rows begin"
+    moved = f"{run.third_quarter:.3f} in the third quarter of the steps, {run.last_quarter:.3f} in the last"
+    if run.late < AT_EDGE:
+        return f"below its edge: {moved}"
+    if abs(run.last_quarter - run.third_quarter) > NEAR:
+        return f"not settled: {moved}"
+    if run.swing > WIDE and run.low < 1 < run.high:
+        return "swings across the line"
+    if run.low < 1 < run.high:
+        return "its middle 80 % holds the line, without a swing"
+    return f"beside the line: {moved}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run. settings: task, optimizer, mu, batch size, eta. course: None where it diverged."""
+
+    settings: tuple[str, str, float, int, float]
+    course: Course | None
+
+
+def train(task: Task, folder: Path) -> list[Run]:
+    """Train a task, and say where the column of each run lay."""
     runs = folder / f"runs-{len(list(folder.glob('runs-*')))}"
     train_study("plateaus", task.study, Store(folder / "store"), runs, available_cores(), "cpu")
-    return pl.DataFrame([_row(task, path) for path in sorted(runs.glob("*.parquet"))])
+    return [_run(task, path) for path in sorted(runs.glob("*.parquet"))]
 
 
-def _row(task: Task, path: Path) -> dict[str, object]:
+def _run(task: Task, path: Path) -> Run:
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"mstudy"])
-    values = np.array([v for v in table[task.column].to_pylist() if v is not None])
-    late = values[int(len(values) * (1 - LATE_SHARE)) :]
+    known = table.filter(table[task.column].is_valid())
     eta, mu = about["learning_rate"], about["momentum"]
     line = stability_line(about["optimizer"], eta, mu)
     if task.column == "batch_sharpness":
         line = 2 * (1 - mu) / eta
-    return {
-        "task": task.name,
-        "optimizer": about["optimizer"],
-        "momentum": mu,
-        "batch_size": about["batch_size"],
-        "eta": eta,
-        "seed": about["seed"],
-        "status": about["status"],
-        "ratio": float(np.median(late)) / line if len(late) and line and about["status"] == "completed" else None,
-    }
+    settings = (task.name, about["optimizer"], mu, about["batch_size"], eta)
+    if about["status"] != "completed" or line is None:
+        return Run(settings, None)
+    return Run(settings, course(known["step"].to_numpy(), known[task.column].to_numpy() / line))
 
 
-def report(full: pl.DataFrame, mini: pl.DataFrame) -> str:
+def report(full: list[Run], mini: list[Run]) -> str:
     """Return both tables as Markdown."""
-    reached = full.filter(pl.col("ratio") > AT_EDGE)
-    near = reached.filter((pl.col("ratio") - 1).abs() <= NEAR)
     head = (__doc__ or "").replace("lambda_max", "λ_max")
     return "\n".join(
         [
@@ -119,11 +170,15 @@ def report(full: pl.DataFrame, mini: pl.DataFrame) -> str:
             "",
             head.partition("\n\n")[2].strip(),
             "",
+            "Rows are logged at gaps that grow with the step, so the second half of the rows begins early, where some",
+            "runs are still on their way to the line. So two medians are given: over these rows, and over the second",
+            "half of the steps, there with the bounds of the middle 80 %. A reason stands where one of the two is not",
+            f"within {NEAR:.0%} of the line; it is told by these numbers alone. A swing is a middle 80 % that is wider",
+            f"than {WIDE:.0%} of the line.",
+            "",
             "## Full batch: λ_max against the stability line",
             "",
-            f"Median over the second half of the logged rows. Of {len(full)} runs {full['ratio'].count()} are "
-            f"completed, and {len(reached)} come to their edge (above {AT_EDGE:g} of the line); of these {len(near)} "
-            f"lie within {NEAR:.0%} of it.",
+            *_counts(full),
             "",
             *_table(full, "λ_max / line"),
             "",
@@ -137,14 +192,38 @@ def report(full: pl.DataFrame, mini: pl.DataFrame) -> str:
     )
 
 
-def _table(rows: pl.DataFrame, name: str) -> list[str]:
-    keys = ["task", "optimizer", "momentum", "batch_size", "eta"]
-    lines = [f"| task | optimizer | μ | b | η | runs | {name} |", "|---|---|---|---|---|---|---|"]
-    for key, group in rows.sort([*keys, "seed"]).group_by(keys, maintain_order=True):
-        ratios = ["diverged" if row["ratio"] is None else f"{row['ratio']:.4f}" for row in group.iter_rows(named=True)]
-        lines.append(f"| {' | '.join(f'{part:g}' if isinstance(part, float) else str(part) for part in key)} "
-                     f"| {len(group)} | {', '.join(ratios)} |")  # fmt: skip
-    return lines
+def _counts(runs: list[Run]) -> list[str]:
+    completed = [run.course for run in runs if run.course]
+    by_rows = [run.half for run in completed if run.half > AT_EDGE]
+    at_edge = [run for run in completed if run.late > AT_EDGE]
+    calm, swinging = ([run.late for run in at_edge if (run.swing > WIDE) is wide] for wide in (False, True))
+    return [
+        f"Of {len(runs)} runs {len(completed)} are completed. Come to their edge, above {AT_EDGE:g} of the line:",
+        "",
+        f"* over the second half of the rows {len(by_rows)}, {_near(by_rows)} of them within {NEAR:.0%} of it;",
+        f"* over the second half of the steps {len(at_edge)}, {_near(calm + swinging)} of them within {NEAR:.0%}: "
+        f"{_near(calm)} of the {len(calm)} that do not swing, {_near(swinging)} of the {len(swinging)} that do.",
+    ]
+
+
+def _near(ratios: list[float]) -> int:
+    return sum(abs(ratio - 1) <= NEAR for ratio in ratios)
+
+
+def _table(runs: list[Run], name: str) -> list[str]:
+    head = ["task", "optimizer", "μ", "b", "η", "at the line from step", f"{name}: 2nd half of rows", "of steps"]
+    head += ["middle 80 %", f"why not within {NEAR:.0%}"]
+    rows = [_cells(run) for run in sorted(runs, key=lambda run: run.settings)]
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _cells(run: Run) -> list[str]:
+    cells = [f"{part:g}" if isinstance(part, float) else str(part) for part in run.settings]
+    if run.course is None:
+        return [*cells, "", "", "", "", "diverged"]
+    at = run.course
+    reached = "never" if at.reached is None else f"{at.reached}"
+    return [*cells, reached, f"{at.half:.4f}", f"{at.late:.4f}", f"{at.low:.3f} to {at.high:.3f}", reason(at)]
 
 
 def main() -> None:
@@ -154,8 +233,8 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        full = pl.concat([train(task, folder) for task in full_batch_tasks(folder)])
-        mini = pl.concat([train(task, folder) for task in mini_batch_tasks()])
+        full = [run for task in full_batch_tasks(folder) for run in train(task, folder)]
+        mini = [run for task in mini_batch_tasks() for run in train(task, folder)]
     text = report(full, mini)
     if asked.write:
         REPORT.write_text(text)
