@@ -47,7 +47,7 @@ from benchmarks.error_rates.experiments import (
 from benchmarks.error_rates.inference_advantage import SCENARIOS
 
 SEED = 91_000  # not of development
-LOOKS = Looks((5, 10, 20), ("synthetic",))
+LOOKS = Looks((5, 10, 20), ("synthetic",), (0,))
 LAST = LOOKS.seeds[-1]
 MARGINS = Margins()
 ESTIMATE = Estimate(resamples=1000)

@@ -7,7 +7,7 @@ from mstudy.core.params_file import load
 
 
 def test_spending_is_that_of_the_published_table():
-    looks = Looks((4, 8, 12), ("s",))  # a third, two thirds, all of the seeds
+    looks = Looks((4, 8, 12), ("s",), (0,))  # a third, two thirds, all of the seeds
 
     assert [round(looks.spent(k, 0.025), 4) for k in range(3)] == [0.0001, 0.0060, 0.0250]
     assert [round(looks.spent(k, 0.05), 4) for k in range(3)] == [0.0007, 0.0164, 0.0500]
@@ -16,7 +16,7 @@ def test_spending_is_that_of_the_published_table():
 @pytest.mark.parametrize("seeds", [(5, 10, 20), (3, 4), (2, 5, 8, 11, 20)])
 @pytest.mark.parametrize("alpha", [0.03, 0.05])
 def test_the_levels_of_all_looks_are_alpha_together_and_rise(seeds, alpha):
-    looks = Looks(seeds, ("s",))
+    looks = Looks(seeds, ("s",), (0,))
     levels = [looks.level(k, alpha) for k in range(len(seeds))]
 
     assert sum(levels) == pytest.approx(alpha, rel=1e-12)
@@ -25,7 +25,7 @@ def test_the_levels_of_all_looks_are_alpha_together_and_rise(seeds, alpha):
 
 
 def test_a_line_is_at_the_first_look_that_has_its_seeds():
-    looks = Looks((5, 10, 20), ("s",))
+    looks = Looks((5, 10, 20), ("s",), (0,))
 
     assert [looks.index(n) for n in (1, 5, 6, 10, 20)] == [0, 0, 1, 1, 2]
     with pytest.raises(
@@ -36,9 +36,9 @@ def test_a_line_is_at_the_first_look_that_has_its_seeds():
 
 def test_the_analysis_has_the_looks_of_the_studies(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text("studies: {a: {looks: [5, 10]}, b: {}, c: {looks: [5, 10]}}")
+    path.write_text("studies: {a: {looks: [5, 10]}, b: {}, c: {looks: [5, 10], first_seed: 7}}")
 
-    assert load(path).analysis == Analysis(looks=Looks((5, 10), ("a", "c")))
+    assert load(path).analysis == Analysis(looks=Looks((5, 10), ("a", "c"), (0, 7)))
     assert Params().looks is None
     assert Study(looks=(5, 10, 20)).n_runs == 4 * Study().n_runs
 

@@ -17,7 +17,7 @@ from mstudy.tables.stamp import Finished, _read_stamp, check_params
 from tests.estimate.tables import SETTING, runs_of
 from tests.estimate.test_event_verdicts import ESTIMATE, out  # noqa: F401  (a fixture)
 
-LOOKS = Looks((3, 6, 12), ("s",))
+LOOKS = Looks((3, 6, 12), ("s",), (0,))
 NO_EVENTS = SHARPENINGS.frame([])
 
 
@@ -36,6 +36,16 @@ def test_each_line_is_at_the_look_of_its_own_seeds():
 
     assert dict(lines.select("batch_size", "look").iter_rows()) == {8: 0, 16: 1, 32: 2}
     assert line_looks(runs, None).is_empty()
+
+
+def test_seeds_are_counted_from_the_first_of_their_study():
+    """The same seeds, 1,000 later."""
+    early, looks = grown({8: 6, 16: 12}), Looks((3, 6, 12), ("s",), (1000,))
+    late = early.with_columns(pl.col("seed") + 1000)
+    scope = Scopes.of(looks, late, NO_EVENTS, Estimate()).rates
+
+    assert line_looks(late, looks).equals(line_looks(early, LOOKS))
+    assert scope.keep(late)["seed"].max() == 1005
 
 
 def test_p_values_are_divided_by_the_share_of_their_own_look():
@@ -90,7 +100,7 @@ def test_claims_over_events_wait_for_the_lines_that_have_any():
 
 def test_without_looks_nothing_is_cut_and_nothing_is_said():
     runs = grown({8: 3})
-    for looks in (None, Looks((3, 6), ("other",))):
+    for looks in (None, Looks((3, 6), ("other",), (0,))):
         scopes = Scopes.of(looks, runs, NO_EVENTS, Estimate())
         assert scopes.rates.params is scopes.params
         assert scopes.rates.keep(runs) is runs
@@ -124,7 +134,7 @@ def with_copies(folder, chosen, **changes):
 
 def test_events_are_judged_by_the_seeds_and_at_the_level_of_the_look(out):  # noqa: F811
     """One line has five seeds and the other six: the verdict is that of five seeds in both."""
-    looks = Looks((5, 9), ("s",))
+    looks = Looks((5, 9), ("s",), (0,))
     with_copies(out, pl.col("seed") == 4, batch_size=16)
     params = replace(ESTIMATE, alpha=looks.level(0, 0.05), resamples=468)  # 4 / 0.00855
     of_five = claims_of(out, params)["C5"]
@@ -144,7 +154,7 @@ def test_the_stamp_names_the_looks(out):  # noqa: F811
     claims_of(out, ESTIMATE, LOOKS)
     with_looks = json.loads((out / "stamps/estimate.json").read_text())["params"]
 
-    assert with_looks == without | {"looks": {"seeds": [3, 6, 12], "studies": ["s"]}}
+    assert with_looks == without | {"looks": {"seeds": [3, 6, 12], "studies": ["s"], "first_seeds": [0]}}
     sections = {"detect": Detect(), "margins": Margins(), "estimate": ESTIMATE, "looks": LOOKS}
     finished = Finished(out, {}, (_read_stamp(out / "stamps/estimate.json"),))
     check_params(finished, sections)
@@ -156,7 +166,7 @@ def test_the_stamp_names_the_looks(out):  # noqa: F811
 
 
 def test_the_interval_that_decides_is_at_the_level_and_the_one_that_is_shown_at_alpha(out):  # noqa: F811
-    looks = Looks((5, 9), ("s",))
+    looks = Looks((5, 9), ("s",), (0,))
     claims_of(out, ESTIMATE)
     at_alpha = ALIGNMENT.read(out / "results")
     wider = claims_of(out, replace(ESTIMATE, alpha=looks.level(0, 0.05)))["C4"]["ci"]

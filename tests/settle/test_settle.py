@@ -25,13 +25,14 @@ from tests.estimate.tables import SETTING, runs_of
 TINY = """
 studies:
   s: {n_train: 48, model: mlp-tanh-4, batch_sizes: [16, 48], eta_ef: {low: 0.05, high: 0.8, points: 4}, width: 8,
-    momenta: [0.0, 0.5], seeds: 3, looks: [3, 4, 5], steps: 30, log: {every: {sharpness: 0}, adaptive_factor: null}}
+    momenta: [0.0, 0.5], seeds: 3, first_seed: 90, looks: [3, 4, 5], steps: 30,
+    log: {every: {sharpness: 0}, adaptive_factor: null}}
 detect: {min_points: 16}
 compare: {resamples: 100}
 estimate: {resamples: 100}
 """
 STUDY = Study(batch_sizes=(8, 16), momenta=(0.0, 0.5, 0.9), seeds=3, looks=(3, 6, 12), branch_steps=(5,))
-LOOKS = Looks((3, 6, 12), ("s",))
+LOOKS = Looks((3, 6, 12), ("s",), (0,))
 
 
 def plan(more):

@@ -171,11 +171,13 @@ class Looks:
     """Group-sequential looks: the numbers of seeds at which verdicts are given, and the names of the studies so judged.
 
     What is spent up to a look is O'Brien and Fleming's, in the form of Lan and DeMets (1983). A look is judged at what
-    is spent between it and the one before, so all levels together are alpha whatever the tests share.
+    is spent between it and the one before, so all levels together are alpha whatever the tests share. first_seeds: the
+    seed that each of the studies begins with; from there on they are counted.
     """
 
     seeds: tuple[int, ...]
     studies: tuple[str, ...]
+    first_seeds: tuple[int, ...]
 
     def index(self, n_seeds: int) -> int:
         """Return the first look that has so many seeds. Raises ConfigError beyond the last."""

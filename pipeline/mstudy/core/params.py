@@ -82,7 +82,10 @@ class Params:
     def looks(self) -> Looks | None:
         """The looks that studies share; None where no study has any."""
         names = self._studies_with_looks
-        return Looks(self.studies[names[0]].looks, tuple(names)) if names else None
+        if not names:
+            return None
+        first_seeds = tuple(self.studies[name].first_seed for name in names)
+        return Looks(self.studies[names[0]].looks, tuple(names), first_seeds)
 
     def branches_of(self, name: str) -> Branches:
         """Return the branches of the study of that name."""

@@ -50,7 +50,7 @@ class Scope:
         """Return the rows of these seeds. runs: any table with a study and a seed."""
         if self.looks is None:
             return runs
-        return runs.filter(~_is_of(self.looks) | (pl.col("seed") < self.looks.seeds[self.look]))
+        return runs.filter(~_is_of(self.looks) | (_place_of_seed(self.looks) < self.looks.seeds[self.look]))
 
     @property
     def note(self) -> str:
@@ -124,7 +124,7 @@ def line_looks(runs: pl.DataFrame, looks: Looks | None) -> pl.DataFrame:
     if looks is None:
         return none
     own = main_runs(runs).filter(_is_of(looks), pl.col("optimizer") != SGD)
-    lines = own.group_by(LINE).agg(pl.col("seed").max()).sort(LINE)
+    lines = own.group_by(LINE).agg(_place_of_seed(looks).max().alias("seed")).sort(LINE)
     found = [looks.index(seed + 1) for seed in lines["seed"]]
     return lines.drop("seed").with_columns(look=pl.Series(found, dtype=pl.Int64())) if found else none
 
@@ -141,6 +141,12 @@ def eventful_lines(lines: pl.DataFrame, runs: pl.DataFrame, events: pl.DataFrame
 
 def _is_of(looks: Looks) -> pl.Expr:
     return pl.col("study").is_in(list(looks.studies))
+
+
+def _place_of_seed(looks: Looks) -> pl.Expr:
+    """Return how many seeds of its study come before the seed of a row."""
+    first = dict(zip(looks.studies, looks.first_seeds, strict=True))
+    return pl.col("seed") - pl.col("study").replace_strict(first, default=0, return_dtype=pl.Int64)
 
 
 def _least(lines: pl.DataFrame) -> int:
