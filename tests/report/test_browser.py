@@ -47,7 +47,9 @@ def test_every_chart_draws_in_silence_and_asks_for_the_file_alone(page, path):
 
 def test_a_quantity_with_a_panel_of_its_own_is_drawn(browser, results, points, tmp_path):
     path = tmp_path / "index.html"
-    logged = points.with_columns(batch_sharpness=pl.col("directional_curvature") * 2, edge_ratio=pl.lit(0.5))
+    logged = points.with_columns(
+        batch_sharpness=pl.col("directional_curvature") * 2, edge_ratio=pl.lit(0.5), sharpness=pl.lit(9.0)
+    )
     path.write_text(render_report(results, logged, Analysis()), encoding="utf-8")
     page = Page(browser, path)
 
@@ -256,6 +258,83 @@ def test_losses_at_both_ends_of_floats_are_drawn_in_silence(browser, save_run, t
     page.draw_all()
 
     assert page.said == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_text_of_a_chart_is_cut_at_the_edge_of_the_page(browser, path, width):
+    page = Page(browser, path, width)
+    page.draw_all()
+
+    ends = "words => words.map(w => [w.textContent, w.getBoundingClientRect()]).map(([t, r]) => [t, r.left, r.right])"
+    places = page.tab.eval_on_selector_all(".chart svg text", ends)
+    assert len(places) > 100
+    assert [place for place in places if place[1] < 0 or place[2] > width] == []
+
+
+def test_a_table_that_is_wider_than_its_card_has_a_shadow_where_there_is_more(browser, path):
+    page = Page(browser, path, 390)
+    n = "getComputedStyle(box).backgroundImage.split('-gradient(').length - 1"
+    how = f"box => [{n}, box.scrollWidth, box.clientWidth]"
+    attachments = "box => getComputedStyle(box).backgroundAttachment"
+
+    table = page.tab.locator("#runs .scroll")
+    n_gradients, inside, outside = table.evaluate(how)
+
+    # Two shadows that stay, and two patches of the card that move with the table over the shadow at its end.
+    assert (n_gradients, inside > outside) == (4, True)
+    assert table.evaluate(attachments) == "local, local, scroll, scroll"
+
+
+def test_the_menu_has_the_order_of_the_page(page):
+    named = page.tab.eval_on_selector_all("nav.contents a", "links => links.map(a => a.getAttribute('href').slice(1))")
+    sections = page.tab.eval_on_selector_all("main > section[id]", "sections => sections.map(s => s.id)")
+
+    assert named == [name for name in sections if name != "finding"]
+
+
+def test_the_words_below_the_curves_say_what_is_drawn(browser, path):
+    page = Page(browser, path)
+    assert page.tab.inner_text("#line-words") == "Thin lines are seeds, thick ones their median, which the gap has not"
+
+    page.tab.select_option("#pick-seed", "1")
+
+    assert page.tab.inner_text("#line-words") == "Each line is a run, in the gap a pair"
+
+
+def test_a_quantity_that_no_log_has_is_not_named(results, points):
+    logged = points.with_columns(sharpness=pl.lit(9.0))
+    assert points["sharpness"].null_count() == len(points)
+
+    html = render_report(results, points, Analysis())
+
+    assert "open points are" in render_report(results, logged, Analysis())
+    assert "open points are" not in html and "curvature κ, " not in html and "curvature κ" in html
+
+
+def test_the_marks_of_what_is_picked_are_named_where_they_are_drawn(page):
+    notes = page.tab.eval_on_selector_all("#when .plate > .note", "notes => notes.map(note => note.innerText)")
+
+    assert sum("A dotted line marks the learning rate, a darker border the batch size" in note for note in notes) == 2
+    assert sum("A darker border marks the batch size" in note for note in notes) == 1
+    borders = "figures => new Set(figures.map(figure => getComputedStyle(figure).borderColor)).size"
+    assert page.tab.eval_on_selector_all("#finding figure:not([hidden])", borders) == 1
+
+
+def test_on_paper_no_card_is_torn_and_no_table_leaves_its_card(browser, path):
+    page = Page(browser, path, 702)
+    page.tab.evaluate("document.documentElement.classList.add('on-paper')")
+    page.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.tab.emulate_media(media="print")
+
+    breaks = "boxes => [...new Set(boxes.map(box => getComputedStyle(box).breakInside))]"
+    assert page.tab.eval_on_selector_all("section:not(#finding) figure, .card, .under details", breaks) == ["avoid"]
+    wider = (
+        "tables => tables.filter(t => t.offsetWidth > t.closest('figure').clientWidth).map(t => t.closest('figure').id)"
+    )
+    assert page.tab.eval_on_selector_all("figure:not([hidden]) table", wider) == []
+    share = "svg => svg.getBoundingClientRect().width / svg.closest('.chart').clientWidth"
+    page.wait("document.querySelector('#when .chart svg') !== null")
+    assert page.tab.eval_on_selector("#when .chart svg", share) > 0.98
 
 
 _LAID_OVER = """panel => {

@@ -124,6 +124,11 @@ def note_layer(text: str, y: float) -> alt.Chart:
     return chart
 
 
+# What follows the page's control, and is no result; "Why" is the section with the curves.
+PICKED = " A dotted line marks the learning rate, a darker border the batch size, whose curves are drawn under “Why”."
+PICKED_BATCH = " A darker border marks the batch size whose curves are drawn under “Why”."
+
+
 def picked_rate(rates: Sequence[float], x: alt.X) -> tuple[alt.Chart, alt.Parameter]:
     """Return a hairline at the learning rate that the page's control has picked; none until it has."""
     parameter = alt.param(name="picked_rate", value=0)

@@ -34,7 +34,7 @@ from mstudy.report.words import count, interval, spanned
 from mstudy.tables.contracts import ADVANTAGE, THRESHOLDS
 from mstudy.tables.table import LINE
 
-_HEIGHT = 340  # pixels
+_HEIGHT = 430  # pixels: about that of the panels of "Why" beside it
 _ROW = 15  # pixels that the threshold of a batch size takes
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 

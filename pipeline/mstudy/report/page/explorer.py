@@ -20,7 +20,7 @@ from mstudy.report.charts.theme import line_name, run_label, short
 from mstudy.report.page.branches.gaps import branch_gaps
 from mstudy.report.page.curves import Curve, drawn_gap, losses_in_units, median_curve
 from mstudy.report.page.downsample import spike_rows
-from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn
+from mstudy.report.page.drawn_quantities import Drawn, quantities_drawn, quantities_seen
 from mstudy.report.page.drawn_runs import BRANCH, blocks_within, ranked_runs
 from mstudy.report.page.encode import columns, pack, pack_steps
 from mstudy.report.page.sentences import block_sentence, pair_sentence, run_sentence
@@ -36,7 +36,7 @@ Log = dict[str, Curve]  # by the names of the quantities drawn
 class Explorer:
     """data: what page.js draws from, the block to start with first. note: how much of the logs that is.
 
-    drawn: of each panel the quantities that it shows.
+    drawn: of each panel the quantities that it shows, since the logs have them.
     """
 
     data: dict[str, Any]
@@ -102,7 +102,7 @@ def build_explorer(
             f"learning rates at which runs sharpen or part, then the rest by batch size."
         )
     captions = pl.Series("caption", _captions(runs_drawn, results), dtype=pl.String)
-    return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, drawn, note)
+    return Explorer(data | {"blocks": columns(kept.with_columns(captions))}, quantities_seen(drawn, points), note)
 
 
 class _StepGrids:

@@ -255,6 +255,9 @@ function tell() {
   const seeds = unique(mine.map(k => runs[k].seed));
   const where = (page.settings.length > 1 ? page.settings[settingOf(block)].name + ": " : "") + `b = ${number(block.batch_size)}, η_ef = ${number(block.eta_ef)}`;
   write($("picked"), where + (picked.seed === null ? `, ${seeds.length} seed${seeds.length === 1 ? "" : "s"}` : `, seed ${picked.seed}`));
+  const withMedian = picked.seed === null && medians.some(median => own.has(median.first));
+  const gap = panels.some(box => box.dataset.panel === "gap");
+  $("line-words").textContent = withMedian ? "Thin lines are seeds, thick ones their median" + (gap ? ", which the gap has not" : "") : "Each line is a run" + (gap ? ", in the gap a pair" : "");
   write($("block-caption"), picked.seed === null ? block.caption : sentences.join(" "));
   $("happened").replaceChildren(...sentences.map(sentence => {
     const item = document.createElement("li");

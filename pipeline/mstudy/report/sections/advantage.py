@@ -10,6 +10,7 @@ from mstudy.core.losses.words import WORDS, ScaleWords
 from mstudy.core.statuses import GridStatus
 from mstudy.report.charts.kit import (
     LABEL_ROOM,
+    PICKED,
     RATE_TITLE,
     Domain,
     end_labels,
@@ -61,7 +62,7 @@ def advantage_plate(data: ReportData) -> Plate:
     )
     if not cells.filter(seedless()).is_empty():
         note += " Open points rest on too few seeds for a verdict."
-    return Plate("advantage", "Advantage of momentum", note, figures)
+    return Plate("advantage", "Advantage of momentum", note + PICKED, figures)
 
 
 def ratio_span(cells: pl.DataFrame, margin: float) -> tuple[float, float]:

@@ -98,7 +98,10 @@ def forest(rows: pl.DataFrame, margin: float, palette: Palette, words: ScaleWord
     texts = [f"b = {b:,}" for b in rows["batch_size"]]
     frame = named(rows).with_columns(pl.Series("row", texts, dtype=pl.String))
     order = frame.sort("batch_size")["row"].unique(maintain_order=True).to_list()
-    title = f"{words.axis.format(sgd='best SGD', sgdm='best SGDM')}; above 0 SGDM is better"
+    title = [
+        words.axis.format(sgd="best SGD", sgdm="best SGDM"),
+        "above 0 SGDM is better",
+    ]  # lines, for a narrow screen
     # Told, not found by the chart: the page's filter can leave a layer without a row.
     ends = [v for name in ("log_ratio", "ci_low", "ci_high") for v in frame[name] if v is not None] + [-margin, margin]
     scale = alt.Scale(domain=[min(ends), max(ends)], nice=True)

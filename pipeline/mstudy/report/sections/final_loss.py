@@ -14,6 +14,7 @@ from mstudy.core.losses.words import WORDS
 from mstudy.core.optimizers import SGD
 from mstudy.report.charts.kit import (
     LABEL_ROOM,
+    PICKED,
     RATE_TITLE,
     Domain,
     end_labels,
@@ -66,7 +67,7 @@ def loss_plate(data: ReportData) -> Plate:
         "range. "
         "Crosses on top count the seeds that diverged."
     )
-    return Plate("loss", "What each optimizer reaches", note, figures)
+    return Plate("loss", "What each optimizer reaches", note + PICKED, figures)
 
 
 def loss_caption(losses: pl.DataFrame, batch_size: int) -> str:

@@ -6,7 +6,16 @@ import altair as alt
 import polars as pl
 
 from mstudy.core.statuses import GridStatus
-from mstudy.report.charts.kit import dashed_bars, end_labels, label_layer, named, open_points, seedless, tips
+from mstudy.report.charts.kit import (
+    PICKED_BATCH,
+    dashed_bars,
+    end_labels,
+    label_layer,
+    named,
+    open_points,
+    seedless,
+    tips,
+)
 from mstudy.report.charts.layered import Layered, layered
 from mstudy.report.charts.theme import (
     HEIGHT,
@@ -34,7 +43,10 @@ def horizon_plate(data: ReportData) -> Plate:
             chart = thresholds_by_horizon(part, span, data.palette) if span and len(estimated) else None
             title = data.title(index, f"b = {batch_size:,}")
             figures.append(Figure(title, horizon_caption(part), part, chart, index, batch_size))
-    note = "The same threshold had training been cut earlier: a threshold is a statement about a horizon, too."
+    note = (
+        "The same threshold had training been cut earlier: a threshold is a statement about a horizon, too."
+        + PICKED_BATCH
+    )
     return Plate("horizon", "Threshold against the length of training", note, figures)
 
 
