@@ -1,6 +1,7 @@
 """The whole way on a tiny study: dvc repro without git, then analyze on copied runs; equal to the byte."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,11 +55,31 @@ def test_repro_and_analyze_agree_and_nothing_is_done_twice(project):
 
     copied = project / "elsewhere" / "runs"
     shutil.copytree(project / "runs", copied)
-    arguments = ["analyze", "runs", "--out", "out", "--params", project / "params.yaml"]
+    arguments = ["analyze", "runs", "--out", "out", "--params", "../params.yaml"]
     again = run(copied.parent, sys.executable, "-m", "mstudy.cli.app", *arguments)
     assert again.returncode == 0, again.stderr
     shutil.rmtree(copied.parent / "out" / "cache")
-    assert contents(copied.parent / "out") == contents(project / "reports")
+    analyzed, reported = contents(copied.parent / "out"), contents(project / "reports")
+    assert _commands(analyzed) == (
+        "mstudy train tiny --params ../params.yaml",
+        "mstudy analyze runs --out out --params ../params.yaml",
+    )
+    assert _commands(reported) == ("dvc repro",)
+    # The pages differ in how they were made, and in nothing else.
+    assert {**analyzed, "index.html": _made(analyzed)} == {**reported, "index.html": _made(reported)}
+
+
+_HOW = re.compile(rb'<pre tabindex="0" id="commands">(.*?)</p>', re.DOTALL)
+
+
+def _commands(written):
+    """The commands that made the page, without the two that show more of it."""
+    (how,) = _HOW.findall(written["index.html"])
+    return tuple(how.decode().partition("</pre>")[0].split("\n")[:-2])
+
+
+def _made(written):
+    return _HOW.sub(b"", written["index.html"])
 
 
 def test_a_mistake_in_the_parameters_stops_before_training(project):

@@ -89,8 +89,10 @@ class AnalysisResult(Mapping[str, pl.DataFrame]):
     def write_report(self, path: str | Path) -> Path:
         """Write the page, one HTML file, and return its path. Raises LogError where the disk refuses."""
         from mstudy.report.page.render import write_report
+        from mstudy.report.reproduction import Call
 
-        write_report(self.results, self._points, Path(path), self.params)
+        call = Call(str(self.logs.source.root), "", params=None, skip_bad=bool(self.logs.left_out))
+        write_report(self.results, self._points, Path(path), self.params, call)
         return Path(path)
 
     def _repr_html_(self) -> str:

@@ -19,6 +19,7 @@ from mstudy.core.params_file import load
 from mstudy.core.sharding.shard import Shard
 from mstudy.output_folder import UNFINISHED, locked, replaced_at_end, require_apart
 from mstudy.remembered import write_or_remember
+from mstudy.report.reproduction import Call
 from mstudy.report.results import read_results
 from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.tables.table import CACHE, PAGE
@@ -53,15 +54,15 @@ def analyze(
         >>> result["advantage"].height > 0
         True
     """
-    analysis = _parameters(params)
+    analysis, call = _parameters(params), _call_of(runs, out, params, skip_bad)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
-            return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, draw=False, engine=engine)[0]
+            return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, None, engine=engine)[0]
     folder = Path(out)
     require_apart(folder, runs)
     with locked(folder), replaced_at_end(folder) as new:
         cache = Cache(folder / CACHE)
-        result, fault = _analyze(runs, new, cache, analysis, skip_bad, workers, draw=True, engine=engine)
+        result, fault = _analyze(runs, new, cache, analysis, skip_bad, workers, call, engine=engine)
         if fault is not None:
             (folder / PAGE).unlink(missing_ok=True)  # it is of the results before
     if fault is not None:
@@ -94,7 +95,7 @@ def analyze_shard(
 def analyze_quietly(runs: Path, cache: Path, analysis: Analysis, workers: int) -> AnalysisResult:
     """Analyze in memory and draw nothing. cache: a folder for what was found in each log."""
     with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
-        return _analyze(runs, Path(name), Cache(cache), analysis, False, workers, draw=False)[0]
+        return _analyze(runs, Path(name), Cache(cache), analysis, False, workers, None)[0]
 
 
 def read_logs(
@@ -121,6 +122,19 @@ def _parameters(params: Analysis | str | PathLike[str] | None) -> Analysis:
     return load(Path(params)).analysis if params else Analysis()
 
 
+def _call_of(
+    runs: str | PathLike[str],
+    out: str | PathLike[str] | None,
+    params: Analysis | str | PathLike[str] | None,
+    skip_bad: bool,
+) -> Call:
+    """Return how an analysis was called, for its page."""
+    if isinstance(params, Analysis):
+        return Call(str(runs), "", params=None, skip_bad=skip_bad)
+    studies = tuple(load(Path(params)).studies) if params else ()
+    return Call(str(runs), str(out or "OUT"), str(params or ""), skip_bad, studies)
+
+
 def _analyze(
     runs: str | PathLike[str],
     out: Path,
@@ -128,11 +142,12 @@ def _analyze(
     analysis: Analysis,
     skip_bad: bool,
     n_workers: int | None,
-    draw: bool,
+    call: Call | None,
     engine: Engine = HERE,
 ) -> tuple[AnalysisResult, LogError | None]:
     """Return the analysis, and why its page cannot be drawn on this machine, if so.
 
+    call: how it was called, which the page says; None where no page is drawn.
     What an earlier analysis of the same inputs wrote is written again. Rows are kept beside `out` for as long as this
     takes, since detect, compare and the page ask for them.
     """
@@ -146,7 +161,7 @@ def _analyze(
             )
             write_or_remember("compare", out, given, cache, lambda: _compare(folder, out, analysis, workers, cache))
         write_or_remember("estimate", out, given, cache, lambda: _estimate(out, analysis))
-        fault = _draw(folder, out, analysis, cache) if draw else None
+        fault = _draw(folder, out, analysis, cache, call) if call is not None else None
     return AnalysisResult(replace(folder, kept=None), read_results(out), analysis), fault
 
 
@@ -174,9 +189,10 @@ def _estimate(out: Path, analysis: Analysis) -> None:
     estimate(out, analysis.detect, analysis.margins, analysis.estimate, analysis.looks, analysis.scale)
 
 
-def _draw(folder: RunFolder, out: Path, analysis: Analysis, cache: Cache) -> LogError | None:
+def _draw(folder: RunFolder, out: Path, analysis: Analysis, cache: Cache, call: Call) -> LogError | None:
     """Write the page; return why none can be written on this machine, if so."""
     faults: list[LogError] = []
+    called = replace(call, skip_bad=call.skip_bad and bool(folder.left_out))
 
     def draw() -> None:
         from mstudy.report.page.scripts import V8LogError, start_bundle
@@ -184,9 +200,9 @@ def _draw(folder: RunFolder, out: Path, analysis: Analysis, cache: Cache) -> Log
 
         start_bundle()
         try:
-            report(folder, out, analysis)
+            report(folder, out, analysis, called)
         except V8LogError as fault:
             faults.append(fault)
 
-    write_or_remember("report", out, {"params": asdict(analysis)}, cache, draw)
+    write_or_remember("report", out, {"params": asdict(analysis), "call": asdict(called)}, cache, draw)
     return faults[0] if faults else None

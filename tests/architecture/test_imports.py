@@ -35,7 +35,13 @@ TOP = {"__init__", "analyze", "branch", "analysis_result", "cli", "judged_claim"
 # Layers inside a package: a part may import itself and the parts before it.
 LAYERS = {
     "runlog": [{"format"}, {"raw"}, {"rules"}, {"reading"}],
-    "report": [{"charts", "words", "results", "citation"}, {"sections"}, {"finding"}, {"page"}, {"stage", "pictures"}],
+    "report": [
+        {"charts", "words", "results", "citation", "reproduction"},
+        {"sections"},
+        {"finding"},
+        {"page"},
+        {"stage", "pictures"},
+    ],
     "train": [{"branching"}, {"configs"}, {"branch_plan"}, {"ensemble"}, {"sweep"}, {"stage"}],
     "estimate": [{"rates", "event_times"}, {"claims"}, {"looks"}, {"stage"}],
 }

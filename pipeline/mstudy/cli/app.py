@@ -155,7 +155,7 @@ def analyze_cli(
             analyze_shard(runs, out, analysis, share, skip_bad=skip_bad, workers=workers)
             print(f"the share {shard} is in {out / 'cache'}; the same command without --shard writes the results")
             return
-        done = analyze(runs, out, analysis, skip_bad=skip_bad, workers=workers, engine=how)
+        done = analyze(runs, out, params, skip_bad=skip_bad, workers=workers, engine=how)
     except KeyboardInterrupt:
         exit_interrupted("interrupted; run the same command again")
     results = done.results

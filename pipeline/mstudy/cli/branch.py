@@ -12,7 +12,6 @@ from mstudy.core.boundary import exit_interrupted
 
 if TYPE_CHECKING:
     from mstudy.core.engines.engine_params import Engine
-    from mstudy.core.params import Params
 
 
 def attach(app: typer.Typer) -> None:
@@ -59,14 +58,14 @@ def branch_cli(
             study, wanted, how, parameters, Store(store), source, target, workers, device, settled, chosen_engine
         )
         if analysis is not None:
-            analyze_all(source.parent, analysis, given, workers, chosen_engine)
+            analyze_all(source.parent, analysis, params, workers, chosen_engine)
     except KeyboardInterrupt:
         exit_interrupted(f"interrupted; all work done is kept in {store}, run the same command to go on")
     print(f"{trained} branches trained, all {n} branches of {study} in {target}")
 
 
-def analyze_all(runs: Path, out: Path, params: Params, workers: int | None, engine: Engine) -> None:
+def analyze_all(runs: Path, out: Path, params: Path, workers: int | None, engine: Engine) -> None:
     """Analyze all runs below a folder."""
     from mstudy.analyze import analyze
 
-    analyze(runs, out, params.analysis, workers=workers, engine=engine)
+    analyze(runs, out, params, workers=workers, engine=engine)

@@ -54,11 +54,13 @@ def report_cli(
     from mstudy.report.page.drawn_runs import drawn_runs
     from mstudy.report.pictures.pdf import find_browser, write_pdf
     from mstudy.report.pictures.write import THEMES, write_pictures
+    from mstudy.report.reproduction import Call
     from mstudy.report.stage import read_runs_of, report, results_for
     from mstudy.tables.stamp import read_finished
     from mstudy.tables.table import PAGE
 
-    analysis = Analysis() if params is None else load(params).analysis
+    given = None if params is None else load(params)
+    analysis = Analysis() if given is None else given.analysis
     for written in (out, to or out):
         require_apart(written, runs)
     finished = read_finished(out)
@@ -66,8 +68,10 @@ def report_cli(
     if kind in (Format.HTML, Format.PDF):
         if kind is Format.PDF:
             find_browser()  # before the work
+        studies = () if given is None else tuple(given.studies)
+        call = Call(str(runs), str(out), str(params or ""), bool(folder.left_out), studies)
         with locked(out):
-            report(folder, out, analysis)
+            report(folder, out, analysis, call)
         paper = (to or out) / Path(PAGE).with_suffix(".pdf").name
         if kind is Format.PDF:
             write_pdf(out / PAGE, paper)

@@ -8,20 +8,22 @@ from pathlib import Path
 from mstudy.core.params import Analysis
 from mstudy.report.page.drawn_runs import drawn_runs
 from mstudy.report.page.render import write_report
+from mstudy.report.reproduction import Call
 from mstudy.report.results import Results, results_of
 from mstudy.runlog.reading.reader import RunFolder, read_runs
 from mstudy.tables.stamp import Finished, check_code, check_params, check_runs, read_finished
 from mstudy.tables.table import PAGE
 
 
-def report(folder: RunFolder, out: Path, analysis: Analysis) -> Results:
+def report(folder: RunFolder, out: Path, analysis: Analysis, call: Call) -> Results:
     """Write the page of the analysis that lies in `out`, and return that analysis. folder: the runs it was made of.
+    call: how it was called.
 
     Raises LogError where a stage before has not run, a log has changed since, or the results are of other runs or of
     another version; ConfigError where they are of other parameters.
     """
     results = results_for(folder, read_finished(out), analysis)
-    write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis)
+    write_report(results, folder.series(drawn_runs(results, analysis.report)), out / PAGE, analysis, call)
     return results
 
 

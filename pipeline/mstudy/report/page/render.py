@@ -51,6 +51,7 @@ from mstudy.report.page.sentences import study_sentence
 from mstudy.report.page.short_names import short_names
 from mstudy.report.page.units import units_data
 from mstudy.report.reading_order import build_sections
+from mstudy.report.reproduction import UNKNOWN, Call, commands_of, further_commands
 from mstudy.report.results import Results
 from mstudy.report.sections.base import ReportData, make_report_data, setting_name
 from mstudy.report.words import number, step
@@ -78,9 +79,9 @@ _LIBRARIES = ("mstudy", "altair", "numpy", "polars", "ruptures", "scipy", "stats
 _PACKAGE = "mstudy.report.page"
 
 
-def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis) -> None:
+def write_report(results: Results, points: pl.DataFrame, out: Path, analysis: Analysis, call: Call = UNKNOWN) -> None:
     """Write the page to `out`, whole or not at all. points: one row a logged step (runlog.reader.POINTS_SCHEMA)."""
-    write_whole(out, render_report(results, points, analysis).encode(), "The report")
+    write_whole(out, render_report(results, points, analysis, call).encode(), "The report")
 
 
 def palette_of(results: Results) -> Palette:
@@ -95,8 +96,8 @@ def palette_of_runs(results: Results) -> Palette:
     return with_branches(palette_of(results), [run_label(rule) for rule in rules])
 
 
-def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) -> str:
-    """Return the page as text; the same results give the same text."""
+def render_report(results: Results, points: pl.DataFrame, analysis: Analysis, call: Call = UNKNOWN) -> str:
+    """Return the page as text; the same results, called alike, give the same text. call: how they were made."""
     results, points = short_names(results, points)
     palette = palette_of_runs(results)
     held = drawn_runs(results, analysis.report)
@@ -145,6 +146,8 @@ def render_report(results: Results, points: pl.DataFrame, analysis: Analysis) ->
         problems=results.problems,
         page=page_data(study, palette),
         parameters=_parameters(analysis),
+        commands=[*commands_of(call, results[RUNS]), *further_commands(call)],
+        by_dvc=call.by_dvc,
         versions={name: version(name) for name in _LIBRARIES},
         bundle=Markup(bundle()),  # our own script; jinja would escape it
     )
