@@ -7,6 +7,7 @@ from markupsafe import escape
 from mstudy.analyze import analyze
 from mstudy.core.params import Analysis
 from mstudy.report.page.render import render_report
+from mstudy.report.reproduction import Call
 from mstudy.runlog.reading.reader import read_runs
 
 
@@ -14,7 +15,8 @@ def test_the_planted_study_is_told_as_it_is(save_sweep, tmp_path):
     folder = save_sweep()
     results = analyze(folder, tmp_path / "out", Analysis()).results
 
-    html = render_report(results, read_runs(folder).points, Analysis())
+    called = Call(str(folder), "", params=None)
+    html = render_report(results, read_runs(folder).points, Analysis(), called)
 
     # SGD jumps before its rows at steps 120, 130 and 140, for eta_ef 0.2 and 0.4: at 119.5, 129.5 and 139.5.
     assert re.search(r"SGD in 3 of 3 seeds \(step 1(19|20) to 1(39|40)\)", html)
