@@ -135,7 +135,8 @@ def test_explain_of_a_run_without_an_event_or_without_enough_says_so(mstudy, run
         return mstudy("explain", run, "--out", tmp_path / "x.html")[1].splitlines()[0]
 
     assert "No abrupt sharpening up to step" in told(runs / "8-0.1-0.0-0.parquet")
-    assert told(short).endswith("Too short to judge: 5 usable points.")
+    assert told(short).endswith("Too short to judge: 5 usable points, fewer than detect.min_points.")
+    assert "Blue: the blocks" not in (tmp_path / "x.html").read_text()
     assert told(blind).endswith("The log has no curvature to judge.")
 
 

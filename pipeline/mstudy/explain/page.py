@@ -95,7 +95,7 @@ def summary(explanation: Explanation) -> str:
         case SharpeningStatus.NO_CURVATURE:
             return "The log has no curvature to judge."
         case SharpeningStatus.TOO_SHORT:
-            return f"Too short to judge: {n}."
+            return f"Too short to judge: {n}, fewer than detect.min_points."
         case SharpeningStatus.NONE:
             largest = _largest_rise(explanation)
             none = f"No abrupt sharpening up to step {step(found.followup_step)} ({n}; {largest})."
@@ -175,6 +175,7 @@ def _page(run: dict[str, Any], explanation: Explanation, chart: dict[str, Any], 
         title=_name(run),
         summary=summary(explanation),
         candidates=rows.select("candidate", "start", "end", "factor", "p_value", "verdict"),
+        judged=explanation.blocks.height > 0,
         spec=spec_with_columns(chart),
         look={"dark": RECOLOURED, "config": {"light": config(False), "dark": config(True)}},
         detect=detect,
