@@ -40,10 +40,22 @@ def test_every_parameter_has_its_row():
 
 
 def test_the_study_of_the_tutorial_is_one(tmp_path):
-    ((name, content),) = module("run_tutorial")._FILE.findall((DOCS / "tutorial.md").read_text())
-    (tmp_path / name).write_text(content)
+    steps = module("run_tutorial")._STEP.finditer((DOCS / "tutorial.md").read_text())
+    seeds = []
+    for name, content in [(step["name"], step["content"]) for step in steps if step["name"]]:
+        (tmp_path / name).write_text(content)
+        seeds.append(load(tmp_path / name).study("mine").seeds)
 
-    assert load(tmp_path / name).study("mine").seeds == 4
+    assert seeds == [4, 5]  # the one more is what its claim lacked
+
+
+def test_a_file_of_the_tutorial_is_there_for_the_commands_below_it(tmp_path):
+    text = '```yaml title="a"\none\n```\n```sh\ncat a\n```\n\n```text\n```\n```yaml title="a"\ntwo\n```\n'
+
+    done = module("run_tutorial").run(text, tmp_path)
+
+    assert "```text\none\n```" in done
+    assert (tmp_path / "a").read_text() == "two\n"
 
 
 def test_the_tutorial_shows_what_its_commands_print(tmp_path):
