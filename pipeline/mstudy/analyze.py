@@ -54,7 +54,9 @@ def analyze(
         >>> result["advantage"].height > 0
         True
     """
-    analysis, call = _parameters(params), _call_of(runs, out, params, skip_bad)
+    given = None if isinstance(params, Analysis) or not params else load(Path(params))
+    analysis = _parameters(params) if given is None else given.analysis
+    call = _call_of(runs, out, params, () if given is None else tuple(given.studies), skip_bad)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mstudy-") as name:
             return _analyze(runs, Path(name), Cache(), analysis, skip_bad, workers, None, engine=engine)[0]
@@ -126,12 +128,12 @@ def _call_of(
     runs: str | PathLike[str],
     out: str | PathLike[str] | None,
     params: Analysis | str | PathLike[str] | None,
+    studies: tuple[str, ...],
     skip_bad: bool,
 ) -> Call:
-    """Return how an analysis was called, for its page."""
+    """Return how an analysis was called, for its page. studies: those of the parameter file."""
     if isinstance(params, Analysis):
         return Call(str(runs), "", params=None, skip_bad=skip_bad)
-    studies = tuple(load(Path(params)).studies) if params else ()
     return Call(str(runs), str(out or "OUT"), str(params or ""), skip_bad, studies)
 
 
